@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/backend_kind.hpp>
+#include <ivshmem/export.hpp>
+#include <ivshmem/pci_address.hpp>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ivshmem {
+
+/// The register interface that a device has.
+enum class protocol {
+    v1, ///< QEMU's and ACRN's ivshmem, 1af4:1110 (QEMU, docs/specs/ivshmem-spec.rst)
+    v2, ///< Jailhouse's ivshmem-v2, 110a:4106 (recognised; cannot be opened yet)
+};
+
+/// Whether a v1 device can ring and be rung.
+enum class device_type {
+    unknown,  ///< this process may not read the capabilities: no guess is made
+    plain,    ///< memory only: no MSI-X capability
+    doorbell, ///< has an MSI-X capability, so a doorbell and interrupts
+};
+
+[[nodiscard]] IVSHMEM_API std::string_view to_string(protocol p) noexcept;    ///< "v1", "v2"
+[[nodiscard]] IVSHMEM_API std::string_view to_string(device_type t) noexcept; ///< "plain", ...
+
+/// A base address register as the kernel's `resource` file describes it.
+struct bar_info {
+    std::uint64_t start = 0; ///< guest physical address of the first byte
+    std::uint64_t size = 0;  ///< bytes; 0 where the device has no such BAR
+    std::uint64_t flags = 0; ///< IORESOURCE_* (linux/ioport.h)
+
+    [[nodiscard]] bool present() const noexcept { return size != 0; }
+    [[nodiscard]] bool is_memory() const noexcept { return (flags & 0x200U) != 0; }
+    [[nodiscard]] bool prefetchable() const noexcept { return (flags & 0x2000U) != 0; }
+    [[nodiscard]] bool is_64bit() const noexcept { return (flags & 0x100000U) != 0; }
+
+    bool operator==(const bar_info&) const = default;
+};
+
+/// A file through which the device can be used, and what this process may do with it.
+struct device_node {
+    std::string path; ///< "/dev/vfio/7", "/dev/uio0", ".../resource2_wc"
+    bool exists = false;
+    bool readable = false; ///< by the effective user
+    bool writable = false;
+
+    [[nodiscard]] bool usable() const noexcept { return readable && writable; }
+};
+
+/// Another function in the same IOMMU group.
+struct group_member {
+    pci_address address;
+    std::string driver; ///< empty where none is bound
+    bool bridge = false; ///< PCI class 06xx: does not count against the group
+
+    bool operator==(const group_member&) const = default;
+};
+
+/// All that sysfs says of a device, without opening it. What is std::optional is absent where it
+/// does not exist or could not be read; `problems` says which and why.
+struct device_info {
+    pci_address address;
+    std::uint16_t vendor = 0;
+    std::uint16_t device = 0;
+    std::uint16_t subsystem_vendor = 0;
+    std::uint16_t subsystem_device = 0;
+    std::uint32_t class_code = 0; ///< base class, sub-class, programming interface: 0xBBSSPP
+    std::optional<std::uint8_t> revision;
+    ivshmem::protocol protocol = protocol::v1;
+    device_type type = device_type::unknown;
+    /// The number of MSI-X vectors; absent where type is not doorbell.
+    std::optional<std::uint32_t> vectors;
+    std::array<bar_info, 6> bars{};
+    /// ACRN: subsystem 8086:REGION names the shared memory region.
+    std::optional<std::uint16_t> acrn_region;
+    std::string driver; ///< empty where none is bound
+    std::optional<int> numa_node;
+    bool enabled = false; ///< a driver, or sysfs `enable`, switched memory decoding on
+
+    std::optional<std::uint32_t> iommu_group;
+    bool noiommu = false; ///< the group is VFIO's no-IOMMU group
+    std::vector<group_member> group_members; ///< the others in the group
+
+    std::optional<device_node> vfio_node;    ///< /dev/vfio/N or /dev/vfio/noiommu-N
+    std::optional<device_node> uio_node;     ///< /dev/uioN
+    std::optional<device_node> resource0;    ///< BAR0 through sysfs
+    std::optional<device_node> resource2;    ///< BAR2 through sysfs, uncached
+    std::optional<device_node> resource2_wc; ///< BAR2 through sysfs, write-combining
+
+    /// One line a file of this device that was missing, unreadable or not as the kernel writes it.
+    std::vector<std::string> problems;
+
+    /// The size of the shared memory in bytes (that of BAR2), 0 where there is none.
+    [[nodiscard]] std::uint64_t memory_size() const noexcept { return bars[2].size; }
+};
+
+/// The backend that the bound driver decides on; nothing where no backend can use that driver.
+[[nodiscard]] IVSHMEM_API std::optional<backend_kind> backend_for(const device_info& info) noexcept;
+
+} // namespace ivshmem

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/device_info.hpp>
+#include <ivshmem/export.hpp>
+
+#include <string>
+
+namespace ivshmem {
+
+/// Whether this process can use a device as it is, and what stands in the way.
+struct diagnosis {
+    bool can_map = false;       ///< the shared memory can be mapped
+    bool can_ring = false;      ///< the doorbell can be rung
+    bool can_interrupt = false; ///< interrupts can arrive, on one vector or more
+    /// One line: what is missing; empty where all works that the device is made for.
+    std::string problem;
+    /// The command that mends it, or what to do; empty where nothing is to be mended.
+    std::string remedy;
+};
+
+/// Judges by what discover() saw: nothing is opened. @par Thread Safety Safe.
+[[nodiscard]] IVSHMEM_API diagnosis diagnose(const device_info& info);
+
+} // namespace ivshmem

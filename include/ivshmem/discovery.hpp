@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/device_info.hpp>
+#include <ivshmem/export.hpp>
+
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace ivshmem {
+
+/// What discover() found.
+struct discovery {
+    std::vector<device_info> devices; ///< by PCI address, ascending
+    /// One line a PCI device that could not be looked at, naming the file and what is wrong.
+    std::vector<std::string> problems;
+};
+
+/// Finds every ivshmem device (1af4:1110, 110a:4106) under sysfs. Opens no device, changes
+/// nothing and needs no privilege; what this process may not read is left out and said.
+///
+/// @param root The directory that holds `sys` and `dev`; a captured tree, or "/".
+/// @throws error errc::sysfs_unavailable where root/sys/bus/pci/devices cannot be listed.
+/// @par Thread Safety
+/// Safe.
+[[nodiscard]] IVSHMEM_API discovery discover(const std::filesystem::path& root = "/");
+[[nodiscard]] IVSHMEM_API discovery discover(const std::filesystem::path& root,
+                                             std::error_code& ec);
+
+} // namespace ivshmem

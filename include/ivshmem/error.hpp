@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/export.hpp>
+
+#include <string>
+#include <system_error>
+
+namespace ivshmem {
+
+/// What can go wrong that a user can act on. One enumerator a failure; a failure that the kernel
+/// names better (ENOMEM, EIO, ...) is reported with std::system_category() instead.
+///
+/// Each compares equal to the std::errc in parentheses, where one is given.
+enum class errc {
+    /// There is no PCI bus under the sysfs root (no_such_file_or_directory).
+    sysfs_unavailable = 1,
+    /// A sysfs file does not hold what the kernel would write there.
+    sysfs_malformed,
+    /// No device matches the selector (no_such_device).
+    device_not_found,
+    /// More than one device matches; the message lists them.
+    device_ambiguous,
+    /// The text names no device in any known form (invalid_argument).
+    bad_selector,
+    /// The device speaks a protocol that the library only recognises (not_supported).
+    protocol_unsupported,
+    /// The device lacks a BAR that it needs, or the BAR has an impossible size.
+    bar_missing,
+    /// The driver bound to the device cannot be used by the backend asked for.
+    driver_unsuitable,
+    /// vfio-pci is bound but the device has no IOMMU group to open.
+    iommu_missing,
+    /// Another device of the IOMMU group is bound to a driver of the kernel.
+    group_not_viable,
+    /// Another process (or this one) has the device open (device_or_resource_busy).
+    device_busy,
+    /// This process may not open a node or file of the device (permission_denied).
+    permission_denied,
+    /// Kernel lockdown or a strict /dev/mem forbids the mapping (operation_not_permitted).
+    locked_down,
+    /// The memory cannot be mapped in the cache mode that the caller insists on (not_supported).
+    cache_mode_unavailable,
+    /// IVPosition stayed negative: the device never got its id from the server (timed_out).
+    position_timeout,
+    /// Registers read as all-ones: the device is not there any more (no_such_device).
+    device_gone,
+    /// The device's removal was asked for; close it (no_such_device).
+    device_removed,
+    /// A peer id beyond 65535 (invalid_argument).
+    peer_out_of_range,
+    /// A vector beyond what the device or the doorbell register can name (invalid_argument).
+    vector_out_of_range,
+    /// The device has no doorbell: it is an ivshmem-plain device (not_supported).
+    doorbell_unsupported,
+    /// No interrupt can arrive through the present driver (not_supported).
+    interrupts_unsupported,
+    /// The backend has no events to report (not_supported).
+    events_unsupported,
+    /// The backend cannot know which peers there are (not_supported).
+    peers_unsupported,
+    /// Nobody listens on the server's socket.
+    server_unreachable,
+    /// The server speaks another version of the protocol (protocol_not_supported).
+    server_version,
+    /// The server sent what the protocol does not allow (protocol_error).
+    server_protocol,
+    /// The server closed the connection (connection_reset).
+    server_closed,
+    /// The limit of open descriptors is reached (too_many_files_open).
+    descriptor_limit,
+    /// The device was opened by the parent process; a child must open its own.
+    forked,
+    /// The device is closed (bad_file_descriptor).
+    closed,
+    /// The time given ran out (timed_out).
+    timed_out,
+};
+
+/// The category of errc, named "ivshmem". Thread safe.
+IVSHMEM_API const std::error_category& error_category() noexcept;
+
+IVSHMEM_API std::error_code make_error_code(errc e) noexcept;
+
+/// What every throwing function of the library throws.
+///
+/// what() is one line that names the object, the step that failed and the next thing to try;
+/// code() is the same error_code that the non-throwing twin reports.
+class IVSHMEM_API error : public std::system_error {
+  public:
+    error(std::error_code code, std::string message);
+    [[nodiscard]] const char* what() const noexcept override { return message_.c_str(); }
+
+  private:
+    std::string message_;
+};
+
+} // namespace ivshmem
+
+template <>
+struct std::is_error_code_enum<ivshmem::errc> : std::true_type {};
