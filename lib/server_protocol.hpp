@@ -6,6 +6,7 @@
 #include "unique_fd.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <system_error>
@@ -32,9 +33,12 @@ struct message {
     unique_fd fd; ///< empty where none came with it
 };
 
-/// Sends one whole message, with fd unless it is -1. Never raises SIGPIPE.
+/// Sends one whole message, with fd unless it is -1. Never blocks, never raises SIGPIPE.
 /// @return false where the socket's buffer is full (nothing of the message was sent; try later),
-///         or on failure, with ec set.
+///         or on failure, with ec set. Too many descriptors on their way to all receivers
+///         (ETOOMANYREFS) is a failure after which the same message may be sent later. After any
+///         other the stream is of no more use: a message that went out in part, which Linux never
+///         does to 8 bytes, is one too (std::errc::message_size).
 bool send(int socket, std::int64_t value, int fd, std::error_code& ec);
 
 /// Receives messages from a socket, whatever pieces they come in.
@@ -49,6 +53,14 @@ class receiver {
     std::optional<message> next(int socket, const char* name, failure& f);
 
   private:
+    enum class progress {
+        none,  ///< nothing is there, or f is set
+        part,  ///< some bytes, not yet all
+        whole, ///< the message is complete
+    };
+    /// Reads what is there of the current message, once.
+    progress fill(int socket, const char* name, failure& f);
+
     std::array<unsigned char, message_size> bytes_{};
     std::size_t have_ = 0;
     unique_fd fd_;
