@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include <ivshmem/device_info.hpp>
+
+namespace ivshmem {
+
+std::string_view to_string(protocol p) noexcept {
+    switch (p) {
+    case protocol::v1:
+        return "v1";
+    case protocol::v2:
+        return "v2";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(device_type t) noexcept {
+    switch (t) {
+    case device_type::unknown:
+        return "unknown";
+    case device_type::plain:
+        return "plain";
+    case device_type::doorbell:
+        return "doorbell";
+    }
+    return "unknown";
+}
+
+std::optional<backend_kind> backend_for(const device_info& info) noexcept {
+    if (info.protocol != protocol::v1)
+        return std::nullopt;
+    if (info.driver == "vfio-pci")
+        return backend_kind::vfio;
+    if (info.driver.empty() || info.driver == "uio_pci_generic" || info.driver == "igb_uio")
+        return backend_kind::uio;
+    return std::nullopt;
+}
+
+} // namespace ivshmem

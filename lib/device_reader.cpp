@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "device_reader.hpp"
+
+#include "pci_config.hpp"
+
+#include <array>
+#include <bit>
+#include <limits>
+
+namespace ivshmem {
+namespace {
+
+constexpr std::uint16_t vendor_intel = 0x8086;   // ACRN's subsystem vendor
+constexpr std::uint64_t flag_unset = 0x20000000; // IORESOURCE_UNSET, linux/ioport.h
+constexpr std::uint64_t flag_memory = 0x200;     // IORESOURCE_MEM
+
+} // namespace
+
+device_reader::device_reader(const std::string& prefix, const sysfs_dir& dir,
+                             const pci_address& address, protocol spoken)
+    : prefix_{prefix}, dir_{dir} {
+    info_.address = address;
+    info_.protocol = spoken;
+    info_.vendor = spoken == protocol::v1 ? vendor_v1 : vendor_v2;
+    info_.device = spoken == protocol::v1 ? device_v1 : device_v2;
+}
+
+device_info device_reader::read() && {
+    read_ids();
+    read_bars();
+    read_config();
+    read_driver();
+    read_placement();
+    read_group();
+    read_nodes();
+    return std::move(info_);
+}
+
+void device_reader::note(const failure& f, if_absent rule) {
+    if (f && (rule == if_absent::report || !is_absent(f)))
+        note(f.message());
+}
+
+std::optional<std::uint64_t> device_reader::number(std::string_view name, std::uint64_t max,
+                                                   if_absent rule) {
+    failure f;
+    const auto value = dir_.number(name, max, f);
+    note(f, rule);
+    return value;
+}
+
+void device_reader::read_ids() {
+    if (const auto value = number("class", 0xffffff, if_absent::report))
+        info_.class_code = static_cast<std::uint32_t>(*value);
+    if (const auto value = number("revision", 0xff, if_absent::report))
+        info_.revision = static_cast<std::uint8_t>(*value);
+    const auto vendor = number("subsystem_vendor", 0xffff, if_absent::report);
+    const auto device = number("subsystem_device", 0xffff, if_absent::report);
+    info_.subsystem_vendor = static_cast<std::uint16_t>(vendor.value_or(0));
+    info_.subsystem_device = static_cast<std::uint16_t>(device.value_or(0));
+    // ACRN, hypervisor/dm/vpci/ivshmem.c: the subsystem id is the id of the memory region.
+    if (info_.protocol == protocol::v1 && vendor == vendor_intel && device)
+        info_.acrn_region = info_.subsystem_device;
+}
+
+void device_reader::read_bars() {
+    failure f;
+    const auto content = dir_.text("resource", f);
+    note(f);
+    if (!content)
+        return;
+    std::string_view rest = *content;
+    for (std::size_t index = 0; index < info_.bars.size(); ++index) {
+        if (rest.empty()) {
+            note(fmt::format("{}: ends after {} of {} BARs", dir_.path("resource"), index,
+                             info_.bars.size()));
+            return;
+        }
+        const auto end = rest.find('\n');
+        read_bar(index, rest.substr(0, end));
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    }
+}
+
+/// Three numbers: the first byte, the last byte, the flags; all 0 where there is no such BAR.
+void device_reader::read_bar(std::size_t index, std::string_view line) {
+    const auto bad = [&](std::string_view what) {
+        note(fmt::format("{}: BAR {}: {}: {}", dir_.path("resource"), index, quoted(line), what));
+    };
+    std::array<std::uint64_t, 3> field{};
+    auto rest = line;
+    for (std::size_t i = 0; i < field.size(); ++i) {
+        const bool last = i + 1 == field.size();
+        const auto space = rest.find(' ');
+        const auto value = parse_number(rest.substr(0, space));
+        if (!value || (space == std::string_view::npos) != last)
+            return bad("three numbers are expected");
+        field.at(i) = *value;
+        rest.remove_prefix(last ? rest.size() : space + 1);
+    }
+    const auto [start, end, flags] = field;
+    if (start == 0 && end == 0)
+        return;
+    if (end < start)
+        return bad("ends before it starts");
+    if (start == 0 && end == std::numeric_limits<std::uint64_t>::max())
+        return bad("spans all addresses");
+    const auto size = end - start + 1;
+    // PCI 3.0, 6.2.5.1: a BAR decodes a power of two.
+    if (!std::has_single_bit(size))
+        return bad("its size is not a power of two");
+    if ((flags & flag_memory) != 0 && (flags & flag_unset) != 0)
+        bad("the firmware or the kernel gave it no address");
+    info_.bars.at(index) = {start, size, flags};
+}
+
+void device_reader::read_config() {
+    failure f;
+    const auto file = dir_.path("config");
+    auto content = dir_.bytes("config", pci_config::size, f);
+    note(f);
+    if (!content)
+        return;
+    const pci_config config{std::move(*content)};
+    if (config.readable() < pci_config::header_size)
+        return note(
+            fmt::format("{}: ends after {} bytes, inside the header", file, config.readable()));
+    if (config.vendor() == 0xffff)
+        return note(file + ": reads as all ones: the device is not there any more");
+    if (config.vendor() != info_.vendor || config.device() != info_.device)
+        return note(fmt::format("{}: is that of another device, {:04x}:{:04x}", file,
+                                *config.vendor(), *config.device()));
+
+    using answer = pci_config::found::answer;
+    const auto msix = config.find_capability(pci_config::cap_msix, file, f);
+    note(f);
+    if (msix.is == answer::present) {
+        info_.type = device_type::doorbell;
+        info_.vectors = config.msix_vectors(msix.offset);
+        if (!info_.vectors)
+            note(file + ": ends inside the MSI-X capability");
+    } else if (msix.is == answer::absent) {
+        // Jailhouse falls back to INTx, so its devices always have a doorbell (ivshmem-v2, "PCI
+        // Configuration Space"); the doorbell of v1 devices comes with MSI-X or not at all.
+        info_.type = info_.protocol == protocol::v1 ? device_type::plain : device_type::doorbell;
+    } else if (!f) {
+        note(file + ": only 64 of 256 bytes can be read without CAP_SYS_ADMIN, so whether the "
+                    "device has MSI-X is unknown; run as root to know");
+    }
+}
+
+void device_reader::read_driver() {
+    failure f;
+    if (auto name = dir_.link("driver", f))
+        info_.driver = std::move(*name);
+    note(f, if_absent::ignore);
+}
+
+void device_reader::read_placement() {
+    // -1 says that the machine has no NUMA nodes, or that the device is near to none of them.
+    failure f;
+    if (const auto node = dir_.text("numa_node", f); node && *node != "-1") {
+        const auto value = parse_number(*node);
+        if (value && *value <= std::numeric_limits<int>::max())
+            info_.numa_node = static_cast<int>(*value);
+        else
+            note(fmt::format("{}: holds {} instead of a node's number", dir_.path("numa_node"),
+                             quoted(*node)));
+    }
+    note(f, if_absent::ignore);
+    info_.enabled =
+        number("enable", std::numeric_limits<int>::max(), if_absent::ignore).value_or(0) != 0;
+}
+
+} // namespace ivshmem

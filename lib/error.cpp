@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include <ivshmem/error.hpp>
+
+#include <cstddef>
+#include <iterator>
+#include <utility>
+
+namespace ivshmem {
+namespace {
+
+struct description {
+    errc value;
+    const char* text;      ///< with the advice that holds for every device
+    std::errc condition{}; ///< 0 where the standard has no like
+};
+
+/// In the order of errc, which begins at 1.
+constexpr description descriptions[] = {
+    {errc::sysfs_unavailable, "no PCI bus under the sysfs root; mount sysfs, or check the root",
+     std::errc::no_such_file_or_directory},
+    {errc::sysfs_malformed, "a sysfs file does not hold what the kernel would write there"},
+    {errc::device_not_found, "no ivshmem device matches; lsivshmem lists those there are",
+     std::errc::no_such_device},
+    {errc::device_ambiguous, "more than one ivshmem device matches; name one by its PCI address"},
+    {errc::bad_selector,
+     "the text names no device; give a PCI address (0000:00:04.0), index:N, "
+     "region:N, size:N[K|M|G], any or server:PATH",
+     std::errc::invalid_argument},
+    {errc::protocol_unsupported, "ivshmem-v2 devices are recognised but cannot be opened yet",
+     std::errc::not_supported},
+    {errc::bar_missing, "the device lacks a BAR that it needs, or the BAR has an impossible size"},
+    {errc::driver_unsuitable, "the bound driver cannot be used by this backend; bind the device to "
+                              "vfio-pci (with a vIOMMU) or igb_uio, or unbind it"},
+    {errc::iommu_missing, "the device has no IOMMU group; give the VM a vIOMMU, or bind the device "
+                          "to igb_uio"},
+    {errc::group_not_viable, "another device of the IOMMU group is bound to a driver of the "
+                             "kernel; bind it to vfio-pci or unbind it"},
+    {errc::device_busy, "the device is already open; close it in the other process first",
+     std::errc::device_or_resource_busy},
+    {errc::permission_denied,
+     "this process may not open a node or file of the device; run "
+     "lsivshmem for the command that mends it",
+     std::errc::permission_denied},
+    {errc::locked_down,
+     "kernel lockdown or a strict /dev/mem forbids the mapping; bind the device "
+     "to vfio-pci",
+     std::errc::operation_not_permitted},
+    {errc::cache_mode_unavailable,
+     "the memory cannot be mapped in the cache mode asked for; let "
+     "the library choose",
+     std::errc::not_supported},
+    {errc::position_timeout,
+     "the device never got its id from the server; check that the ivshmem "
+     "server runs",
+     std::errc::timed_out},
+    {errc::device_gone, "the registers read as all-ones: the device is not there any more",
+     std::errc::no_such_device},
+    {errc::device_removed, "the removal of the device was asked for; close it",
+     std::errc::no_such_device},
+    {errc::peer_out_of_range, "a peer id is 0 to 65535", std::errc::invalid_argument},
+    {errc::vector_out_of_range, "the vector is beyond what the device has or the doorbell can name",
+     std::errc::invalid_argument},
+    {errc::doorbell_unsupported,
+     "the device has no doorbell; use an ivshmem-doorbell device, or "
+     "poll the memory",
+     std::errc::not_supported},
+    {errc::interrupts_unsupported,
+     "no interrupt can arrive through this driver; bind the device to vfio-pci (with a vIOMMU) or "
+     "igb_uio, or poll the memory",
+     std::errc::not_supported},
+    {errc::events_unsupported, "the backend has no events to report", std::errc::not_supported},
+    {errc::peers_unsupported, "the backend cannot know which peers there are; agree on the ids",
+     std::errc::not_supported},
+    {errc::server_unreachable, "nobody listens on the server's socket; start ivshmem-server"},
+    {errc::server_version, "the server speaks another version of the protocol",
+     std::errc::protocol_not_supported},
+    {errc::server_protocol, "the server sent what the protocol does not allow",
+     std::errc::protocol_error},
+    {errc::server_closed, "the server closed the connection", std::errc::connection_reset},
+    {errc::descriptor_limit, "the limit of open descriptors is reached; raise it (ulimit -n)",
+     std::errc::too_many_files_open},
+    {errc::forked, "the device was opened by the parent process; open it again in the child"},
+    {errc::closed, "the device is closed", std::errc::bad_file_descriptor},
+    {errc::timed_out, "the time given ran out", std::errc::timed_out},
+};
+
+constexpr bool in_order() {
+    int expected = 1;
+    for (const auto& entry : descriptions)
+        if (static_cast<int>(entry.value) != expected++)
+            return false;
+    return expected == static_cast<int>(errc::timed_out) + 1;
+}
+static_assert(in_order(), "descriptions[] must list every errc, in its order");
+
+const description* find(int value) noexcept {
+    if (value < 1 || value > static_cast<int>(std::size(descriptions)))
+        return nullptr;
+    return &descriptions[static_cast<std::size_t>(value) - 1];
+}
+
+class category final : public std::error_category {
+  public:
+    const char* name() const noexcept override { return "ivshmem"; }
+    std::string message(int value) const override {
+        const auto* entry = find(value);
+        return entry != nullptr ? entry->text : "unknown ivshmem error " + std::to_string(value);
+    }
+    std::error_condition default_error_condition(int value) const noexcept override {
+        const auto* entry = find(value);
+        if (entry == nullptr || entry->condition == std::errc{})
+            return {value, *this};
+        return std::make_error_condition(entry->condition);
+    }
+};
+
+} // namespace
+
+const std::error_category& error_category() noexcept {
+    static const category instance;
+    return instance;
+}
+
+std::error_code make_error_code(errc e) noexcept {
+    return {static_cast<int>(e), error_category()};
+}
+
+error::error(std::error_code code, std::string message)
+    : std::system_error{code}, message_{std::move(message)} {}
+
+} // namespace ivshmem

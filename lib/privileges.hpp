@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/diagnosis.hpp>
+
+namespace ivshmem {
+
+/// What the kernel asks of a process beyond the permissions of the nodes.
+struct privileges {
+    bool raw_io = false; ///< CAP_SYS_RAWIO: to open a no-IOMMU group
+    bool admin = false;  ///< write access to sysfs attributes: to switch memory decoding on
+};
+
+/// Those of the calling thread.
+[[nodiscard]] privileges own_privileges() noexcept;
+
+/// The public diagnose() judges for the calling thread; this one for any.
+[[nodiscard]] diagnosis diagnose(const device_info& info, const privileges& may);
+
+} // namespace ivshmem
