@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The VM lab: real QEMU guests on stock Debian kernels, with ivshmem devices.
+
+    from lab import Doorbell, Guest, Server, Workdir, booted
+
+    with Workdir("example") as work, Server(work, vectors=4) as server:
+        with booted(
+            Guest(work, "left", devices=[Doorbell(server.socket, vectors=4)]),
+            Guest(work, "right", devices=[Doorbell(server.socket, vectors=4)]),
+        ) as (left, right):
+            left.bind(left.address(0), "vfio-pci")
+            print(left.run("ls /dev/vfio").stdout)
+"""
+
+from .devices import Doorbell, Plain
+from .errors import CommandFailed, CommandTimeout, GuestGone, LabError
+from .guest import Guest, booted
+from .initramfs import Initramfs
+from .job import Job, Result
+from .server import Server
+from .workdir import Workdir
+
+__all__ = [
+    "CommandFailed",
+    "CommandTimeout",
+    "Doorbell",
+    "Guest",
+    "GuestGone",
+    "Initramfs",
+    "Job",
+    "LabError",
+    "Plain",
+    "Result",
+    "Server",
+    "Workdir",
+    "booted",
+]

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The cache folder: what is fetched or built once and is the same for every run.
+
+An entry is a folder that appears whole or not at all: it is filled under a temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+def root() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    path = Path(base) / "libivshmem"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with open(path, "w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for the time being, on the file system of the cache: the system's may be small."""
+    with tempfile.TemporaryDirectory(prefix=".scratch.", dir=root()) as folder:
+        yield Path(folder)
+
+
+def entry(name: str, fill: Callable[[Path], None]) -> Path:
+    """The folder of this name, filled by `fill` if it is not there yet (once, also among processes)."""
+    path = root() / name
+    if path.is_dir():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.parent / f".{path.name}.lock"):
+        if path.is_dir():
+            return path
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            fill(temporary)
+            temporary.chmod(0o755)
+            temporary.rename(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    return path

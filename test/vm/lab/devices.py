@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The ivshmem devices that a guest can have.
+
+Where a device sits (`place`):
+- "root": on the root bus, in an IOMMU group of its own;
+- "port": behind a root port of its own: it can be unplugged, and another plugged in its place;
+- "bridge": behind the one PCI bridge, where all devices share one IOMMU group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Place = Literal["root", "port", "bridge"]
+
+
+@dataclass(frozen=True)
+class Plain:
+    """ivshmem-plain: memory only. Guests and the host share it by naming the same file."""
+
+    memory: Path
+    size: int = 4 << 20
+    """Bytes, a power of two."""
+    place: Place = "root"
+
+    def backend(self, name: str) -> tuple[str, dict[str, Any]]:
+        """The QMP command, with its arguments, that makes what is behind the device."""
+        return "object-add", {
+            "qom-type": "memory-backend-file",
+            "id": name,
+            "mem-path": str(self.memory),
+            "size": self.size,
+            "share": True,
+        }
+
+    def backend_options(self, name: str) -> list[str]:
+        """The same on QEMU's command line."""
+        return ["-object", f"memory-backend-file,id={name},mem-path={self.memory},size={self.size},share=on"]
+
+    def properties(self, name: str) -> dict[str, Any]:
+        """The properties of the device itself, its driver included."""
+        return {"driver": "ivshmem-plain", "memdev": name}
+
+
+@dataclass(frozen=True)
+class Doorbell:
+    """ivshmem-doorbell: memory and interrupts, of the server that listens on this socket."""
+
+    socket: Path
+    vectors: int = 1
+    ioeventfd: bool = True
+    place: Place = "root"
+
+    def backend(self, name: str) -> tuple[str, dict[str, Any]]:
+        address = {"type": "unix", "data": {"path": str(self.socket)}}
+        return "chardev-add", {
+            "id": name,
+            "backend": {"type": "socket", "data": {"addr": address, "server": False}},
+        }
+
+    def backend_options(self, name: str) -> list[str]:
+        return ["-chardev", f"socket,id={name},path={self.socket}"]
+
+    def properties(self, name: str) -> dict[str, Any]:
+        return {
+            "driver": "ivshmem-doorbell",
+            "chardev": name,
+            "vectors": self.vectors,
+            "ioeventfd": self.ioeventfd,
+        }
+
+
+Device = Plain | Doorbell

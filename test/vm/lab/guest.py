@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""A guest: a virtual machine under QEMU, on Debian's own kernel, that runs commands for the host."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from . import accel, kernel, machine, modules, processes
+from .control import Control
+from .devices import Device
+from .errors import CommandTimeout, LabError
+from .initramfs import NOBODY, Initramfs
+from .job import Job, Result
+from .pci import Pci
+from .qmp import Qmp
+from .workdir import Workdir
+
+BOOT_TIMEOUT = 90.0
+"""Seconds. A guest needs two to three, alone on two cores under TCG."""
+
+_TAIL = 25
+"""Lines of the console that an error shows."""
+
+_PUT_SIZE = 16 << 10
+# A serial port's receive buffer in Linux takes 64 KiB when nobody reads.
+
+
+class Guest(Pci):
+    """A guest that runs as long as this object is used in a `with` statement."""
+
+    def __init__(
+        self,
+        work: Workdir,
+        name: str = "guest",
+        *,
+        devices: Sequence[Device] = (),
+        iommu: bool = True,
+        vfio_noiommu: bool = False,
+        extra_modules: Sequence[str] = (),
+        programs: Sequence[Path] = (),
+        files: Mapping[str, bytes | str | Path] | None = None,
+        append: str = "",
+        memory: int = 256,
+        cpus: int = 1,
+        spare_ports: int = 0,
+        options: Sequence[str] = (),
+        arch: str = "x86_64",
+    ) -> None:
+        """
+        iommu: a vIOMMU with interrupt remapping, which VFIO needs on Debian's kernels.
+        vfio_noiommu: a vfio module with CONFIG_VFIO_NOIOMMU instead of the kernel's own.
+        extra_modules: more modules than machine.MODULES; igb_uio is built from its source.
+        programs: programs of the host to put into /bin, with their shared libraries.
+        files: path in the guest to content, or to a path on the host.
+        append: more of the kernel's command line.
+        memory: MiB. spare_ports: empty ports, for `plug`. options: more QEMU arguments.
+        """
+        self.name = name
+        self.arch = kernel.stock(arch).arch
+        self.console = work / f"{name}.console"
+        """The log of the guest's console."""
+        self.log = work / f"{name}.qemu"
+        """What QEMU itself printed."""
+        self._noiommu = vfio_noiommu
+        self._initramfs = work / f"{name}.initramfs"
+        self._machine = machine.Machine(
+            self.arch, name, devices, iommu=iommu, memory=memory, cpus=cpus, spare_ports=spare_ports
+        )
+        self._append = append
+        self._options = list(options)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._control: Control | None = None
+        self._qmp: Qmp | None = None
+        self._write_initramfs(extra_modules, programs, files or {})
+
+    def _write_initramfs(
+        self, extra: Sequence[str], programs: Sequence[Path], files: Mapping[str, bytes | str | Path]
+    ) -> None:
+        stock = kernel.stock(self.arch.name)
+        image = Initramfs(stock)
+        replaced = {}
+        if "igb_uio" in extra:
+            replaced["igb_uio"] = modules.igb_uio(stock)
+        if self._noiommu:
+            replaced["vfio"] = modules.vfio_noiommu(stock)
+        image.add_modules(stock.closure([*machine.MODULES, *extra], replaced))
+        for program in programs:
+            image.add_program(Path(program))
+        for path, content in files.items():
+            if isinstance(content, Path):
+                image.add_file(path, content)
+            else:
+                image.add(path, content)
+        image.write(self._initramfs)
+
+    # -- its life -------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start QEMU and return at once; `wait_ready` is the other half."""
+        stock = kernel.stock(self.arch.name)
+        control, control_there = socket.socketpair()
+        qmp, qmp_there = socket.socketpair()
+        command = [
+            *self._machine.command(accel.choose(self.arch)),
+            *("-serial", f"file:{self.console}"),
+            *("-chardev", f"socket,id=control,fd={control_there.fileno()}", "-serial", "chardev:control"),
+            *("-chardev", f"socket,id=qmp,fd={qmp_there.fileno()}", "-mon", "chardev=qmp,mode=control"),
+            # A kernel that panics reboots: that ends QEMU, and so is noticed. reboot() allows it for a while.
+            *("-action", "reboot=shutdown"),
+            *("-kernel", str(stock.image), "-initrd", str(self._initramfs)),
+            *("-append", self._machine.kernel_command_line(f"quiet lab.control={self.arch.control} {self._append}")),
+            *self._options,
+        ]
+        with control_there, qmp_there, open(self.log, "wb") as log:
+            log.write((shlex.join(command) + "\n").encode())
+            log.flush()
+            self._child = processes.start(command, log, (control_there.fileno(), qmp_there.fileno()))
+        self._control = Control(control, self.explain)
+        self._qmp = Qmp(self.name, qmp)
+
+    def wait_ready(self, timeout: float = BOOT_TIMEOUT) -> None:
+        """Wait until the guest can run commands."""
+        if not self.control.wait_start(1, timeout):
+            raise CommandTimeout(self.explain(f"not booted within {timeout:g} s"))
+        self.qmp.open()
+
+    def reboot(self, timeout: float = BOOT_TIMEOUT, hard: bool = False) -> None:
+        """Reboot: the guest by itself, or (`hard`) as by the reset button. Its devices stay plugged."""
+        starts = self.control.starts
+        self.qmp.execute("set-action", reboot="reset")
+        if hard:
+            self.qmp.execute("system_reset")
+        else:
+            self.control.request("run", _encoded("reboot -f"))
+        if not self.control.wait_start(starts + 1, timeout):
+            raise CommandTimeout(self.explain(f"not rebooted within {timeout:g} s"))
+        self.qmp.execute("set-action", reboot="shutdown")
+
+    def shutdown(self, timeout: float = 30) -> None:
+        """Let the guest power itself off."""
+        if self._child is None or self._child.poll() is not None:
+            return
+        self.control.request("run", _encoded("poweroff -f"))
+        try:
+            self._child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise CommandTimeout(self.explain(f"not powered off within {timeout:g} s")) from None
+        self.kill()
+
+    def kill(self) -> None:
+        """End QEMU at once, as if the machine had lost its power."""
+        if self._child is not None:
+            processes.stop(self._child)
+        if self._qmp is not None:
+            self._qmp.close()
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process id of QEMU."""
+        assert self._child is not None
+        return self._child.pid
+
+    @property
+    def control(self) -> Control:
+        if self._control is None:
+            raise LabError(f"guest {self.name}: not started")
+        return self._control
+
+    @property
+    def qmp(self) -> Qmp:
+        if self._qmp is None:
+            raise LabError(f"guest {self.name}: not started")
+        return self._qmp
+
+    def __enter__(self) -> Guest:
+        try:
+            self.start()
+            self.wait_ready()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    # -- commands in it -------------------------------------------------------------------------------
+
+    def spawn(self, command: str, *, user: str | None = None) -> Job:
+        """Start a shell command in the guest and return at once. Commands run side by side."""
+        if user is not None:
+            command = f"exec su -s /bin/sh {user} -c {shlex.quote(command)}"
+        return Job(self, self.control.request("run", _encoded(command)), command)
+
+    def run(self, command: str, *, timeout: float = 30, check: bool = True, user: str | None = None) -> Result:
+        """Run a shell command in the guest; with `check`, a status other than 0 is an error."""
+        result = self.spawn(command, user=user).wait(timeout)
+        return result.check() if check else result
+
+    def run_as_nobody(self, command: str, *, timeout: float = 30, check: bool = True) -> Result:
+        """Run a shell command as an unprivileged user."""
+        return self.run(command, timeout=timeout, check=check, user=NOBODY)
+
+    def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Write a file in the guest. Large ones are better given to the guest when it is made."""
+        self.run(f"rm -f {shlex.quote(path)}")
+        for start in range(0, max(len(data), 1), _PUT_SIZE):
+            part = data[start : start + _PUT_SIZE]
+            number = self.control.request("put", str(len(part)), _encoded(path), data=part)
+            reply = self.control.wait_reply(number, 30)
+            if reply is None or reply.rc != 0:
+                raise LabError(self.explain(f"{path}: writing failed at byte {start}"))
+        self.run(f"chmod {mode:o} {shlex.quote(path)}")
+
+    def get(self, path: str) -> bytes:
+        """Read a file of the guest."""
+        return base64.b64decode(self.run(f"base64 {shlex.quote(path)}").stdout)
+
+    def wait_for(self, what: str | Callable[[], Any], timeout: float = 30) -> Any:
+        """Wait until a shell command in the guest succeeds, or a function returns something true; return that."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self.run(what, check=False).rc == 0 if isinstance(what, str) else what()
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                raise CommandTimeout(self.explain(f"{what}: not so within {timeout:g} s"))
+            time.sleep(0.05)
+
+    def explain(self, message: str) -> str:
+        """A message with what is known of the guest: how QEMU ended, the end of its console, where the logs are."""
+        lines = [f"guest {self.name}: {message}"]
+        if self._child is not None:
+            # A channel that is closed is known a moment before the process that closed it.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                lines.append(f"QEMU {processes.describe(self._child.wait(0.5))}; see {self.log}")
+        with contextlib.suppress(OSError):
+            console = self.console.read_text("utf-8", "replace").splitlines()
+            # What follows a panic is long, and says less.
+            panics = [line for line in console[:-_TAIL] if "Kernel panic" in line]
+            lines += [f"{self.console} ends with:", *(f"  {line}" for line in [*panics, *console[-_TAIL:]])]
+        return "\n".join(lines)
+
+    # -- its devices ----------------------------------------------------------------------------------
+
+    def plugged(self, index: int) -> bool:
+        return self._machine.slot(index).plugged
+
+    def plug(self, device: Device) -> int:
+        """Plug a device into a free port; return its index, for `address` and `unplug`."""
+        return self._machine.plug(self.qmp, device)
+
+    def unplug(self, index: int, timeout: float = 30) -> None:
+        """Unplug a device that sits in a port, and wait until QEMU has removed it."""
+        self._machine.unplug(self.qmp, index, timeout)
+
+    def request_unplug(self, index: int) -> None:
+        """Ask the guest to let a device go, and return at once; `wait_unplugged` is the other half."""
+        self._machine.request_unplug(self.qmp, index)
+
+    def wait_unplugged(self, index: int, timeout: float = 30) -> None:
+        self._machine.wait_unplugged(self.qmp, index, timeout)
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@contextlib.contextmanager
+def booted(*guests: Guest) -> Iterator[tuple[Guest, ...]]:
+    """Boot guests side by side, and end them all in the end."""
+    try:
+        for guest in guests:
+            guest.start()
+        for guest in guests:
+            guest.wait_ready()
+        yield guests
+    finally:
+        for guest in guests:
+            guest.kill()

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The initramfs of a guest: busybox, modules, programs with their shared libraries, and other files."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from .errors import LabError
+from .kernel import Kernel, Module
+
+USER_SPACE = "lab: user space"
+"""The line that every guest prints on its console once it runs user space."""
+
+NOBODY = "nobody"
+"""The guest's unprivileged user."""
+
+_FILES = Path(__file__).parent / "guest_files"
+
+
+@functools.cache
+def _busybox() -> tuple[bytes, tuple[str, ...]]:
+    """busybox and the names it answers to."""
+    path = shutil.which("busybox")
+    if path is None:
+        raise LabError("busybox: not found; try test/install-deps vm")
+    names = subprocess.run([path, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    return Path(path).read_bytes(), tuple(names)
+
+
+def libraries(program: Path) -> dict[str, Path]:
+    """The shared libraries of a program, its loader included: their place in a guest and on the host."""
+    done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
+    found: dict[str, Path] = {}
+    for line in done.stdout.splitlines():
+        if "not found" in line:
+            raise LabError(f"{program}: shared library missing: {line.strip()}")
+        # "libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x...)", or the loader: "/lib64/ld-... (0x...)"
+        match = re.match(r"\s*(?:(\S+) => )?(/\S+) \(0x", line)
+        if match:
+            found[f"/lib/{os.path.basename(match[1])}" if match[1] else match[2]] = Path(match[2])
+    return found
+
+
+class Initramfs:
+    """What a guest boots from; add to it, then `write` it. A file that is added again is replaced."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._entries: dict[str, tuple[int, bytes]] = {}
+        busybox, applets = _busybox()
+        for folder in ("dev", "proc", "sys", "run", "tmp", "root", "lab"):
+            self._folder(f"/{folder}")
+        for link, target in (("/sbin", "bin"), ("/usr/bin", "../bin"), ("/usr/sbin", "../bin"), ("/usr/lib", "../lib")):
+            self.link(link, target)
+        self.add("/bin/busybox", busybox, 0o755)
+        for applet in applets:
+            if applet != "busybox":
+                self.link(f"/bin/{applet}", "busybox")
+        self.add("/init", (_FILES / "init").read_bytes(), 0o755)
+        self.add("/lab/agent", (_FILES / "agent").read_bytes(), 0o755)
+        self.add("/etc/passwd", f"root::0:0:root:/root:/bin/sh\n{NOBODY}::65534:65534:{NOBODY}:/:/bin/sh\n")
+        self.add("/etc/group", "root:x:0:\nnogroup:x:65534:\n")
+
+    def _folder(self, path: str) -> None:
+        if path != "/" and path not in self._entries:
+            self._folder(os.path.dirname(path))
+            self._entries[path] = (stat.S_IFDIR | 0o755, b"")
+
+    def add(self, path: str, content: bytes | str, mode: int = 0o644) -> None:
+        self._folder(os.path.dirname(path))
+        data = content.encode() if isinstance(content, str) else content
+        self._entries[path] = (stat.S_IFREG | mode, data)
+
+    def link(self, path: str, target: str) -> None:
+        self._folder(os.path.dirname(path))
+        self._entries[path] = (stat.S_IFLNK | 0o777, target.encode())
+
+    def add_file(self, path: str, source: Path) -> None:
+        """Copy a file of the host, with its permissions."""
+        self.add(path, source.read_bytes(), stat.S_IMODE(source.stat().st_mode))
+
+    def add_program(self, program: Path) -> None:
+        """Copy a program to /bin, with the shared libraries it needs."""
+        if not program.exists():
+            raise LabError(f"{program}: no such program; build it first")
+        self.add_file(f"/bin/{program.name}", program)
+        for path, source in libraries(program).items():
+            self.add_file(path, source)
+
+    def add_modules(self, modules: Iterable[Module]) -> None:
+        """Add modules, in an order in which they can be loaded, so that modprobe finds them."""
+        folder = f"/lib/modules/{self._kernel.release}"
+        listed: dict[str, list[str]] = {}
+        for module in modules:
+            self.add(f"{folder}/{module.name}.ko", module.data)
+            needed: dict[str, None] = {}
+            for name in module.depends:
+                # modprobe loads from the right to the left.
+                for dependency in [name, *listed.get(name, [])] if name in listed else []:
+                    needed.pop(dependency, None)
+                    needed[dependency] = None
+            listed[module.name] = list(needed)
+        lines = [f"{name}.ko:" + "".join(f" {n}.ko" for n in needed) for name, needed in listed.items()]
+        self.add(f"{folder}/modules.dep", "\n".join(lines) + "\n")
+
+    def write(self, target: Path) -> None:
+        """Write the archive (newc, not compressed: reading it costs a guest less than unpacking it)."""
+        with open(target, "wb") as file:
+            # The folders come before what is in them because adding a file adds its folder first.
+            for number, (path, (mode, data)) in enumerate(self._entries.items(), 1):
+                file.write(_record(number, path[1:], mode, data))
+            # The kernel opens its console before anything can be mounted.
+            file.write(_record(0, "dev/console", stat.S_IFCHR | 0o600, b"", device=(5, 1)))
+            file.write(_record(0, "TRAILER!!!", 0, b""))
+
+
+def _record(number: int, name: str, mode: int, data: bytes, device: tuple[int, int] = (0, 0)) -> bytes:
+    raw = name.encode() + b"\0"
+    fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(raw), 0)
+    header = b"070701" + b"".join(b"%08X" % value for value in fields) + raw
+    return header + bytes(-len(header) % 4) + data + bytes(-len(data) % 4)

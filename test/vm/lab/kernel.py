@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Debian's own kernel: the image, its modules and what they depend on."""
+
+from __future__ import annotations
+
+import functools
+import lzma
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import arch as architectures
+from . import packages
+from .errors import LabError
+
+
+@dataclass(frozen=True)
+class Module:
+    """A kernel module: plain bytes, whatever it was compressed with."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> Module:
+        data = path.read_bytes()
+        if path.suffix == ".xz":
+            data = lzma.decompress(data)
+        return cls(_name(path), data)
+
+    @property
+    def depends(self) -> list[str]:
+        """The modules that must be loaded before this one."""
+        # modinfo's key=value strings; depmod's files are not part of the package.
+        match = re.search(rb"(?:^|\0)depends=([^\0]*)\0", self.data)
+        return [name.replace("-", "_") for name in match[1].decode().split(",") if name] if match else []
+
+
+def _name(path: Path) -> str:
+    return path.name.split(".", 1)[0].replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    arch: architectures.Arch
+    package: packages.Package
+
+    @property
+    def release(self) -> str:
+        return self.package.name.removeprefix("linux-image-")
+
+    @property
+    def image(self) -> Path:
+        return self.package.tree() / "boot" / f"vmlinuz-{self.release}"
+
+    @functools.cached_property
+    def _files(self) -> dict[str, Path]:
+        for parent in ("usr/lib/modules", "lib/modules"):
+            folder = self.package.tree() / parent / self.release / "kernel"
+            if folder.is_dir():
+                return {_name(path): path for path in folder.rglob("*.ko*")}
+        raise LabError(f"package {self.package.name}: it holds no modules of {self.release}")
+
+    @functools.cached_property
+    def _builtin(self) -> frozenset[str]:
+        folder = next(iter(self._files.values())).parents
+        listing = next(parent / "modules.builtin" for parent in folder if (parent / "modules.builtin").exists())
+        return frozenset(_name(Path(line)) for line in listing.read_text("utf-8").splitlines())
+
+    def closure(self, names: list[str], replaced: dict[str, Module] | None = None) -> list[Module]:
+        """These modules and all they depend on, in an order in which they can be loaded.
+
+        `replaced` are modules from elsewhere, which come before the kernel's own of the same name.
+        """
+        ordered: dict[str, Module] = {}
+
+        def add(name: str) -> None:
+            if name in ordered or name in self._builtin:
+                return
+            if replaced and name in replaced:
+                module = replaced[name]
+            elif name in self._files:
+                module = Module.read(self._files[name])
+            else:
+                raise LabError(f"module {name}: kernel {self.release} has none of this name")
+            for dependency in module.depends:
+                add(dependency)
+            ordered[name] = module
+
+        for name in names:
+            add(name.replace("-", "_"))
+        return list(ordered.values())
+
+
+@functools.cache
+def stock(arch: str = "x86_64") -> Kernel:
+    """The kernel that Debian installs on this architecture, as apt sees it now."""
+    wanted = architectures.get(arch)
+    meta = packages.find(wanted.kernel_package)
+    image = packages.depends(meta, rf"linux-image-\d.*-{wanted.kernel_flavour}")
+    return Kernel(wanted, image)

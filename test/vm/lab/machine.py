@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The virtual machine: QEMU's command line, and the devices that come and go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import accel
+from .arch import Arch
+from .devices import Device, Doorbell
+from .errors import LabError
+from .qmp import Qmp
+
+MODULES = ("vfio-pci", "vfio_iommu_type1", "uio_pci_generic")
+"""The modules that every guest can load, besides what they depend on."""
+
+# Slots of the root bus. The ones below are QEMU's own.
+_FIRST_DEVICE = 0x04
+_FIRST_PORT = 0x10
+_BRIDGE = 0x1E
+
+
+@dataclass
+class Slot:
+    """Where a device is, or was until it was unplugged."""
+
+    device: Device
+    name: str
+    bus: str
+    address: str
+    parent: str | None
+    """The address of the port or bridge it is behind, as the guest sees it."""
+    plugged: bool = True
+
+    @property
+    def backend(self) -> str:
+        return f"{self.name}-backend"
+
+    def arguments(self) -> dict[str, object]:
+        return {"id": self.name, "bus": self.bus, "addr": self.address, **self.device.properties(self.backend)}
+
+
+class Machine:
+    def __init__(
+        self,
+        arch: Arch,
+        name: str,
+        devices: Sequence[Device],
+        *,
+        iommu: bool,
+        memory: int,
+        cpus: int,
+        spare_ports: int,
+    ) -> None:
+        self._arch = arch
+        self._name = name
+        self._iommu = iommu
+        self._memory = memory
+        self._cpus = cpus
+        self._ports: list[str] = []
+        self.slots: list[Slot] = []
+        for device in devices:
+            self._place(device)
+        for _ in range(spare_ports):
+            self._add_port()
+
+    def _add_port(self) -> str:
+        self._ports.append(f"port{len(self._ports)}")
+        if _FIRST_PORT + len(self._ports) > _BRIDGE:
+            raise LabError(f"guest {self._name}: too many ports")
+        return self._ports[-1]
+
+    def _place(self, device: Device) -> None:
+        index = len(self.slots)
+        name = f"ivshmem{index}"
+        if device.place == "port":
+            port = self._add_port()
+            slot = Slot(device, name, port, "0x0", _root_address(_FIRST_PORT + self._ports.index(port)))
+        elif device.place == "bridge":
+            slot = Slot(device, name, "bridge", hex(index + 1), _root_address(_BRIDGE))
+        else:
+            if _FIRST_DEVICE + index >= _FIRST_PORT:
+                raise LabError(f"guest {self._name}: too many devices on the root bus")
+            slot = Slot(device, name, "pcie.0", hex(_FIRST_DEVICE + index), None)
+        self.slots.append(slot)
+
+    def command(self, accelerator: str) -> list[str]:
+        """QEMU with the machine and its devices; consoles and what it boots are to be added."""
+        # The machine has no device that nobody asked for, so that it boots quickly.
+        command = [self._arch.qemu, "-name", self._name, *self._arch.machine, *accel.options(accelerator)]
+        command += ["-m", str(self._memory), "-smp", str(self._cpus)]
+        command += ["-nodefaults", "-no-user-config", "-display", "none"]
+        if self._iommu:
+            command += self._arch.iommu
+        for number, port in enumerate(self._ports):
+            command += ["-device", f"pcie-root-port,id={port},bus=pcie.0,addr={_FIRST_PORT + number:#x},chassis={number + 1}"]
+        if any(slot.bus == "bridge" for slot in self.slots):
+            command += ["-device", f"pcie-pci-bridge,id=bridge,bus=pcie.0,addr={_BRIDGE:#x}"]
+        for slot in self.slots:
+            command += [*slot.device.backend_options(slot.backend), "-device", json.dumps(slot.arguments())]
+        return command
+
+    def kernel_command_line(self, more: str) -> str:
+        iommu = self._arch.iommu_append if self._iommu else ""
+        line = f"console={self._arch.console} panic=-1 lab.name={self._name} {iommu} {more}"
+        return " ".join(line.split())
+
+    def slot(self, index: int) -> Slot:
+        if not 0 <= index < len(self.slots):
+            raise LabError(f"guest {self._name}: no ivshmem device {index}; it has {len(self.slots)}")
+        return self.slots[index]
+
+    def plug(self, qmp: Qmp, device: Device) -> int:
+        used = {slot.bus for slot in self.slots if slot.plugged}
+        free = [port for port in self._ports if port not in used]
+        if not free:
+            raise LabError(f"guest {self._name}: no free port; give it spare_ports")
+        index = len(self.slots)
+        parent = _root_address(_FIRST_PORT + self._ports.index(free[0]))
+        slot = Slot(device, f"ivshmem{index}", free[0], "0x0", parent)
+        command, arguments = device.backend(slot.backend)
+        qmp.execute(command, **arguments)
+        qmp.execute("device_add", **slot.arguments())
+        self.slots.append(slot)
+        return index
+
+    def request_unplug(self, qmp: Qmp, index: int) -> None:
+        qmp.execute("device_del", id=self.slot(index).name)
+
+    def wait_unplugged(self, qmp: Qmp, index: int, timeout: float) -> None:
+        slot = self.slot(index)
+        qmp.wait_event("DEVICE_DELETED", timeout, device=slot.name)
+        slot.plugged = False
+        # QEMU keeps what is behind the device: a server would still see the peer.
+        if isinstance(slot.device, Doorbell):
+            qmp.execute("chardev-remove", id=slot.backend)
+        else:
+            qmp.execute("object-del", id=slot.backend)
+
+    def unplug(self, qmp: Qmp, index: int, timeout: float) -> None:
+        self.request_unplug(qmp, index)
+        self.wait_unplugged(qmp, index, timeout)
+
+
+def _root_address(slot: int) -> str:
+    return f"0000:00:{slot:02x}.0"

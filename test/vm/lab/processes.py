@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Child processes that never outlive this one, however it ends."""
+
+from __future__ import annotations
+
+import atexit
+import concurrent.futures
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import IO
+
+from .errors import LabError
+
+_running: set[subprocess.Popen[bytes]] = set()
+# The kernel sends the parent-death signal when the *thread* that started a child ends, so one thread
+# that lasts as long as the process starts them all.
+_starter = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
+
+
+def start(
+    command: Sequence[str],
+    log: IO[bytes] | int,
+    pass_fds: Sequence[int] = (),
+    terminal: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start a command, with its output in a log; with `terminal`, on the caller's own terminal instead."""
+    # setpriv becomes the command: the process id stays.
+    guarded = ["setpriv", "--pdeathsig", "KILL", "--", *command]
+
+    def popen() -> subprocess.Popen[bytes]:
+        if terminal:
+            return subprocess.Popen(guarded, pass_fds=pass_fds)
+        return subprocess.Popen(
+            guarded,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=pass_fds,
+            # A Ctrl-C is for this process, which then ends the others in order.
+            start_new_session=True,
+        )
+
+    try:
+        child = _starter.submit(popen).result()
+    except OSError as error:
+        raise LabError(f"{command[0]}: start failed: {error}; try test/install-deps vm") from error
+    _running.add(child)
+    return child
+
+
+def stop(child: subprocess.Popen[bytes], patience: float = 0) -> int:
+    """End a child: ask it with SIGTERM if there is patience (in seconds), then kill it."""
+    if child.poll() is None and patience > 0:
+        child.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(patience)
+    if child.poll() is None:
+        child.kill()
+    status = child.wait()
+    _running.discard(child)
+    return status
+
+
+def describe(status: int) -> str:
+    """How a process ended, in words."""
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+
+
+@atexit.register
+def _stop_all() -> None:
+    for child in list(_running):
+        stop(child)
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end this process as Ctrl-C does: with everything cleaned up."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
