@@ -10,7 +10,7 @@ namespace {
 
 /// "0000:00:04.0 (4 MiB, vfio-pci)"
 std::string describe(const device_info& device) {
-    constexpr std::uint64_t mebi = 1024 * 1024;
+    constexpr std::uint64_t mebi = 1U << 20U;
     const auto size = device.memory_size();
     const auto whole = size >= mebi;
     return fmt::format("{} ({} {}, {})", to_string(device.address), whole ? size / mebi : size,

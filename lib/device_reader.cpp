@@ -2,8 +2,6 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "device_reader.hpp"
 
-#include "pci_config.hpp"
-
 #include <array>
 #include <bit>
 #include <limits>
@@ -132,7 +130,15 @@ void device_reader::read_config() {
         return note(fmt::format("{}: is that of another device, {:04x}:{:04x}", file,
                                 *config.vendor(), *config.device()));
 
+    read_msix(config);
+    if (info_.protocol == protocol::v2)
+        read_v2(config);
+}
+
+void device_reader::read_msix(const pci_config& config) {
     using answer = pci_config::found::answer;
+    failure f;
+    const auto file = dir_.path("config");
     const auto msix = config.find_capability(pci_config::cap_msix, file, f);
     note(f);
     if (msix.is == answer::present) {
@@ -141,13 +147,36 @@ void device_reader::read_config() {
         if (!info_.vectors)
             note(file + ": ends inside the MSI-X capability");
     } else if (msix.is == answer::absent) {
-        // Jailhouse falls back to INTx, so its devices always have a doorbell (ivshmem-v2, "PCI
-        // Configuration Space"); the doorbell of v1 devices comes with MSI-X or not at all.
+        // Every v2 device has a doorbell, and INTx where it has no MSI-X; the doorbell of a v1
+        // device comes with MSI-X or does nothing.
         info_.type = info_.protocol == protocol::v1 ? device_type::plain : device_type::doorbell;
     } else if (!f) {
-        note(file + ": only 64 of 256 bytes can be read without CAP_SYS_ADMIN, so whether the "
-                    "device has MSI-X is unknown; run as root to know");
+        note(fmt::format("{}: only {} of {} bytes can be read without CAP_SYS_ADMIN, so whether "
+                         "the device has MSI-X is unknown; run as root to know",
+                         file, config.readable(), pci_config::size));
     }
+}
+
+/// ivshmem-v2-specification.md, "Vendor Specific Capability (ID 09h)".
+void device_reader::read_v2(const pci_config& config) {
+    failure f;
+    const auto file = dir_.path("config");
+    const auto capability = config.find_capability(pci_config::cap_vendor, file, f);
+    if (f || capability.is == pci_config::found::answer::unknown)
+        return; // read_msix() has said so
+    if (capability.is == pci_config::found::answer::absent)
+        return note(file + ": has no vendor specific capability, as ivshmem-v2 must");
+    const std::size_t at = capability.offset;
+    const auto length = config.u8(at + 0x02);
+    const auto state_table = config.u32(at + 0x04);
+    const auto read_write = config.u64(at + 0x08);
+    const auto output = config.u64(at + 0x10);
+    const auto base = config.u64(at + 0x18);
+    if (!length || *length < 0x18 || !output || (*length >= 0x20 && !base))
+        return note(file + ": its vendor specific capability is cut short");
+    info_.v2 = v2_layout{*state_table, *read_write, *output, {}};
+    if (*length >= 0x20)
+        info_.v2->base = base;
 }
 
 void device_reader::read_driver() {

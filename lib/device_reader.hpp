@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include "pci_config.hpp"
 #include "sysfs.hpp"
 
 #include <ivshmem/device_info.hpp>
@@ -41,6 +42,8 @@ class device_reader {
     void read_bars();
     void read_bar(std::size_t index, std::string_view line);
     void read_config();
+    void read_msix(const pci_config& config);
+    void read_v2(const pci_config& config);
     void read_driver();
     void read_placement();
     void read_group();

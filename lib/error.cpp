@@ -9,7 +9,7 @@
 namespace ivshmem {
 namespace {
 
-struct description {
+struct description { // NOLINT(clang-analyzer-optin.performance.Padding): in reading order
     errc value;
     const char* text;      ///< with the advice that holds for every device
     std::errc condition{}; ///< 0 where the standard has no like

@@ -58,10 +58,22 @@ struct device_node {
 /// Another function in the same IOMMU group.
 struct group_member {
     pci_address address;
-    std::string driver; ///< empty where none is bound
+    std::string driver;  ///< empty where none is bound
     bool bridge = false; ///< PCI class 06xx: does not count against the group
 
     bool operator==(const group_member&) const = default;
+};
+
+/// How an ivshmem-v2 device divides its memory: its vendor capability (Jailhouse,
+/// Documentation/ivshmem-v2-specification.md, "Vendor Specific Capability (ID 09h)").
+struct v2_layout {
+    std::uint32_t state_table = 0; ///< bytes; read-only
+    std::uint64_t read_write = 0;  ///< bytes that every peer may write; 0 where there are none
+    std::uint64_t output = 0;      ///< bytes of each peer's own output section
+    /// Guest physical address of the memory, where no BAR2 gives it.
+    std::optional<std::uint64_t> base;
+
+    bool operator==(const v2_layout&) const = default;
 };
 
 /// All that sysfs says of a device, without opening it. What is std::optional is absent where it
@@ -81,14 +93,17 @@ struct device_info {
     std::array<bar_info, 6> bars{};
     /// ACRN: subsystem 8086:REGION names the shared memory region.
     std::optional<std::uint16_t> acrn_region;
+    /// Of v2 devices, where the capabilities could be read.
+    std::optional<v2_layout> v2;
     std::string driver; ///< empty where none is bound
     std::optional<int> numa_node;
     bool enabled = false; ///< a driver, or sysfs `enable`, switched memory decoding on
 
     std::optional<std::uint32_t> iommu_group;
-    bool noiommu = false; ///< the group is VFIO's no-IOMMU group
+    bool noiommu = false;                    ///< the group is VFIO's no-IOMMU group
     std::vector<group_member> group_members; ///< the others in the group
 
+    // The paths of the nodes begin with the root that discover() was given.
     std::optional<device_node> vfio_node;    ///< /dev/vfio/N or /dev/vfio/noiommu-N
     std::optional<device_node> uio_node;     ///< /dev/uioN
     std::optional<device_node> resource0;    ///< BAR0 through sysfs

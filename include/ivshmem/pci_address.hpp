@@ -19,7 +19,7 @@ struct pci_address {
     std::uint8_t device = 0;   ///< 0..31
     std::uint8_t function = 0; ///< 0..7
 
-    auto operator<=>(const pci_address&) const = default;
+    auto operator<=>(const pci_address&) const = default; // NOLINT(modernize-use-nullptr): a bug
 };
 
 /// Parses "0000:00:04.0" or, with domain 0 understood, "00:04.0" (hexadecimal, any case).
