@@ -15,11 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import accel, kernel, machine, modules, processes
+from . import accel, kernel, machine, processes
 from .control import Control
 from .devices import Device
 from .errors import CommandTimeout, LabError
-from .initramfs import NOBODY, Initramfs
+from .initramfs import NOBODY, boot_files
 from .job import Job, Result
 from .pci import Pci
 from .qmp import Qmp
@@ -66,7 +66,8 @@ class Guest(Pci):
         memory: MiB. spare_ports: empty ports, for `plug`. options: more QEMU arguments.
         """
         self.name = name
-        self.arch = kernel.stock(arch).arch
+        self.kernel = kernel.stock(arch)
+        self.arch = self.kernel.arch
         self.console = work / f"{name}.console"
         """The log of the guest's console."""
         self.log = work / f"{name}.qemu"
@@ -81,52 +82,35 @@ class Guest(Pci):
         self._child: subprocess.Popen[bytes] | None = None
         self._control: Control | None = None
         self._qmp: Qmp | None = None
-        self._write_initramfs(extra_modules, programs, files or {})
-
-    def _write_initramfs(
-        self, extra: Sequence[str], programs: Sequence[Path], files: Mapping[str, bytes | str | Path]
-    ) -> None:
-        stock = kernel.stock(self.arch.name)
-        image = Initramfs(stock)
-        replaced = {}
-        if "igb_uio" in extra:
-            replaced["igb_uio"] = modules.igb_uio(stock)
-        if self._noiommu:
-            replaced["vfio"] = modules.vfio_noiommu(stock)
-        image.add_modules(stock.closure([*machine.MODULES, *extra], replaced))
-        for program in programs:
-            image.add_program(Path(program))
-        for path, content in files.items():
-            if isinstance(content, Path):
-                image.add_file(path, content)
-            else:
-                image.add(path, content)
+        image = boot_files(self.kernel, [*machine.MODULES, *extra_modules], vfio_noiommu, programs, files or {})
         image.write(self._initramfs)
 
     # -- its life -------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Start QEMU and return at once; `wait_ready` is the other half."""
-        stock = kernel.stock(self.arch.name)
+    def start(self, terminal: bool = False) -> None:
+        """Start QEMU and return at once; `wait_ready` is the other half.
+
+        With `terminal`, the guest's console is the terminal of this process (and is logged as well).
+        """
         control, control_there = socket.socketpair()
         qmp, qmp_there = socket.socketpair()
         command = [
             *self._machine.command(accel.choose(self.arch)),
-            *("-serial", f"file:{self.console}"),
+            *_console(self.console, terminal),
             *("-chardev", f"socket,id=control,fd={control_there.fileno()}", "-serial", "chardev:control"),
             *("-chardev", f"socket,id=qmp,fd={qmp_there.fileno()}", "-mon", "chardev=qmp,mode=control"),
             # A kernel that panics reboots: that ends QEMU, and so is noticed. reboot() allows it for a while.
             *("-action", "reboot=shutdown"),
-            *("-kernel", str(stock.image), "-initrd", str(self._initramfs)),
+            *("-kernel", str(self.kernel.image), "-initrd", str(self._initramfs)),
             *("-append", self._machine.kernel_command_line(f"quiet lab.control={self.arch.control} {self._append}")),
             *self._options,
         ]
         with control_there, qmp_there, open(self.log, "wb") as log:
             log.write((shlex.join(command) + "\n").encode())
             log.flush()
-            self._child = processes.start(command, log, (control_there.fileno(), qmp_there.fileno()))
+            self._child = processes.start(command, log, (control_there.fileno(), qmp_there.fileno()), terminal)
         self._control = Control(control, self.explain)
-        self._qmp = Qmp(self.name, qmp)
+        self._qmp = Qmp(qmp, self.explain)
 
     def wait_ready(self, timeout: float = BOOT_TIMEOUT) -> None:
         """Wait until the guest can run commands."""
@@ -145,6 +129,11 @@ class Guest(Pci):
         if not self.control.wait_start(starts + 1, timeout):
             raise CommandTimeout(self.explain(f"not rebooted within {timeout:g} s"))
         self.qmp.execute("set-action", reboot="shutdown")
+
+    def wait_end(self) -> int:
+        """Wait until QEMU ends, and return its status."""
+        assert self._child is not None
+        return self._child.wait()
 
     def shutdown(self, timeout: float = 30) -> None:
         """Let the guest power itself off."""
@@ -276,6 +265,14 @@ class Guest(Pci):
 
     def wait_unplugged(self, index: int, timeout: float = 30) -> None:
         self._machine.wait_unplugged(self.qmp, index, timeout)
+
+
+def _console(log: Path, terminal: bool) -> list[str]:
+    if not terminal:
+        return ["-serial", f"file:{log}"]
+    # Ctrl-C is for the guest; Ctrl-A is QEMU's key.
+    backend = f"stdio,id=console,mux=on,signal=off,logfile={log}"
+    return ["-chardev", backend, "-serial", "chardev:console", "-mon", "chardev=console"]
 
 
 def _encoded(text: str) -> str:

@@ -10,9 +10,10 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from . import modules
 from .errors import LabError
 from .kernel import Kernel, Module
 
@@ -120,6 +121,32 @@ class Initramfs:
             # The kernel opens its console before anything can be mounted.
             file.write(_record(0, "dev/console", stat.S_IFCHR | 0o600, b"", device=(5, 1)))
             file.write(_record(0, "TRAILER!!!", 0, b""))
+
+
+def boot_files(
+    kernel: Kernel,
+    names: Iterable[str],
+    vfio_noiommu: bool,
+    programs: Iterable[Path],
+    files: Mapping[str, bytes | str | Path],
+) -> Initramfs:
+    """An initramfs with modules (those that Debian has no binary of are built), programs and files."""
+    image = Initramfs(kernel)
+    wanted = list(names)
+    replaced = {}
+    if "igb_uio" in wanted:
+        replaced["igb_uio"] = modules.igb_uio(kernel)
+    if vfio_noiommu:
+        replaced["vfio"] = modules.vfio_noiommu(kernel)
+    image.add_modules(kernel.closure(wanted, replaced))
+    for program in programs:
+        image.add_program(program)
+    for path, content in files.items():
+        if isinstance(content, Path):
+            image.add_file(path, content)
+        else:
+            image.add(path, content)
+    return image
 
 
 def _record(number: int, name: str, mode: int, data: bytes, device: tuple[int, int] = (0, 0)) -> bytes:

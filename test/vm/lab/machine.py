@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from . import accel
 from .arch import Arch
@@ -39,7 +40,7 @@ class Slot:
     def backend(self) -> str:
         return f"{self.name}-backend"
 
-    def arguments(self) -> dict[str, object]:
+    def arguments(self) -> dict[str, Any]:
         return {"id": self.name, "bus": self.bus, "addr": self.address, **self.device.properties(self.backend)}
 
 

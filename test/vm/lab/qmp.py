@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .errors import CommandTimeout, GuestGone, LabError
@@ -16,8 +17,9 @@ from .errors import CommandTimeout, GuestGone, LabError
 class Qmp:
     """A connection to one QEMU. It may be used from several threads."""
 
-    def __init__(self, name: str, connection: socket.socket) -> None:
-        self._name = name
+    def __init__(self, connection: socket.socket, explain: Callable[[str], str]) -> None:
+        """`explain` adds to a message what is known of the guest."""
+        self._explain = explain
         self._socket = connection
         self._changed = threading.Condition()
         self._next = 0
@@ -25,7 +27,7 @@ class Qmp:
         self._events: list[dict[str, Any]] = []
         self._greeted = False
         self._closed = False
-        self._reader = threading.Thread(target=self._read, name=f"qmp {name}", daemon=True)
+        self._reader = threading.Thread(target=self._read, name="qmp", daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
@@ -50,9 +52,9 @@ class Qmp:
     def _wait(self, condition: Any, timeout: float, what: str) -> None:
         with self._changed:
             if not self._changed.wait_for(lambda: self._closed or condition(), timeout):
-                raise CommandTimeout(f"guest {self._name}: QMP: no {what} within {timeout:g} s")
+                raise CommandTimeout(self._explain(f"QMP: no {what} within {timeout:g} s"))
             if not condition():
-                raise GuestGone(f"guest {self._name}: QMP: QEMU ended before the {what} came")
+                raise GuestGone(self._explain(f"QMP: QEMU ended before the {what} came"))
 
     def open(self, timeout: float = 30) -> None:
         """Wait for QEMU's greeting and agree on capabilities."""
@@ -69,12 +71,12 @@ class Qmp:
         try:
             self._socket.sendall(message.encode() + b"\n")
         except OSError as error:
-            raise GuestGone(f"guest {self._name}: QMP: {command}: QEMU has ended") from error
+            raise GuestGone(self._explain(f"QMP: {command}: QEMU has ended")) from error
         self._wait(lambda: number in self._replies, timeout, f"reply to {command}")
         with self._changed:
             reply = self._replies.pop(number)
         if "error" in reply:
-            raise LabError(f"guest {self._name}: QMP: {command}: {reply['error'].get('desc', reply['error'])}")
+            raise LabError(self._explain(f"QMP: {command}: {reply['error'].get('desc', reply['error'])}"))
         return reply.get("return")
 
     def wait_event(self, name: str, timeout: float = 30, **data: Any) -> dict[str, Any]:
@@ -91,9 +93,9 @@ class Qmp:
             while (event := find()) is None:
                 left = deadline - time.monotonic()
                 if self._closed:
-                    raise GuestGone(f"guest {self._name}: QMP: QEMU ended before the event {name} came")
+                    raise GuestGone(self._explain(f"QMP: QEMU ended before the event {name} came"))
                 if left <= 0:
-                    raise CommandTimeout(f"guest {self._name}: QMP: no event {name} within {timeout:g} s")
+                    raise CommandTimeout(self._explain(f"QMP: no event {name} within {timeout:g} s"))
                 self._changed.wait(left)
             self._events.remove(event)
             return event
