@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/backend_kind.hpp>
+#include <ivshmem/cache_mode.hpp>
+#include <ivshmem/detail/doorbell_page.hpp>
+#include <ivshmem/device_info.hpp>
+#include <ivshmem/error.hpp>
+#include <ivshmem/event.hpp>
+#include <ivshmem/export.hpp>
+#include <ivshmem/memory.hpp>
+#include <ivshmem/selector.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace ivshmem {
+
+/// How a device is to be opened. What is left empty is chosen, and the choice is reported.
+struct open_options {
+    /// Insist on a backend; empty: the bound driver decides.
+    std::optional<backend_kind> backend{};
+    /// Insist on a cache mode; opening fails with errc::cache_mode_unavailable where it is not to
+    /// be had. Empty: the best there is.
+    std::optional<cache_mode> cache{};
+    /// How long to wait for a revision 0 device to get its id, or for a server to send its first
+    /// messages. Must be positive.
+    std::chrono::milliseconds timeout{2000};
+    /// server: how many vectors this process will have. The protocol does not say; 0 takes what
+    /// the vectors of the other peers tell or, where there is no other peer, all that comes until
+    /// the server has been silent for `settle`.
+    std::uint32_t vectors = 0;
+    /// server: see `vectors`; vectors of this process that come later are not used.
+    std::chrono::milliseconds settle{100};
+    /// The directory that holds `sys`, `dev` and `proc`.
+    std::filesystem::path root{"/"};
+};
+
+/// What can be done with an open device. Backends differ in this table, never in the interface.
+struct capabilities {
+    bool ring = false;            ///< ring() reaches other peers
+    std::uint32_t interrupts = 0; ///< the vectors that can be waited for: 0 to interrupts-1
+    bool removal_events = false;  ///< event::kind::removal_requested is reported
+    bool peer_events = false;     ///< peers() and event::kind::peer_joined, peer_left
+};
+
+/// A vector that was rung, and how often.
+struct interrupt_count {
+    std::uint16_t vector = 0;
+    std::uint64_t count = 0; ///< rings since the last look; several may have become one
+
+    bool operator==(const interrupt_count&) const = default;
+};
+
+namespace detail {
+class device_reference;
+}
+
+/// An open inter-VM shared memory device, or a place at an ivshmem server.
+///
+/// Interrupts are hints: rings to absent peers vanish, early or masked ones may be dropped,
+/// several may become one. So wait like this: look at the memory, wait, look again.
+///
+/// After fork() the device belongs to the parent: in the child every member but the destructor,
+/// close() and is_open() fails with errc::forked, and those release the child's copies only.
+///
+/// @par Thread Safety
+/// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe, except that any number of threads
+/// may call ring() and the const members, and one thread a vector take() and wait(), as long as
+/// none closes, moves or destroys the device.
+class IVSHMEM_API device {
+  public:
+    /// A closed device.
+    device() noexcept;
+    device(device&& other) noexcept;
+    device& operator=(device&& other) noexcept;
+    device(const device&) = delete;
+    device& operator=(const device&) = delete;
+    /// As close().
+    ~device();
+
+    /// Opens the device that `which` means: maps its registers and its memory, and sets up its
+    /// interrupts, all of its vectors at once. Blocks for options.timeout at most.
+    ///
+    /// @throws error with any code of errc that concerns finding and opening a device or joining a
+    ///         server, or a system error. Nothing stays open or changed after a failure.
+    [[nodiscard]] static device open(const selector& which, const open_options& options = {});
+    [[nodiscard]] static device open(const selector& which, const open_options& options,
+                                     std::error_code& ec);
+    [[nodiscard]] static device open(const selector& which, std::error_code& ec) {
+        return open(which, open_options{}, ec);
+    }
+
+    [[nodiscard]] bool is_open() const noexcept { return impl_ != nullptr; }
+    /// Unmaps the memory, stops the interrupts and closes every descriptor that the device handed
+    /// out. I/O objects that wait on the device must be closed or destroyed before it.
+    void close() noexcept;
+
+    /// @name Facts, fixed while the device is open
+    /// @pre is_open()
+    /// @{
+    [[nodiscard]] backend_kind backend() const noexcept;
+    /// Which way of the backend was taken, for people: "vfio, IOMMU group 7", "igb_uio",
+    /// "server /tmp/ivshmem_socket".
+    [[nodiscard]] const std::string& description() const noexcept;
+    /// What sysfs said of the PCI device when it was opened; nullptr on the server backend.
+    [[nodiscard]] const device_info* info() const noexcept;
+    [[nodiscard]] const struct capabilities& capabilities() const noexcept;
+    /// This peer's id: the register IVPosition (ivshmem-spec.rst, "Registers"; 0..65535), or what
+    /// the server gave. 0 on a plain device, where it means nothing. ACRN: the VM's id.
+    [[nodiscard]] std::uint16_t id() const noexcept;
+    /// How many vectors the device has, 0 on a plain device. How many of them can be waited for is
+    /// capabilities().interrupts. Other peers may have more or fewer.
+    [[nodiscard]] std::uint32_t vectors() const noexcept;
+    /// The shared memory. The view is valid until the device is closed; moving keeps it.
+    [[nodiscard]] const class memory& memory() const noexcept;
+    /// @}
+
+    /// Interrupts a peer: writes peer << 16 | vector to the register Doorbell (ivshmem-spec.rst,
+    /// "Registers"), after a fence that makes visible what was stored to the memory before.
+    ///
+    /// Best effort, as the hardware has it: where the peer is absent, has fewer vectors or has not
+    /// enabled them, nothing happens and nobody is told. Ringing one's own id works.
+    ///
+    /// No system call and no allocation where the register could be mapped.
+    ///
+    /// @param peer 0..65535.
+    /// @param vector 0..65535; above 255 only where this device itself has that many vectors,
+    ///        because QEMU rings vector & 255 where the peer lacks the vector.
+    /// @throws error errc::peer_out_of_range, errc::vector_out_of_range,
+    ///         errc::doorbell_unsupported (a plain device), errc::forked, errc::closed.
+    void ring(std::uint32_t peer, std::uint32_t vector) {
+        if (!try_ring(peer, vector)) [[unlikely]]
+            ring_slowly(peer, vector);
+    }
+    void ring(std::uint32_t peer, std::uint32_t vector, std::error_code& ec) {
+        if (try_ring(peer, vector)) [[likely]]
+            ec.clear();
+        else
+            ring_slowly(peer, vector, ec);
+    }
+
+    /// @name Interrupts
+    /// @{
+
+    /// A descriptor that polls readable (POLLIN) while rings of this vector wait to be taken. For
+    /// event loops; it belongs to the device: do not read, write or close it. After a wake-up call
+    /// take(): a descriptor may become readable with nothing to take, or because the device goes
+    /// away.
+    /// @param vector 0..capabilities().interrupts-1
+    /// @throws error errc::interrupts_unsupported, errc::vector_out_of_range, errc::forked,
+    ///         errc::closed.
+    [[nodiscard]] int interrupt_fd(std::uint32_t vector) const;
+    [[nodiscard]] int interrupt_fd(std::uint32_t vector, std::error_code& ec) const;
+
+    /// Takes the rings of a vector that arrived since the last take. Never blocks.
+    /// @return Their number, 0 where there were none. Several rings may have become one.
+    /// @throws error as interrupt_fd(), and errc::device_removed.
+    std::uint64_t take(std::uint32_t vector);
+    std::uint64_t take(std::uint32_t vector, std::error_code& ec);
+
+    /// Blocks until the vector is rung or the time is over; a signal does not end the wait.
+    /// @param timeout Negative: no limit.
+    /// @return The number of rings, as take(); 0 only with an error.
+    /// @throws error as take(), and errc::timed_out.
+    std::uint64_t wait(std::uint32_t vector, std::chrono::milliseconds timeout);
+    std::uint64_t wait(std::uint32_t vector, std::chrono::milliseconds timeout,
+                       std::error_code& ec);
+
+    /// As interrupt_fd(), for all vectors at once.
+    [[nodiscard]] int any_interrupt_fd() const;
+    [[nodiscard]] int any_interrupt_fd(std::error_code& ec) const;
+    /// Takes the rings of one vector that has some; in turn where several have. Never blocks.
+    /// Not together with take() or take_any() in another thread.
+    /// @throws error as take().
+    std::optional<interrupt_count> take_any();
+    std::optional<interrupt_count> take_any(std::error_code& ec);
+    /// @}
+
+    /// @name Events
+    /// @{
+
+    /// A descriptor that polls readable while events wait to be taken; as interrupt_fd().
+    /// @throws error errc::events_unsupported, errc::forked, errc::closed.
+    [[nodiscard]] int event_fd() const;
+    [[nodiscard]] int event_fd(std::error_code& ec) const;
+    /// Takes the next event; nothing where there is none. Never blocks.
+    /// @throws error as event_fd(); after the last event there can ever be, why that is so:
+    ///         errc::device_removed; errc::server_closed; errc::descriptor_limit (a peer joined
+    ///         for whose vectors no descriptor was free); errc::server_protocol.
+    std::optional<event> next_event();
+    std::optional<event> next_event(std::error_code& ec);
+    /// The ids of the other peers that are connected now, ascending.
+    /// @throws error errc::peers_unsupported (PCI devices cannot tell), errc::forked, errc::closed.
+    [[nodiscard]] std::vector<std::uint16_t> peers();
+    [[nodiscard]] std::vector<std::uint16_t> peers(std::error_code& ec);
+    /// @}
+
+  private:
+    friend class detail::device_reference;
+    class impl;
+
+    explicit device(std::shared_ptr<impl> opened) noexcept;
+    bool try_ring(std::uint32_t peer, std::uint32_t vector) const noexcept {
+        const detail::doorbell_page* const page = page_;
+        volatile std::uint32_t* const doorbell = page->doorbell;
+        if (doorbell == nullptr || peer > 0xffffU || vector > page->vector_limit) [[unlikely]]
+            return false;
+        detail::publish(page->store_fence);
+        *doorbell = detail::to_register(peer << 16U | vector);
+        return true;
+    }
+    void ring_slowly(std::uint32_t peer, std::uint32_t vector) const;
+    void ring_slowly(std::uint32_t peer, std::uint32_t vector, std::error_code& ec) const;
+
+    const detail::doorbell_page* page_; ///< never null
+    std::shared_ptr<impl> impl_;        ///< shared with nobody; I/O objects watch it
+};
+
+} // namespace ivshmem

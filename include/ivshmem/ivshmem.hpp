@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+/// The whole of the library but the Asio layer, which is <ivshmem/asio.hpp>.
+#include <ivshmem/device.hpp>
+#include <ivshmem/diagnosis.hpp>
+#include <ivshmem/discovery.hpp>
+#include <ivshmem/selector.hpp>

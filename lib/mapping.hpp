@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include <sys/mman.h>
+#include <sys/types.h>
+
+namespace ivshmem {
+
+/// Owns a range of addresses that mmap() gave.
+class mapping {
+  public:
+    mapping() = default;
+    /// Maps `length` bytes of `fd` from `offset`, shared, to read and write.
+    /// Empty on failure, with errno set.
+    mapping(int fd, std::size_t length, off_t offset) noexcept {
+        void* const address =
+            ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+        if (address != MAP_FAILED) // NOLINT: the macro is C's
+            bytes_ = {static_cast<std::byte*>(address), length};
+    }
+    /// Takes over a range that was mapped already.
+    explicit mapping(std::span<std::byte> bytes) noexcept : bytes_{bytes} {}
+    mapping(mapping&& other) noexcept : bytes_{std::exchange(other.bytes_, {})} {}
+    mapping& operator=(mapping&& other) noexcept {
+        std::swap(bytes_, other.bytes_);
+        return *this;
+    }
+    mapping(const mapping&) = delete;
+    mapping& operator=(const mapping&) = delete;
+    ~mapping() {
+        if (!bytes_.empty())
+            ::munmap(bytes_.data(), bytes_.size());
+    }
+
+    [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
+    explicit operator bool() const noexcept { return !bytes_.empty(); }
+
+  private:
+    std::span<std::byte> bytes_;
+};
+
+} // namespace ivshmem

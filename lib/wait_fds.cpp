@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "wait_fds.hpp"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+
+namespace ivshmem {
+
+namespace {
+
+void set_create_failure(int number, const std::string& name, const char* what, failure& f) {
+    if (number == EMFILE || number == ENFILE)
+        f.set(errc::descriptor_limit, "{}: {}: too many open files; raise the limit (ulimit -n)",
+              name, what);
+    else
+        f.set_errno(number, "{}: {}", name, what);
+}
+
+} // namespace
+
+unique_fd make_eventfd(const std::string& name, failure& f) {
+    unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    if (!fd)
+        set_create_failure(errno, name, "eventfd", f);
+    return fd;
+}
+
+unique_fd make_epoll(const std::string& name, std::span<const int> fds, failure& f) {
+    unique_fd epoll{::epoll_create1(EPOLL_CLOEXEC)};
+    if (!epoll) {
+        set_create_failure(errno, name, "epoll_create1", f);
+        return epoll;
+    }
+    for (std::size_t i = 0; i < fds.size(); ++i) {
+        epoll_event registration{};
+        registration.events = EPOLLIN;
+        registration.data.u32 = static_cast<std::uint32_t>(i);
+        if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fds[i], &registration) != 0) {
+            f.set_errno(errno, "{}: epoll_ctl", name);
+            return {};
+        }
+    }
+    return epoll;
+}
+
+bool is_readable(int fd) noexcept {
+    pollfd entry{fd, POLLIN, 0};
+    return retry_eintr([&] { return ::poll(&entry, 1, 0); }) > 0;
+}
+
+std::uint64_t take_eventfd(int fd) noexcept {
+    std::uint64_t count = 0;
+    iovec into{&count, sizeof count};
+    auto got = retry_eintr([&] { return ::preadv2(fd, &into, 1, -1, RWF_NOWAIT); });
+    if (got < 0 && errno == EOPNOTSUPP) // kernels before 5.8
+        got = retry_eintr([&] { return ::read(fd, &count, sizeof count); });
+    return got == sizeof count ? count : 0;
+}
+
+bool signal_eventfd(int fd) noexcept {
+    const std::uint64_t one = 1;
+    return retry_eintr([&] { return ::write(fd, &one, sizeof one); }) == sizeof one ||
+           errno == EAGAIN;
+}
+
+} // namespace ivshmem

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "failure.hpp"
+#include "unique_fd.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace ivshmem {
+
+/// A new eventfd, non-blocking. @param name The device, for the message.
+unique_fd make_eventfd(const std::string& name, failure& f);
+
+/// A new epoll descriptor over `fds`, readable while one of them is; epoll_data is the index.
+unique_fd make_epoll(const std::string& name, std::span<const int> fds, failure& f);
+
+/// Whether `fd` polls readable, or hung up, now.
+bool is_readable(int fd) noexcept;
+
+/// Reads an eventfd's counter and resets it; 0 where nothing was signalled. Never blocks, even
+/// where another process that shares the eventfd has switched it to blocking.
+std::uint64_t take_eventfd(int fd) noexcept;
+
+/// Adds one to an eventfd's counter; a full counter is left as it is.
+/// @return false where the write fails, with errno set.
+bool signal_eventfd(int fd) noexcept;
+
+} // namespace ivshmem
