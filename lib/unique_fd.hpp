@@ -3,8 +3,9 @@
 #pragma once
 
 #include <cerrno>
-#include <unistd.h>
 #include <utility>
+
+#include <unistd.h>
 
 namespace ivshmem {
 

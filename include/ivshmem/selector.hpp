@@ -32,11 +32,19 @@ namespace ivshmem {
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe, const members excepted.
 class IVSHMEM_API selector {
   public:
-    struct index_is { std::size_t value; };
-    struct region_is { std::uint16_t value; };
-    struct size_is { std::uint64_t bytes; };
+    struct index_is {
+        std::size_t value;
+    };
+    struct region_is {
+        std::uint16_t value;
+    };
+    struct size_is {
+        std::uint64_t bytes;
+    };
     struct any_device {};
-    struct server_at { std::string path; };
+    struct server_at {
+        std::string path;
+    };
     using choice = std::variant<any_device, pci_address, index_is, region_is, size_is, server_at>;
 
     /// The only device there is.
