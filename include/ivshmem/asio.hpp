@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+/// The library on a Boost.Asio event loop, header-only (Boost 1.81 or newer).
+#include <ivshmem/asio/any_interrupt.hpp>
+#include <ivshmem/asio/event_stream.hpp>
+#include <ivshmem/asio/interrupt.hpp>

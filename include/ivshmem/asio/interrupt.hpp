@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/basic_wait_object.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <cstdint>
+#include <optional>
+
+namespace ivshmem::asio {
+
+namespace detail {
+
+struct interrupt_source {
+    using value_type = std::uint64_t;
+    std::uint32_t vector = 0;
+
+    int fd(const ivshmem::detail::device_reference& device, std::error_code& ec) const {
+        return device.interrupt_fd(vector, ec);
+    }
+    std::optional<value_type> take(const ivshmem::detail::device_reference& device,
+                                   std::error_code& ec) const {
+        const value_type count = device.take(vector, ec);
+        return count != 0 ? std::optional{count} : std::nullopt;
+    }
+};
+
+} // namespace detail
+
+/// Waits for the rings of one vector.
+///
+/// Interrupts are hints: look at the memory, wait, look again. Of several waits on one vector, in
+/// one object or in many, any one takes the rings.
+///
+/// @par Thread Safety
+/// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
+template <typename Executor = boost::asio::any_io_executor>
+class basic_interrupt : public basic_wait_object<detail::interrupt_source, Executor> {
+    using base = basic_wait_object<detail::interrupt_source, Executor>;
+
+  public:
+    /// The same object for another executor, such as one with a default completion token.
+    template <typename Other>
+    struct rebind_executor {
+        using other = basic_interrupt<Other>;
+    };
+
+    /// Not open: a wait completes with errc::closed.
+    explicit basic_interrupt(const Executor& executor) : base{executor} {}
+    explicit basic_interrupt(execution_context auto& context) : base{context.get_executor()} {}
+
+    /// Opens. @throws error as device::interrupt_fd(), and a system error.
+    basic_interrupt(const Executor& executor, const device& of, std::uint32_t vector)
+        : base{executor} {
+        open(of, vector);
+    }
+    basic_interrupt(execution_context auto& context, const device& of, std::uint32_t vector)
+        : basic_interrupt{Executor{context.get_executor()}, of, vector} {}
+
+    /// Waits for another vector or device from now on; waits under way are aborted.
+    /// @param vector 0..of.capabilities().interrupts-1
+    /// @throws error as device::interrupt_fd(), and a system error.
+    void open(const device& of, std::uint32_t vector) {
+        static_cast<void>(of.interrupt_fd(vector)); // says more than a code can
+        std::error_code ec;
+        open(of, vector, ec);
+        if (ec)
+            throw error{ec, "waiting for an interrupt: " + ec.message()};
+    }
+    /// After a failure a wait completes with the same error, at once.
+    void open(const device& of, std::uint32_t vector, std::error_code& ec) {
+        base::open(of, detail::interrupt_source{vector}, ec);
+    }
+
+    /// Waits until the vector is rung, and takes the rings since the last wait.
+    ///
+    /// Regardless of whether the operation completes immediately or not, the completion handler
+    /// will not be invoked from within this function.
+    ///
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code, std::uint64_t rings) @endcode
+    /// rings is at least 1 without an error and 0 with one; several rings may have become one.
+    ///
+    /// @par Errors
+    /// boost::asio::error::operation_aborted after cancel(), close() or destruction;
+    /// errc::device_removed where the device goes away; what open() failed with.
+    ///
+    /// @par Per-Operation Cancellation
+    /// terminal, partial and total: rings that were not delivered stay for the next wait.
+    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_wait(Token&& token = Token{}) {
+        return this->async_take(std::forward<Token>(token));
+    }
+};
+
+using interrupt = basic_interrupt<>;
+
+} // namespace ivshmem::asio
