@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "ids.hpp"
+
+namespace server {
+
+std::optional<std::uint16_t> ids::take(moment oldest) {
+    for (std::size_t tried = 0; tried < count; ++tried) {
+        const std::uint16_t id = next_++; // wraps at 65536
+        moment& left = left_[id];
+        if (left != in_use && left < oldest) {
+            left = in_use;
+            return id;
+        }
+    }
+    return std::nullopt;
+}
+
+void ids::give_back(std::uint16_t id, moment left) {
+    left_[id] = left;
+}
+
+} // namespace server

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "server_protocol.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace server {
+
+/// A moment in the life of the server: joins and departures, counted.
+using moment = std::uint64_t;
+
+/// The peer ids, counted upwards as QEMU's server does, and from the start again after 65535.
+///
+/// No id is given out again while a client lives that saw it leave: QEMU aborts with a double free
+/// when such an id joins again.
+class ids {
+  public:
+    static constexpr std::size_t count = ivshmem::server_protocol::max_id + 1;
+
+    /// @param next The first id to try.
+    explicit ids(std::uint16_t next = 0) : next_{next} {}
+
+    /// The next id that is free, or nothing.
+    /// @param oldest When the client that has lived longest joined; the largest moment if none
+    /// lives.
+    std::optional<std::uint16_t> take(moment oldest);
+
+    /// Gives an id back whose client left then.
+    void give_back(std::uint16_t id, moment left);
+
+  private:
+    static constexpr moment in_use = UINT64_MAX;
+
+    std::array<moment, count> left_{}; ///< by id; in_use, or when its last client left
+    std::uint16_t next_;
+};
+
+} // namespace server

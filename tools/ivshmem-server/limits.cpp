@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "limits.hpp"
+
+#include "log.hpp"
+#include "options.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+#include <sys/resource.h>
+
+namespace server {
+
+unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        f.set_errno(errno, "RLIMIT_NOFILE: cannot read the limit of open descriptors");
+        return 0;
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
+        const rlimit raised{limit.rlim_max, limit.rlim_max};
+        if (::setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
+
+    // stdin to stderr, socket, memory, epoll, timer, signals, syslog and inherited ones; and one
+    // for a client that is being refused.
+    constexpr std::uint64_t own = 24;
+    const std::uint64_t each = vectors + 1;
+    const std::uint64_t numbers = limit.rlim_cur;
+    const std::uint64_t fit =
+        std::min<std::uint64_t>(numbers > own ? (numbers - own) / each : 0, most_clients);
+    const std::uint64_t least = std::max(1U, wanted);
+    if (fit < least) {
+        f.set(std::make_error_code(std::errc::too_many_files_open),
+              fmt::format("{} clients with {} vectors take {} descriptors, and the limit is {}; "
+                          "raise it (ulimit -n, LimitNOFILE=) or ask for less (--max-clients, -n)",
+                          least, vectors, own + least * each, numbers));
+        return 0;
+    }
+    log::detail("the limit of {} open descriptors admits {} clients", numbers, fit);
+    return wanted != 0 ? wanted : static_cast<unsigned>(fit);
+}
+
+} // namespace server

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "failure.hpp"
+#include "unique_fd.hpp"
+
+#include <filesystem>
+#include <string>
+
+#include <sys/types.h>
+
+namespace server {
+
+/// A listening UNIX socket, whose file is removed at the end if this process made it.
+class listener {
+  public:
+    /// A new one at the path. A file left there by a server that died is replaced; one at which a
+    /// server listens is not.
+    static listener open(const std::string& path, ivshmem::failure& f);
+    /// The one that systemd passed.
+    static listener adopt(ivshmem::unique_fd passed);
+
+    listener(listener&& other) noexcept = default;
+    listener& operator=(listener&& other) = delete;
+    ~listener();
+
+    [[nodiscard]] int release() { return fd_.release(); }
+    [[nodiscard]] const std::string& name() const { return name_; } ///< for messages
+
+  private:
+    listener() = default;
+    void listen_at(const std::string& path, ivshmem::failure& f);
+
+    ivshmem::unique_fd fd_;
+    std::string name_;
+    std::filesystem::path remove_; ///< absolute; empty: nothing to remove
+    dev_t device_ = 0;             ///< of the file made, lest another's is removed
+    ino_t inode_ = 0;
+};
+
+} // namespace server

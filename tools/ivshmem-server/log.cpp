@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "log.hpp"
+
+#include "unique_fd.hpp"
+
+#include <string>
+
+#include <syslog.h>
+#include <unistd.h>
+
+namespace server::log {
+
+namespace {
+
+bool verbose = false;
+bool to_syslog = false;
+
+} // namespace
+
+void be_verbose() {
+    verbose = true;
+}
+
+void use_syslog() {
+    ::openlog("ivshmem-server", LOG_PID, LOG_DAEMON);
+    to_syslog = true;
+}
+
+bool enabled(level how) {
+    return how != level::detail || verbose;
+}
+
+void write(level how, std::string_view line) {
+    if (to_syslog) {
+        const int priority = how == level::error  ? LOG_ERR
+                             : how == level::info ? LOG_INFO
+                                                  : LOG_DEBUG;
+        ::syslog(priority, "%.*s", static_cast<int>(line.size()), line.data());
+        return;
+    }
+    // One write a line, so that lines of several programs on one terminal do not mix.
+    const std::string text = fmt::format("ivshmem-server: {}\n", line);
+    // Nobody is left to tell when stderr cannot be written.
+    [[maybe_unused]] const auto written =
+        ivshmem::retry_eintr([&] { return ::write(STDERR_FILENO, text.data(), text.size()); });
+}
+
+} // namespace server::log

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string_view>
+#include <utility>
+
+/// What the server says: to stderr while it is in the foreground, to syslog as a daemon.
+namespace server::log {
+
+enum class level { error, info, detail };
+
+/// Details are only said after this.
+void be_verbose();
+
+/// From now on to syslog, as what a daemon's stderr would reach nobody.
+void use_syslog();
+
+void write(level how, std::string_view line);
+
+/// Whether anybody would see a line of this level.
+bool enabled(level how);
+
+template <typename... Args>
+void error(fmt::format_string<Args...> format, Args&&... args) {
+    write(level::error, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void info(fmt::format_string<Args...> format, Args&&... args) {
+    write(level::info, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void detail(fmt::format_string<Args...> format, Args&&... args) {
+    if (enabled(level::detail))
+        write(level::detail, fmt::format(format, std::forward<Args>(args)...));
+}
+
+} // namespace server::log

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "daemon.hpp"
+#include "limits.hpp"
+#include "listener.hpp"
+#include "log.hpp"
+#include "options.hpp"
+#include "region.hpp"
+#include "server.hpp"
+#include "systemd.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include <unistd.h>
+
+namespace {
+
+namespace asio = boost::asio;
+
+void say_start(const std::string& socket, const server::region& memory,
+               const server::terms& terms) {
+    server::log::info("listening on {}: {} bytes ({}), vectors: {}, clients: at most {}", socket,
+                      memory.size, memory.name, terms.vectors, terms.max_clients);
+}
+
+void serve(const server::options& o, ivshmem::unique_fd passed, server::daemon& background,
+           ivshmem::failure& f) {
+    server::terms terms;
+    terms.vectors = o.vectors;
+    terms.departures = o.departures;
+    terms.stall_timeout = std::chrono::seconds{o.stall_timeout};
+    terms.max_clients = server::client_capacity(o.vectors, o.max_clients, f);
+    if (f)
+        return;
+    server::listener listener =
+        passed ? server::listener::adopt(std::move(passed)) : server::listener::open(o.socket, f);
+    if (f)
+        return;
+    server::region memory = server::make_region(o, f);
+    if (f)
+        return;
+    if (!o.foreground)
+        background.write_pid_file(o.pid_file, f);
+    if (f)
+        return;
+
+    asio::io_context io{1};
+    asio::signal_set signals{io, SIGTERM, SIGINT, SIGHUP};
+    server::server::acceptor_type acceptor{io};
+    acceptor.assign(asio::local::stream_protocol{}, listener.release());
+    say_start(listener.name(), memory, terms);
+    server::server server{io, std::move(acceptor), std::move(memory), terms};
+    signals.async_wait([&](const boost::system::error_code& cancelled, int number) {
+        if (cancelled)
+            return;
+        server::systemd::notify("STOPPING=1");
+        server::log::info("ending: signal {}", number);
+        server.stop();
+    });
+    if (!o.foreground)
+        background.ready();
+    server::systemd::notify(fmt::format("READY=1\nMAINPID={}", ::getpid()));
+    io.run();
+}
+
+} // namespace
+
+int main(int argc, char* argv[]) {
+    const auto parsed = server::parse(argc, argv);
+    if (const int* const code = std::get_if<int>(&parsed))
+        return *code;
+    const auto& o = std::get<server::options>(parsed);
+    if (o.verbose)
+        server::log::be_verbose();
+    // Who stops reading our log must not end us; sockets ask for no signal themselves.
+    std::signal(SIGPIPE, SIG_IGN);
+    try {
+        ivshmem::failure f;
+        server::daemon background;
+        // Before a fork: it is meant for this process id.
+        ivshmem::unique_fd passed = server::systemd::passed_socket(f);
+        if (!f && !o.foreground) {
+            if (const auto code = background.enter(f))
+                return *code;
+        }
+        if (!f)
+            serve(o, std::move(passed), background, f);
+        if (!f)
+            return EXIT_SUCCESS;
+        server::log::error("{}", f.message());
+    } catch (const std::exception& e) {
+        server::log::error("had to stop: {}", e.what());
+    }
+    return EXIT_FAILURE;
+}

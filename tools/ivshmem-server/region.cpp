@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "region.hpp"
+
+#include "log.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+namespace server {
+
+namespace {
+
+using ivshmem::failure;
+using ivshmem::unique_fd;
+
+#ifndef MFD_NOEXEC_SEAL
+constexpr unsigned MFD_NOEXEC_SEAL = 8; // Linux 6.3
+#endif
+
+constexpr const char* smaller = "choose a smaller size (-l)";
+
+/// Bytes of a page of the file: of a huge one in a hugetlbfs.
+std::uint64_t page_size(int fd) {
+    struct statfs where {};
+    if (::fstatfs(fd, &where) == 0 && where.f_type == HUGETLBFS_MAGIC)
+        return static_cast<std::uint64_t>(where.f_bsize);
+    return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+void round_up(region& r, std::uint64_t asked) {
+    const std::uint64_t page = page_size(r.fd.get());
+    r.size = std::max(std::bit_ceil(asked), page);
+    if (r.size != asked)
+        log::info("size {} rounded up to {}: a power of two, and pages of {}", asked, r.size, page);
+}
+
+void resize(const region& r, failure& f) {
+    if (::ftruncate(r.fd.get(), static_cast<off_t>(r.size)) != 0)
+        f.set_errno(errno, "{}: cannot make it {} bytes long; {}", r.name, r.size, smaller);
+}
+
+region make_memfd(const options& o, failure& f) {
+    region r;
+    r.name = "memfd";
+    constexpr unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    r.fd.reset(::memfd_create("ivshmem", flags | MFD_NOEXEC_SEAL));
+    if (!r.fd && errno == EINVAL)
+        r.fd.reset(::memfd_create("ivshmem", flags));
+    if (!r.fd) {
+        f.set_errno(errno, "memfd: cannot create the shared memory; name one instead (-M, -m)");
+        return r;
+    }
+    round_up(r, o.size);
+    resize(r, f);
+    if (!f && ::fcntl(r.fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        f.set_errno(errno, "memfd: cannot seal its size");
+    return r;
+}
+
+region open_named(const options& o, failure& f) {
+    region r;
+    r.name = "shared memory object " + o.shm_name;
+    r.fd.reset(::shm_open(o.shm_name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    if (!r.fd) {
+        f.set_errno(errno, "{}: cannot open it; choose another name (-M)", r.name);
+        return r;
+    }
+    round_up(r, o.size);
+    struct stat now {};
+    if (::fstat(r.fd.get(), &now) != 0) {
+        f.set_errno(errno, "{}: cannot ask for its size", r.name);
+        return r;
+    }
+    const auto size = static_cast<std::uint64_t>(now.st_size);
+    if (size > r.size)
+        f.set(std::make_error_code(std::errc::file_exists),
+              fmt::format("{}: it exists with {} bytes, and to shrink it to {} would crash whoever "
+                          "uses it; give that size (-l {}) or remove it",
+                          r.name, size, r.size, size));
+    else if (size < r.size)
+        resize(r, f);
+    return r;
+}
+
+region make_file(const options& o, failure& f) {
+    region r;
+    r.name = "a file in " + o.directory;
+    r.fd.reset(::open(o.directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    if (!r.fd && (errno == EOPNOTSUPP || errno == EISDIR)) {
+        std::string name = o.directory + "/ivshmem.XXXXXX";
+        r.fd.reset(::mkostemp(name.data(), O_CLOEXEC));
+        if (r.fd)
+            ::unlink(name.c_str());
+    }
+    if (!r.fd) {
+        f.set_errno(errno,
+                    "{}: cannot create the shared memory; -m takes a directory that can be written "
+                    "(-M takes a name)",
+                    r.name);
+        return r;
+    }
+    round_up(r, o.size);
+    resize(r, f);
+    return r;
+}
+
+} // namespace
+
+region make_region(const options& o, failure& f) {
+    if (!o.directory.empty())
+        return make_file(o, f);
+    if (!o.shm_name.empty())
+        return open_named(o, f);
+    return make_memfd(o, f);
+}
+
+} // namespace server

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "failure.hpp"
+#include "options.hpp"
+#include "unique_fd.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace server {
+
+/// The shared memory.
+struct region {
+    ivshmem::unique_fd fd;
+    std::uint64_t size = 0; ///< bytes, a power of two
+    std::string name;       ///< for messages
+};
+
+/// Creates the memory that the options ask for, or opens it where a named one exists already (and
+/// keeps what is in it).
+region make_region(const options& o, ivshmem::failure& f);
+
+} // namespace server

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "server.hpp"
+
+#include "log.hpp"
+#include "server_protocol.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <sys/socket.h>
+
+namespace server {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::chrono::seconds accept_again{1};
+constexpr std::chrono::milliseconds congestion_again{20};
+constexpr std::chrono::milliseconds stall_again{500};
+
+} // namespace
+
+server::server(asio::io_context& io, acceptor_type acceptor, region memory, terms t, ids numbers)
+    : acceptor_{std::move(acceptor)}, accept_pause_{io},
+      check_timer_{io}, memory_{std::move(memory)}, terms_{t}, ids_{numbers} {
+    accept();
+}
+
+void server::stop() {
+    error_code ignored;
+    acceptor_.close(ignored);
+    accept_pause_.cancel();
+    check_timer_.cancel();
+    for (const client_ptr& c : clients_) {
+        c->gone = true;
+        c->socket().close(ignored);
+    }
+    clients_.clear();
+}
+
+void server::accept() {
+    acceptor_.async_accept([this](const error_code& ec, client::socket_type socket) {
+        if (ec == asio::error::operation_aborted || !acceptor_.is_open())
+            return;
+        if (!ec) {
+            accept_paused_ = false;
+            accepted(std::move(socket));
+            settle();
+            accept();
+            return;
+        }
+        // No descriptor or no memory is free: the connection stays pending, so that to try again
+        // at once would fail at once.
+        if (!std::exchange(accept_paused_, true))
+            log::error("cannot accept a connection: {}; trying again every second", ec.message());
+        accept_pause_.expires_after(accept_again);
+        accept_pause_.async_wait([this](const error_code& cancelled) {
+            if (!cancelled)
+                accept();
+        });
+    });
+}
+
+void server::accepted(client::socket_type socket) {
+    std::error_code ec;
+    // Clients beyond the limit need no eventfds to be refused.
+    const bool full = clients_.size() >= terms_.max_clients;
+    const auto c = std::make_shared<client>(std::move(socket), full ? 0 : terms_.vectors, ec);
+    if (full) {
+        log::error("refused {}: {} clients are connected, the most allowed (--max-clients, or the "
+                   "limit of open descriptors)",
+                   c->who(), clients_.size());
+        return;
+    }
+    if (ec) {
+        log::error("refused {}: cannot create its eventfds: {}", c->who(), ec.message());
+        return;
+    }
+    const auto id = ids_.take(clients_.empty() ? UINT64_MAX : clients_.front()->joined());
+    if (!id) {
+        log::error("refused {}: each of the {} ids is in use, or was while client {} has been "
+                   "connected, which must not see it again; restart that client ({})",
+                   c->who(), ids::count, clients_.front()->id(), clients_.front()->who());
+        return;
+    }
+    c->join(*id, ++now_);
+    join(c);
+}
+
+void server::join(const client_ptr& c) {
+    log::info("client {} joined: {}", c->id(), c->who());
+    c->tell_number(ivshmem::server_protocol::version);
+    c->tell_number(c->id());
+    c->tell_memory(memory_.fd);
+    for (const client_ptr& other : clients_) {
+        c->tell_peer(*other);
+        other->tell_peer(*c);
+        flush(other);
+    }
+    c->tell_peer(*c);
+    clients_.push_back(c);
+    watch_input(c);
+    flush(c);
+}
+
+void server::drop(const client_ptr& c, const std::string& why) {
+    if (std::exchange(c->gone, true))
+        return;
+    log::info("client {} left: {}, {}", c->id(), c->who(), why);
+    error_code ignored;
+    c->socket().close(ignored);
+    dropped_.push_back(c);
+}
+
+void server::settle() {
+    while (!dropped_.empty()) {
+        // Kept until the others forget its eventfds.
+        const client_ptr c = std::move(dropped_.back());
+        dropped_.pop_back();
+        clients_.erase(std::find(clients_.begin(), clients_.end(), c));
+        ids_.give_back(c->id(), ++now_);
+        for (const client_ptr& other : clients_) {
+            other->tell_departure(*c, terms_.departures);
+            flush(other);
+        }
+    }
+}
+
+void server::flush(const client_ptr& c) {
+    if (c->gone)
+        return;
+    std::error_code ec;
+    switch (c->flush(ec)) {
+    case client::output::done:
+        break;
+    case client::output::full:
+        watch_output(c);
+        schedule_check();
+        break;
+    case client::output::congested:
+        schedule_check();
+        break;
+    case client::output::broken:
+        drop(c, "cannot send to it: " + ec.message());
+        break;
+    }
+}
+
+void server::watch_input(const client_ptr& c) {
+    c->socket().async_wait(asio::socket_base::wait_read, [this, c](const error_code& ec) {
+        if (c->gone || ec == asio::error::operation_aborted)
+            return;
+        char byte = 0;
+        const ssize_t got = ivshmem::retry_eintr(
+            [&] { return ::recv(c->socket().native_handle(), &byte, 1, MSG_DONTWAIT); });
+        if (got == 0 || (got < 0 && errno == ECONNRESET))
+            drop(c, "it closed the connection");
+        else if (got > 0)
+            drop(c, "it sent something, which no ivshmem client does");
+        else if (errno != EAGAIN && errno != EWOULDBLOCK)
+            drop(c, std::error_code{errno, std::system_category()}.message());
+        else
+            watch_input(c);
+        settle();
+    });
+}
+
+void server::watch_output(const client_ptr& c) {
+    if (std::exchange(c->watched, true))
+        return;
+    log::detail("client {} is behind: it does not read what it is sent", c->id());
+    c->socket().async_wait(asio::socket_base::wait_write, [this, c](const error_code& ec) {
+        c->watched = false;
+        if (c->gone || ec == asio::error::operation_aborted)
+            return;
+        flush(c);
+        settle();
+    });
+}
+
+void server::schedule_check() {
+    if (std::exchange(check_scheduled_, true))
+        return;
+    const bool congested = std::any_of(clients_.begin(), clients_.end(), [](const auto& c) {
+        return c->last_output == client::output::congested;
+    });
+    check_timer_.expires_after(congested ? congestion_again : stall_again);
+    check_timer_.async_wait([this](const error_code& cancelled) {
+        check_scheduled_ = false;
+        if (!cancelled)
+            check();
+    });
+}
+
+void server::check() {
+    bool behind = false;
+    bool congested = false;
+    const auto now = steady::now();
+    for (const client_ptr& c : clients_) {
+        if (c->last_output == client::output::congested)
+            flush(c);
+        behind = behind || c->last_output == client::output::full;
+        congested = congested || c->last_output == client::output::congested;
+    }
+    if (congested && !congested_)
+        congested_since_ = now;
+    congested_ = congested;
+    drop_stalled(now);
+    settle();
+    if (behind || congested)
+        schedule_check();
+}
+
+void server::drop_stalled(steady::time_point now) {
+    if (terms_.stall_timeout == std::chrono::seconds::zero())
+        return;
+    const auto too_old = now - terms_.stall_timeout;
+    // When the system carries no more descriptors, all clients wait for those who do not read,
+    // whether these have more to come or not.
+    const bool all_wait = congested_ && congested_since_ < too_old;
+    for (const client_ptr& c : clients_) {
+        const bool stalls = c->last_output == client::output::full || (all_wait && c->has_unread());
+        if (stalls && c->progress() < too_old)
+            drop(c, fmt::format("it did not read for {} s", terms_.stall_timeout.count()));
+    }
+}
+
+} // namespace server
