@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Two VMs on Debian's own kernel find their ivshmem device, write into each other's memory and
+interrupt each other. Started by `run`, which builds what this needs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "test" / "vm"))
+sys.dont_write_bytecode = True
+
+from lab import Doorbell, Guest, LabError, Plain, Server, Workdir, booted, processes  # noqa: E402
+from lab.server import build_folder  # noqa: E402
+
+PEER = "examples/two-vms/two-vms-peer"
+LSIVSHMEM = "tools/lsivshmem/lsivshmem"
+PATIENCE = 180.0
+"""Seconds that the conversation may take."""
+
+
+@dataclass
+class Report:
+    """What is printed at the end."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, who: str, text: str) -> None:
+        for line in text.strip().splitlines():
+            print(f"  {who}: {line}", flush=True)
+            if line.startswith(("peer ", "vector ", "no doorbells")):
+                self.lines.append(f"{who}: {line}")
+
+
+class Steps:
+    """Says what is being done, and remembers it for when it fails."""
+
+    def __init__(self) -> None:
+        self.current = "starting"
+        self._began = time.monotonic()
+
+    def __call__(self, what: str) -> None:
+        self.current = what
+        print(f"two-vms: [{time.monotonic() - self._began:5.1f} s] {what}", flush=True)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="examples/two-vms/run", description=__doc__)
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--plain", action="store_true", help="ivshmem-plain: memory only, no interrupts")
+    kind.add_argument("--host", action="store_true", help="one guest and one process of the host")
+    parser.add_argument("--vectors", type=int, default=4, metavar="N", help="vectors of each peer (4)")
+    parser.add_argument("--rounds", type=int, default=200, metavar="N", help="round trips a vector (200)")
+    parser.add_argument("--keep", action="store_true", help="keep the logs also when all went well")
+    chosen = parser.parse_args()
+    if not 1 <= chosen.vectors <= 64:
+        parser.error(f"--vectors {chosen.vectors}: 1 to 64")
+    if not 1 <= chosen.rounds <= 100_000:
+        parser.error(f"--rounds {chosen.rounds}: 1 to 100000")
+    return chosen
+
+
+def guest(work: Workdir, name: str, device: Plain | Doorbell) -> Guest:
+    build = build_folder()
+    return Guest(work, name, devices=[device], programs=[build / PEER, build / LSIVSHMEM])
+
+
+def prepare(vm: Guest, plain: bool) -> str:
+    """Bind the device, and return its address. A plain device is used without any driver."""
+    address = vm.address()
+    if not plain:
+        vm.bind(address, "vfio-pci")
+    return address
+
+
+def talk(step: Callable[[str], None], report: Report, guests: tuple[Guest, ...], chosen: argparse.Namespace,
+         server: Server | None) -> None:
+    run, rounds = secrets.randbelow(1 << 62) + 1, chosen.rounds
+    jobs = []
+    step("binding the devices" if not chosen.plain else "finding the devices")
+    addresses = [prepare(vm, chosen.plain) for vm in guests]
+    step("lsivshmem in each guest")
+    for vm in guests:
+        report.add(vm.name, vm.run("lsivshmem").stdout)
+    step("messages and doorbells")
+    for vm, address, role in zip(guests, addresses, ("first", "second")):
+        jobs.append((vm, vm.spawn(f"two-vms-peer {address} {role} {run} {rounds}")))
+    if server is not None and chosen.host:
+        command = [str(build_folder() / PEER), f"server:{server.socket}", "second", str(run), str(rounds)]
+        try:
+            ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"the host's process did not end within {PATIENCE:g} s") from error
+        if ended.returncode != 0:
+            raise LabError(f"the host's process failed: {ended.stderr.strip()}")
+        report.add("host", ended.stdout)
+    for vm, job in jobs:
+        report.add(vm.name, job.wait(PATIENCE).check().stdout)
+
+
+@contextlib.contextmanager
+def memory(step: Callable[[str], None], work: Workdir, chosen: argparse.Namespace) -> Iterator[tuple[Plain | Doorbell, Server | None]]:
+    """What the peers share: a file, or a server."""
+    if chosen.plain:
+        shared = work / "memory"
+        shared.write_bytes(bytes(4 << 20))
+        yield Plain(shared), None
+        return
+    step("starting ivshmem-server")
+    with Server(work, vectors=chosen.vectors) as server:
+        yield Doorbell(server.socket, chosen.vectors), server
+
+
+def main() -> int:
+    chosen = options()
+    processes.end_on_signals()
+    step, report = Steps(), Report()
+    logs: list[Path] = []
+    try:
+        with Workdir("two-vms", keep=chosen.keep) as work:
+            with memory(step, work, chosen) as (device, server):
+                names = ["vm-a"] if chosen.host else ["vm-a", "vm-b"]
+                step("fetching Debian's kernel, if it is not here yet")
+                guests = [guest(work, name, device) for name in names]
+                logs = [vm.console for vm in guests]
+                step(f"booting {' and '.join(names)}")
+                with booted(*guests) as running:
+                    talk(step, report, running, chosen, server)
+                    step("shutting down")
+    except (LabError, OSError) as error:
+        print(f"two-vms: failed: {step.current}: {error}", file=sys.stderr)
+        for log in logs:
+            print(f"two-vms: the guest's console log is {log}", file=sys.stderr)
+        return 1
+    print("\ntwo-vms: summary")
+    for line in report.lines:
+        print(f"  {line}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
