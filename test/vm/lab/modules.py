@@ -80,7 +80,9 @@ def _build(kernel: Kernel, name: str, version: str, source: Callable[[Path], str
         headers = _headers(kernel)
         with cache.scratch() as folder:
             flags = source(folder)
-            command = ["make", "-C", str(headers), f"M={folder}", f"KCFLAGS={flags}", "modules"]
+            command = ["make", "-C", str(headers), f"M={folder}", f"KCFLAGS={flags}"]
+            # Type information would be stripped anyhow, and making it needs pahole.
+            command += ["CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             built = folder / f"{name}.ko"
             if done.returncode != 0 or not built.exists():
