@@ -18,7 +18,8 @@ from .errors import CommandFailed, CommandTimeout, GuestGone, LabError
 from .guest import Guest, booted
 from .initramfs import Initramfs
 from .job import Job, Result
-from .server import Server
+from .processes import end_on_signals
+from .server import Server, build_folder
 from .workdir import Workdir
 
 __all__ = [
@@ -35,4 +36,6 @@ __all__ = [
     "Server",
     "Workdir",
     "booted",
+    "build_folder",
+    "end_on_signals",
 ]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ MODULES = ("vfio-pci", "vfio_iommu_type1", "uio_pci_generic")
 _FIRST_DEVICE = 0x04
 _FIRST_PORT = 0x10
 _BRIDGE = 0x1E
+
+
+_SETTLE = 0.5
 
 
 @dataclass
@@ -138,6 +142,9 @@ class Machine:
         # QEMU keeps what is behind the device: a server would still see the peer.
         if isinstance(slot.device, Doorbell):
             qmp.execute("chardev-remove", id=slot.backend)
+            # QEMU 7.2 and 10.0 crash if another doorbell device is plugged within some 50 ms, and tell of nothing
+            # that could be waited for.
+            time.sleep(_SETTLE)
         else:
             qmp.execute("object-del", id=slot.backend)
 
