@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Run the tests, layer by layer; the last line has the totals. Started by `run`.
+
+Catch2 programs count by their test cases, other programs of meson's as one test each, the VM layer
+by its tests, and the style layer by its checks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+BUILD = Path(os.environ.get("IVSHMEM_BUILD") or TOP / "build")
+
+
+@dataclass
+class Totals:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+FAILED = Totals(failed=1)
+PASSED = Totals(passed=1)
+
+
+def run(*command: str | Path, env: dict[str, str] | None = None) -> bool:
+    return subprocess.run(command, cwd=TOP, env={**os.environ, **(env or {})}, check=False).returncode == 0
+
+
+def check(what: str, complaints: str) -> Totals:
+    """One check of the style layer, which passes when there is nothing to complain of."""
+    print(f"{'FAIL' if complaints else 'ok':4} {what}", flush=True)
+    if complaints:
+        print("".join(f"     {line}\n" for line in complaints.splitlines()[:60]), flush=True)
+    return FAILED if complaints else PASSED
+
+
+def tracked(*patterns: str) -> list[str]:
+    listed = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-z", "--", *patterns], cwd=TOP, capture_output=True, check=True)
+    return [name for name in listed.stdout.decode().split("\0") if name and (TOP / name).is_file()]
+
+
+# -- meson's layers -----------------------------------------------------------------------------------
+
+
+def build(folder: Path, options: Sequence[str], env: dict[str, str]) -> bool:
+    """Configure and compile; nothing is built twice."""
+    known = (folder / "build.ninja").exists()
+    verb = ["meson", "configure", folder] if known else ["meson", "setup", folder, TOP]
+    log = TOP / f"{folder.name}.log"
+    began = time.monotonic()
+    print(f"building {folder.name}", flush=True)
+    with open(log, "wb") as out:
+        for command in ([*verb, "-Dwerror=true", *options], ["ninja", "-C", folder]):
+            if subprocess.run(command, cwd=TOP, env={**os.environ, **env}, stdout=out, stderr=out, check=False).returncode:
+                print("\n".join(log.read_text("utf-8", "replace").splitlines()[-60:]))
+                print(f"FAIL building {folder.name}", flush=True)
+                return False
+    log.unlink()
+    print(f"built {folder.name} in {time.monotonic() - began:.0f} s", flush=True)
+    return True
+
+
+def cases(result: str, output: str) -> Totals:
+    """How many tests a program ran."""
+    if match := re.search(r"All tests passed \(\d+ assertions? in (\d+) test cases?\)", output):
+        return Totals(passed=int(match[1])) if result == "OK" else FAILED
+    if match := re.search(r"^test cases:\s*(\d+)(.*)$", output, re.MULTILINE):
+        counted = dict((word, int(number)) for number, word in re.findall(r"(\d+) (passed|failed|skipped)", match[2]))
+        return Totals(counted.get("passed", 0), max(1, counted.get("failed", 0)), counted.get("skipped", 0))
+    if match := re.search(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", output, re.MULTILINE):
+        failed = int(match[2]) if result == "OK" else max(1, int(match[2]))
+        return Totals(int(match[1]), failed, int(match[3] or 0))
+    return PASSED if result in ("OK", "EXPECTEDFAIL") else Totals(skipped=1) if result == "SKIP" else FAILED
+
+
+def meson_layer(folder: Path, options: Sequence[str], env: dict[str, str], suites: Sequence[str] = ()) -> Totals:
+    if not build(folder, options, env):
+        return FAILED
+    chosen = [word for suite in suites for word in ("--suite", suite)]
+    ran = run("meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", *chosen, env=env)
+    totals = Totals()
+    with open(folder / "meson-logs" / "testlog.json", encoding="utf-8") as log:
+        for line in log:
+            entry = json.loads(line)
+            counted = cases(entry["result"], entry.get("stdout", ""))
+            totals += counted
+            if counted.skipped:
+                print(f"skip {entry['name']}: {counted.skipped}", flush=True)
+    if not ran and totals.failed == 0:
+        totals += FAILED
+    return totals
+
+
+def host() -> Totals:
+    return meson_layer(BUILD, [], {"CXX": "g++"})
+
+
+def asan() -> Totals:
+    env = {"CXX": "clang++", "ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "halt_on_error=1"}
+    options = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1", "-Dbenchmarks=disabled"]
+    return meson_layer(TOP / "build-asan", options, env)
+
+
+def tsan() -> Totals:
+    env = {"CXX": "clang++", "TSAN_OPTIONS": "halt_on_error=1"}
+    options = ["-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1", "-Dbenchmarks=disabled"]
+    return meson_layer(TOP / "build-tsan", options, env, ["host"])
+
+
+# -- style --------------------------------------------------------------------------------------------
+
+
+def untagged() -> str:
+    """Files without their SPDX tags. The licence's own text, and what cannot hold a comment, is left out."""
+    exempt = re.compile(r"^LICENSE$|\.(json|expected|golden|svg|png)$|/(expected|golden)/")
+    missing = []
+    for name in tracked():
+        text = (TOP / name).read_bytes()[:2000]
+        if not exempt.search(name) and not (b"SPDX-License-Identifier:" in text and b"SPDX-FileCopyrightText:" in text):
+            missing.append(f"{name}: no SPDX tags")
+    return "\n".join(missing)
+
+
+def unformatted(sources: list[str]) -> str:
+    ran = subprocess.run(["clang-format", "--dry-run", "-Werror", *sources], cwd=TOP, capture_output=True, text=True, check=False)
+    return ran.stderr
+
+
+def untidy(folder: Path, sources: list[str]) -> str:
+    """What clang-tidy says, a file at a time on each processor."""
+    compiled = {os.path.normpath(os.path.join(entry["directory"], entry["file"])) for entry in
+                json.loads((folder / "compile_commands.json").read_text())}
+    units = [name for name in sources if str(TOP / name) in compiled]
+    tidy = ["xargs", "-0", "-n", "1", "-P", str(os.cpu_count() or 1), "clang-tidy", "--quiet", "-p", str(folder)]
+    ran = subprocess.run(tidy, cwd=TOP, input="\0".join(units), capture_output=True, text=True, check=False)
+    return ran.stdout if ran.returncode else ""
+
+
+def style() -> Totals:
+    totals = check("every file has SPDX tags", untagged())
+    sources = tracked("*.cpp", "*.hpp")
+    totals += check("clang-format", unformatted(sources))
+    if not (BUILD / "compile_commands.json").exists() and not build(BUILD, [], {"CXX": "g++"}):
+        return totals + FAILED
+    print("clang-tidy: some minutes", flush=True)
+    return totals + check("clang-tidy", untidy(BUILD, tracked("lib/*.cpp", "tools/*.cpp", "examples/*.cpp")))
+
+
+# -- virtual machines ---------------------------------------------------------------------------------
+
+
+def vm() -> Totals:
+    if not build(BUILD, [], {"CXX": "g++"}):
+        return FAILED
+    child = subprocess.Popen([sys.executable, TOP / "test/vm/run"], cwd=TOP, stdout=subprocess.PIPE, text=True,
+                             env={**os.environ, "IVSHMEM_BUILD": str(BUILD)})
+    assert child.stdout is not None
+    totals = Totals()
+    for line in child.stdout:
+        print(line, end="", flush=True)
+        if match := re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?", line.strip()):
+            totals = Totals(int(match[1]), int(match[2]), int(match[3] or 0))
+    if child.wait() != 0 and totals.failed == 0:
+        totals += FAILED
+    return totals
+
+
+LAYERS: dict[str, tuple[str, Callable[[], Totals]]] = {
+    "host": ("pure tests, captured sysfs trees, whole programs on this machine (GCC)", host),
+    "vm": ("real devices in real guests", vm),
+    "asan": ("the host layer under AddressSanitizer and UndefinedBehaviorSanitizer (clang)", asan),
+    "tsan": ("the programs of the host layer under ThreadSanitizer (clang)", tsan),
+    "style": ("SPDX tags, clang-format, clang-tidy", style),
+}
+
+
+def main() -> int:
+    names = "\n".join(f"  {name:6} {what}" for name, (what, _) in LAYERS.items())
+    parser = argparse.ArgumentParser(prog="test/run", description=__doc__, epilog=f"layers:\n{names}",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("layer", nargs="*", help="run only these; all without one")
+    chosen = parser.parse_args().layer or list(LAYERS)
+    for name in chosen:
+        if name not in LAYERS:
+            parser.error(f"{name}: no such layer; there are {', '.join(LAYERS)}")
+    for tool in ("meson", "ninja", "git"):
+        if shutil.which(tool) is None:
+            parser.error(f"{tool}: not found; test/install-deps installs it")
+
+    totals, lines = Totals(), []
+    for name in chosen:
+        print(f"== {name}: {LAYERS[name][0]}", flush=True)
+        began = time.monotonic()
+        counted = LAYERS[name][1]()
+        totals += counted
+        lines.append(f"{name:6} {time.monotonic() - began:5.0f} s  {counted}")
+    print("\n".join(["==", *lines]))
+    print(totals)
+    return 1 if totals.failed or totals.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
