@@ -59,23 +59,33 @@ net::awaitable<void> meet(const peer& self, std::uint32_t step) {
     co_await poll_until("the next step", [&] { return self.pages.theirs().step.load() >= step; });
 }
 
-/// Interrupts are hints: look at the memory, wait, look again. A lost one costs a tenth of a second
-/// here, not the conversation.
-net::awaitable<void> wait_for_round(const peer& self, ivshmem::asio::interrupt& interrupt,
+/// Interrupts are hints: wait for one, then look at the memory, and look now and then in any case.
+/// A lost one costs a tenth of a second here, not the conversation.
+/// @return Whether the other's ring was heard.
+net::awaitable<bool> wait_for_round(const peer& self, ivshmem::asio::interrupt& interrupt,
                                     std::uint64_t round) {
     using namespace net::experimental::awaitable_operators;
     net::steady_timer recheck{co_await net::this_coro::executor};
     const auto deadline = clock_type::now() + patience;
-    while (self.pages.theirs().count.load(std::memory_order_acquire) < round) {
+    bool heard = false;
+    do {
         if (clock_type::now() > deadline)
             throw std::runtime_error{"no answer from the other peer"};
         recheck.expires_after(100ms);
-        co_await (interrupt.async_wait(net::use_awaitable) ||
-                  recheck.async_wait(net::use_awaitable));
-    }
+        const auto first = co_await (interrupt.async_wait(net::use_awaitable) ||
+                                     recheck.async_wait(net::use_awaitable));
+        heard = first.index() == 0;
+    } while (self.pages.theirs().count.load(std::memory_order_acquire) < round);
+    co_return heard;
 }
 
-void report(std::uint32_t vector, std::vector<double>& microseconds) {
+void report(std::uint32_t vector, std::vector<double>& microseconds, std::uint64_t heard) {
+    if (heard == 0)
+        throw std::runtime_error{"vector " + std::to_string(vector) + ": no interrupt arrived"};
+    if (heard < microseconds.size())
+        std::printf("vector %u: %llu of %zu rings were not heard\n", vector,
+                    static_cast<unsigned long long>(microseconds.size() - heard),
+                    microseconds.size());
     std::sort(microseconds.begin(), microseconds.end());
     const auto at = [&](double share) {
         return microseconds[static_cast<std::size_t>(share * double(microseconds.size() - 1))];
@@ -89,22 +99,23 @@ net::awaitable<void> ping_pong(peer& self, std::uint32_t vector) {
     ivshmem::asio::interrupt interrupt{co_await net::this_coro::executor, self.device, vector};
     const std::uint32_t other = self.pages.theirs().id.load();
     std::vector<double> microseconds;
+    std::uint64_t heard = 0;
     co_await meet(self, 10 + vector);
     for (std::uint64_t i = 1; i <= self.rounds; ++i) {
         const std::uint64_t round = vector * self.rounds + i;
         const auto start = clock_type::now();
         if (!self.first)
-            co_await wait_for_round(self, interrupt, round);
+            heard += co_await wait_for_round(self, interrupt, round) ? 1 : 0;
         self.pages.mine().count.store(round, std::memory_order_release);
         self.device.ring(other, vector);
         if (self.first) {
-            co_await wait_for_round(self, interrupt, round);
+            heard += co_await wait_for_round(self, interrupt, round) ? 1 : 0;
             microseconds.push_back(
                 std::chrono::duration<double, std::micro>(clock_type::now() - start).count());
         }
     }
     if (self.first)
-        report(vector, microseconds);
+        report(vector, microseconds, heard);
 }
 
 net::awaitable<void> converse(peer self) {
