@@ -124,7 +124,8 @@ void device_reader::read_config() {
     if (config.readable() < pci_config::header_size)
         return note(
             fmt::format("{}: ends after {} bytes, inside the header", file, config.readable()));
-    if (config.vendor() == 0xffff)
+    info_.gone = config.vendor() == 0xffff;
+    if (info_.gone)
         return note(file + ": reads as all ones: the device is not there any more");
     if (config.vendor() != info_.vendor || config.device() != info_.device)
         return note(fmt::format("{}: is that of another device, {:04x}:{:04x}", file,

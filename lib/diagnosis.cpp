@@ -129,6 +129,9 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
 } // namespace
 
 diagnosis diagnose(const device_info& info, const privileges& may) {
+    if (info.gone)
+        return stuck("the device does not answer any more: it was unplugged or has failed",
+                     "echo 1 | sudo tee /sys/bus/pci/rescan");
     if (info.protocol == protocol::v2)
         return stuck("ivshmem-v2 is recognised, but cannot be opened yet", "");
     if (!info.bars[2].present())

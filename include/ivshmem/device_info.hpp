@@ -97,6 +97,7 @@ struct device_info {
     std::optional<v2_layout> v2;
     std::string driver; ///< empty where none is bound
     std::optional<int> numa_node;
+    bool gone = false;    ///< its configuration space reads as all ones: unplugged
     bool enabled = false; ///< a driver, or sysfs `enable`, switched memory decoding on
 
     std::optional<std::uint32_t> iommu_group;

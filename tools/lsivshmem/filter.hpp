@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/device_info.hpp>
+
+#include <string>
+
+extern "C" {
+#include <pci/pci.h>
+}
+
+namespace lsivshmem {
+
+/// lspci's -s and -d, as libpci parses them.
+class filter {
+  public:
+    /// @param slot,id Empty for any. @throws std::runtime_error with what is wrong.
+    filter(const std::string& slot, const std::string& id);
+
+    [[nodiscard]] bool matches(const ivshmem::device_info& device) const;
+
+  private:
+    pci_filter filter_{};
+};
+
+} // namespace lsivshmem

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "json.hpp"
+
+#include "pci_access.hpp"
+#include "text.hpp"
+
+#include <boost/json/src.hpp> // header-only: the tool needs no Boost at run time
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <string_view>
+
+namespace lsivshmem {
+namespace {
+
+namespace json = boost::json;
+using ivshmem::device_info;
+
+json::value text(std::string_view value) {
+    return value.empty() ? json::value(nullptr) : json::value(value);
+}
+
+template <typename T>
+json::value number(const std::optional<T>& value) {
+    return value ? json::value(std::int64_t{*value}) : json::value(nullptr);
+}
+
+json::value size(std::uint64_t bytes) {
+    return bytes == 0 ? json::value(nullptr) : bytes;
+}
+
+json::value node(const ivshmem::device_node& n) {
+    return {
+        {"path", n.path}, {"exists", n.exists}, {"readable", n.readable}, {"writable", n.writable}};
+}
+
+json::array nodes(const device_info& info) {
+    json::array result;
+    for (const auto* n : nodes_of(info))
+        result.push_back(node(*n));
+    return result;
+}
+
+json::array bars(const device_info& info) {
+    json::array result;
+    for (std::size_t i = 0; i < info.bars.size(); ++i) {
+        const auto& bar = info.bars.at(i);
+        if (bar.present())
+            result.push_back({{"index", i},
+                              {"purpose", bar_purpose(info, i)},
+                              {"start", bar.start},
+                              {"size", bar.size},
+                              {"64bit", bar.is_64bit()},
+                              {"prefetchable", bar.prefetchable()}});
+    }
+    return result;
+}
+
+json::array members(const device_info& info) {
+    json::array result;
+    for (const auto& member : info.group_members)
+        result.push_back({{"address", to_string(member.address)},
+                          {"driver", text(member.driver)},
+                          {"bridge", member.bridge}});
+    return result;
+}
+
+json::value sections(const device_info& info) {
+    if (!info.v2)
+        return nullptr;
+    return {{"state_table", info.v2->state_table},
+            {"read_write", info.v2->read_write},
+            {"output", info.v2->output},
+            {"base", info.v2->base ? json::value(*info.v2->base) : json::value(nullptr)}};
+}
+
+std::string lower(std::string_view name) {
+    std::string result{name};
+    std::transform(result.begin(), result.end(), result.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return result;
+}
+
+/// The members that are more than the text of their column.
+json::object structured(const listed_device& device) {
+    const auto& [info, verdict] = device;
+    return {{"revision", number(info.revision)},
+            {"size", size(info.memory_size())},
+            {"start", info.bars[2].present() ? json::value(info.bars[2].start) : nullptr},
+            {"sections", sections(info)},
+            {"vectors", number(info.vectors)},
+            {"region", number(info.acrn_region)},
+            {"group", number(info.iommu_group)},
+            {"noiommu", info.noiommu},
+            {"members", members(info)},
+            {"nodes", nodes(info)},
+            {"numa", number(info.numa_node)},
+            {"enabled", info.enabled},
+            {"gone", info.gone},
+            {"bars", bars(info)},
+            {"map", verdict.can_map},
+            {"ring", verdict.can_ring},
+            {"interrupt", verdict.can_interrupt},
+            {"unread", json::value_from(info.problems)}};
+}
+
+} // namespace
+
+void print_json(const options& o, std::span<const listed_device> devices) {
+    auto columns = parse_columns(o.columns.empty() ? column_names() : o.columns);
+    if (o.columns.empty()) // USE is map, ring and interrupt in words; NAME would load pci.ids
+        std::erase_if(columns, [](const auto* c) {
+            return c->name == std::string_view{"USE"} || c->name == std::string_view{"NAME"} ||
+                   c->name == std::string_view{"PART"};
+        });
+    const bool named = std::any_of(columns.begin(), columns.end(), [](const auto* c) {
+        return c->name == std::string_view{"NAME"};
+    });
+    std::optional<pci_library> names;
+    if (named && !devices.empty())
+        names.emplace(o.sysroot);
+    const style plain{true, names ? &*names : nullptr};
+
+    // One device a line: small for programs, readable without one.
+    fmt::print("{{\"version\": {}, \"devices\": [", json_version);
+    const char* separator = "\n";
+    for (const auto& device : devices) {
+        const auto special = structured(device);
+        json::object members_of;
+        for (const auto* c : columns) {
+            const auto key = lower(c->name);
+            const auto* found = special.if_contains(key);
+            members_of[key] = found != nullptr ? *found : text(c->value({device, {}}, plain));
+        }
+        fmt::print("{}{}", std::exchange(separator, ",\n"), json::serialize(members_of));
+    }
+    fmt::print("\n]}}\n");
+}
+
+} // namespace lsivshmem

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "columns.hpp"
+#include "details.hpp"
+#include "exit_status.hpp"
+#include "filter.hpp"
+#include "json.hpp"
+#include "options.hpp"
+#include "table.hpp"
+
+#include <ivshmem/discovery.hpp>
+#include <ivshmem/error.hpp>
+#include <ivshmem/selector.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <clocale>
+#include <cstdio>
+#include <exception>
+
+namespace lsivshmem {
+namespace {
+
+void complain(const std::string& line) {
+    fmt::print(stderr, "lsivshmem: {}\n", line);
+}
+
+/// The devices that the selectors name, in the order of their addresses.
+/// @param missed Set where a selector names none.
+std::vector<ivshmem::device_info> select(const std::vector<std::string>& texts,
+                                         const std::vector<ivshmem::device_info>& devices,
+                                         bool& missed) {
+    std::vector<bool> wanted(devices.size());
+    for (const auto& text : texts) {
+        try {
+            const auto& device = ivshmem::selector{text}.choose(devices);
+            wanted[static_cast<std::size_t>(&device - devices.data())] = true;
+        } catch (const ivshmem::error& e) {
+            if (e.code() != ivshmem::errc::device_not_found)
+                throw;
+            complain(e.what());
+            missed = true;
+        }
+    }
+    std::vector<ivshmem::device_info> result;
+    for (std::size_t i = 0; i < devices.size(); ++i)
+        if (wanted[i])
+            result.push_back(devices[i]);
+    return result;
+}
+
+void print(const options& o, const std::vector<listed_device>& devices) {
+    if (o.json)
+        print_json(o, devices);
+    else if (o.verbosity > 0)
+        print_details(o, devices);
+    else if (o.kernel)
+        print_kernel(devices);
+    else
+        print_table(o, devices);
+}
+
+/// What the output itself does not say: what could not be read, and what keeps a device from
+/// being used.
+void print_remarks(const options& o, const std::vector<std::string>& problems,
+                   const std::vector<listed_device>& devices) {
+    for (const auto& problem : problems)
+        complain(problem);
+    for (const auto& device : devices)
+        for (const auto& problem : device.info.problems)
+            complain(problem);
+    if (o.json || o.verbosity > 0 || !o.columns.empty())
+        return;
+    for (const auto& [info, verdict] : devices) {
+        if (verdict.problem.empty())
+            continue;
+        complain(fmt::format("{}: {}{}{}", to_string(info.address), verdict.problem,
+                             verdict.remedy.empty() ? "" : "; try: ", verdict.remedy));
+    }
+}
+
+int run(const options& o) {
+    if (o.list_columns) {
+        print_columns();
+        return exit_success;
+    }
+    const filter wanted{o.slot, o.id};
+    auto found = ivshmem::discover(o.sysroot);
+    bool incomplete = !found.problems.empty();
+    std::erase_if(found.devices, [&](const auto& device) { return !wanted.matches(device); });
+    if (!o.selectors.empty())
+        found.devices = select(o.selectors, found.devices, incomplete);
+
+    std::vector<listed_device> devices;
+    for (auto& info : found.devices) {
+        incomplete = incomplete || !info.problems.empty();
+        auto verdict = diagnose(info);
+        devices.push_back({std::move(info), std::move(verdict)});
+    }
+    print(o, devices);
+    std::fflush(stdout); // what was found comes before what was not
+    print_remarks(o, found.problems, devices);
+    if (std::ferror(stdout) != 0) {
+        complain("the output could not be written");
+        return exit_failure;
+    }
+    if (devices.empty()) {
+        if (found.problems.empty() && o.selectors.empty())
+            complain("no ivshmem device found");
+        return exit_none_found;
+    }
+    return incomplete ? exit_some_failed : exit_success;
+}
+
+} // namespace
+} // namespace lsivshmem
+
+int main(int argc, char** argv) {
+    std::setlocale(LC_CTYPE, ""); // NOLINT(concurrency-mt-unsafe): for the lines of a tree
+    try {
+        int status = lsivshmem::exit_success;
+        const auto options = lsivshmem::parse_options(argc, argv, status);
+        return options ? lsivshmem::run(*options) : status;
+    } catch (const std::exception& e) {
+        lsivshmem::complain(e.what());
+        return lsivshmem::exit_failure;
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/device_info.hpp>
+#include <ivshmem/diagnosis.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lsivshmem {
+
+/// "4M", or "4194304".
+[[nodiscard]] std::string size_text(std::uint64_t bytes, bool plain);
+/// "/dev/vfio/7 rw": what this process may do; "-" for each of what it may not.
+[[nodiscard]] std::string node_text(const ivshmem::device_node& node);
+/// The nodes that sysfs shows for the device.
+[[nodiscard]] std::vector<const ivshmem::device_node*> nodes_of(const ivshmem::device_info& info);
+/// "0000:00:03.0 e1000e", "0000:00:1f.0 bridge".
+[[nodiscard]] std::string member_text(const ivshmem::group_member& member);
+/// "registers", "MSI-X table", "shared memory"
+[[nodiscard]] const char* bar_purpose(const ivshmem::device_info& info, std::size_t bar);
+/// "map ring interrupt", "none"
+[[nodiscard]] std::string use_text(const ivshmem::diagnosis& verdict);
+
+} // namespace lsivshmem
