@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sys
@@ -28,6 +29,8 @@ class Workdir:
             base = "/tmp"
         self.path = Path(tempfile.mkdtemp(prefix=f"ivshmem-{name[:24]}-", dir=base))
         self.keep = keep
+        # A process that is interrupted leaves no folder.
+        atexit.register(self.close)
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -50,6 +53,7 @@ class Workdir:
             self.close(failed=True)
 
     def close(self, failed: bool = False) -> None:
+        atexit.unregister(self.close)
         if failed or self.keep:
             print(f"logs are kept in {self.path}", file=sys.stderr)
         else:
