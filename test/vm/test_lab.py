@@ -190,10 +190,11 @@ class TwoGuests(LabCase):
     def setUpClass(cls) -> None:
         super().setUpClass()
         cls.server = cls.enterClassContext(Server(cls.work, vectors=2))
+        root, port = Doorbell(cls.server.socket, 2), Doorbell(cls.server.socket, 2, place="port")
         cls.rung, cls.ringer = cls.enterClassContext(
             booted(
-                Guest(cls.work, "rung", devices=[Doorbell(cls.server.socket, 2)], iommu=False, extra_modules=["igb_uio"]),
-                Guest(cls.work, "ringer", devices=[Doorbell(cls.server.socket, 2, place="port")], iommu=False),
+                Guest(cls.work, "rung", devices=[root], iommu=False, extra_modules=["igb_uio"]),
+                Guest(cls.work, "ringer", devices=[port], iommu=False),
             )
         )
 
@@ -257,7 +258,8 @@ class Ends(LabCase):
     def test_qemu_ends_with_the_process_that_started_it(self) -> None:
         program = (
             "import sys, time; from lab import Guest, Workdir\n"
-            "guest = Guest(Workdir('orphan'), iommu=False); guest.start(); print(guest.pid, flush=True); time.sleep(60)\n"
+            "guest = Guest(Workdir('orphan'), iommu=False); guest.start()\n"
+            "print(guest.pid, flush=True); time.sleep(60)\n"
         )
         environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parent), TMPDIR=str(self.work.path))
         with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as child:

@@ -101,7 +101,8 @@ class Machine:
         if self._iommu:
             command += self._arch.iommu
         for number, port in enumerate(self._ports):
-            command += ["-device", f"pcie-root-port,id={port},bus=pcie.0,addr={_FIRST_PORT + number:#x},chassis={number + 1}"]
+            place = f"bus=pcie.0,addr={_FIRST_PORT + number:#x},chassis={number + 1}"
+            command += ["-device", f"pcie-root-port,id={port},{place}"]
         if any(slot.bus == "bridge" for slot in self.slots):
             command += ["-device", f"pcie-pci-bridge,id=bridge,bus=pcie.0,addr={_BRIDGE:#x}"]
         for slot in self.slots:

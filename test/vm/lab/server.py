@@ -68,7 +68,8 @@ class Server:
                 raise LabError(f"server {self._program}: it {status} before it listened{self._tail()}")
             if time.monotonic() > deadline:
                 self.stop()
-                raise LabError(f"server {self._program}: not listening on {self.socket} after {timeout:g} s{self._tail()}")
+                late = f"not listening on {self.socket} after {timeout:g} s"
+                raise LabError(f"server {self._program}: {late}{self._tail()}")
             time.sleep(0.02)
 
     def _listens(self) -> bool:
