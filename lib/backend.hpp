@@ -30,7 +30,8 @@ class backend {
         /// Where it is mapped; null where ring() must be called, or where there is no doorbell.
         volatile std::uint32_t* doorbell = nullptr;
         class memory memory;
-        /// Where capabilities.interrupts is less than vectors: why, and what to do about it.
+        /// Where capabilities.interrupts is less than vectors, or than what the device may have:
+        /// why, and what to do about it. Empty on a plain device.
         std::string no_interrupts;
     };
 

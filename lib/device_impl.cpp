@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "device_impl.hpp"
 
+#include "deadline.hpp"
 #include "find.hpp"
 #include "server_backend.hpp"
 #include "uio_backend.hpp"
@@ -147,12 +148,12 @@ void device::impl::check_vector(std::uint32_t vector, failure& f) const {
     const auto& facts = about();
     if (vector < facts.capabilities.interrupts)
         return;
-    if (facts.vectors == 0)
+    if (facts.vectors == 0 && facts.no_interrupts.empty())
         f.set(errc::interrupts_unsupported,
               "{}: an ivshmem-plain device has no interrupts: poll "
               "the memory, or use ivshmem-doorbell",
               facts.name);
-    else if (vector < facts.vectors)
+    else if (vector < facts.vectors || facts.vectors == 0)
         f.set(errc::interrupts_unsupported, "{}: vector {}: {}", facts.name, vector,
               facts.no_interrupts);
     else
@@ -194,15 +195,14 @@ std::uint64_t device::impl::take(std::uint32_t vector, failure& f) const {
 std::uint64_t device::impl::wait(std::uint32_t vector, std::chrono::milliseconds timeout,
                                  failure& f) const {
     using clock = std::chrono::steady_clock;
-    const auto start = clock::now();
+    const auto deadline = deadline_after(timeout);
     while (true) {
         const std::uint64_t count = take(vector, f);
         if (count != 0 || f)
             return count;
         int left = -1;
         if (timeout.count() >= 0) {
-            const auto rest =
-                std::chrono::ceil<std::chrono::milliseconds>(start + timeout - clock::now());
+            const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now());
             if (rest.count() <= 0) {
                 f.set(errc::timed_out, "{}: vector {} was not rung within {} ms", about().name,
                       vector, timeout.count());

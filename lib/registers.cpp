@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "registers.hpp"
 
+#include "deadline.hpp"
 #include "unique_fd.hpp"
 
 #include <ivshmem/detail/doorbell_page.hpp>
@@ -44,7 +45,7 @@ bool registers::write(offset at, std::uint32_t value) const noexcept {
 
 std::uint16_t registers::wait_for_id(const std::string& name, unsigned revision,
                                      std::chrono::milliseconds timeout, failure& f) const {
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    const auto deadline = deadline_after(timeout);
     while (true) {
         const std::uint32_t position = read(iv_position);
         if (position <= max_id)

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "server_backend.hpp"
 
+#include "deadline.hpp"
 #include "wait_fds.hpp"
 
 #include <algorithm>
@@ -98,17 +99,18 @@ server_backend::server_backend(std::string path) : path_{std::move(path)} {
 std::unique_ptr<backend> server_backend::open(const std::string& path, const open_options& options,
                                               failure& f) {
     std::unique_ptr<server_backend> opened{new server_backend{path}};
-    opened->socket_ = connect_to(path, clock::now() + options.timeout, f);
+    const auto deadline = deadline_after(options.timeout);
+    opened->socket_ = connect_to(path, deadline, f);
     if (!f)
-        opened->join(options, f);
+        opened->join(options, deadline, f);
     if (f)
         return nullptr;
     return opened;
 }
 
-void server_backend::join(const open_options& options, failure& f) {
+void server_backend::join(const open_options& options, clock::time_point deadline, failure& f) {
     enum class step { version, id, memory, vectors } next = step::version;
-    const auto deadline = clock::now() + options.timeout;
+    const auto settle = std::min<std::chrono::milliseconds>(options.settle, std::chrono::hours{24});
     auto silent_since = clock::now();
 
     while (true) {
@@ -117,25 +119,26 @@ void server_backend::join(const open_options& options, failure& f) {
                 options.vectors != 0 ? options.vectors : vectors_of_others();
             if (expected != 0 && own_.size() >= expected)
                 break;
-            if (expected == 0 && clock::now() - silent_since >= options.settle)
+            if (expected == 0 && clock::now() - silent_since >= settle)
                 break;
         }
+        // Also where messages come all the time: the greeting has an end.
+        if (clock::now() >= deadline)
+            return f.set(errc::timed_out,
+                         "{}: the ivshmem server sent no whole greeting within {} ms ({}); is it "
+                         "an ivshmem server, and is it running?",
+                         path_, options.timeout.count(),
+                         next != step::vectors ? std::string{"no shared memory yet"}
+                                               : fmt::format("{} vectors so far", own_.size()));
         auto message = receiver_.next(socket_.get(), path_.c_str(), f);
         if (f)
             return;
         if (!message) {
             auto until = deadline;
             if (!own_.empty() && options.vectors == 0 && vectors_of_others() == 0)
-                until = std::min(until, silent_since + options.settle);
+                until = std::min(until, silent_since + settle);
             pollfd entry{socket_.get(), POLLIN, 0};
             retry_eintr([&] { return ::poll(&entry, 1, milliseconds_until(until)); });
-            if (entry.revents == 0 && clock::now() >= deadline)
-                return f.set(errc::timed_out,
-                             "{}: the ivshmem server sent no whole greeting within {} ms ({}); is "
-                             "it an ivshmem server, and is it running?",
-                             path_, options.timeout.count(),
-                             next != step::vectors ? std::string{"no shared memory yet"}
-                                                   : fmt::format("{} vectors so far", own_.size()));
             continue;
         }
         silent_since = clock::now();

@@ -7,6 +7,7 @@
 #include "server_protocol.hpp"
 #include "unique_fd.hpp"
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -35,7 +36,8 @@ class server_backend final : public backend {
 
   private:
     explicit server_backend(std::string path);
-    void join(const open_options& options, failure& f);
+    void join(const open_options& options, std::chrono::steady_clock::time_point deadline,
+              failure& f);
     void map_memory(unique_fd fd, failure& f);
     [[nodiscard]] std::uint32_t vectors_of_others() const;
 

@@ -4,6 +4,7 @@
 
 #include "bar2.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include <fcntl.h>
@@ -86,7 +87,8 @@ void uio_backend::switch_on(failure& f) {
     if (retry_eintr([&] { return ::pwrite(fd.get(), "1", 1, 0); }) != 1)
         return f.set_errno(errno, "{}: switching the device on", path);
     enable_ = std::move(fd);
-    facts_.no_interrupts = why_no_interrupts();
+    if (facts_.info->type != device_type::plain)
+        facts_.no_interrupts = why_no_interrupts();
 }
 
 void uio_backend::open_node(failure& f) {
@@ -111,7 +113,9 @@ void uio_backend::open_node(failure& f) {
         if (retry_eintr([&] { return ::write(node_.get(), &unmask, sizeof unmask); }) < 0)
             f.set_errno(errno, "{}: unmasking the interrupt", path);
     }
-    if (facts_.capabilities.interrupts < facts_.vectors)
+    // Nobody may know how many vectors there are: still the driver is why none can be waited for.
+    if (facts_.capabilities.interrupts < std::max(facts_.vectors, 1U) &&
+        info.type != device_type::plain)
         facts_.no_interrupts = why_no_interrupts();
 }
 
