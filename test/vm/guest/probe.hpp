@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/device.hpp>
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace probe {
+
+using words = std::vector<std::string>;
+
+/// A line, seen by whoever reads along.
+template <typename... Args>
+void say(const char* format, Args... args) {
+    std::printf(format, args...);
+    std::putchar('\n');
+    std::fflush(stdout);
+}
+
+/// The argument at a place, or the number that it defaults to.
+std::uint32_t number(const words& args, std::size_t at, std::uint32_t otherwise);
+
+/// Prints "WHAT: ok", or "WHAT: CATEGORY NUMBER".
+void tell(const char* what, const std::error_code& ec);
+
+void wait(ivshmem::device& dev, const words& args);
+void events(ivshmem::device& dev, const words& args);
+void cpu(ivshmem::device& dev, const words& args);
+
+void fork(ivshmem::device& dev, const words& args);
+void signals(ivshmem::device& dev, const words& args);
+void pair(ivshmem::device& dev, const words& args);
+
+} // namespace probe

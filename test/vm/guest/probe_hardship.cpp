@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "probe.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <stdexcept>
+
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace probe {
+
+namespace {
+
+using namespace std::chrono_literals;
+using ivshmem::errc;
+
+constexpr auto patience = 60s;
+
+void expect(bool holds, const std::string& what) {
+    if (!holds)
+        throw std::runtime_error{what};
+}
+
+/// Rings itself on every vector, and hears it.
+void talk_to_itself(ivshmem::device& dev) {
+    for (std::uint32_t vector = 0; vector < dev.capabilities().interrupts; ++vector) {
+        dev.ring(dev.id(), vector);
+        expect(dev.wait(vector, patience) >= 1, "vector was not rung");
+    }
+}
+
+std::atomic<unsigned> caught{0};
+
+} // namespace
+
+void fork(ivshmem::device& dev, const words& /*args*/) {
+    const pid_t child = ::fork();
+    expect(child >= 0, "fork");
+    if (child == 0) {
+        std::error_code ec;
+        dev.ring(dev.id(), 0, ec);
+        tell("child ring", ec);
+        dev.take(0, ec);
+        tell("child take", ec);
+        dev.wait(0, 1ms, ec);
+        tell("child wait", ec);
+        static_cast<void>(dev.interrupt_fd(0, ec));
+        tell("child interrupt_fd", ec);
+        dev.close(); // releases the child's copies only
+        say("child closed: %d", static_cast<int>(!dev.is_open()));
+        std::_Exit(0);
+    }
+    int status = 0;
+    expect(::waitpid(child, &status, 0) == child && status == 0, "the child failed");
+    expect(dev.take(0) == 0, "the child rang");
+    talk_to_itself(dev);
+    say("parent: ok");
+}
+
+void signals(ivshmem::device& dev, const words& args) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {
+        ++caught;
+    };
+    expect(::sigaction(SIGALRM, &action, nullptr) == 0, "sigaction"); // without SA_RESTART
+    const std::string name = to_string(dev.info()->address);
+    const itimerval often{{0, 1000}, {0, 1000}};
+    expect(::setitimer(ITIMER_REAL, &often, nullptr) == 0, "setitimer");
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{number(args, 0, 1)};
+    unsigned rounds = 0;
+    for (; rounds < 3 || std::chrono::steady_clock::now() < end; ++rounds) {
+        dev.close();
+        dev = ivshmem::device::open(name);
+        talk_to_itself(dev);
+        std::error_code ec;
+        dev.wait(0, 50ms, ec);
+        expect(ec == errc::timed_out, "a wait ended with " + ec.message());
+    }
+    const itimerval never{};
+    ::setitimer(ITIMER_REAL, &never, nullptr);
+    expect(caught > rounds, "too few signals");
+    say("rounds: %u", rounds);
+}
+
+void pair(ivshmem::device& dev, const words& args) {
+    const std::string name = to_string(dev.info()->address);
+    auto other = ivshmem::device::open(args.at(0));
+    say("first: %s", dev.description().c_str());
+    say("second: %s", other.description().c_str());
+    talk_to_itself(dev);
+    talk_to_itself(other);
+    dev.close();
+    talk_to_itself(other); // the group outlives the first
+    dev = ivshmem::device::open(name);
+    talk_to_itself(dev);
+    say("pair: ok");
+}
+
+} // namespace probe
