@@ -21,7 +21,8 @@ namespace ivshmem {
 namespace {
 
 /// QEMU rings vector & 255 where the peer lacks the vector (hw/misc/ivshmem-pci.c).
-constexpr std::uint32_t last_safe_vector = 255;
+constexpr std::uint32_t safe_vectors = 256;
+constexpr std::uint32_t last_vector = 0xffff; ///< the doorbell register has 16 bits for it
 
 void check_bars(const device_info& info, failure& f) {
     for (const std::size_t bar : {0U, 2U}) {
@@ -115,11 +116,10 @@ void device::impl::set_up(failure& f) {
     page_ = mapping{{static_cast<std::byte*>(address), size}};
     if (::madvise(address, size, MADV_WIPEONFORK) != 0)
         return f.set_errno(errno, "{}: madvise MADV_WIPEONFORK", facts.name);
-    const bool pci = facts.kind != backend_kind::server;
-    new (address) detail::doorbell_page{
-        facts.doorbell,
-        pci ? std::max(last_safe_vector, facts.vectors == 0 ? 0 : facts.vectors - 1) : 0xffffU,
-        facts.memory.mode() == cache_mode::write_combining, true};
+    vector_end_ = facts.kind == backend_kind::server ? last_vector + 1
+                                                     : std::max(safe_vectors, facts.vectors);
+    new (address)
+        detail::doorbell_page{facts.doorbell, facts.doorbell != nullptr ? vector_end_ : 0, true};
 
     const std::uint32_t interrupts = facts.capabilities.interrupts;
     if (interrupts == 0)
@@ -174,11 +174,11 @@ void device::impl::ring(std::uint32_t peer, std::uint32_t vector, failure& f) co
     if (peer > 0xffffU)
         return f.set(errc::peer_out_of_range, "{}: ring: peer {}: ids are 0 to 65535", facts.name,
                      peer);
-    if (vector > page()->vector_limit)
+    if (vector >= vector_end_)
         return f.set(errc::vector_out_of_range,
                      "{}: ring: vector {}: at most {} can be rung (above 255 only where the device "
                      "itself has as many vectors)",
-                     facts.name, vector, page()->vector_limit);
+                     facts.name, vector, vector_end_ - 1);
     backend_->ring(static_cast<std::uint16_t>(peer), static_cast<std::uint16_t>(vector), f);
 }
 

@@ -38,8 +38,9 @@ class device::impl {
     void check_vector(std::uint32_t vector, failure& f) const;
 
     std::unique_ptr<class backend> backend_;
-    mapping page_;            ///< holds a doorbell_page
-    unique_fd any_interrupt_; ///< an epoll descriptor over all vectors
+    mapping page_;                 ///< holds a doorbell_page
+    std::uint32_t vector_end_ = 0; ///< vectors below may be rung
+    unique_fd any_interrupt_;      ///< an epoll descriptor over all vectors
 };
 
 } // namespace ivshmem

@@ -6,6 +6,7 @@
 #include "unique_fd.hpp"
 
 #include <ivshmem/detail/doorbell_page.hpp>
+#include <ivshmem/detail/publish.hpp>
 
 #include <atomic>
 #include <thread>
@@ -33,8 +34,8 @@ std::uint32_t registers::read(offset at) const noexcept {
 
 bool registers::write(offset at, std::uint32_t value) const noexcept {
     const std::uint32_t raw = detail::to_register(value);
+    detail::publish();
     if (base_ != nullptr) {
-        detail::publish(true);
         base_[at / sizeof(std::uint32_t)] = raw;
         return true;
     }

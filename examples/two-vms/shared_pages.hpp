@@ -51,7 +51,9 @@ class shared_pages {
         mine_->step = 0;
         mine_->count = 0;
         mine_->text_size = static_cast<std::uint32_t>(text.copy(mine_->text, page::max_text));
+        ivshmem::memory::publish();
         mine_->run.store(run, std::memory_order_release);
+        ivshmem::memory::publish();
     }
 
     /// The other's text, copied before it is looked at, whatever size it claims to have.

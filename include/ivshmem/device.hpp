@@ -5,6 +5,7 @@
 #include <ivshmem/backend_kind.hpp>
 #include <ivshmem/cache_mode.hpp>
 #include <ivshmem/detail/doorbell_page.hpp>
+#include <ivshmem/detail/publish.hpp>
 #include <ivshmem/device_info.hpp>
 #include <ivshmem/error.hpp>
 #include <ivshmem/event.hpp>
@@ -210,11 +211,10 @@ class IVSHMEM_API device {
     explicit device(std::shared_ptr<impl> opened) noexcept;
     bool try_ring(std::uint32_t peer, std::uint32_t vector) const noexcept {
         const detail::doorbell_page* const page = page_;
-        volatile std::uint32_t* const doorbell = page->doorbell;
-        if (doorbell == nullptr || peer > 0xffffU || vector > page->vector_limit) [[unlikely]]
+        if (peer > 0xffffU || vector >= page->vector_end) [[unlikely]]
             return false;
-        detail::publish(page->store_fence);
-        *doorbell = detail::to_register(peer << 16U | vector);
+        detail::publish();
+        *page->doorbell = detail::to_register(peer << 16U | vector);
         return true;
     }
     void ring_slowly(std::uint32_t peer, std::uint32_t vector) const;

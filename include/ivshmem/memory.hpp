@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ivshmem/cache_mode.hpp>
+#include <ivshmem/detail/publish.hpp>
 
 #include <cstddef>
 #include <span>
@@ -34,6 +35,12 @@ class memory {
     [[nodiscard]] std::byte& operator[](std::size_t offset) const noexcept {
         return bytes_[offset];
     }
+
+    /// Makes what this thread stored to the memory visible to the other peers before what it
+    /// stores next. device::ring() does this itself; a peer that polls needs it between data and
+    /// the word that announces it, because write-combining memory orders no stores, not even
+    /// atomic ones with release order.
+    static void publish() noexcept { detail::publish(); }
 
     /// The mode that is in effect, not the one asked for. Where the kernel lets this process see
     /// it (/sys/kernel/debug/x86/pat_memtype_list) it was looked up; reason() says so.

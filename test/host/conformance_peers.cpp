@@ -6,7 +6,7 @@
 #include "conformance_session.hpp"
 
 #include <ivshmem/asio/any_interrupt.hpp>
-#include <ivshmem/detail/doorbell_page.hpp>
+#include <ivshmem/memory.hpp>
 
 #include <boost/asio/io_context.hpp>
 
@@ -114,7 +114,7 @@ class walk {
     void send(int round) {
         const auto words = text(session_.me(), round);
         std::memcpy(session_.section(session_.me()).data(), words.data(), words.size() * 8);
-        ivshmem::detail::publish(true);
+        ivshmem::memory::publish();
     }
 
     void receive(unsigned from, int round) {
