@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The benchmarks, by the names that test/bench/run takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from comparison import Comparison
+
+from .doorbell import between_guests, between_processes
+from .lsivshmem import listing
+from .memory import bandwidth
+from .ring import ring
+from .server_join import joins
+
+BENCHES: dict[str, Callable[[int], Iterable[Comparison]]] = {
+    "doorbell-guests": between_guests,
+    "doorbell-host": between_processes,
+    "ring": ring,
+    "memory": bandwidth,
+    "server-join": joins,
+    "lsivshmem": listing,
+}

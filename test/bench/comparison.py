@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Two things measured in the same rounds, and what to say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+
+
+@dataclass
+class Comparison:
+    """Ours beside a rival's, a pair of figures a round; the ratio of each pair counts."""
+
+    name: str
+    ours: str
+    """What the first figure of a pair is of."""
+    rival: str
+    unit: str
+    target: float | None = None
+    """None: reported, without a target."""
+    at_most: bool = True
+    pairs: list[tuple[float, float]] = field(default_factory=list)
+
+    def play(self, rounds: int, ours: Callable[[], float], rival: Callable[[], float]) -> Comparison:
+        """Measure both in each round, in turns first."""
+        for i in range(rounds):
+            if i % 2:
+                second = rival()
+                first = ours()
+            else:
+                first = ours()
+                second = rival()
+            self.pairs.append((first, second))
+            print(f"  round {i + 1}: {self.ours} {first:.4g} {self.unit}, {self.rival} {second:.4g} {self.unit}", flush=True)
+        return self
+
+    def print(self) -> None:
+        ratios = [ours / rival for ours, rival in self.pairs]
+        middle = median(ratios)
+        print(f"  {self.ours}: median {median(a for a, _ in self.pairs):.4g} {self.unit}; "
+              f"{self.rival}: median {median(b for _, b in self.pairs):.4g} {self.unit}")
+        line = f"bench {self.name} ratio {middle:.3f} {min(ratios):.3f} {max(ratios):.3f}"
+        if self.target is not None:
+            met = middle <= self.target if self.at_most else middle >= self.target
+            line += f" target {'<=' if self.at_most else '>='} {self.target} {'met' if met else 'missed'}"
+        print(line, flush=True)
