@@ -64,7 +64,7 @@ void device_reader::read_member(const sysfs_dir& group, const std::string& name)
     if (*address == info_.address)
         return;
     const auto dir = group.dir("devices").dir(name);
-    group_member member{*address, {}, false};
+    group_function member{*address, {}, false};
     failure f;
     if (auto driver = dir.link("driver", f))
         member.driver = std::move(*driver);

@@ -33,7 +33,7 @@ std::string owner_command(const device_node& node) {
 
 /// The kernel's rule (drivers/vfio, since 5.18 drivers/iommu): no function of the group may be
 /// bound to a driver that does DMA for the kernel. Bridges, pci-stub and VFIO's drivers do not.
-bool holds_group_back(const group_member& member) {
+bool holds_group_back(const group_function& member) {
     return !member.bridge && !member.driver.empty() && member.driver != "pci-stub" &&
            member.driver != "pcieport" && member.driver.find("vfio") == std::string::npos;
 }
@@ -134,6 +134,8 @@ diagnosis diagnose(const device_info& info, const privileges& may) {
                      "echo 1 | sudo tee /sys/bus/pci/rescan");
     if (info.protocol == protocol::v2)
         return stuck("ivshmem-v2 is recognised, but cannot be opened yet", "");
+    if (std::none_of(info.bars.begin(), info.bars.end(), [](const auto& b) { return b.present(); }))
+        return stuck("sysfs says nothing of its BARs", "lsivshmem -vv says what cannot be read");
     if (!info.bars[2].present())
         return stuck("there is no BAR2, so no shared memory",
                      "check the VM's configuration (QEMU: memdev= or chardev= of the device)");

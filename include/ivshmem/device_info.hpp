@@ -56,12 +56,12 @@ struct device_node {
 };
 
 /// Another function in the same IOMMU group.
-struct group_member {
+struct group_function {
     pci_address address;
     std::string driver;  ///< empty where none is bound
     bool bridge = false; ///< PCI class 06xx: does not count against the group
 
-    bool operator==(const group_member&) const = default;
+    bool operator==(const group_function&) const = default;
 };
 
 /// How an ivshmem-v2 device divides its memory: its vendor capability (Jailhouse,
@@ -101,8 +101,8 @@ struct device_info {
     bool enabled = false; ///< a driver, or sysfs `enable`, switched memory decoding on
 
     std::optional<std::uint32_t> iommu_group;
-    bool noiommu = false;                    ///< the group is VFIO's no-IOMMU group
-    std::vector<group_member> group_members; ///< the others in the group
+    bool noiommu = false;                      ///< the group is VFIO's no-IOMMU group
+    std::vector<group_function> group_members; ///< the others in the group
 
     // The paths of the nodes begin with the root that discover() was given.
     std::optional<device_node> vfio_node;    ///< /dev/vfio/N or /dev/vfio/noiommu-N

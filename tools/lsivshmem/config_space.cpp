@@ -24,13 +24,14 @@ void print_command(pci_dev* device) {
 
 /// 6.8.2: where the table and the pending bits lie.
 void print_msix(pci_dev* device, unsigned at) {
+    constexpr unsigned bir = PCI_MSIX_BIR; // which BAR; the rest is the offset in it
     const unsigned control = pci_read_word(device, static_cast<int>(at) + PCI_CAP_FLAGS);
     const unsigned table = pci_read_long(device, static_cast<int>(at) + PCI_MSIX_TABLE);
     const unsigned pending = pci_read_long(device, static_cast<int>(at) + PCI_MSIX_PBA);
     fmt::print("MSI-X: enable{} mask{} count {}, table BAR{}+{:#x}, pending bits BAR{}+{:#x}\n",
                sign(control & PCI_MSIX_ENABLE), sign(control & PCI_MSIX_MASK),
-               (control & PCI_MSIX_TABSIZE) + 1, table & PCI_MSIX_BIR, table & ~PCI_MSIX_BIR,
-               pending & PCI_MSIX_BIR, pending & ~PCI_MSIX_BIR);
+               (control & PCI_MSIX_TABSIZE) + 1, table & bir, table & ~bir, pending & bir,
+               pending & ~bir);
 }
 
 void print_capabilities(pci_dev* device) {

@@ -16,7 +16,7 @@ void parse(pci_filter& filter, parser parse_into, const char* option, std::strin
         return;
     const auto given = text; // libpci writes into the text that it parses
     if (const char* wrong = parse_into(&filter, text.data()))
-        throw std::runtime_error{std::string{option} + " " + given + ": " + wrong};
+        throw std::runtime_error{std::string{option} + " \"" + given + "\": " + wrong};
 }
 
 } // namespace

@@ -31,7 +31,7 @@ void warn(char* format, ...) { // NOLINT(cert-dcl50-cpp)
 }
 
 /// libpci does not survive its own failures: this must not return.
-[[noreturn]] void fail(char* format, ...) { // NOLINT(cert-dcl50-cpp)
+__attribute__((noreturn)) void fail(char* format, ...) { // NOLINT(cert-dcl50-cpp)
     va_list arguments;
     va_start(arguments, format);
     say(format, arguments);

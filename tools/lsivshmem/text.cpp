@@ -30,7 +30,7 @@ std::vector<const ivshmem::device_node*> nodes_of(const ivshmem::device_info& in
     return nodes;
 }
 
-std::string member_text(const ivshmem::group_member& member) {
+std::string member_text(const ivshmem::group_function& member) {
     auto text = to_string(member.address);
     if (member.bridge)
         text += " bridge";

@@ -19,7 +19,7 @@ namespace lsivshmem {
 /// The nodes that sysfs shows for the device.
 [[nodiscard]] std::vector<const ivshmem::device_node*> nodes_of(const ivshmem::device_info& info);
 /// "0000:00:03.0 e1000e", "0000:00:1f.0 bridge".
-[[nodiscard]] std::string member_text(const ivshmem::group_member& member);
+[[nodiscard]] std::string member_text(const ivshmem::group_function& member);
 /// "registers", "MSI-X table", "shared memory"
 [[nodiscard]] const char* bar_purpose(const ivshmem::device_info& info, std::size_t bar);
 /// "map ring interrupt", "none"

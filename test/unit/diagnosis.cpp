@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "../catch.hpp"
+#include "privileges.hpp"
+
+#include <string>
+
+using namespace ivshmem;
+
+namespace {
+
+constexpr privileges root{true, true};
+constexpr privileges nobody{};
+
+device_node node(std::string path, bool usable = true) {
+    return {std::move(path), true, usable, usable};
+}
+
+/// A doorbell device whose files only root may open.
+device_info doorbell(bool may_open = true) {
+    device_info info;
+    info.address = {0, 0, 4, 0};
+    info.type = device_type::doorbell;
+    info.vectors = 4;
+    info.bars[0] = {0xfebd1000, 256, 0x40200};
+    info.bars[2] = {0xfe000000, 1U << 22U, 0x14220c};
+    info.resource0 = node("/sys/resource0", may_open);
+    info.resource2 = node("/sys/resource2", may_open);
+    info.resource2_wc = node("/sys/resource2_wc", may_open);
+    return info;
+}
+
+device_info plain(bool may_open = true) {
+    auto info = doorbell(may_open);
+    info.type = device_type::plain;
+    info.vectors.reset();
+    return info;
+}
+
+device_info vfio() {
+    auto info = doorbell(false);
+    info.driver = "vfio-pci";
+    info.iommu_group = 7;
+    info.vfio_node = node("/dev/vfio/7");
+    return info;
+}
+
+void check(const diagnosis& d, bool map, bool ring, bool interrupt, const std::string& problem,
+           const std::string& remedy) {
+    INFO(d.problem << " | " << d.remedy);
+    CHECK(d.can_map == map);
+    CHECK(d.can_ring == ring);
+    CHECK(d.can_interrupt == interrupt);
+    CHECK(d.problem.empty() == problem.empty());
+    CHECK(d.remedy.empty() == remedy.empty());
+    CHECK(d.problem.find(problem) != std::string::npos);
+    CHECK(d.remedy.find(remedy) != std::string::npos);
+    CHECK(d.problem.find('\n') == std::string::npos);
+}
+
+} // namespace
+
+TEST_CASE("vfio-pci with an open group gives all") {
+    check(diagnose(vfio(), nobody), true, true, true, "", "");
+    auto info = vfio();
+    info.type = device_type::plain;
+    check(diagnose(info, nobody), true, false, false, "", "");
+}
+
+TEST_CASE("vfio-pci: what stands in the way is named with its remedy") {
+    auto info = vfio();
+    SECTION("no permission") {
+        info.vfio_node = node("/dev/vfio/7", false);
+        check(diagnose(info, nobody), false, false, false, "/dev/vfio/7: this process may not",
+              "chown \"$USER\" /dev/vfio/7");
+    }
+    SECTION("a node that is only readable") {
+        info.vfio_node->writable = false;
+        check(diagnose(info, nobody), false, false, false, "/dev/vfio/7: this process may not",
+              "chown");
+    }
+    SECTION("no node") {
+        info.vfio_node->exists = false;
+        check(diagnose(info, root), false, false, false, "/dev/vfio/7: is not there", "udevadm");
+    }
+    SECTION("no group") {
+        info.iommu_group.reset();
+        info.vfio_node.reset();
+        check(diagnose(info, root), false, false, false, "no IOMMU group", "vIOMMU");
+    }
+    SECTION("group not viable") {
+        info.group_members = {{{0, 0, 3, 0}, "e1000e", false}};
+        check(diagnose(info, root), false, false, false,
+              "/dev/vfio/7: group not viable: 0000:00:03.0 is still bound to e1000e; bind it to "
+              "vfio-pci or unbind it",
+              "driverctl set-override 0000:00:03.0 vfio-pci");
+    }
+}
+
+TEST_CASE("what does not hold a group back") {
+    auto info = vfio();
+    info.group_members = {
+        {{0, 0, 1, 0}, "", false},         {{0, 0, 2, 0}, "pcieport", true},
+        {{0, 0, 3, 0}, "shpchp", true},    {{0, 0, 5, 0}, "pci-stub", false},
+        {{0, 0, 6, 0}, "vfio-pci", false}, {{0, 0, 7, 0}, "mlx5_vfio_pci", false}};
+    check(diagnose(info, nobody), true, true, true, "", "");
+}
+
+TEST_CASE("a no-IOMMU group needs CAP_SYS_RAWIO") {
+    auto info = vfio();
+    info.noiommu = true;
+    info.vfio_node = node("/dev/vfio/noiommu-0");
+    check(diagnose(info, root), true, true, true, "", "");
+    check(diagnose(info, nobody), false, false, false, "CAP_SYS_RAWIO", "sudo");
+}
+
+TEST_CASE("uio_pci_generic: memory and ring, no interrupts") {
+    auto info = doorbell();
+    info.driver = "uio_pci_generic";
+    info.uio_node = node("/dev/uio0");
+    check(diagnose(info, root), true, true, false, "uio_pci_generic delivers no interrupts",
+          "driverctl set-override 0000:00:04.0 igb_uio");
+    info.iommu_group = 7;
+    check(diagnose(info, root), true, true, false, "uio_pci_generic delivers no interrupts",
+          "driverctl set-override 0000:00:04.0 vfio-pci");
+    info.type = device_type::plain;
+    check(diagnose(info, root), true, false, false, "", "");
+}
+
+TEST_CASE("igb_uio: vector 0 only") {
+    auto info = doorbell();
+    info.driver = "igb_uio";
+    info.uio_node = node("/dev/uio0");
+    check(diagnose(info, root), true, true, true, "vector 0 only, of 4", "vIOMMU");
+    info.vectors = 1;
+    check(diagnose(info, root), true, true, true, "", "");
+    info.uio_node = node("/dev/uio0", false);
+    check(diagnose(info, root), true, true, false, "/dev/uio0: this process may not",
+          "chown \"$USER\" /dev/uio0");
+    info.uio_node.reset();
+    check(diagnose(info, root), true, true, false, "no UIO node", "vIOMMU");
+}
+
+TEST_CASE("no driver: root may map and ring, nobody is interrupted") {
+    check(diagnose(doorbell(), root), true, true, false, "no driver is bound", "igb_uio");
+    check(diagnose(doorbell(false), nobody), false, false, false, "/sys/resource2_wc", "chown");
+    auto info = doorbell(false);
+    info.enabled = true;
+    check(diagnose(info, nobody), false, false, false, "/sys/resource2_wc: this process may not",
+          "chown");
+    info.iommu_group = 7;
+    check(diagnose(info, nobody), false, false, false, "/sys/resource2_wc: this process may not",
+          "driverctl set-override 0000:00:04.0 vfio-pci");
+}
+
+TEST_CASE("no driver and memory decoding off: somebody has to switch it on") {
+    auto info = plain();
+    check(diagnose(info, nobody), false, false, false, "only root may switch", "/sys/enable");
+    info.enabled = true;
+    check(diagnose(info, nobody), true, false, false, "", "");
+}
+
+TEST_CASE("a plain device whose memory can be mapped is fine") {
+    check(diagnose(plain(), root), true, false, false, "", "");
+    auto info = plain();
+    info.bars[0] = {};
+    info.resource0.reset();
+    check(diagnose(info, root), true, false, false, "", "");
+}
+
+TEST_CASE("a device that may be rung only through files that are closed") {
+    auto info = doorbell();
+    info.driver = "uio_pci_generic";
+    info.resource0 = node("/sys/resource0", false);
+    check(diagnose(info, root), true, false, false, "/sys/resource0: this process may not",
+          "chown");
+    info.resource0.reset();
+    check(diagnose(info, root), true, false, false, "no resource0", "igb_uio");
+}
+
+TEST_CASE("devices that no driver can help") {
+    auto info = doorbell();
+    SECTION("no shared memory") {
+        info.bars[2] = {};
+        check(diagnose(info, root), false, false, false, "no BAR2", "configuration");
+    }
+    SECTION("nothing known of the BARs") {
+        info.bars = {};
+        check(diagnose(info, root), false, false, false, "nothing of its BARs", "lsivshmem -vv");
+    }
+    SECTION("no registers") {
+        info.bars[0] = {};
+        check(diagnose(info, root), false, false, false, "no BAR0", "configuration");
+    }
+    SECTION("unplugged") {
+        info.gone = true;
+        check(diagnose(info, root), false, false, false, "does not answer", "rescan");
+    }
+    SECTION("no sysfs file for the memory") {
+        info.resource2.reset();
+        info.resource2_wc.reset();
+        check(diagnose(info, root), false, false, false, "no resource2", "igb_uio");
+    }
+    SECTION("v2") {
+        info.protocol = protocol::v2;
+        check(diagnose(info, root), false, false, false, "ivshmem-v2", "");
+    }
+    SECTION("a driver that is in the way") {
+        info.driver = "uio_ivshmem";
+        check(diagnose(info, root), false, false, false, "bound to uio_ivshmem", "igb_uio");
+    }
+}
