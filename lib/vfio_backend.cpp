@@ -122,7 +122,6 @@ void vfio_backend::set_up_vectors(failure& f) {
 }
 
 void vfio_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) {
-    detail::publish(facts_.memory.mode() == cache_mode::write_combining);
     if (!registers_.write(registers::doorbell, std::uint32_t{peer} << 16U | std::uint32_t{vector}))
         f.set_errno(errno, "{}: writing the register Doorbell", facts_.name);
 }
