@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "unique_fd.hpp"
+
+#include <ivshmem/device.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace test {
+
+using ivshmem::unique_fd;
+
+inline constexpr std::size_t memory_bytes = 16384;
+
+unique_fd make_eventfd(int flags = 0);
+unique_fd make_memfd(std::size_t size = memory_bytes);
+/// The counter of an eventfd, which is reset; 0 where it was not signalled.
+std::uint64_t counter(const unique_fd& eventfd);
+
+/// A server's end of one connection: sends whatever it is told to, in whatever pieces.
+/// Throws std::runtime_error where it cannot, so that it may run in any thread.
+class connection {
+  public:
+    connection() = default;
+    explicit connection(unique_fd socket) : socket_{std::move(socket)} {}
+
+    /// A message with any number of descriptors.
+    void send(std::int64_t value, std::span<const int> fds = {}) const;
+    void send(std::int64_t value, const unique_fd& fd) const;
+    /// Any bytes.
+    void send_bytes(std::span<const unsigned char> bytes, std::span<const int> fds = {}) const;
+    /// @return false where the client is gone or reads no more.
+    bool try_send(std::int64_t value, std::span<const int> fds = {}) const;
+    void close() { socket_.reset(); }
+    [[nodiscard]] int fd() const { return socket_.get(); }
+
+  private:
+    unique_fd socket_;
+};
+
+/// What a well-behaved server has sent to one client.
+struct client_side {
+    connection link;
+    unique_fd memory;
+    std::vector<unique_fd> own;                 ///< by vector
+    std::vector<std::vector<unique_fd>> others; ///< in the order of greeting::others
+};
+
+struct greeting {
+    std::uint16_t id = 7;
+    std::uint32_t vectors = 1;
+    std::vector<std::uint16_t> others{};
+};
+
+/// A listening socket in a folder of its own, and a script for whoever connects.
+class fake_server {
+  public:
+    explicit fake_server(int backlog = 8);
+    fake_server(const fake_server&) = delete;
+    fake_server& operator=(const fake_server&) = delete;
+    ~fake_server();
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+    [[nodiscard]] ivshmem::selector selector() const { return ivshmem::selector::server(path_); }
+    [[nodiscard]] connection accept() const;
+    void stop_listening() { listener_.reset(); }
+
+    /// Greets one client as the protocol demands.
+    [[nodiscard]] client_side greet(const greeting& how) const;
+
+  private:
+    std::string folder_;
+    std::string path_;
+    unique_fd listener_;
+};
+
+/// How an attempt to open a device ended, by both twins.
+struct outcome {
+    ivshmem::device dev;
+    std::error_code code;
+    std::string what;
+};
+
+/// Opens a device while `script` serves it in another thread, and keeps what the script returns
+/// until the device is open: first with the error_code twin, then with the throwing one.
+/// Checks that both report the same, and that failures leave no descriptor and no mapping.
+outcome open_with(const fake_server& server, const std::function<connection()>& script,
+                  const ivshmem::open_options& options = {});
+
+/// An open device and the server's side of it.
+struct session {
+    explicit session(const greeting& how = {}, const ivshmem::open_options& options = {});
+
+    fake_server server;
+    client_side side;
+    ivshmem::device dev;
+};
+
+/// Joins a peer with as many vectors as it is given descriptors.
+void join(const connection& link, std::uint16_t id, const std::vector<unique_fd>& vectors);
+[[nodiscard]] std::vector<unique_fd> make_eventfds(std::uint32_t count);
+
+} // namespace test

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "registers.hpp"
+
+#include "../catch.hpp"
+#include "unique_fd.hpp"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include <sys/mman.h>
+
+using namespace ivshmem;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint32_t all_ones = 0xffffffff;
+
+struct mapped {
+    alignas(4096) std::array<std::uint32_t, 64> words{};
+    registers regs{words.data()};
+};
+
+/// BAR0 at an offset of a descriptor, as VFIO has it.
+struct through_file {
+    static constexpr std::uint64_t region = 0x10000;
+    through_file() : fd{::memfd_create("bar0", MFD_CLOEXEC)} {
+        REQUIRE(::ftruncate(fd.get(), region + 256) == 0);
+        regs = registers{fd.get(), region};
+    }
+    void set(std::size_t at, std::uint32_t value) const {
+        REQUIRE(::pwrite(fd.get(), &value, 4, static_cast<off_t>(region + at)) == 4);
+    }
+    [[nodiscard]] std::uint32_t get(std::size_t at) const {
+        std::uint32_t value = 0;
+        REQUIRE(::pread(fd.get(), &value, 4, static_cast<off_t>(region + at)) == 4);
+        return value;
+    }
+    unique_fd fd;
+    registers regs;
+};
+
+std::uint16_t id_of(const registers& regs, unsigned revision, failure& f,
+                    std::chrono::milliseconds timeout = 20ms) {
+    return regs.wait_for_id("0000:00:04.0", revision, timeout, f);
+}
+
+} // namespace
+
+TEST_CASE("mapped registers lie where the specification has them") {
+    mapped m;
+    m.words[0] = 10;
+    m.words[1] = 11;
+    m.words[2] = 12;
+    CHECK(m.regs.read(registers::intr_mask) == 10);
+    CHECK(m.regs.read(registers::intr_status) == 11);
+    CHECK(m.regs.read(registers::iv_position) == 12);
+    CHECK(m.regs.write(registers::doorbell, 0x00050003));
+    CHECK(m.words[3] == 0x00050003);
+    CHECK(m.regs.mapped_doorbell() == &m.words[3]);
+    for (std::size_t i = 4; i < m.words.size(); ++i)
+        CHECK(m.words.at(i) == 0);
+}
+
+TEST_CASE("registers behind a descriptor") {
+    const through_file file;
+    file.set(8, 77);
+    CHECK(file.regs.read(registers::iv_position) == 77);
+    CHECK(file.regs.write(registers::doorbell, 0x00050003));
+    CHECK(file.get(12) == 0x00050003);
+    CHECK(file.get(16) == 0);
+    CHECK(file.regs.mapped_doorbell() == nullptr);
+    const registers broken{-1, 0};
+    CHECK(broken.read(registers::iv_position) == all_ones);
+    CHECK_FALSE(broken.write(registers::doorbell, 1));
+    const registers beyond{file.fd.get(), through_file::region + 256};
+    CHECK(beyond.read(registers::iv_position) == all_ones);
+}
+
+TEST_CASE("an id is 0 to 65535, on every revision") {
+    mapped m;
+    const auto revision = GENERATE(0U, 1U);
+    for (const std::uint32_t id : {0U, 1U, 65535U}) {
+        m.words[2] = id;
+        failure f;
+        CHECK(id_of(m.regs, revision, f) == id);
+        CHECK_FALSE(f);
+    }
+    for (const std::uint32_t id : {65536U, 0x80000000U, 0xfffffffeU}) {
+        m.words[2] = id;
+        failure f;
+        CHECK(id_of(m.regs, revision, f) == 0);
+        CHECK(f.code() == errc::device_gone);
+        CHECK(f.message().find("0000:00:04.0") == 0);
+    }
+}
+
+TEST_CASE("revision 0: the id comes late") {
+    const through_file file;
+    file.set(8, all_ones);
+    std::thread server{[&] {
+        std::this_thread::sleep_for(10ms);
+        const std::uint32_t id = 3;
+        static_cast<void>(!::pwrite(file.fd.get(), &id, 4, through_file::region + 8));
+    }};
+    failure f;
+    CHECK(id_of(file.regs, 0, f, 30s) == 3);
+    server.join();
+    CHECK_FALSE(f);
+}
+
+TEST_CASE("revision 0: the id never comes") {
+    mapped m;
+    m.words[2] = all_ones;
+    failure f;
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(id_of(m.regs, 0, f, 30ms) == 0);
+    CHECK(std::chrono::steady_clock::now() - start >= 30ms);
+    CHECK(f.code() == errc::position_timeout);
+    CHECK(f.message().find("30 ms") != std::string::npos);
+}
+
+TEST_CASE("all-ones everywhere, or on revision 1: the device is gone") {
+    mapped m;
+    m.words[2] = all_ones;
+    failure f;
+    SECTION("revision 0, all-ones everywhere, with any timeout") {
+        m.words.fill(all_ones);
+        id_of(m.regs, 0, f, std::chrono::milliseconds::max());
+    }
+    SECTION("revision 1") {
+        id_of(m.regs, 1, f, std::chrono::milliseconds::max());
+    }
+    SECTION("nothing can be read") {
+        id_of(registers{-1, 0}, 0, f, 1h);
+    }
+    CHECK(f.code() == errc::device_gone);
+}
