@@ -52,7 +52,7 @@ class client {
     enum class output {
         done,      ///< the client has been told everything
         full,      ///< its socket takes no more
-        congested, ///< the system carries no more descriptors to whoever does not read
+        congested, ///< Linux carries no more descriptors until some have been read, by anyone
         broken,    ///< the connection is of no more use: see the error code
     };
     /// Sends what can be sent without waiting.

@@ -198,7 +198,6 @@ void server::schedule_check() {
 void server::check() {
     bool behind = false;
     bool congested = false;
-    const auto now = steady::now();
     for (const client_ptr& c : clients_) {
         if (c->last_output == client::output::congested)
             flush(c);
@@ -206,24 +205,33 @@ void server::check() {
         congested = congested || c->last_output == client::output::congested;
     }
     if (congested && !congested_)
-        congested_since_ = now;
+        say_congested();
     congested_ = congested;
-    drop_stalled(now);
+    drop_stalled();
     settle();
     if (behind || congested)
         schedule_check();
 }
 
-void server::drop_stalled(steady::time_point now) {
+void server::say_congested() const {
+    std::string slow;
+    for (const client_ptr& c : clients_) {
+        if (c->has_unread())
+            slow += fmt::format(" {} ({})", c->id(), c->who());
+    }
+    log::error(
+        "clients wait, because too many descriptors are on their way to clients that do not "
+        "read them:{}; raise the limit of open descriptors (LimitNOFILE=) or give the server "
+        "CAP_SYS_RESOURCE",
+        slow);
+}
+
+void server::drop_stalled() {
     if (terms_.stall_timeout == std::chrono::seconds::zero())
         return;
-    const auto too_old = now - terms_.stall_timeout;
-    // When the system carries no more descriptors, all clients wait for those who do not read,
-    // whether these have more to come or not.
-    const bool all_wait = congested_ && congested_since_ < too_old;
+    const auto too_old = steady::now() - terms_.stall_timeout;
     for (const client_ptr& c : clients_) {
-        const bool stalls = c->last_output == client::output::full || (all_wait && c->has_unread());
-        if (stalls && c->progress() < too_old)
+        if (c->last_output == client::output::full && c->progress() < too_old)
             drop(c, fmt::format("it did not read for {} s", terms_.stall_timeout.count()));
     }
 }

@@ -52,7 +52,8 @@ class server {
     /// Looks after the clients that are behind, again and again while there are any.
     void schedule_check();
     void check();
-    void drop_stalled(steady::time_point now);
+    void say_congested() const;
+    void drop_stalled();
 
     acceptor_type acceptor_;
     boost::asio::steady_timer accept_pause_;
@@ -60,7 +61,6 @@ class server {
     bool check_scheduled_ = false;
     bool accept_paused_ = false;
     bool congested_ = false;
-    steady::time_point congested_since_;
     region memory_;
     terms terms_;
     ids ids_;
