@@ -93,7 +93,7 @@ TEST_CASE("a broken configuration space leaves the type unknown") {
 TEST_CASE("impossible BARs are left out, each with a line") {
     const auto info = first_on("resource-backwards");
     CHECK(count(info, "resource") == 6);
-    for (const std::size_t i : {0, 1, 2, 4, 5})
+    for (const auto i : {0U, 1U, 2U, 4U, 5U})
         CHECK_FALSE(info.bars.at(i).present());
     CHECK(info.bars[3].size == 4096); // without an address, but with a size
     const auto truncated = first_on("resource-truncated");
