@@ -8,6 +8,7 @@
 #include <limits>
 
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <unistd.h>
 
 namespace ivshmem {
@@ -60,6 +61,8 @@ std::unique_ptr<backend> uio_backend::open(const device_info& info, const open_o
         opened->switch_on(f);
     else
         opened->open_node(f);
+    if (!f)
+        opened->check_decoding(f);
     if (!f)
         opened->map_registers(f);
     if (!f)
@@ -119,6 +122,20 @@ void uio_backend::open_node(failure& f) {
         facts_.no_interrupts = why_no_interrupts();
 }
 
+/// The kernel switches memory decoding on once, for the first who enables the device. If it was
+/// switched off since, reads give whatever the bus returns (QEMU: 0, a valid id) and stores vanish.
+void uio_backend::check_decoding(failure& f) const {
+    failure unreadable;
+    const auto config = sysfs_.bytes("config", PCI_COMMAND + 2, unreadable);
+    if (!config || config->size() < PCI_COMMAND + 2)
+        return;
+    if ((static_cast<unsigned char>((*config)[PCI_COMMAND]) & PCI_COMMAND_MEMORY) == 0)
+        f.set(errc::device_gone,
+              "{}: memory decoding is switched off in the PCI command register, so the device does "
+              "not answer; try: setpci -s {} COMMAND=2:2",
+              facts_.name, facts_.name);
+}
+
 /// A node without an interrupt says EIO to read(), and polls as ready all the time (Linux,
 /// drivers/uio/uio.c): an event loop that waited for it would spin.
 bool uio_backend::node_has_interrupt() const {
@@ -157,6 +174,11 @@ void uio_backend::map_registers(failure& f) {
         if (f)
             return;
         bar0_ = mapping{fd.get(), page_size(), 0};
+        if (!bar0_ && errno == EPERM)
+            return f.set(errc::locked_down,
+                         "{}: mmap: kernel lockdown forbids it; give the VM a vIOMMU and try: "
+                         "driverctl set-override {} vfio-pci",
+                         path, facts_.name);
         if (!bar0_)
             return f.set_errno(errno, "{}: mmap (EINVAL: another driver claims BAR0)", path);
     }

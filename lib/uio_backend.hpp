@@ -31,6 +31,7 @@ class uio_backend final : public backend {
     void switch_on(failure& f);
     void open_node(failure& f);
     [[nodiscard]] bool node_has_interrupt() const;
+    void check_decoding(failure& f) const;
     void map_registers(failure& f);
     [[nodiscard]] mapping map_bar0_through_node() const;
     void map_memory(const open_options& options, failure& f);
