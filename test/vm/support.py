@@ -38,13 +38,6 @@ def errc(name: str) -> int:
 
 
 @dataclass(frozen=True)
-class Host:
-    """A party that is a process of the host, on a server's socket."""
-
-    socket: Path
-
-
-@dataclass(frozen=True)
 class Party:
     """Where a program runs, and the device that it opens there."""
 
@@ -73,6 +66,10 @@ class Party:
 
 class DeviceCase(LabCase):
     """Tests that open devices."""
+
+    @staticmethod
+    def errc(name: str) -> int:
+        return errc(name)
 
     def assertConforms(self, result: Result, *wanted: str) -> None:
         """All checks passed, and these were among them: what a device cannot do is not checked."""

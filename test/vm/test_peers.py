@@ -33,14 +33,9 @@ class Peers(DeviceCase):
             )
         )
 
-    def setUp(self) -> None:
-        for guest in self.guests:
+        for guest in cls.guests:
             for index in range(len(COUNTS)):
-                self.bind(guest, index, "vfio-pci")
-
-    def bind(self, guest: Guest, index: int, driver: str) -> None:
-        if guest.driver(guest.address(index)) != driver:
-            guest.bind(guest.address(index), driver)
+                guest.bind(guest.address(index), "vfio-pci")
 
     def parties(self, count: int, guests: int) -> list[Party]:
         index = COUNTS.index(count)
@@ -84,7 +79,8 @@ class Peers(DeviceCase):
 
     def test_vfio_and_igb_uio(self) -> None:
         left, middle, *_ = self.guests
-        self.bind(middle, 1, "igb_uio")
+        middle.bind(middle.address(1), "igb_uio")
+        self.addCleanup(middle.bind, middle.address(1), "vfio-pci")
         self.together([Party(left, left.address(1)), Party(middle, middle.address(1))], [4, 1])
 
     def test_a_device_that_has_other_vectors_is_noticed(self) -> None:

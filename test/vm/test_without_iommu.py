@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from lab import Doorbell, Guest, Plain, Server, booted
+from lab.devices import Device
 from support import CONFORMANCE, DeviceCase, Party
 
 SIZE = 1 << 20
@@ -22,7 +23,7 @@ class WithoutIommu(DeviceCase):
         memory = cls.work / "memory"
         memory.write_bytes(bytes(SIZE))
         cls.server = cls.enterClassContext(Server(cls.work, vectors=4, size="1M"))
-        devices = [Doorbell(cls.server.socket, 4), Plain(memory, SIZE)]
+        devices: list[Device] = [Doorbell(cls.server.socket, 4), Plain(memory, SIZE)]
         cls.guests = cls.enterClassContext(
             booted(
                 *(

@@ -22,7 +22,7 @@ constexpr const char* usage =
 Does one thing with an ivshmem device, for tests.
 
   info                         say what the device is
-  hold                         open, say so, and close after SIGTERM
+  hold                         info, and close after SIGTERM
   ring PEER VECTOR [COUNT]
   wait VECTOR SECONDS [COUNT]  say how often the vector was rung, COUNT times
   events [CLOSE]               wait for everything with Asio until the device is
@@ -53,7 +53,8 @@ void info(ivshmem::device& dev, const words& /*args*/) {
     say("reason: %s", dev.memory().reason().c_str());
 }
 
-void hold(ivshmem::device& /*dev*/, const words& /*args*/) {
+void hold(ivshmem::device& dev, const words& args) {
+    info(dev, args);
     sigset_t set{};
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);

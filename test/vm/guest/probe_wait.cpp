@@ -72,6 +72,7 @@ void cpu(ivshmem::device& dev, const words& args) {
     std::timespec before{};
     std::timespec after{};
     std::error_code ec;
+    say("waiting");
     ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
     dev.wait(number(args, 0, 0), std::chrono::seconds{number(args, 1, 1)}, ec);
     ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);

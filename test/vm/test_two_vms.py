@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The demonstration, as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from lab.case import LabCase
+from lab.server import REPOSITORY, build_folder
+
+
+class TwoVms(LabCase):
+    def demonstrate(self, *options: str, script: str = "run", build: Path | None = None) -> tuple[int, str, str]:
+        """Run it; the status and what it wrote."""
+        program = REPOSITORY / "examples/two-vms" / script
+        command = ["python3", str(program)] if script.endswith(".py") else [str(program)]
+        environment = dict(os.environ, TMPDIR=str(self.work.path), IVSHMEM_BUILD=str(build or build_folder()))
+        ran = subprocess.run(
+            [*command, *options], env=environment, capture_output=True, text=True, timeout=400, check=False
+        )
+        return ran.returncode, ran.stdout, ran.stderr
+
+    def summary(self, *options: str) -> str:
+        status, out, err = self.demonstrate(*options)
+        self.assertEqual(status, 0, out + err)
+        self.assertIn("\ntwo-vms: summary\n", out)
+        self.assertEqual(self.left_over(), [])
+        return out.partition("\ntwo-vms: summary\n")[2]
+
+    def left_over(self) -> list[str]:
+        """Processes that name this test's folder; each run makes its own below."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = entry.read_bytes().decode("utf-8", "replace").replace("\0", " ")
+            except OSError:
+                continue
+            if str(self.work.path) in words:
+                found.append(words)
+        return found
+
+    def test_doorbell(self) -> None:
+        summary = self.summary("--rounds", "20", "--vectors", "2")
+        for name in ("vm-a", "vm-b"):
+            self.assertRegex(summary, rf"(?m)^  {name}: peer ")
+        self.assertRegex(summary, r"(?m)^  vm-a: vector 0.*\n(.*\n)*  vm-a: vector 1")
+
+    def test_plain(self) -> None:
+        summary = self.summary("--plain", "--rounds", "20")
+        self.assertRegex(summary, r"(?m)^  vm-b: no doorbells")
+
+    def test_host(self) -> None:
+        summary = self.summary("--host", "--rounds", "20", "--vectors", "2")
+        self.assertRegex(summary, r"(?m)^  host: peer ")
+        self.assertNotIn("vm-b", summary)
+
+    def test_a_failure_names_its_step_and_the_log(self) -> None:
+        build = self.work / "build"
+        peer = build / "examples/two-vms/two-vms-peer"
+        for name in ("tools/lsivshmem/lsivshmem", "tools/ivshmem-server/ivshmem-server"):
+            (build / name).parent.mkdir(parents=True, exist_ok=True)
+            (build / name).symlink_to(build_folder() / name)
+        (build / "lib").symlink_to(build_folder() / "lib")
+        peer.parent.mkdir(parents=True)
+        peer.write_text("#!/bin/sh\necho it cannot be done >&2\nexit 9\n")
+        peer.chmod(0o755)
+        status, out, err = self.demonstrate(script="two_vms.py", build=build)
+        self.assertEqual(status, 1, out + err)
+        self.assertIn("two-vms: failed: messages and doorbells: ", err)
+        self.assertIn("it cannot be done", err)
+        logs = re.findall(r"^two-vms: the guest's console log is (\S+)$", err, re.MULTILINE)
+        self.assertEqual(len(logs), 2, err)
+        for log in logs:
+            self.assertTrue(Path(log).is_file(), log)
+        self.assertNotIn("summary", out)
+        self.assertEqual(self.left_over(), [])
