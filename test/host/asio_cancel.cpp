@@ -110,23 +110,23 @@ TEST_CASE("a ring before the cancellation is not lost with the wait") {
 TEST_CASE("cancelled in the very window between the wake-up and the handler") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
-    const int how = GENERATE(0, 1);
-    recorder<> aborted;
-    // Both are woken by one ring; the first to run ends the other, whose wake-up is queued.
-    interrupt other{f.io, f.s.dev, 1};
+    const bool close = GENERATE(false, true);
+    // One ring wakes both; the handler of the first runs while that of the second is queued.
     recorder<> killer;
-    other.async_wait([&](error_code, std::uint64_t) {
+    recorder<> aborted;
+    irq.async_wait([&](error_code, std::uint64_t) {
         ++killer.calls;
-        how == 0 ? irq.cancel() : irq.close();
+        f.ring();
+        close ? irq.close() : irq.cancel();
     });
     irq.async_wait(aborted.handler());
-    f.ring(1);
-    f.ring(0);
+    f.io.poll();
+    f.ring();
     f.run();
     CHECK(killer.calls == 1);
-    REQUIRE(aborted.calls == 1);
-    CHECK(aborted.value + f.s.dev.take(0) == 1);
-    CHECK((aborted.ec == operation_aborted) == (aborted.value == 0));
+    CHECK(aborted.calls == 1);
+    CHECK(aborted.ec == operation_aborted);
+    CHECK(f.s.dev.take(0) == 1);
 }
 
 TEST_CASE("a wait goes on when its object is moved, and when the device is") {
@@ -177,7 +177,6 @@ TEST_CASE("waits on a device that was closed") {
     f.run();
     CHECK(got.calls == 1);
     CHECK(got.ec == errc::closed);
-    error_code ec;
     CHECK_THROWS_AS((interrupt{f.io, f.s.dev, 0}), ivshmem::error);
 }
 

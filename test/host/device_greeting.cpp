@@ -164,18 +164,18 @@ TEST_CASE("a server may die after any byte of the greeting") {
     ivshmem::open_options two;
     two.vectors = 2;
     // version, id, memory, two vectors: the last byte is never sent
-    const auto cut = GENERATE(range(0, 40));
+    const auto cut = static_cast<std::size_t>(GENERATE(range(0, 40)));
     const auto got = serve(
         server,
         [cut](auto& to) {
             const std::array<std::int64_t, 5> values{0, 7, -1, 7, 7};
-            for (int i = 0; i * 8 < cut; ++i) {
+            for (std::size_t i = 0; i * 8 < cut; ++i) {
                 std::array<unsigned char, 8> bytes{};
                 for (std::size_t b = 0; b < 8; ++b)
                     bytes.at(b) = static_cast<unsigned char>(values.at(i) >> (8 * b));
                 const auto fd = i == 2 ? make_memfd() : make_eventfd();
                 const int number = fd.get();
-                const auto length = static_cast<std::size_t>(std::min(8, cut - i * 8));
+                const auto length = std::min(std::size_t{8}, cut - i * 8);
                 to.send_bytes(std::span{bytes}.first(length),
                               i < 2 ? std::span<const int>{} : std::span{&number, 1});
             }

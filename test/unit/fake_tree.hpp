@@ -6,9 +6,9 @@
 
 #include <ivshmem/device.hpp>
 
-#include <array>
+#include <fmt/format.h>
+
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -35,6 +35,7 @@ class fake_tree {
         bool group = false;
         std::size_t config_bytes = 256;
         unsigned revision = 1;
+        bool decodes = true; ///< memory accesses: the command register
     };
 
     explicit fake_tree(const shape& how) {
@@ -53,7 +54,7 @@ class fake_tree {
         write(pci / "subsystem_device", "0x1100\n");
         write(pci / "enable", "0\n");
         write(pci / "resource", resource(how));
-        write(pci / "config", config(how.vectors).substr(0, how.config_bytes));
+        write(pci / "config", config(how.vectors, how.decodes).substr(0, how.config_bytes));
         write(pci / "resource0", std::string(4096, '\0'));
         write(pci / "resource2", std::string(bar2_bytes, '\0'));
         write(pci / "resource2_wc", std::string(bar2_bytes, '\0'));
@@ -135,21 +136,15 @@ class fake_tree {
 
   private:
     static std::string resource(const shape& how) {
-        std::array<char, 256> text{};
-        const int length = std::snprintf(
-            text.data(), text.size(),
-            "0x%016llx 0x%016llx 0x0000000000040200\n0x%016llx 0x%016llx 0x0000000000040200\n"
-            "0x%016llx 0x%016llx 0x000000000014220c\n",
-            static_cast<unsigned long long>(how.bar0),
-            static_cast<unsigned long long>(how.bar0 + 255), 0xfebf2000ULL, 0xfebf2fffULL,
-            static_cast<unsigned long long>(how.bar2),
-            static_cast<unsigned long long>(how.bar2 + bar2_bytes - 1));
-        std::string lines{text.data(), static_cast<std::size_t>(length)};
+        std::string lines = fmt::format("{:#018x} {:#018x} {:#018x}\n{:#018x} {:#018x} {:#018x}\n"
+                                        "{:#018x} {:#018x} {:#018x}\n",
+                                        how.bar0, how.bar0 + 255, 0x40200, 0xfebf2000U, 0xfebf2fffU,
+                                        0x40200, how.bar2, how.bar2 + bar2_bytes - 1, 0x14220c);
         for (int i = 3; i < 7; ++i)
             lines += "0x0000000000000000 0x0000000000000000 0x0000000000000000\n";
         return lines;
     }
-    static std::string config(unsigned vectors) {
+    static std::string config(unsigned vectors, bool decodes) {
         std::string bytes(256, '\0');
         const auto put = [&](std::size_t at, unsigned value) {
             bytes[at] = static_cast<char>(value & 0xffU);
@@ -157,6 +152,7 @@ class fake_tree {
         };
         put(0, 0x1af4);
         put(2, 0x1110);
+        put(4, decodes ? 2 : 0); // the command register
         if (vectors != 0) {
             put(6, 0x10);            // it has capabilities
             put(0x34, 0x40);         // the first

@@ -153,6 +153,16 @@ TEST_CASE("registers that say that the device is not there") {
     }
 }
 
+TEST_CASE("a device that does not decode memory answers nothing") {
+    fake_tree::shape how;
+    how.decodes = false;
+    const fake_tree tree{how};
+    const auto what = tree.fail(errc::device_gone);
+    CHECK(has(what, "0000:00:04.0"));
+    CHECK(has(what, "setpci"));
+    CHECK(fake_tree::read(tree.pci / "enable").substr(0, 1) == "0");
+}
+
 TEST_CASE("files that are not there or may not be opened") {
     const fake_tree tree{{}};
     SECTION("enable") {
