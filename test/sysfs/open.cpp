@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// Devices that must not be opened: each is an error of its own, which names what it is about.
+
+#include "../catch.hpp"
+#include "temp_dir.hpp"
+#include "trees.hpp"
+
+#include <ivshmem/device.hpp>
+
+#include <string>
+
+#include <dirent.h>
+
+using namespace ivshmem;
+
+namespace {
+
+int descriptors() {
+    int count = 0;
+    DIR* const list = ::opendir("/proc/self/fd");
+    REQUIRE(list != nullptr);
+    while (::readdir(list) != nullptr)
+        ++count;
+    ::closedir(list);
+    return count;
+}
+
+/// What opening a device of a machine fails with. Nothing stays open.
+std::string refused(errc wanted, const char* machine, const char* which = "any",
+                    open_options how = {}) {
+    const fake::temp_dir temp;
+    fake::build_machine(machine, temp.path());
+    how.root = temp.path();
+    const int before = descriptors();
+    std::error_code ec;
+    const auto dev = device::open(which, how, ec);
+    CHECK_FALSE(dev.is_open());
+    CHECK(ec == wanted);
+    std::string message;
+    try {
+        const auto other = device::open(which, how);
+    } catch (const error& e) {
+        CHECK(e.code() == wanted);
+        message = e.what();
+    }
+    CHECK(descriptors() == before);
+    return message;
+}
+
+bool has(const std::string& text, std::string_view part) {
+    INFO(text);
+    CHECK(text.find(part) != std::string::npos);
+    return text.find(part) != std::string::npos;
+}
+
+} // namespace
+
+TEST_CASE("no PCI bus") {
+    CHECK(has(refused(errc::sysfs_unavailable, "no-pci"), "sys/bus/pci/devices"));
+}
+
+TEST_CASE("no device, or not that one") {
+    CHECK(has(refused(errc::device_not_found, "empty"), "no ivshmem device"));
+    CHECK(has(refused(errc::device_not_found, "plain", "0000:00:1f.7"), "0000:00:1f.7"));
+}
+
+TEST_CASE("an ivshmem-v2 device is only recognised") {
+    const auto what = refused(errc::protocol_unsupported, "jailhouse");
+    CHECK(has(what, "ivshmem-v2"));
+    CHECK(has(what, "110a:4106"));
+}
+
+TEST_CASE("a device without its registers or without its memory") {
+    const auto registers = refused(errc::bar_missing, "no-bar0");
+    CHECK(has(registers, "0000:00:04.0: has no BAR0"));
+    CHECK(has(registers, "registers"));
+    const auto memory = refused(errc::bar_missing, "no-bar2");
+    CHECK(has(memory, "0000:00:04.0: has no BAR2"));
+    CHECK(has(memory, "shared memory"));
+}
+
+TEST_CASE("files that make no sense leave no BARs to use") {
+    for (const char* machine : {"resource-truncated", "resource-backwards", "garbage"})
+        CHECK(has(refused(errc::bar_missing, machine), "has no BAR"));
+}
+
+TEST_CASE("a driver that no backend can use") {
+    const auto what = refused(errc::driver_unsuitable, "other-driver");
+    CHECK(has(what, "bound to "));
+    CHECK(has(what, "vfio-pci"));
+}
+
+TEST_CASE("a backend that the bound driver does not fit") {
+    open_options how;
+    how.backend = backend_kind::vfio;
+    CHECK(has(refused(errc::driver_unsuitable, "no-driver", "any", how), "without a driver"));
+    how.backend = backend_kind::uio;
+    CHECK(has(refused(errc::driver_unsuitable, "vfio", "any", how), "bound to vfio-pci"));
+}
+
+TEST_CASE("several devices, none named") {
+    const auto what = refused(errc::device_ambiguous, "many");
+    CHECK(has(what, "0000:"));
+    CHECK(has(what, ", "));
+}
