@@ -3,18 +3,16 @@
 #include "server_backend.hpp"
 
 #include "deadline.hpp"
+#include "server_connection.hpp"
 #include "wait_fds.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <thread>
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 namespace ivshmem {
 
@@ -28,54 +26,6 @@ constexpr int most_messages_at_once = 4096;
 int milliseconds_until(clock::time_point deadline) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now());
     return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
-}
-
-unique_fd connect_to(const std::string& path, clock::time_point deadline, failure& f) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.empty() || path.size() >= sizeof address.sun_path) {
-        f.set(errc::bad_selector, "server:{}: a socket's path has 1 to {} bytes", path,
-              sizeof address.sun_path - 1);
-        return {};
-    }
-    std::memcpy(static_cast<char*>(address.sun_path), path.data(), path.size());
-    unique_fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    if (!fd) {
-        if (errno == EMFILE || errno == ENFILE)
-            f.set(errc::descriptor_limit,
-                  "{}: socket: too many open files; raise the limit "
-                  "(ulimit -n)",
-                  path);
-        else
-            f.set_errno(errno, "{}: socket", path);
-        return {};
-    }
-    void* const raw = &address;
-    while (retry_eintr([&] {
-               return ::connect(fd.get(), static_cast<sockaddr*>(raw), sizeof address);
-           }) != 0) {
-        const int number = errno;
-        if (number == EAGAIN && clock::now() < deadline) { // its queue of connections is full
-            std::this_thread::sleep_for(std::chrono::milliseconds{1});
-            continue;
-        }
-        if (number == EAGAIN)
-            f.set(errc::timed_out, "{}: the ivshmem server accepts no connections", path);
-        else if (number == ENOENT || number == ECONNREFUSED)
-            f.set(errc::server_unreachable,
-                  "{}: no ivshmem server listens there ({}); start one: "
-                  "ivshmem-server -F -S {}",
-                  path, std::strerror(number), path);
-        else if (number == EACCES || number == EPERM)
-            f.set(errc::permission_denied,
-                  "{}: permission denied: you need write permission on "
-                  "the socket; chgrp GROUP {} && chmod g+w {}",
-                  path, path, path);
-        else
-            f.set_errno(number, "{}: connect", path);
-        return {};
-    }
-    return fd;
 }
 
 /// Only an eventfd can be waited for and rung without surprises.
@@ -100,7 +50,7 @@ std::unique_ptr<backend> server_backend::open(const std::string& path, const ope
                                               failure& f) {
     std::unique_ptr<server_backend> opened{new server_backend{path}};
     const auto deadline = deadline_after(options.timeout);
-    opened->socket_ = connect_to(path, deadline, f);
+    opened->socket_ = connect_to_server(path, deadline, f);
     if (!f)
         opened->join(options, deadline, f);
     if (f)

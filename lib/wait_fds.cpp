@@ -61,6 +61,11 @@ std::uint64_t take_eventfd(int fd) noexcept {
 }
 
 bool signal_eventfd(int fd) noexcept {
+    // Whoever shares the eventfd may have filled it and switched it to blocking. A full one is
+    // signalled already.
+    pollfd entry{fd, POLLOUT, 0};
+    if (retry_eintr([&] { return ::poll(&entry, 1, 0); }) == 0)
+        return true;
     const std::uint64_t one = 1;
     return retry_eintr([&] { return ::write(fd, &one, sizeof one); }) == sizeof one ||
            errno == EAGAIN;

@@ -24,7 +24,7 @@ bool is_readable(int fd) noexcept;
 /// where another process that shares the eventfd has switched it to blocking.
 std::uint64_t take_eventfd(int fd) noexcept;
 
-/// Adds one to an eventfd's counter; a full counter is left as it is.
+/// Adds one to an eventfd's counter; a full counter is left as it is. Does not block for it.
 /// @return false where the write fails, with errno set.
 bool signal_eventfd(int fd) noexcept;
 
