@@ -36,6 +36,16 @@ std::optional<protocol> identify(const sysfs_dir& dir, failure& f) {
     return std::nullopt;
 }
 
+/// Whether no descriptor was free to look with: then nothing can be said of what there is.
+bool is_limit(const failure& f) {
+    return f.code() == std::errc::too_many_files_open ||
+           f.code() == std::errc::too_many_files_open_in_system;
+}
+
+void report_limit(failure& f) {
+    f.set(errc::descriptor_limit, "{}; raise the limit (ulimit -n)", f.message());
+}
+
 } // namespace
 
 discovery find_devices(const std::filesystem::path& root, failure& f) {
@@ -43,6 +53,10 @@ discovery find_devices(const std::filesystem::path& root, failure& f) {
     const auto prefix = prefix_of(root);
     const sysfs_dir all{prefix + devices_dir};
     const auto names = all.entries(f);
+    if (!names && is_limit(f)) {
+        report_limit(f);
+        return result;
+    }
     if (!names) {
         f.set(errc::sysfs_unavailable,
               "{}; mount sysfs there, or name the directory that holds `sys`", f.message());
@@ -56,10 +70,15 @@ discovery find_devices(const std::filesystem::path& root, failure& f) {
             continue;
         }
         failure unreadable;
-        if (const auto spoken = identify(dir, unreadable))
+        if (const auto spoken = identify(dir, unreadable)) {
             result.devices.push_back(device_reader{prefix, dir, *address, *spoken}.read());
-        else if (unreadable && (!is_absent(unreadable) || dir.has(".")))
+        } else if (is_limit(unreadable)) {
+            f = std::move(unreadable);
+            report_limit(f);
+            return {};
+        } else if (unreadable && (!is_absent(unreadable) || dir.has("."))) {
             result.problems.push_back(unreadable.message());
+        }
     }
     std::sort(result.devices.begin(), result.devices.end(),
               [](const auto& a, const auto& b) { return a.address < b.address; });

@@ -23,7 +23,8 @@ struct discovery {
 /// nothing and needs no privilege; what this process may not read is left out and said.
 ///
 /// @param root The directory that holds `sys` and `dev`; a captured tree, or "/".
-/// @throws error errc::sysfs_unavailable where root/sys/bus/pci/devices cannot be listed.
+/// @throws error errc::sysfs_unavailable where root/sys/bus/pci/devices cannot be listed;
+///         errc::descriptor_limit where no descriptor is free to look with.
 /// @par Thread Safety
 /// Safe.
 [[nodiscard]] IVSHMEM_API discovery discover(const std::filesystem::path& root = "/");

@@ -8,10 +8,12 @@
 #include "trees.hpp"
 
 #include <ivshmem/device.hpp>
+#include <ivshmem/discovery.hpp>
 
 #include <string>
 
 #include <dirent.h>
+#include <sys/resource.h>
 
 using namespace ivshmem;
 
@@ -104,4 +106,27 @@ TEST_CASE("several devices, none named") {
     const auto what = refused(errc::device_ambiguous, "many");
     CHECK(has(what, "0000:"));
     CHECK(has(what, ", "));
+}
+
+TEST_CASE("no descriptor to look with is not the same as no device") {
+    const fake::temp_dir temp;
+    fake::build_machine("plain", temp.path());
+    open_options how;
+    how.root = temp.path();
+    rlimit usual{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &usual) == 0);
+    const rlimit none{0, usual.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    std::error_code found;
+    static_cast<void>(discover(temp.path(), found));
+    std::string message;
+    try {
+        const auto dev = device::open("any", how);
+    } catch (const error& e) {
+        message = e.what();
+    }
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &usual) == 0);
+    CHECK(found == errc::descriptor_limit);
+    CHECK(has(message, "sys/bus/pci/devices"));
+    CHECK(has(message, "ulimit -n"));
 }
