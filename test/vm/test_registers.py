@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 from lab import Doorbell, Guest, Plain, Server, booted
@@ -143,3 +144,22 @@ class Places(DeviceCase):
                 self.assertFails(result, "doorbell_unsupported", address, "ivshmem-plain", "ivshmem-doorbell")
                 result = probe(self.guest, "wait", address, 0, 5)
                 self.assertFails(result, "interrupts_unsupported", address, "ivshmem-plain")
+
+
+class Scarcity(DeviceCase):
+    """More vectors than one processor can take."""
+
+    def test_vectors_that_the_kernel_cannot_give(self) -> None:
+        server = self.enterContext(Server(self.work, vectors=256, size="1M"))
+        devices = [Doorbell(server.socket, 256)]
+        guest = self.enterContext(Guest(self.work, "guest", devices=devices, programs=PROGRAMS))
+        guest.bind(guest.address(), "vfio-pci")
+        for _ in (1, 2):
+            # The kernel says so with a positive number, or an error; neither is an open device, or keeps it busy.
+            result = probe(guest, "info", guest.address())
+            self.assertEqual(result.rc, 3, result.stdout)
+            self.assertRegex(result.stdout, rf"^error (generic|system) {errno.ENOSPC} {guest.address()}: .*256")
+        # Without interrupts the same device is as good as any.
+        guest.unbind(guest.address())
+        self.assertEqual(facts(probe(guest, "info", guest.address()))["vectors"], "256")
+        probe(guest, "ring", guest.address(), 0, 255).check()

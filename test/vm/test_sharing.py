@@ -104,6 +104,19 @@ class Sharing(DeviceCase):
                     self.guest.bind(address, driver)
                 self.assertRegex(probe(self.guest, "signals", address, 1).check().stdout, r"rounds: \d+\n")
 
+    def test_limit_of_descriptors(self) -> None:
+        for driver in ("vfio-pci", "igb_uio", "uio_pci_generic", None):
+            with self.subTest(driver=driver):
+                address = self.own()
+                if driver is None:
+                    self.guest.unbind(address)
+                else:
+                    self.guest.bind(address, driver)
+                found = facts(probe(self.guest, "descriptors", address))
+                self.assertGreater(int(found["needed"]), 0)
+                # To have had too few for a while leaves nothing worse.
+                self.assertEqual(found["mode"], facts(probe(self.guest, "info", address))["mode"])
+
     # -- users ----------------------------------------------------------------------------------------
 
     def refused(self, address: str, *fragments: str) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from lab import Doorbell, Guest, Plain, Server, booted
 from lab.devices import Device
-from support import CONFORMANCE, DeviceCase, Party
+from support import PROGRAMS, DeviceCase, Party, probe
 
 SIZE = 1 << 20
 
@@ -33,7 +33,7 @@ class WithoutIommu(DeviceCase):
                         iommu=False,
                         vfio_noiommu=True,
                         devices=devices,
-                        programs=[CONFORMANCE],
+                        programs=PROGRAMS,
                         extra_modules=["igb_uio"],
                     )
                     for name in ("left", "right")
@@ -64,6 +64,13 @@ class WithoutIommu(DeviceCase):
 
     def test_vfio_alone(self) -> None:
         self._alone("vfio-pci", "self.wait.3", "self.take-any.3", "asio.interrupt.3", "asio.any-interrupt.3")
+
+    def test_vfio_needs_a_capability(self) -> None:
+        guest, address = self.guests[0], self.use(self.guests[0], "vfio-pci").device
+        node = guest.run("ls /dev/vfio/noiommu-*").stdout.split()[0]
+        guest.run(f"chown nobody {node}")
+        result = probe(guest, "info", address, user="nobody")
+        self.assertFails(result, "permission_denied", f"{node}: ", "CAP_SYS_RAWIO")
 
     def test_igb_uio_alone(self) -> None:
         self._alone("igb_uio", "self.wait.0", "self.take-any.0", "asio.interrupt.0", "interrupt.unsupported.1")

@@ -30,6 +30,7 @@ Does one thing with an ivshmem device, for tests.
   cpu VECTOR SECONDS           the processor time that a wait takes
   fork                         use the device in a child, and then in the parent
   signals SECONDS              use the device while signals arrive
+  descriptors                  open with ever so few descriptors, until it works
   pair DEVICE                  have two devices open at once
 
   -m MODE     insist on write-back, write-combining or uncached
@@ -77,9 +78,11 @@ struct command {
 };
 
 constexpr std::array commands{
-    command{"info", info}, command{"hold", hold},       command{"ring", ring},
-    command{"wait", wait}, command{"events", events},   command{"cpu", cpu},
-    command{"fork", fork}, command{"signals", signals}, command{"pair", pair},
+    command{"info", info},     command{"hold", hold},
+    command{"ring", ring},     command{"wait", wait},
+    command{"events", events}, command{"cpu", cpu},
+    command{"fork", fork},     command{"signals", signals},
+    command{"pair", pair},     command{"descriptors", descriptors},
 };
 
 [[noreturn]] void bad_usage() {

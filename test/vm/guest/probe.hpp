@@ -17,7 +17,10 @@ using words = std::vector<std::string>;
 /// A line, seen by whoever reads along.
 template <typename... Args>
 void say(const char* format, Args... args) {
-    std::printf(format, args...);
+    if constexpr (sizeof...(args) == 0)
+        std::fputs(format, stdout);
+    else
+        std::printf(format, args...);
     std::putchar('\n');
     std::fflush(stdout);
 }
@@ -34,6 +37,7 @@ void cpu(ivshmem::device& dev, const words& args);
 
 void fork(ivshmem::device& dev, const words& args);
 void signals(ivshmem::device& dev, const words& args);
+void descriptors(ivshmem::device& dev, const words& args);
 void pair(ivshmem::device& dev, const words& args);
 
 } // namespace probe

@@ -6,8 +6,11 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +38,24 @@ void talk_to_itself(ivshmem::device& dev) {
 }
 
 std::atomic<unsigned> caught{0};
+
+/// How many descriptors are open, without opening one; and how many mappings there are.
+unsigned descriptors_open() {
+    unsigned count = 0;
+    for (int fd = 0; fd < 1024; ++fd)
+        if (::fcntl(fd, F_GETFD) >= 0)
+            ++count;
+    return count;
+}
+
+unsigned mappings() {
+    unsigned count = 0;
+    std::ifstream maps{"/proc/self/maps"};
+    for (std::string line; std::getline(maps, line);)
+        if (line.find("/dev/") != std::string::npos || line.find("/resource") != std::string::npos)
+            ++count;
+    return count;
+}
 
 } // namespace
 
@@ -99,6 +120,34 @@ void pair(ivshmem::device& dev, const words& args) {
     dev = ivshmem::device::open(name);
     talk_to_itself(dev);
     say("pair: ok");
+}
+
+void descriptors(ivshmem::device& dev, const words& /*args*/) {
+    const std::string name = to_string(dev.info()->address);
+    dev.close();
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    const rlim_t usual = limit.rlim_cur;
+    const unsigned before = descriptors_open();
+    expect(mappings() == 0, "a closed device left mappings");
+    unsigned failures = 0;
+    for (std::error_code ec; !dev.is_open(); ++failures) {
+        limit.rlim_cur = before + failures;
+        expect(limit.rlim_cur < usual && ::setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+        dev = ivshmem::device::open(name, ec);
+        const unsigned after = descriptors_open();
+        limit.rlim_cur = usual;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        if (dev.is_open())
+            break;
+        const std::string step = "with " + std::to_string(failures) + " free descriptors: ";
+        expect(ec == errc::descriptor_limit, step + ec.message());
+        expect(after == before, step + std::to_string(after - before) + " are left open");
+        expect(mappings() == 0, step + "a mapping is left");
+    }
+    talk_to_itself(dev);
+    say("needed: %u", failures);
+    say("mode: %s", std::string{to_string(dev.memory().mode())}.c_str());
 }
 
 } // namespace probe
