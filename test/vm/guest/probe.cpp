@@ -27,7 +27,6 @@ Does one thing with an ivshmem device, for tests.
   wait VECTOR SECONDS [COUNT]  say how often the vector was rung, COUNT times
   events [CLOSE]               wait for everything with Asio until the device is
                                removed; CLOSE 0: keep it open then
-  cpu VECTOR SECONDS           the processor time that a wait takes
   fork                         use the device in a child, and then in the parent
   signals SECONDS              use the device while signals arrive
   descriptors                  open with ever so few descriptors, until it works
@@ -78,11 +77,9 @@ struct command {
 };
 
 constexpr std::array commands{
-    command{"info", info},     command{"hold", hold},
-    command{"ring", ring},     command{"wait", wait},
-    command{"events", events}, command{"cpu", cpu},
-    command{"fork", fork},     command{"signals", signals},
-    command{"pair", pair},     command{"descriptors", descriptors},
+    command{"info", info},       command{"hold", hold},     command{"ring", ring},
+    command{"wait", wait},       command{"events", events}, command{"fork", fork},
+    command{"signals", signals}, command{"pair", pair},     command{"descriptors", descriptors},
 };
 
 [[noreturn]] void bad_usage() {

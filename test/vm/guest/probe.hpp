@@ -33,7 +33,6 @@ void tell(const char* what, const std::error_code& ec);
 
 void wait(ivshmem::device& dev, const words& args);
 void events(ivshmem::device& dev, const words& args);
-void cpu(ivshmem::device& dev, const words& args);
 
 void fork(ivshmem::device& dev, const words& args);
 void signals(ivshmem::device& dev, const words& args);

@@ -7,7 +7,6 @@
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
-#include <ctime>
 
 #include <unistd.h>
 
@@ -66,20 +65,6 @@ void events(ivshmem::device& dev, const words& args) {
         ::pause();
     dev.close();
     say("closed");
-}
-
-void cpu(ivshmem::device& dev, const words& args) {
-    std::timespec before{};
-    std::timespec after{};
-    std::error_code ec;
-    say("waiting");
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-    dev.wait(number(args, 0, 0), std::chrono::seconds{number(args, 1, 1)}, ec);
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-    tell("wait", ec);
-    const long used =
-        (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1'000'000;
-    say("cpu-ms: %ld", used);
 }
 
 } // namespace probe
