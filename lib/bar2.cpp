@@ -38,9 +38,9 @@ class attempts {
         if (!x86)
             return note("write-back: /dev/mem maps device memory uncached on this architecture");
         if (bar.start < four_gib)
-            return note(fmt::format("write-back: BAR2 lies at {:#x}, below 4 GiB, where the "
-                                    "firmware allows no caching",
-                                    bar.start));
+            return note(formatted("write-back: BAR2 lies at {:#x}, below 4 GiB, where the "
+                                  "firmware allows no caching",
+                                  bar.start));
         const std::string path = (options_.root / "dev/mem").string();
         mapping map = open_and_map(path, static_cast<off_t>(bar.start), "write-back");
         if (!map)
@@ -60,17 +60,17 @@ class attempts {
         const std::string_view name = to_string(mode);
         if (!node || !node->exists)
             return note(
-                fmt::format("{}: {}", name,
-                            mode == cache_mode::write_combining && !info_.bars[2].prefetchable()
-                                ? "BAR2 is not prefetchable"
-                                : "sysfs has no file for it"));
+                formatted("{}: {}", name,
+                          mode == cache_mode::write_combining && !info_.bars[2].prefetchable()
+                              ? "BAR2 is not prefetchable"
+                              : "sysfs has no file for it"));
         mapping map = open_and_map(node->path, 0, name);
         if (!map)
             return;
         const auto actual = mapped_memtype(options_.root, info_.bars[2].start);
         if (actual && *actual != mode && !wanted(*actual))
-            return note(fmt::format("{}: another mapping made the range {} first", name,
-                                    to_string(*actual)));
+            return note(
+                formatted("{}: another mapping made the range {} first", name, to_string(*actual)));
         accept(result, std::move(map), actual.value_or(mode), node->path, actual.has_value());
     }
 
@@ -79,7 +79,7 @@ class attempts {
             return note("uncached: VFIO does not let BAR2 be mapped");
         mapping map{vfio.fd, length(), static_cast<off_t>(vfio.offset)};
         if (!map)
-            return note(fmt::format("uncached: VFIO: mmap: {}", std::strerror(errno)));
+            return note(formatted("uncached: VFIO: mmap: {}", std::strerror(errno)));
         accept(result, std::move(map), cache_mode::uncached, "VFIO", false);
     }
 
@@ -100,8 +100,8 @@ class attempts {
                                          ? errc::bar_missing
                                          : std::error_code{last_errno_, std::system_category()};
         f.set(code,
-              fmt::format("{}: BAR2 cannot be mapped{}{}: {}", name_, options_.cache ? " " : "",
-                          options_.cache ? to_string(*options_.cache) : std::string_view{}, tried));
+              formatted("{}: BAR2 cannot be mapped{}{}: {}", name_, options_.cache ? " " : "",
+                        options_.cache ? to_string(*options_.cache) : std::string_view{}, tried));
     }
 
   private:
@@ -111,27 +111,27 @@ class attempts {
         const unique_fd fd{retry_eintr([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC); })};
         if (!fd) {
             last_errno_ = errno;
-            note(fmt::format("{}: {}: open: {}", mode, path, std::strerror(errno)));
+            note(formatted("{}: {}: open: {}", mode, path, std::strerror(errno)));
             return {};
         }
         mapping map{fd.get(), length(), offset};
         if (!map) {
             const int number = errno;
             last_errno_ = number;
-            note(fmt::format("{}: {}: mmap: {}{}", mode, path, std::strerror(number),
-                             number == EINVAL  ? " (another driver or program claims BAR2)"
-                             : number == EPERM ? " (kernel lockdown, or the range is claimed)"
-                                               : ""));
+            note(formatted("{}: {}: mmap: {}{}", mode, path, std::strerror(number),
+                           number == EINVAL  ? " (another driver or program claims BAR2)"
+                           : number == EPERM ? " (kernel lockdown, or the range is claimed)"
+                                             : ""));
         }
         return map;
     }
 
     void accept(mapped_bar2& result, mapping map, cache_mode mode, const std::string& path,
                 bool verified) {
-        result.reason = fmt::format("{} through {}{}", to_string(mode), path,
-                                    verified ? ""
-                                             : " (not verified: pat_memtype_list is not "
-                                               "readable)");
+        result.reason = formatted("{} through {}{}", to_string(mode), path,
+                                  verified ? ""
+                                           : " (not verified: pat_memtype_list is not "
+                                             "readable)");
         for (const auto& line : notes_)
             result.reason += "; not " + line;
         result.map = std::move(map);

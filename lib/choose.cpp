@@ -13,9 +13,8 @@ std::string describe(const device_info& device) {
     constexpr std::uint64_t mebi = 1U << 20U;
     const auto size = device.memory_size();
     const auto whole = size >= mebi;
-    return fmt::format("{} ({} {}, {})", to_string(device.address), whole ? size / mebi : size,
-                       whole ? "MiB" : "bytes",
-                       device.driver.empty() ? "no driver" : device.driver);
+    return formatted("{} ({} {}, {})", to_string(device.address), whole ? size / mebi : size,
+                     whole ? "MiB" : "bytes", device.driver.empty() ? "no driver" : device.driver);
 }
 
 std::string describe(const std::vector<const device_info*>& devices) {

@@ -71,8 +71,8 @@ void device_reader::read_bars() {
     std::string_view rest = *content;
     for (std::size_t index = 0; index < info_.bars.size(); ++index) {
         if (rest.empty()) {
-            note(fmt::format("{}: ends after {} of {} BARs", dir_.path("resource"), index,
-                             info_.bars.size()));
+            note(formatted("{}: ends after {} of {} BARs", dir_.path("resource"), index,
+                           info_.bars.size()));
             return;
         }
         const auto end = rest.find('\n');
@@ -84,7 +84,7 @@ void device_reader::read_bars() {
 /// Three numbers: the first byte, the last byte, the flags; all 0 where there is no such BAR.
 void device_reader::read_bar(std::size_t index, std::string_view line) {
     const auto bad = [&](std::string_view what) {
-        note(fmt::format("{}: BAR {}: {}: {}", dir_.path("resource"), index, quoted(line), what));
+        note(formatted("{}: BAR {}: {}: {}", dir_.path("resource"), index, quoted(line), what));
     };
     std::array<std::uint64_t, 3> field{};
     auto rest = line;
@@ -123,13 +123,13 @@ void device_reader::read_config() {
     const pci_config config{std::move(*content)};
     if (config.readable() < pci_config::header_size)
         return note(
-            fmt::format("{}: ends after {} bytes, inside the header", file, config.readable()));
+            formatted("{}: ends after {} bytes, inside the header", file, config.readable()));
     info_.gone = config.vendor() == 0xffff;
     if (info_.gone)
         return note(file + ": reads as all ones: the device is not there any more");
     if (config.vendor() != info_.vendor || config.device() != info_.device)
-        return note(fmt::format("{}: is that of another device, {:04x}:{:04x}", file,
-                                *config.vendor(), *config.device()));
+        return note(formatted("{}: is that of another device, {:04x}:{:04x}", file,
+                              *config.vendor(), *config.device()));
 
     read_msix(config);
     if (info_.protocol == protocol::v2)
@@ -152,9 +152,9 @@ void device_reader::read_msix(const pci_config& config) {
         // device comes with MSI-X or does nothing.
         info_.type = info_.protocol == protocol::v1 ? device_type::plain : device_type::doorbell;
     } else if (!f) {
-        note(fmt::format("{}: only {} of {} bytes can be read without CAP_SYS_ADMIN, so whether "
-                         "the device has MSI-X is unknown; run as root to know",
-                         file, config.readable(), pci_config::size));
+        note(formatted("{}: only {} of {} bytes can be read without CAP_SYS_ADMIN, so whether "
+                       "the device has MSI-X is unknown; run as root to know",
+                       file, config.readable(), pci_config::size));
     }
 }
 
@@ -195,8 +195,8 @@ void device_reader::read_placement() {
         if (value && *value <= std::numeric_limits<int>::max())
             info_.numa_node = static_cast<int>(*value);
         else
-            note(fmt::format("{}: holds {} instead of a node's number", dir_.path("numa_node"),
-                             quoted(*node)));
+            note(formatted("{}: holds {} instead of a node's number", dir_.path("numa_node"),
+                           quoted(*node)));
     }
     note(f, if_absent::ignore);
     info_.enabled =

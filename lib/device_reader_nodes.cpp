@@ -36,8 +36,8 @@ void device_reader::read_group() {
         return;
     const auto number = parse_number(*number_text);
     if (!number || *number > std::numeric_limits<std::uint32_t>::max())
-        return note(fmt::format("{}: leads to {} instead of a group's number",
-                                dir_.path("iommu_group"), quoted(*number_text)));
+        return note(formatted("{}: leads to {} instead of a group's number",
+                              dir_.path("iommu_group"), quoted(*number_text)));
     info_.iommu_group = static_cast<std::uint32_t>(*number);
 
     const auto group = dir_.dir("iommu_group");
@@ -89,8 +89,8 @@ void device_reader::read_nodes() {
     info_.resource2_wc = attribute_node("resource2_wc");
     // A group has a node only while a VFIO driver is bound to one of its devices.
     if (info_.iommu_group && info_.driver == "vfio-pci")
-        info_.vfio_node = look_at(fmt::format("{}/dev/vfio/{}{}", prefix_,
-                                              info_.noiommu ? "noiommu-" : "", *info_.iommu_group));
+        info_.vfio_node = look_at(formatted("{}/dev/vfio/{}{}", prefix_,
+                                            info_.noiommu ? "noiommu-" : "", *info_.iommu_group));
     read_uio_node();
 }
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
+#include "formatted.hpp"
 #include "privileges.hpp"
 
 #include <ivshmem/diagnosis.hpp>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -16,7 +15,7 @@ bool usable(const std::optional<device_node>& node) {
 }
 
 std::string bind_command(const pci_address& address, std::string_view driver) {
-    return fmt::format("driverctl set-override {} {}", to_string(address), driver);
+    return formatted("driverctl set-override {} {}", to_string(address), driver);
 }
 
 /// How interrupts can be had where the present driver gives none, or not all.
@@ -28,7 +27,7 @@ std::string interrupt_remedy(const device_info& info) {
 }
 
 std::string owner_command(const device_node& node) {
-    return fmt::format("sudo chown \"$USER\" {}", node.path);
+    return formatted("sudo chown \"$USER\" {}", node.path);
 }
 
 /// The kernel's rule (drivers/vfio, since 5.18 drivers/iommu): no function of the group may be
@@ -51,9 +50,9 @@ diagnosis diagnose_vfio(const device_info& info, const privileges& may) {
     for (const auto& member : info.group_members)
         if (holds_group_back(member))
             return stuck(
-                fmt::format("{}: group not viable: {} is still bound to {}; bind it to vfio-pci or "
-                            "unbind it",
-                            node.path, to_string(member.address), member.driver),
+                formatted("{}: group not viable: {} is still bound to {}; bind it to vfio-pci or "
+                          "unbind it",
+                          node.path, to_string(member.address), member.driver),
                 bind_command(member.address, "vfio-pci"));
     if (!node.exists)
         return stuck(node.path + ": is not there, although vfio-pci is bound",
@@ -85,8 +84,8 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
             return stuck("sysfs shows no resource2: BAR2 cannot be mapped", interrupt_remedy(info));
         if (node->usable())
             return stuck("no driver is bound, and only root may switch the device's memory on",
-                         fmt::format("echo 1 | sudo tee {}/enable",
-                                     node->path.substr(0, node->path.rfind('/'))));
+                         formatted("echo 1 | sudo tee {}/enable",
+                                   node->path.substr(0, node->path.rfind('/'))));
         result.problem = node->path + ": this process may not open it";
         result.remedy = info.iommu_group && !info.noiommu && !bound
                             ? bind_command(info.address, "vfio-pci")
@@ -109,7 +108,7 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
             result.problem = info.uio_node->path + ": this process may not open it, so no "
                                                    "interrupt can arrive";
         else if (info.vectors.value_or(1) > 1)
-            result.problem = fmt::format("igb_uio delivers vector 0 only, of {}", *info.vectors);
+            result.problem = formatted("igb_uio delivers vector 0 only, of {}", *info.vectors);
         if (!result.problem.empty())
             result.remedy = info.uio_node && !result.can_interrupt ? owner_command(*info.uio_node)
                             : info.iommu_group && !info.noiommu
@@ -144,7 +143,7 @@ diagnosis diagnose(const device_info& info, const privileges& may) {
     const auto backend = backend_for(info);
     if (!backend)
         return stuck(
-            fmt::format("bound to {}, through which libivshmem cannot reach it", info.driver),
+            formatted("bound to {}, through which libivshmem cannot reach it", info.driver),
             interrupt_remedy(info));
     return *backend == backend_kind::vfio ? diagnose_vfio(info, may) : diagnose_uio(info, may);
 }

@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <ivshmem/error.hpp>
+#include "formatted.hpp"
 
-#include <fmt/format.h>
+#include <ivshmem/error.hpp>
 
 #include <cerrno>
 #include <string>
@@ -30,13 +30,13 @@ class failure {
     }
     template <typename... Args>
     void set(errc code, fmt::format_string<Args...> format, Args&&... args) {
-        set(make_error_code(code), fmt::format(format, std::forward<Args>(args)...));
+        set(make_error_code(code), formatted(format, std::forward<Args>(args)...));
     }
     /// A system call that failed: the code is errno, and its text ends the message.
     template <typename... Args>
     void set_errno(int number, fmt::format_string<Args...> format, Args&&... args) {
         const std::error_code code{number, std::system_category()};
-        set(code, fmt::format(format, std::forward<Args>(args)...) + ": " + code.message());
+        set(code, formatted(format, std::forward<Args>(args)...) + ": " + code.message());
     }
     void clear() {
         code_.clear();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include <ivshmem/pci_address.hpp>
+#include "formatted.hpp"
 
-#include <fmt/format.h>
+#include <ivshmem/pci_address.hpp>
 
 #include <charconv>
 
@@ -54,8 +54,8 @@ std::optional<pci_address> parse_pci_address(std::string_view text) {
 }
 
 std::string to_string(const pci_address& address) {
-    return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", address.domain, address.bus, address.device,
-                       address.function);
+    return formatted("{:04x}:{:02x}:{:02x}.{:x}", address.domain, address.bus, address.device,
+                     address.function);
 }
 
 } // namespace ivshmem

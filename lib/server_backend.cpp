@@ -31,7 +31,7 @@ int milliseconds_until(clock::time_point deadline) {
 /// Only an eventfd can be waited for and rung without surprises.
 bool is_eventfd(int fd) {
     std::array<char, 64> target{};
-    const std::string link = fmt::format("/proc/self/fd/{}", fd);
+    const std::string link = formatted("/proc/self/fd/{}", fd);
     const auto length = ::readlink(link.c_str(), target.data(), target.size() - 1);
     return length < 0 || std::strstr(target.data(), "[eventfd]") != nullptr;
 }
@@ -79,7 +79,7 @@ void server_backend::join(const open_options& options, clock::time_point deadlin
                          "an ivshmem server, and is it running?",
                          path_, options.timeout.count(),
                          next != step::vectors ? std::string{"no shared memory yet"}
-                                               : fmt::format("{} vectors so far", own_.size()));
+                                               : formatted("{} vectors so far", own_.size()));
         auto message = receiver_.next(socket_.get(), path_.c_str(), f);
         if (f)
             return;

@@ -176,7 +176,7 @@ std::string quoted(std::string_view text) {
         if (printable(c) && c != '"' && c != '\\')
             result += c;
         else
-            result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+            result += formatted("\\x{:02x}", static_cast<unsigned char>(c));
     }
     return result += text.size() > most ? "...\"" : "\"";
 }

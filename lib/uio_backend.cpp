@@ -147,19 +147,19 @@ bool uio_backend::node_has_interrupt() const {
 std::string uio_backend::why_no_interrupts() const {
     const device_info& info = *facts_.info;
     const std::string cure = info.iommu_group
-                                 ? fmt::format("driverctl set-override {} vfio-pci", facts_.name)
-                                 : fmt::format("driverctl set-override {} igb_uio (package "
-                                               "dpdk-kmods-dkms; vector 0 only), or give the VM a "
-                                               "vIOMMU and use vfio-pci",
-                                               facts_.name);
+                                 ? formatted("driverctl set-override {} vfio-pci", facts_.name)
+                                 : formatted("driverctl set-override {} igb_uio (package "
+                                             "dpdk-kmods-dkms; vector 0 only), or give the VM a "
+                                             "vIOMMU and use vfio-pci",
+                                             facts_.name);
     if (info.driver.empty())
         return "no driver is bound that could deliver interrupts; try: " + cure;
     if (facts_.capabilities.interrupts == 0)
-        return fmt::format("{} delivers no interrupts of this device (it has MSI-X only); try: {}",
-                           info.driver, cure);
-    return fmt::format("{} delivers vector 0 only; for the others give the VM a vIOMMU and try: "
-                       "driverctl set-override {} vfio-pci",
-                       info.driver, facts_.name);
+        return formatted("{} delivers no interrupts of this device (it has MSI-X only); try: {}",
+                         info.driver, cure);
+    return formatted("{} delivers vector 0 only; for the others give the VM a vIOMMU and try: "
+                     "driverctl set-override {} vfio-pci",
+                     info.driver, facts_.name);
 }
 
 void uio_backend::map_registers(failure& f) {
@@ -198,10 +198,10 @@ mapping uio_backend::map_bar0_through_node() const {
     const sysfs_dir maps = sysfs_.dir("uio").dir(path.substr(path.rfind('/') + 1)).dir("maps");
     const std::uint64_t start = facts_.info->bars[0].start;
     const std::uint64_t first_page = start - start % page_size();
-    for (std::size_t i = 0; maps.has(fmt::format("map{}", i)); ++i) {
+    for (std::size_t i = 0; maps.has(formatted("map{}", i)); ++i) {
         failure unreadable;
         const auto address =
-            maps.dir(fmt::format("map{}", i))
+            maps.dir(formatted("map{}", i))
                 .number("addr", std::numeric_limits<std::uint64_t>::max(), unreadable);
         if (address == first_page)
             return mapping{node_.get(), page_size(), static_cast<off_t>(i * page_size())};

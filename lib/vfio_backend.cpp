@@ -25,7 +25,7 @@ std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_
     facts.kind = backend_kind::vfio;
     facts.name = name;
     facts.description =
-        fmt::format("vfio, {}IOMMU group {}", info.noiommu ? "no-" : "", *info.iommu_group);
+        formatted("vfio, {}IOMMU group {}", info.noiommu ? "no-" : "", *info.iommu_group);
     facts.info = info;
 
     facts.vectors = opened->device_.irq_count(VFIO_PCI_MSIX_IRQ_INDEX, f);

@@ -70,8 +70,8 @@ void vfio_device::signal_eventfds(std::uint32_t index, std::span<const int> even
                     eventfds.size());
     else if (result > 0) // not a success: the number of vectors that could be had
         f.set(std::make_error_code(std::errc::no_space_on_device),
-              fmt::format("{}: the kernel can give {} of {} interrupt vectors", name_, result,
-                          eventfds.size()));
+              formatted("{}: the kernel can give {} of {} interrupt vectors", name_, result,
+                        eventfds.size()));
 }
 
 } // namespace ivshmem

@@ -123,8 +123,8 @@ void vfio_group::attach_container(const device_info& info, const std::filesystem
     if (const int version = ::ioctl(container_.get(), VFIO_GET_API_VERSION);
         version != VFIO_API_VERSION)
         return f.set(std::make_error_code(std::errc::not_supported),
-                     fmt::format("{}: the kernel speaks version {} of the VFIO interface, not {}",
-                                 node, version, VFIO_API_VERSION));
+                     formatted("{}: the kernel speaks version {} of the VFIO interface, not {}",
+                               node, version, VFIO_API_VERSION));
     const int container = container_.get();
     if (::ioctl(group_.get(), VFIO_GROUP_SET_CONTAINER, &container) != 0) {
         if (errno == EBUSY)

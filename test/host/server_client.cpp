@@ -3,8 +3,7 @@
 #include "server_client.hpp"
 
 #include "../catch.hpp"
-
-#include <fmt/format.h>
+#include "formatted.hpp"
 
 #include <algorithm>
 
@@ -100,8 +99,8 @@ void raw_client::take(const message& m) {
         return peers_.erase(m.value) == 1 && m.value != id_;
     }();
     if (!ok && wrong_.empty())
-        wrong_ = fmt::format("message {}: {} {} a descriptor", initial_, m.value,
-                             m.fd ? "with" : "without");
+        wrong_ = ivshmem::formatted("message {}: {} {} a descriptor", initial_, m.value,
+                                    m.fd ? "with" : "without");
 }
 
 bool raw_client::joined(std::size_t vectors) {

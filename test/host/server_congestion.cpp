@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "../catch.hpp"
+#include "formatted.hpp"
 #include "server_client.hpp"
 
 #include <list>
@@ -34,12 +35,12 @@ TEST_CASE("clients that do not read use up what an unprivileged server may send,
     std::list<raw_client> slow;
     for (std::int64_t id = 1; id < 7; ++id) {
         slow.emplace_back(server.socket());
-        REQUIRE(server.program().says(fmt::format("client {} joined", id)));
+        REQUIRE(server.program().says(ivshmem::formatted("client {} joined", id)));
         reads.read_all();
     }
     raw_client last{server.socket()};
     CHECK(server.program().says("too many descriptors are on their way"));
-    CHECK(server.program().says(fmt::format(" 1 (pid {} uid {})", ::getpid(), ::getuid())));
+    CHECK(server.program().says(ivshmem::formatted(" 1 (pid {} uid {})", ::getpid(), ::getuid())));
 
     // Who leaves is still told, as that takes no descriptor, and makes room.
     slow.pop_front();
@@ -60,7 +61,7 @@ TEST_CASE("clients that read in time are all served, however few descriptors may
     for (std::int64_t id = 0; id < 8; ++id) {
         clients.emplace_back(server.socket());
         all.push_back(id);
-        REQUIRE(server.program().says(fmt::format("client {} joined", id)));
+        REQUIRE(server.program().says(ivshmem::formatted("client {} joined", id)));
     }
     for (raw_client& c : clients)
         CHECK(c.knows(all, 8));

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "../catch.hpp"
+#include "formatted.hpp"
 #include "server_client.hpp"
-
-#include <fmt/format.h>
 
 #include <fstream>
 #include <list>
@@ -22,7 +21,7 @@ namespace {
 
 /// Clock ticks of processor time that a process has used.
 unsigned long processor_time(pid_t pid) {
-    const std::string text = text_of(fmt::format("/proc/{}/stat", pid));
+    const std::string text = text_of(ivshmem::formatted("/proc/{}/stat", pid));
     std::istringstream fields{text.substr(text.rfind(')') + 2)};
     std::string skipped;
     for (int i = 3; i < 14; ++i)
@@ -105,8 +104,9 @@ TEST_CASE("a client that is killed has left") {
     ::waitpid(child, nullptr, 0);
     CHECK(came);
     CHECK(stays.knows({0}, 2));
-    CHECK(server.program().says(fmt::format("client 1 joined: pid {} uid {}", child, ::getuid())));
-    CHECK(server.program().says(fmt::format("client 1 left: pid {}", child)));
+    CHECK(server.program().says(
+        ivshmem::formatted("client 1 joined: pid {} uid {}", child, ::getuid())));
+    CHECK(server.program().says(ivshmem::formatted("client 1 left: pid {}", child)));
 }
 
 TEST_CASE("a client that comes and goes at once harms nobody") {
@@ -147,7 +147,7 @@ TEST_CASE("while a client stalls the others are served, and it catches up when i
 TEST_CASE("memory does not grow for a client that stalls, whoever comes and goes") {
     running_server server{{"-n", "8", "--stall-timeout", "0", "-v"}};
     const auto pages = [&] {
-        std::ifstream file{fmt::format("/proc/{}/statm", server.program().pid())};
+        std::ifstream file{ivshmem::formatted("/proc/{}/statm", server.program().pid())};
         std::size_t total = 0;
         std::size_t resident = 0;
         file >> total >> resident;
@@ -202,7 +202,7 @@ TEST_CASE("no more clients are served than --max-clients, and those who wait are
     raw_client refused{server.socket()};
     CHECK(refused.closed());
     CHECK(refused.id() == -1); // before anything was sent
-    CHECK(server.program().says(fmt::format("refused pid {}", ::getpid())));
+    CHECK(server.program().says(ivshmem::formatted("refused pid {}", ::getpid())));
     CHECK(server.program().says("3 clients are connected"));
     clients.pop_front();
     REQUIRE(clients.front().knows({1, 2}, 1));

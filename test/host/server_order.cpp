@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "../catch.hpp"
+#include "formatted.hpp"
 #include "server_client.hpp"
 
 #include <fcntl.h>
@@ -140,7 +141,7 @@ TEST_CASE("with --no-departures nobody is told who left, and their ids are not g
         eventfds(comes, id, 1); // and nobody else's
         eventfds(stays, id, 1); // right after the last one's
         comes.close();
-        REQUIRE(server.program().says(fmt::format("client {} left", id)));
+        REQUIRE(server.program().says(ivshmem::formatted("client {} left", id)));
     }
     CHECK(stays.silent());
 }
@@ -152,6 +153,6 @@ TEST_CASE("ids count upwards over all connections, as with QEMU's server") {
         memory(c, id);
         eventfds(c, id, 1);
         c.close();
-        REQUIRE(server.program().says(fmt::format("client {} left", id)));
+        REQUIRE(server.program().says(ivshmem::formatted("client {} left", id)));
     }
 }

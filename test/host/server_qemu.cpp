@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "../catch.hpp"
+#include "formatted.hpp"
 #include "server_client.hpp"
 
 #include <signal.h>
@@ -14,7 +15,7 @@ namespace {
 process qemu(const running_server& server, const std::string& log, std::size_t vectors) {
     return process{{QEMU, "-M", "q35", "-accel", "tcg", "-S", "-nodefaults", "-display", "none",
                     "-chardev", "socket,id=server,path=" + server.socket(), "-device",
-                    fmt::format("ivshmem-doorbell,chardev=server,vectors={}", vectors)},
+                    ivshmem::formatted("ivshmem-doorbell,chardev=server,vectors={}", vectors)},
                    server.folder / log};
 }
 

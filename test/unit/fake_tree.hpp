@@ -3,10 +3,9 @@
 #pragma once
 
 #include "../catch.hpp"
+#include "formatted.hpp"
 
 #include <ivshmem/device.hpp>
-
-#include <fmt/format.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -136,10 +135,11 @@ class fake_tree {
 
   private:
     static std::string resource(const shape& how) {
-        std::string lines = fmt::format("{:#018x} {:#018x} {:#018x}\n{:#018x} {:#018x} {:#018x}\n"
-                                        "{:#018x} {:#018x} {:#018x}\n",
-                                        how.bar0, how.bar0 + 255, 0x40200, 0xfebf2000U, 0xfebf2fffU,
-                                        0x40200, how.bar2, how.bar2 + bar2_bytes - 1, 0x14220c);
+        std::string lines =
+            ivshmem::formatted("{:#018x} {:#018x} {:#018x}\n{:#018x} {:#018x} {:#018x}\n"
+                               "{:#018x} {:#018x} {:#018x}\n",
+                               how.bar0, how.bar0 + 255, 0x40200, 0xfebf2000U, 0xfebf2fffU, 0x40200,
+                               how.bar2, how.bar2 + bar2_bytes - 1, 0x14220c);
         for (int i = 3; i < 7; ++i)
             lines += "0x0000000000000000 0x0000000000000000 0x0000000000000000\n";
         return lines;

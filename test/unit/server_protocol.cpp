@@ -3,6 +3,7 @@
 #include "server_protocol.hpp"
 
 #include "../catch.hpp"
+#include "formatted.hpp"
 
 #include <algorithm>
 #include <array>
@@ -285,7 +286,7 @@ TEST_CASE("the end of the stream is one error between messages and another withi
         c.server.reset();
         const failure f = fail(receiver, c.client.get());
         CHECK(f.code() == errc::server_protocol);
-        CHECK(f.message().find(fmt::format("after {} of", size)) != std::string::npos);
+        CHECK(f.message().find(ivshmem::formatted("after {} of", size)) != std::string::npos);
     }
 }
 

@@ -2,9 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "client.hpp"
 
+#include "formatted.hpp"
 #include "server_protocol.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -24,7 +23,7 @@ std::string peer_of(int socket) {
     socklen_t size = sizeof credentials;
     if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
         return "unknown process";
-    return fmt::format("pid {} uid {}", credentials.pid, credentials.uid);
+    return ivshmem::formatted("pid {} uid {}", credentials.pid, credentials.uid);
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "daemon.hpp"
 
+#include "formatted.hpp"
 #include "log.hpp"
 
 #include <array>
@@ -51,7 +52,7 @@ std::optional<int> daemon::enter(failure& f) {
 void daemon::write_pid_file(const std::string& path, failure& f) {
     const unique_fd fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
                               S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH)};
-    const std::string text = fmt::format("{}\n", ::getpid());
+    const std::string text = ivshmem::formatted("{}\n", ::getpid());
     if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
         f.set_errno(errno, "{}: cannot write the pid file; choose another path (-p)", path);
         return;

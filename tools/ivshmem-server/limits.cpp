@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "limits.hpp"
 
+#include "formatted.hpp"
 #include "log.hpp"
 #include "options.hpp"
 
@@ -34,9 +35,10 @@ unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f)
     const std::uint64_t least = std::max(1U, wanted);
     if (fit < least) {
         f.set(std::make_error_code(std::errc::too_many_files_open),
-              fmt::format("{} clients with {} vectors take {} descriptors, and the limit is {}; "
-                          "raise it (ulimit -n, LimitNOFILE=) or ask for less (--max-clients, -n)",
-                          least, vectors, own + least * each, numbers));
+              ivshmem::formatted(
+                  "{} clients with {} vectors take {} descriptors, and the limit is {}; "
+                  "raise it (ulimit -n, LimitNOFILE=) or ask for less (--max-clients, -n)",
+                  least, vectors, own + least * each, numbers));
         return 0;
     }
     log::detail("the limit of {} open descriptors admits {} clients", numbers, fit);

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "listener.hpp"
 
+#include "formatted.hpp"
 #include "log.hpp"
 
 #include <algorithm>
@@ -44,7 +45,7 @@ void remove_stale(const std::string& path, const sockaddr_un& address, failure& 
     struct stat now {};
     if (::lstat(path.c_str(), &now) != 0 || !S_ISSOCK(now.st_mode)) {
         f.set(std::make_error_code(std::errc::file_exists),
-              fmt::format("{}: it exists and is no socket; choose another path (-S)", path));
+              ivshmem::formatted("{}: it exists and is no socket; choose another path (-S)", path));
         return;
     }
     // With a socket of another type the kernel finds whether somebody has that address, and then
@@ -52,8 +53,8 @@ void remove_stale(const std::string& path, const sockaddr_un& address, failure& 
     const unique_fd probe{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EPROTOTYPE) {
         f.set(std::make_error_code(std::errc::address_in_use),
-              fmt::format("{}: another server listens there; end it or choose another path (-S)",
-                          path));
+              ivshmem::formatted(
+                  "{}: another server listens there; end it or choose another path (-S)", path));
         return;
     }
     if (errno != ECONNREFUSED) {
@@ -99,8 +100,9 @@ void listener::listen_at(const std::string& path, failure& f) {
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
         f.set(std::make_error_code(std::errc::filename_too_long),
-              fmt::format("{}: the path of a UNIX socket has at most {} bytes; choose another (-S)",
-                          path, sizeof address.sun_path - 1));
+              ivshmem::formatted(
+                  "{}: the path of a UNIX socket has at most {} bytes; choose another (-S)", path,
+                  sizeof address.sun_path - 1));
         return;
     }
     std::copy(path.begin(), path.end(), std::begin(address.sun_path));

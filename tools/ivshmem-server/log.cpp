@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "log.hpp"
 
+#include "formatted.hpp"
 #include "unique_fd.hpp"
 
 #include <string>
@@ -40,7 +41,7 @@ void write(level how, std::string_view line) {
         return;
     }
     // One write a line, so that lines of several programs on one terminal do not mix.
-    const std::string text = fmt::format("ivshmem-server: {}\n", line);
+    const std::string text = ivshmem::formatted("ivshmem-server: {}\n", line);
     // Nobody is left to tell when stderr cannot be written.
     [[maybe_unused]] const auto written =
         ivshmem::retry_eintr([&] { return ::write(STDERR_FILENO, text.data(), text.size()); });

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <fmt/format.h>
+#include "formatted.hpp"
 
 #include <string_view>
 #include <utility>
@@ -25,16 +25,16 @@ bool enabled(level how);
 
 template <typename... Args>
 void error(fmt::format_string<Args...> format, Args&&... args) {
-    write(level::error, fmt::format(format, std::forward<Args>(args)...));
+    write(level::error, ivshmem::formatted(format, std::forward<Args>(args)...));
 }
 template <typename... Args>
 void info(fmt::format_string<Args...> format, Args&&... args) {
-    write(level::info, fmt::format(format, std::forward<Args>(args)...));
+    write(level::info, ivshmem::formatted(format, std::forward<Args>(args)...));
 }
 template <typename... Args>
 void detail(fmt::format_string<Args...> format, Args&&... args) {
     if (enabled(level::detail))
-        write(level::detail, fmt::format(format, std::forward<Args>(args)...));
+        write(level::detail, ivshmem::formatted(format, std::forward<Args>(args)...));
 }
 
 } // namespace server::log

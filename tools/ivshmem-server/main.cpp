@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "daemon.hpp"
+#include "formatted.hpp"
 #include "limits.hpp"
 #include "listener.hpp"
 #include "log.hpp"
@@ -67,7 +68,7 @@ void serve(const server::options& o, ivshmem::unique_fd passed, server::daemon& 
     });
     if (!o.foreground)
         background.ready();
-    server::systemd::notify(fmt::format("READY=1\nMAINPID={}", ::getpid()));
+    server::systemd::notify(ivshmem::formatted("READY=1\nMAINPID={}", ::getpid()));
     io.run();
 }
 

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "region.hpp"
 
+#include "formatted.hpp"
 #include "log.hpp"
 
 #include <algorithm>
@@ -82,9 +83,10 @@ region open_named(const options& o, failure& f) {
     const auto size = static_cast<std::uint64_t>(now.st_size);
     if (size > r.size)
         f.set(std::make_error_code(std::errc::file_exists),
-              fmt::format("{}: it exists with {} bytes, and to shrink it to {} would crash whoever "
-                          "uses it; give that size (-l {}) or remove it",
-                          r.name, size, r.size, size));
+              ivshmem::formatted(
+                  "{}: it exists with {} bytes, and to shrink it to {} would crash whoever "
+                  "uses it; give that size (-l {}) or remove it",
+                  r.name, size, r.size, size));
     else if (size < r.size)
         resize(r, f);
     return r;

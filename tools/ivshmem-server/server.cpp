@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "server.hpp"
 
+#include "formatted.hpp"
 #include "log.hpp"
 #include "server_protocol.hpp"
 
@@ -217,7 +218,7 @@ void server::say_congested() const {
     std::string slow;
     for (const client_ptr& c : clients_) {
         if (c->has_unread())
-            slow += fmt::format(" {} ({})", c->id(), c->who());
+            slow += ivshmem::formatted(" {} ({})", c->id(), c->who());
     }
     log::error(
         "clients wait, because too many descriptors are on their way to clients that do not "
@@ -232,7 +233,7 @@ void server::drop_stalled() {
     const auto too_old = steady::now() - terms_.stall_timeout;
     for (const client_ptr& c : clients_) {
         if (c->last_output == client::output::full && c->progress() < too_old)
-            drop(c, fmt::format("it did not read for {} s", terms_.stall_timeout.count()));
+            drop(c, ivshmem::formatted("it did not read for {} s", terms_.stall_timeout.count()));
     }
 }
 

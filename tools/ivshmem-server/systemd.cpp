@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "systemd.hpp"
 
+#include "formatted.hpp"
 #include "log.hpp"
 
 #include <charconv>
@@ -46,8 +47,8 @@ ivshmem::unique_fd passed_socket(ivshmem::failure& f) {
     ivshmem::unique_fd fd{first};
     if (*count != 1) {
         f.set(std::make_error_code(std::errc::invalid_argument),
-              fmt::format("LISTEN_FDS: {} sockets were passed; the socket unit has to name one",
-                          *count));
+              ivshmem::formatted(
+                  "LISTEN_FDS: {} sockets were passed; the socket unit has to name one", *count));
         return {};
     }
     if (socket_option(first, SO_DOMAIN) != AF_UNIX ||
