@@ -17,7 +17,6 @@
 #include <cstring>
 #include <exception>
 #include <fstream>
-#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -113,9 +112,10 @@ class child {
     pid_t pid_;
 };
 
+/// Milliseconds for all.
 struct round_result {
-    double join = 0;  ///< milliseconds for all
-    double leave = 0; ///< the same
+    double join = 0;
+    double leave = 0;
     [[nodiscard]] double total() const { return join + leave; }
 };
 
@@ -166,11 +166,7 @@ int connect_to(const std::string& path) {
     return fd;
 }
 
-struct server_memory {
-    std::size_t idle = 0; ///< KiB, before the first client
-    std::size_t full = 0; ///< with all of them
-};
-
+/// KiB.
 std::size_t resident(pid_t pid) {
     std::ifstream file{"/proc/" + std::to_string(pid) + "/statm"};
     std::size_t total = 0;
@@ -179,7 +175,7 @@ std::size_t resident(pid_t pid) {
     return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) / 1024;
 }
 
-round_result play_server(const std::string& socket, const child& server, server_memory& memory) {
+round_result play_server(const std::string& socket, const child& server, std::size_t& full) {
     std::vector<int> all;
     round_result result;
     auto start = clock_type::now();
@@ -194,7 +190,7 @@ round_result play_server(const std::string& socket, const child& server, server_
         all.push_back(fd);
     }
     result.join = milliseconds_since(start);
-    memory.full = resident(server.pid());
+    full = resident(server.pid());
     start = clock_type::now();
     while (!all.empty()) {
         ::close(all.back());
@@ -204,13 +200,6 @@ round_result play_server(const std::string& socket, const child& server, server_
     }
     result.leave = milliseconds_since(start);
     return result;
-}
-
-std::string start_server_folder() {
-    std::string name = "/tmp/ivshmem-bench.XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr)
-        fail(name);
-    return name;
 }
 
 pid_t start_server(const std::string& socket) {
@@ -251,7 +240,9 @@ void compare(int rounds) {
         ::setrlimit(RLIMIT_NOFILE, &limit);
     }
     say_where();
-    const std::string folder = start_server_folder();
+    std::string folder = "/tmp/ivshmem-bench.XXXXXX";
+    if (::mkdtemp(folder.data()) == nullptr)
+        fail(folder);
     const std::string socket = folder + "/socket";
     std::vector<double> ratios;
     std::vector<double> joins;
@@ -267,16 +258,16 @@ void compare(int rounds) {
             fail(IVSHMEM_SERVER);
         receive_messages(first, 3 + vectors);
         ::close(first);
-        server_memory memory;
-        memory.idle = resident(server.pid());
+        const std::size_t idle = resident(server.pid());
+        std::size_t full = 0; // with all clients
         for (int i = 0; i < rounds; ++i) {
             round_result ours;
             round_result least;
             if (i % 2 == 0)
-                ours = play_server(socket, server, memory);
+                ours = play_server(socket, server, full);
             least = play_floor();
             if (i % 2 != 0)
-                ours = play_server(socket, server, memory);
+                ours = play_server(socket, server, full);
             ratios.push_back(ours.total() / least.total());
             joins.push_back(ours.join);
             floors.push_back(least.join);
@@ -285,8 +276,8 @@ void compare(int rounds) {
         }
         std::printf("  a join takes %.3f ms in the middle (floor %.3f ms); the server has %zu KiB "
                     "resident, %zu KiB with all clients: %.2f KiB a client\n",
-                    median(joins) / clients, median(floors) / clients, memory.idle, memory.full,
-                    static_cast<double>(memory.full - memory.idle) / clients);
+                    median(joins) / clients, median(floors) / clients, idle, full,
+                    static_cast<double>(full - idle) / clients);
     }
     ::rmdir(folder.c_str()); // the server has removed its socket
     const double middle = median(ratios);
@@ -299,10 +290,7 @@ void compare(int rounds) {
 } // namespace
 
 int main(int argc, char** argv) try {
-    const int rounds = argc > 1 ? std::atoi(argv[1]) : 9;
-    if (rounds < 1)
-        throw std::runtime_error{"usage: bench-server-join [ROUNDS]"};
-    compare(rounds);
+    compare(argc > 1 ? std::max(1, std::atoi(argv[1])) : 9);
     return 0;
 } catch (const std::exception& e) {
     std::fprintf(stderr, "bench-server-join: %s\n", e.what());

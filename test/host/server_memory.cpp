@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "../catch.hpp"
 #include "server_client.hpp"
+#include "server_run.hpp"
 
 #include <cerrno>
 
@@ -56,17 +57,12 @@ std::string refusal(const std::vector<std::string>& options) {
     return program.output();
 }
 
-bool has(const std::string& text, const std::string& part) {
-    INFO(text);
-    return text.find(part) != std::string::npos;
-}
-
 } // namespace
 
 TEST_CASE("by default the memory is 4 MiB that no client can resize") {
     running_server server;
     const unique_fd fd = memory_of(server);
-    constexpr off_t size = 4 * 1024 * 1024;
+    constexpr off_t size = off_t{4} << 20;
     CHECK(status(fd).st_size == size);
     CHECK((::fcntl(fd.get(), F_GET_SEALS) & (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) ==
           (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));

@@ -118,7 +118,7 @@ TEST_CASE("all clients share the same memory") {
     raw_client b{server.socket()};
     const unique_fd fd_a = memory(a, 0);
     const unique_fd fd_b = memory(b, 1);
-    constexpr std::size_t size = 4 * 1024 * 1024;
+    constexpr std::size_t size = std::size_t{4} << 20;
     void* const map_a = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_a.get(), 0);
     void* const map_b = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd_b.get(), 0);
     REQUIRE(map_a != MAP_FAILED);

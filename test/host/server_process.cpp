@@ -40,6 +40,7 @@ process::process(const std::vector<std::string>& command, std::string output_fil
                  const std::function<void()>& prepare)
     : output_file_{std::move(output_file)} {
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (const std::string& word : command)
         arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);

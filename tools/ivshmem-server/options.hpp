@@ -17,13 +17,13 @@ struct options {
     bool foreground = false;
     std::string pid_file = "/var/run/ivshmem-server.pid";
     std::string socket = "/tmp/ivshmem_socket";
-    std::string shm_name;                 ///< empty: not asked for
-    std::string directory;                ///< empty: not asked for
-    std::uint64_t size = 4 * 1024 * 1024; ///< bytes, as asked for
-    unsigned vectors = 1;                 ///< 1 to most_vectors
-    unsigned max_clients = 0;             ///< 0: as many as the descriptor limit admits
-    unsigned stall_timeout = 30;          ///< seconds; 0: for ever
-    bool departures = true;               ///< tell clients which peers left
+    std::string shm_name;                        ///< empty: not asked for
+    std::string directory;                       ///< empty: not asked for
+    std::uint64_t size = std::uint64_t{4} << 20; ///< bytes, as asked for
+    unsigned vectors = 1;                        ///< 1 to most_vectors
+    unsigned max_clients = 0;                    ///< 0: as many as the descriptor limit admits
+    unsigned stall_timeout = 30;                 ///< seconds; 0: for ever
+    bool departures = true;                      ///< tell clients which peers left
 };
 
 /// The options; or the exit code where there is no more to do (the user has been told why).

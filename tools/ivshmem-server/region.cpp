@@ -20,7 +20,6 @@ namespace server {
 namespace {
 
 using ivshmem::failure;
-using ivshmem::unique_fd;
 
 #ifndef MFD_NOEXEC_SEAL
 constexpr unsigned MFD_NOEXEC_SEAL = 8; // Linux 6.3
