@@ -43,11 +43,15 @@ __attribute__((noreturn)) void fail(char* format, ...) { // NOLINT(cert-dcl50-cp
 
 pci_library::pci_library(const std::string& sysroot)
     : access_{pci_alloc()}, path_{sysroot + "/sys/bus/pci"} {
-    std::string parameter = "sysfs.path";
+    const auto set = [&](std::string name, std::string value) {
+        pci_set_param(access_.get(), name.data(), value.data()); // copies the value
+    };
+    set("sysfs.path", path_);
+    // pci.ids knows all that udev's database does, and a failed look-up there leaks.
+    set("hwdb.disable", "1");
     access_->method = PCI_ACCESS_SYS_BUS_PCI;
     access_->error = fail;
     access_->warning = warn;
-    pci_set_param(access_.get(), parameter.data(), path_.data());
     pci_init(access_.get());
 }
 
