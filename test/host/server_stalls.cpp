@@ -84,6 +84,20 @@ TEST_CASE("a client that stalls for too long is dropped, and the others are told
     CHECK(slow.wrong().empty());
 }
 
+TEST_CASE("a client that is behind for less than the stall timeout is not dropped") {
+    running_server server{{"-n", "8", "--stall-timeout", "60", "-v"}};
+    raw_client slow{server.socket()};
+    REQUIRE(slow.joined(8));
+    raw_client other{server.socket()};
+    REQUIRE(other.joined(8));
+    churn(server, other, 100);
+    raw_client last{server.socket()};
+    REQUIRE(last.joined(8));
+    REQUIRE(server.program().says("client 0 is behind"));
+    std::this_thread::sleep_for(std::chrono::milliseconds{1500}); // the server looks twice a second
+    CHECK(slow.knows({0, 1, last.id()}, 8));
+}
+
 TEST_CASE("a client that is told little may stay silent for longer than the stall timeout") {
     running_server server{{"--stall-timeout", "1"}};
     raw_client quiet{server.socket()};
