@@ -2,14 +2,18 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 
 // The doorbell ping-pong with nothing between the program and the kernel: VFIO's ioctls, the
-// mapped register and a blocking read.
-//     bench-doorbell-vfio ADDRESS GROUP first|second RUN ROUNDS
+// mapped register and a blocking read; or, to tell what an event loop costs by itself, a read by
+// Asio.
+//     bench-doorbell-vfio ADDRESS GROUP first|second RUN ROUNDS blocking|asio
 
 #include "doorbell_meeting.hpp"
+
+#include <boost/asio.hpp>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -44,12 +48,61 @@ std::uint64_t region_offset(int device, std::uint32_t index) {
     return info.offset;
 }
 
+/// Both sides of the game; `wait` returns when a ring was read.
+struct game {
+    volatile std::uint32_t* registers;
+    std::uint32_t doorbell;
+    bool first;
+    round_trips::clock::time_point start{};
+
+    void before_wait() {
+        start = round_trips::clock::now();
+        if (first)
+            registers[3] = doorbell;
+    }
+    void after_wait(round_trips& times) {
+        if (first)
+            times.add(start);
+        else
+            registers[3] = doorbell;
+    }
+};
+
+void play_blocking(game& g, int interrupt, std::size_t rounds, round_trips& times) {
+    std::uint64_t rings = 0;
+    for (std::size_t i = 0; i < rounds; ++i) {
+        g.before_wait();
+        must(int(::read(interrupt, &rings, sizeof rings)), "read");
+        g.after_wait(times);
+    }
+}
+
+void play_asio(game& g, int interrupt, std::size_t rounds, round_trips& times) {
+    namespace net = boost::asio;
+    net::io_context io{1};
+    const auto play = [&]() -> net::awaitable<void> {
+        net::posix::stream_descriptor descriptor{co_await net::this_coro::executor, interrupt};
+        std::uint64_t rings = 0;
+        for (std::size_t i = 0; i < rounds; ++i) {
+            g.before_wait();
+            co_await descriptor.async_read_some(net::buffer(&rings, sizeof rings),
+                                                net::use_awaitable);
+            g.after_wait(times);
+        }
+    };
+    std::exception_ptr failed;
+    net::co_spawn(io, play(), [&](std::exception_ptr e) { failed = e; });
+    io.run();
+    if (failed)
+        std::rethrow_exception(failed);
+}
+
 } // namespace
 
 int main(int argc, char** argv) try {
-    if (argc != 6)
-        throw std::runtime_error{
-            "usage: bench-doorbell-vfio ADDRESS GROUP first|second RUN ROUNDS"};
+    if (argc != 7)
+        throw std::runtime_error{"usage: bench-doorbell-vfio ADDRESS GROUP first|second RUN ROUNDS "
+                                 "blocking|asio"};
     const std::string address = argv[1];
     const bool first = std::string_view{argv[3]} == "first";
     const std::size_t rounds = std::strtoull(argv[5], nullptr, 10);
@@ -82,19 +135,12 @@ int main(int argc, char** argv) try {
     const std::string bar2 = "/sys/bus/pci/devices/" + address + "/resource2";
     void* const memory = map(must(::open(bar2.c_str(), O_RDWR), "resource2"), 8192, 0);
     const meeting met{memory, first, std::strtoull(argv[4], nullptr, 10), registers[2]};
-    const std::uint32_t doorbell = met.other() << 16U;
+    game g{registers, met.other() << 16U, first};
     round_trips times{rounds};
-    std::uint64_t rings = 0;
-    for (std::size_t i = 0; i < rounds; ++i) {
-        const auto start = round_trips::clock::now();
-        if (first)
-            registers[3] = doorbell;
-        must(int(::read(interrupt, &rings, sizeof rings)), "read");
-        if (first)
-            times.add(start);
-        else
-            registers[3] = doorbell;
-    }
+    if (std::string_view{argv[6]} == "asio")
+        play_asio(g, interrupt, rounds, times);
+    else
+        play_blocking(g, interrupt, rounds, times);
     if (first)
         times.print();
     met.finish();

@@ -26,22 +26,30 @@ def between_guests(rounds: int) -> Iterable[Comparison]:
             for guest in guests:
                 guest.bind(guest.address(), "vfio-pci")
 
-            def play(program: str) -> float:
+            def play(program: str, how: str = "") -> float:
                 run = next(_runs)
                 jobs = []
                 for guest, role in zip(guests, ("first", "second")):
                     address = guest.address()
                     group = guest.run(f"basename $(readlink /sys/bus/pci/devices/{address}/iommu_group)").stdout.strip()
                     device = f"{address} {group}" if program == "bench-doorbell-vfio" else address
-                    jobs.append(guest.spawn(f"{program} {device} {role} {run} {ROUND_TRIPS}"))
+                    jobs.append(guest.spawn(f"{program} {device} {role} {run} {ROUND_TRIPS} {how}"))
                 first, second = (job.wait(120).check() for job in jobs)
                 return median_microseconds(first.stdout)
 
-            for program in programs:
-                play(program.name)
-            yield Comparison("doorbell-guests", "library", "bare VFIO", "us", 1.10).play(
-                rounds, lambda: play("bench-doorbell-asio"), lambda: play("bench-doorbell-vfio")
-            )
+            def library() -> float:
+                return play("bench-doorbell-asio")
+
+            def bare() -> float:
+                return play("bench-doorbell-vfio", "blocking")
+
+            def bare_asio() -> float:
+                return play("bench-doorbell-vfio", "asio")
+
+            library(), bare()
+            yield Comparison("doorbell-guests", "library", "bare VFIO", "us", 1.10).play(rounds, library, bare)
+            yield Comparison("doorbell-guests-asio", "library", "bare VFIO on Asio", "us").play(rounds, library, bare_asio)
+            yield Comparison("asio-alone", "bare VFIO on Asio", "bare VFIO", "us").play(rounds, bare_asio, bare)
 
 
 def between_processes(rounds: int) -> Iterable[Comparison]:
