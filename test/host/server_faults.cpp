@@ -172,7 +172,9 @@ TEST_CASE("when no descriptor is free the server waits, without spinning, and go
     limit_descriptors(server.program().pid(), 3);
 
     raw_client third{server.socket()};
-    REQUIRE(server.program().says("cannot accept a connection: Too many open files"));
+    const bool told = server.program().says("cannot accept a connection: Too many open files");
+    INFO(server.program().output());
+    REQUIRE(told);
     const auto before = processor_time(server.program().pid());
     std::this_thread::sleep_for(std::chrono::seconds{2});
     const auto used = processor_time(server.program().pid()) - before;
