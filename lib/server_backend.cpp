@@ -97,8 +97,9 @@ void server_backend::join(const open_options& options, clock::time_point deadlin
         case step::version:
             if (message->value != server_protocol::version || has_fd)
                 return f.set(errc::server_version,
-                             "{}: the server speaks protocol version {}, this library speaks {}",
-                             path_, message->value, server_protocol::version);
+                             "{}: the server speaks protocol version {}{}, this library speaks {}",
+                             path_, message->value, has_fd ? " with a descriptor" : "",
+                             server_protocol::version);
             next = step::id;
             break;
         case step::id:
@@ -129,6 +130,11 @@ void server_backend::join(const open_options& options, clock::time_point deadlin
     joined_ = true;
     facts_.vectors = static_cast<std::uint32_t>(own_.size());
     facts_.capabilities.interrupts = facts_.vectors;
+    for (unique_fd& eventfd : std::exchange(own_, {})) {
+        vectors_.emplace_back(path_, std::move(eventfd), socket_.get(), f);
+        if (f)
+            return;
+    }
     pending_ = make_eventfd(path_, f);
     if (f)
         return;
@@ -206,7 +212,7 @@ void server_backend::add_vector(std::uint16_t id, unique_fd fd, failure& f) {
     }
     auto& vectors = peers_[id];
     vectors.push_back(std::move(fd));
-    if (joined_ && vectors.size() == own_.size())
+    if (joined_ && vectors.size() == vectors_.size())
         announce({event::kind::peer_joined, id});
 }
 
@@ -217,7 +223,7 @@ void server_backend::remove_peer(std::uint16_t id, failure& f) {
                      "{}: the server says that peer {} left, which was not "
                      "there",
                      path_, id);
-    const bool known = peer->second.size() >= own_.size();
+    const bool known = peer->second.size() >= vectors_.size();
     peers_.erase(peer);
     if (joined_ && known)
         announce({event::kind::peer_left, id});
@@ -244,7 +250,7 @@ void server_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) 
     const std::lock_guard lock{mutex_};
     const auto find = [&]() -> const unique_fd* {
         if (peer == facts_.id)
-            return vector < own_.size() ? &own_[vector] : nullptr;
+            return vector < vectors_.size() ? &vectors_[vector].rings : nullptr;
         const auto entry = peers_.find(peer);
         return entry != peers_.end() && vector < entry->second.size() ? &entry->second[vector]
                                                                       : nullptr;
@@ -260,11 +266,17 @@ void server_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) 
 }
 
 int server_backend::interrupt_fd(std::uint32_t vector) const {
-    return own_[vector].get();
+    return vectors_[vector].either.get();
 }
 
 std::uint64_t server_backend::take(std::uint32_t vector, failure& /*f*/) {
-    return take_eventfd(own_[vector].get());
+    const std::uint64_t count = take_eventfd(vectors_[vector].rings.get());
+    if (count == 0) { // woken by the server?
+        const std::lock_guard lock{mutex_};
+        if (!end_)
+            read_socket();
+    }
+    return count;
 }
 
 std::optional<event> server_backend::next_event(failure& f) {

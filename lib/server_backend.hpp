@@ -6,6 +6,7 @@
 #include "mapping.hpp"
 #include "server_protocol.hpp"
 #include "unique_fd.hpp"
+#include "wait_fds.hpp"
 
 #include <chrono>
 #include <deque>
@@ -20,8 +21,9 @@ namespace ivshmem {
 
 /// A place at an ivshmem server: this process is a peer, as a VM would be.
 ///
-/// No thread reads the socket: whatever asks for something that the server may have sent (an
-/// event, the peers, a peer that is not known yet) reads what is there first.
+/// No thread of its own reads the socket: whoever asks for something that the server may have sent
+/// (an event, the peers, a peer that is not known yet) reads what is there first, and so does
+/// whoever waits for a ring, because a server drops a client that does not read.
 class server_backend final : public backend {
   public:
     static std::unique_ptr<backend> open(const std::string& path, const open_options& options,
@@ -54,7 +56,8 @@ class server_backend final : public backend {
     unique_fd socket_;
     server_protocol::receiver receiver_;
     mapping map_;
-    std::vector<unique_fd> own_; ///< this process's eventfds, by vector
+    std::vector<unique_fd> own_;       ///< this process's eventfds, until all have come
+    std::vector<vector_wait> vectors_; ///< the same, each joined with the socket
 
     mutable std::mutex mutex_; ///< guards all below: ring() may be called by any thread
     std::map<std::uint16_t, std::vector<unique_fd>> peers_; ///< their eventfds, by vector

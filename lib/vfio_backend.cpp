@@ -106,16 +106,13 @@ void vfio_backend::set_up_vectors(failure& f) {
         return;
     std::vector<int> eventfds;
     for (std::uint32_t i = 0; i < facts_.vectors; ++i) {
-        vector_wait wait;
-        wait.rings = make_eventfd(facts_.name, f);
+        unique_fd eventfd = make_eventfd(facts_.name, f);
         if (f)
             return;
-        const std::array both{wait.rings.get(), removal_.get()};
-        wait.either = make_epoll(facts_.name, both, f);
+        eventfds.push_back(eventfd.get());
+        vectors_.emplace_back(facts_.name, std::move(eventfd), removal_.get(), f);
         if (f)
             return;
-        eventfds.push_back(wait.rings.get());
-        vectors_.push_back(std::move(wait));
     }
     device_.signal_eventfds(VFIO_PCI_MSIX_IRQ_INDEX, eventfds, f);
     facts_.capabilities.interrupts = facts_.vectors;
@@ -146,7 +143,7 @@ std::optional<event> vfio_backend::next_event(failure& f) {
         return event{event::kind::device_error, 0};
     if (!removal_requested())
         return std::nullopt;
-    if (!std::exchange(removal_reported_, true))
+    if (!removal_reported_.exchange(true))
         return event{event::kind::removal_requested, 0};
     f.set(errc::device_removed, "{}: the device is being removed: close it", facts_.name);
     return std::nullopt;

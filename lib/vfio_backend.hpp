@@ -6,7 +6,9 @@
 #include "mapping.hpp"
 #include "registers.hpp"
 #include "vfio_device.hpp"
+#include "wait_fds.hpp"
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -26,13 +28,6 @@ class vfio_backend final : public backend {
     std::optional<event> next_event(failure& f) override;
 
   private:
-    /// A vector's eventfd, and the epoll descriptor that joins it with the removal request, so
-    /// that whoever waits for a ring learns that the device is going away.
-    struct vector_wait {
-        unique_fd rings;
-        unique_fd either;
-    };
-
     explicit vfio_backend(vfio_device device) : device_{std::move(device)} {}
     void map_registers(failure& f);
     void map_memory(const open_options& options, failure& f);
@@ -47,8 +42,8 @@ class vfio_backend final : public backend {
     unique_fd removal_; ///< the REQ interrupt; never drained, so that it stays readable
     unique_fd error_;   ///< the ERR interrupt, where the device has one
     unique_fd events_;
-    std::vector<vector_wait> vectors_;
-    bool removal_reported_ = false;
+    std::vector<vector_wait> vectors_; ///< each joined with the removal request
+    std::atomic<bool> removal_reported_ = false;
 };
 
 } // namespace ivshmem

@@ -2,6 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "wait_fds.hpp"
 
+#include <array>
+#include <utility>
+
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -44,6 +47,12 @@ unique_fd make_epoll(const std::string& name, std::span<const int> fds, failure&
         }
     }
     return epoll;
+}
+
+vector_wait::vector_wait(const std::string& name, unique_fd eventfd, int other, failure& f)
+    : rings{std::move(eventfd)} {
+    const std::array both{rings.get(), other};
+    either = make_epoll(name, both, f);
 }
 
 bool is_readable(int fd) noexcept {

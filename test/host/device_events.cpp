@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <thread>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -50,6 +51,26 @@ TEST_CASE("peers of the greeting are no events") {
     CHECK(s.dev.peers() == ids{3, 9});
     CHECK_FALSE(readable(s.dev.event_fd()));
     CHECK(events(s.dev).empty());
+}
+
+TEST_CASE("whoever only waits for rings reads what the server says all the same") {
+    const deadline limit;
+    session s;
+    std::thread server{[&] {
+        // Far more than a socket holds: this stops where nobody reads.
+        for (int i = 0; i < 3000; ++i) {
+            s.side.link.send(100, s.side.own[0]);
+            s.side.link.send(100);
+        }
+        const std::uint64_t one = 1;
+        static_cast<void>(!::write(s.side.own[0].get(), &one, sizeof one));
+    }};
+    const std::uint64_t rings = s.dev.wait(0, std::chrono::seconds{50});
+    server.join();
+    CHECK(rings == 1);
+    CHECK(s.dev.peers().empty());
+    CHECK(events(s.dev).empty()); // who came and went unseen is not news
+    CHECK_FALSE(readable(s.dev.interrupt_fd(0)));
 }
 
 TEST_CASE("peers join when they have all of their vectors, and leave") {
