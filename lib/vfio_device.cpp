@@ -15,6 +15,13 @@ namespace ivshmem {
 vfio_device::vfio_device(std::shared_ptr<vfio_group> group, const std::string& name, failure& f)
     : group_{std::move(group)}, name_{name}, fd_{group_->open_device(name, f)} {}
 
+vfio_device::~vfio_device() {
+    if (!fd_)
+        return;
+    fd_.reset();
+    group_->device_closed(name_);
+}
+
 vfio_device::region vfio_device::region_info(std::uint32_t index, failure& f) const {
     vfio_region_info info{};
     info.argsz = sizeof info;

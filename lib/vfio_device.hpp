@@ -24,6 +24,9 @@ class vfio_device {
     };
 
     vfio_device(std::shared_ptr<vfio_group> group, const std::string& name, failure& f);
+    vfio_device(vfio_device&&) noexcept = default;
+    vfio_device& operator=(vfio_device&&) = delete;
+    ~vfio_device();
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     /// @param index VFIO_PCI_BAR0_REGION_INDEX, ...

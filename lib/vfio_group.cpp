@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 namespace ivshmem {
 
@@ -20,7 +21,8 @@ struct group_table {
 };
 
 group_table& open_groups() {
-    static group_table table;
+    // Never destroyed: a device may be closed after the program's other statics are gone.
+    static group_table& table = *new group_table;
     return table;
 }
 
@@ -71,18 +73,21 @@ std::shared_ptr<vfio_group> vfio_group::open(const device_info& info,
     if (!info.iommu_group || !info.vfio_node) {
         f.set(errc::iommu_missing,
               "{}: bound to vfio-pci but in no IOMMU group: give the VM a vIOMMU (QEMU: -device "
-              "intel-iommu,intremap=on and the kernel parameter intel_iommu=on), or use igb_uio",
+              "intel-iommu,intremap=on and the kernel parameter intel_iommu=on), or use igb_uio "
+              "(modprobe "
+              "igb_uio intr_mode=msix wc_activate=1)",
               to_string(info.address));
         return nullptr;
     }
     const std::string& path = info.vfio_node->path;
     const std::lock_guard lock{open_groups().mutex};
     auto& known = open_groups().groups[path];
-    if (auto group = known.lock())
+    if (auto group = known.lock(); group && group->owner_ == ::getpid())
         return group;
 
     auto group = std::make_shared<vfio_group>();
     group->path_ = path;
+    group->owner_ = ::getpid();
     group->group_ = open_node(path, f);
     if (!f)
         group->check_viable(info, f);
@@ -148,10 +153,24 @@ void vfio_group::attach_container(const device_info& info, const std::filesystem
     f.set_errno(errno, "{}: VFIO_SET_IOMMU", path_);
 }
 
-unique_fd vfio_group::open_device(const std::string& name, failure& f) const {
+void vfio_group::device_closed(const std::string& name) noexcept {
+    if (owner_ != ::getpid())
+        return;
+    const std::lock_guard lock{open_groups().mutex};
+    devices_.erase(name);
+}
+
+unique_fd vfio_group::open_device(const std::string& name, failure& f) {
+    const std::lock_guard lock{open_groups().mutex};
+    if (devices_.contains(name)) {
+        f.set(errc::device_busy, "{}: {} is open in this process already", path_, name);
+        return {};
+    }
     unique_fd fd{::ioctl(group_.get(), VFIO_GROUP_GET_DEVICE_FD, name.c_str())};
-    if (fd)
+    if (fd) {
+        devices_.insert(name);
         return fd;
+    }
     if (errno == EBUSY)
         f.set(errc::device_busy, "{}: {} is in use by another program", path_, name);
     else if (errno == EMFILE)

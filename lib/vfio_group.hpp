@@ -9,7 +9,10 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
+
+#include <sys/types.h>
 
 namespace ivshmem {
 
@@ -21,8 +24,11 @@ class vfio_group {
     static std::shared_ptr<vfio_group> open(const device_info& info,
                                             const std::filesystem::path& root, failure& f);
 
-    /// The descriptor of one device of the group; opening it resets and enables the device.
-    [[nodiscard]] unique_fd open_device(const std::string& name, failure& f) const;
+    /// The descriptor of one device of the group; opening it resets and enables the device. Once
+    /// at a time: the kernel would allow more, but the last one to ask gets all interrupts.
+    [[nodiscard]] unique_fd open_device(const std::string& name, failure& f);
+    /// Forgets that the device is open.
+    void device_closed(const std::string& name) noexcept;
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
@@ -31,7 +37,9 @@ class vfio_group {
     void attach_container(const device_info& info, const std::filesystem::path& root, failure& f);
 
     std::string path_;
-    unique_fd container_; ///< closed after the group
+    pid_t owner_ = 0;               ///< a forked child has no part in the group
+    std::set<std::string> devices_; ///< that are open
+    unique_fd container_;           ///< closed after the group
     unique_fd group_;
 };
 

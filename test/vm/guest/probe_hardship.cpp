@@ -72,6 +72,10 @@ void fork(ivshmem::device& dev, const words& /*args*/) {
         tell("child wait", ec);
         static_cast<void>(dev.interrupt_fd(0, ec));
         tell("child interrupt_fd", ec);
+        if (dev.backend() == ivshmem::backend_kind::vfio) { // which one process has at a time
+            static_cast<void>(ivshmem::device::open(to_string(dev.info()->address), ec));
+            tell("child open", ec);
+        }
         dev.close(); // releases the child's copies only
         say("child closed: %d", static_cast<int>(!dev.is_open()));
         std::_Exit(0);
@@ -113,7 +117,10 @@ void pair(ivshmem::device& dev, const words& args) {
     auto other = ivshmem::device::open(args.at(0));
     say("first: %s", dev.description().c_str());
     say("second: %s", other.description().c_str());
-    talk_to_itself(dev);
+    std::error_code ec;
+    static_cast<void>(ivshmem::device::open(name, ec));
+    tell("again", ec);
+    talk_to_itself(dev); // is not disturbed by that
     talk_to_itself(other);
     dev.close();
     talk_to_itself(other); // the group outlives the first
