@@ -181,6 +181,23 @@ TEST_CASE("an operation that is never started takes nothing") {
     CHECK(f.s.dev.take(0) == 1);
 }
 
+TEST_CASE("a deferred operation begins when it is started, whatever was cancelled before") {
+    asio_fixture f;
+    interrupt irq{f.io, f.s.dev, 0};
+    auto later = irq.async_wait(asio::deferred);
+    irq.cancel();
+    f.ring();
+    std::uint64_t taken = 0;
+    error_code failed = asio::error::would_block;
+    std::move(later)([&](error_code ec, std::uint64_t rings) {
+        failed = ec;
+        taken = rings;
+    });
+    f.run();
+    CHECK_FALSE(failed);
+    CHECK(taken == 1);
+}
+
 TEST_CASE("detached: nobody hears of it, but the rings are taken") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};

@@ -35,7 +35,9 @@ class basic_any_interrupt : public basic_wait_object<detail::any_interrupt_sourc
     using base = basic_wait_object<detail::any_interrupt_source, Executor>;
 
   public:
-    /// The same object for another executor, such as one with a default completion token.
+    /// The same object for another executor, such as one with a default completion token:
+    /// use_awaitable_t<>::as_default_on_t<any_interrupt>. It is to be constructed so; an object
+    /// that exists cannot be converted.
     template <typename Other>
     struct rebind_executor {
         using other = basic_any_interrupt<Other>;
@@ -43,11 +45,12 @@ class basic_any_interrupt : public basic_wait_object<detail::any_interrupt_sourc
 
     /// Not open: a wait completes with errc::closed.
     explicit basic_any_interrupt(const Executor& executor) : base{executor} {}
-    explicit basic_any_interrupt(execution_context auto& context) : base{context.get_executor()} {}
+    explicit basic_any_interrupt(detail::execution_context auto& context)
+        : base{context.get_executor()} {}
 
     /// Opens. @throws error as device::any_interrupt_fd(), and a system error.
     basic_any_interrupt(const Executor& executor, const device& of) : base{executor} { open(of); }
-    basic_any_interrupt(execution_context auto& context, const device& of)
+    basic_any_interrupt(detail::execution_context auto& context, const device& of)
         : basic_any_interrupt{Executor{context.get_executor()}, of} {}
 
     /// Waits for another device from now on; waits under way are aborted.

@@ -113,8 +113,12 @@ class basic_wait_object {
     std::shared_ptr<wait_state> state_;
 };
 
+namespace detail {
+
 /// An execution context, in constructors that take one instead of an executor.
 template <typename T>
 concept execution_context = std::derived_from<T, boost::asio::execution_context>;
+
+} // namespace detail
 
 } // namespace ivshmem::asio

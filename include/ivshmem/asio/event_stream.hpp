@@ -35,7 +35,9 @@ class basic_event_stream : public basic_wait_object<detail::event_source, Execut
     using base = basic_wait_object<detail::event_source, Executor>;
 
   public:
-    /// The same object for another executor, such as one with a default completion token.
+    /// The same object for another executor, such as one with a default completion token:
+    /// use_awaitable_t<>::as_default_on_t<event_stream>. It is to be constructed so; an object that
+    /// exists cannot be converted.
     template <typename Other>
     struct rebind_executor {
         using other = basic_event_stream<Other>;
@@ -43,11 +45,12 @@ class basic_event_stream : public basic_wait_object<detail::event_source, Execut
 
     /// Not open: a read completes with errc::closed.
     explicit basic_event_stream(const Executor& executor) : base{executor} {}
-    explicit basic_event_stream(execution_context auto& context) : base{context.get_executor()} {}
+    explicit basic_event_stream(detail::execution_context auto& context)
+        : base{context.get_executor()} {}
 
     /// Opens. @throws error as device::event_fd(), and a system error.
     basic_event_stream(const Executor& executor, const device& of) : base{executor} { open(of); }
-    basic_event_stream(execution_context auto& context, const device& of)
+    basic_event_stream(detail::execution_context auto& context, const device& of)
         : basic_event_stream{Executor{context.get_executor()}, of} {}
 
     /// Reads the events of another device from now on; reads under way are aborted.

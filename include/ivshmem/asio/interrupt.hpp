@@ -41,7 +41,9 @@ class basic_interrupt : public basic_wait_object<detail::interrupt_source, Execu
     using base = basic_wait_object<detail::interrupt_source, Executor>;
 
   public:
-    /// The same object for another executor, such as one with a default completion token.
+    /// The same object for another executor, such as one with a default completion token:
+    /// use_awaitable_t<>::as_default_on_t<interrupt>. It is to be constructed so; an object that
+    /// exists cannot be converted.
     template <typename Other>
     struct rebind_executor {
         using other = basic_interrupt<Other>;
@@ -49,14 +51,15 @@ class basic_interrupt : public basic_wait_object<detail::interrupt_source, Execu
 
     /// Not open: a wait completes with errc::closed.
     explicit basic_interrupt(const Executor& executor) : base{executor} {}
-    explicit basic_interrupt(execution_context auto& context) : base{context.get_executor()} {}
+    explicit basic_interrupt(detail::execution_context auto& context)
+        : base{context.get_executor()} {}
 
     /// Opens. @throws error as device::interrupt_fd(), and a system error.
     basic_interrupt(const Executor& executor, const device& of, std::uint32_t vector)
         : base{executor} {
         open(of, vector);
     }
-    basic_interrupt(execution_context auto& context, const device& of, std::uint32_t vector)
+    basic_interrupt(detail::execution_context auto& context, const device& of, std::uint32_t vector)
         : basic_interrupt{Executor{context.get_executor()}, of, vector} {}
 
     /// Waits for another vector or device from now on; waits under way are aborted.

@@ -24,7 +24,7 @@ class wait_operation {
     using value_type = typename Source::value_type;
 
     explicit wait_operation(std::shared_ptr<wait_state<Source, Executor>> state)
-        : state_{std::move(state)}, epoch_{state_->epoch} {}
+        : state_{std::move(state)} {}
 
     /// Begins; also entered a second time, by way of the executor, where there is nothing to wait
     /// for: a handler is never called from within the initiating function.
@@ -33,6 +33,7 @@ class wait_operation {
         if (started_)
             return self.complete(state_->not_open, value_type{});
         started_ = true;
+        epoch_ = state_->epoch; // a deferred operation begins now, not when it was made
         self.reset_cancellation_state(boost::asio::enable_total_cancellation());
         if (!state_->descriptor.is_open())
             return boost::asio::post(state_->descriptor.get_executor(), std::move(self));
@@ -64,7 +65,7 @@ class wait_operation {
     }
 
     std::shared_ptr<wait_state<Source, Executor>> state_;
-    unsigned epoch_;
+    unsigned epoch_ = 0;
     bool started_ = false;
 };
 
