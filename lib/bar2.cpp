@@ -92,13 +92,13 @@ class attempts {
         std::string tried;
         for (const auto& line : notes_)
             tried += (tried.empty() ? "" : "; ") + line;
-        const std::error_code code = last_errno_ == EACCES   ? errc::permission_denied
-                                     : last_errno_ == EPERM  ? errc::locked_down
-                                     : last_errno_ == EMFILE ? errc::descriptor_limit
-                                     : options_.cache        ? errc::cache_mode_unavailable
-                                     : last_errno_ == 0
-                                         ? errc::bar_missing
-                                         : std::error_code{last_errno_, std::system_category()};
+        const std::error_code code =
+            last_errno_ == EACCES                            ? errc::permission_denied
+            : last_errno_ == EPERM                           ? errc::locked_down
+            : last_errno_ == EMFILE || last_errno_ == ENFILE ? errc::descriptor_limit
+            : options_.cache                                 ? errc::cache_mode_unavailable
+            : last_errno_ == 0                               ? errc::bar_missing
+                               : std::error_code{last_errno_, std::system_category()};
         f.set(code,
               formatted("{}: BAR2 cannot be mapped{}{}: {}", name_, options_.cache ? " " : "",
                         options_.cache ? to_string(*options_.cache) : std::string_view{}, tried));

@@ -195,7 +195,7 @@ std::uint64_t device::impl::take(std::uint32_t vector, failure& f) const {
 std::uint64_t device::impl::wait(std::uint32_t vector, std::chrono::milliseconds timeout,
                                  failure& f) const {
     using clock = std::chrono::steady_clock;
-    const auto deadline = deadline_after(timeout);
+    const auto deadline = timeout.count() < 0 ? clock::time_point::max() : deadline_after(timeout);
     while (true) {
         const std::uint64_t count = take(vector, f);
         if (count != 0 || f)

@@ -22,7 +22,7 @@ std::string bind_command(const pci_address& address, std::string_view driver) {
 std::string interrupt_remedy(const device_info& info) {
     if (info.iommu_group && !info.noiommu)
         return bind_command(info.address, "vfio-pci");
-    return "apt install dpdk-kmods-dkms && modprobe igb_uio intr_mode=msix && " +
+    return "apt install dpdk-kmods-dkms && modprobe igb_uio intr_mode=msix wc_activate=1 && " +
            bind_command(info.address, "igb_uio");
 }
 

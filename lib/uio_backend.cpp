@@ -228,8 +228,15 @@ int uio_backend::interrupt_fd(std::uint32_t /*vector*/) const {
 std::uint64_t uio_backend::take(std::uint32_t /*vector*/, failure& f) {
     std::uint32_t total = 0; // of all interrupts since the driver was bound
     const auto got = retry_eintr([&] { return ::read(node_.get(), &total, sizeof total); });
-    if (got == sizeof total)
-        return total - std::exchange(last_count_, total);
+    if (got == sizeof total) {
+        std::uint32_t last = last_count_;
+        // Another thread may have read a newer total, which had these rings in it.
+        while (static_cast<std::int32_t>(total - last) > 0) {
+            if (last_count_.compare_exchange_weak(last, total))
+                return total - last;
+        }
+        return 0;
+    }
     if (got < 0 && errno != EAGAIN)
         f.set(errc::device_removed, "{}: {}: the device was removed or unbound: close it",
               facts_.name, facts_.info->uio_node->path);

@@ -8,6 +8,7 @@
 #include "sysfs.hpp"
 #include "unique_fd.hpp"
 
+#include <atomic>
 #include <memory>
 
 #include <sys/types.h>
@@ -42,7 +43,7 @@ class uio_backend final : public backend {
     mapping bar2_;
     registers registers_;
     unique_fd node_; ///< /dev/uioN
-    std::uint32_t last_count_ = 0;
+    std::atomic<std::uint32_t> last_count_ = 0;
     unique_fd enable_; ///< sysfs `enable`, where this object switched the device on
     pid_t opener_;
 };

@@ -14,11 +14,13 @@
 #include <ivshmem/selector.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -69,13 +71,14 @@ class device_reference;
 /// Interrupts are hints: rings to absent peers vanish, early or masked ones may be dropped,
 /// several may become one. So wait like this: look at the memory, wait, look again.
 ///
-/// After fork() the device belongs to the parent: in the child every member but the destructor,
-/// close() and is_open() fails with errc::forked, and those release the child's copies only.
+/// After fork() the device belongs to the parent: in the child every member that can fail fails
+/// with errc::forked; the facts stay readable, and close() releases the child's copies only.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe, except that any number of threads
-/// may call ring() and the const members, and one thread a vector take() and wait(), as long as
-/// none closes, moves or destroys the device.
+/// may ring, take, wait, ask for events and peers, and call the const members, as long as none
+/// closes, moves or destroys the device. Of several threads that take the same rings or events,
+/// any one gets them.
 class IVSHMEM_API device {
   public:
     /// A closed device.
@@ -96,6 +99,17 @@ class IVSHMEM_API device {
     [[nodiscard]] static device open(const selector& which, const open_options& options,
                                      std::error_code& ec);
     [[nodiscard]] static device open(const selector& which, std::error_code& ec) {
+        return open(which, open_options{}, ec);
+    }
+    /// The same for text, as selector::parse() takes it; errc::bad_selector is reported too.
+    template <std::convertible_to<std::string_view> Text>
+    [[nodiscard]] static device open(const Text& which, const open_options& options,
+                                     std::error_code& ec) {
+        const selector parsed = selector::parse(which, ec);
+        return ec ? device{} : open(parsed, options, ec);
+    }
+    template <std::convertible_to<std::string_view> Text>
+    [[nodiscard]] static device open(const Text& which, std::error_code& ec) {
         return open(which, open_options{}, ec);
     }
 
@@ -120,7 +134,9 @@ class IVSHMEM_API device {
     /// How many vectors the device has, 0 on a plain device. How many of them can be waited for is
     /// capabilities().interrupts. Other peers may have more or fewer.
     [[nodiscard]] std::uint32_t vectors() const noexcept;
-    /// The shared memory. The view is valid until the device is closed; moving keeps it.
+    /// The shared memory. The view is valid until the device is closed; moving keeps it. vfio
+    /// holds the removal of a device back until it is closed; the uio backend cannot: there the
+    /// kernel takes the mapping away, and the next access, as the next ring(), raises SIGBUS.
     [[nodiscard]] const class memory& memory() const noexcept;
     /// @}
 
@@ -179,7 +195,6 @@ class IVSHMEM_API device {
     [[nodiscard]] int any_interrupt_fd() const;
     [[nodiscard]] int any_interrupt_fd(std::error_code& ec) const;
     /// Takes the rings of one vector that has some; in turn where several have. Never blocks.
-    /// Not together with take() or take_any() in another thread.
     /// @throws error as take().
     std::optional<interrupt_count> take_any();
     std::optional<interrupt_count> take_any(std::error_code& ec);

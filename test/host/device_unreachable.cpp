@@ -55,6 +55,15 @@ unique_fd connect_to(const std::string& path) {
 
 } // namespace
 
+TEST_CASE("text that names no device is an error_code too, where one is asked for") {
+    std::error_code ec;
+    CHECK_FALSE(ivshmem::device::open("garbage", ec).is_open());
+    CHECK(ec == errc::bad_selector);
+    CHECK_FALSE(ivshmem::device::open(std::string{"size:0"}, {}, ec).is_open());
+    CHECK(ec == errc::bad_selector);
+    CHECK_THROWS_AS(ivshmem::device::open("garbage"), ivshmem::error);
+}
+
 TEST_CASE("a socket that is not there") {
     fails(ivshmem::selector::server("/nonexistent/socket"), errc::server_unreachable,
           "/nonexistent/socket");

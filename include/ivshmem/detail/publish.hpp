@@ -15,7 +15,7 @@ inline void publish() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     asm volatile("sfence" ::: "memory");
 #elif defined(__aarch64__)
-    asm volatile("dmb oshst" ::: "memory");
+    asm volatile("dmb osh" ::: "memory"); // loads too, as a release fence has it
 #else
     __sync_synchronize();
 #endif
