@@ -34,6 +34,10 @@ void say_start(const std::string& socket, const server::region& memory,
 
 void serve(const server::options& o, ivshmem::unique_fd passed, server::daemon& background,
            ivshmem::failure& f) {
+    // Before there is anything to clean up.
+    asio::io_context io{1};
+    asio::signal_set signals{io, SIGTERM, SIGINT, SIGHUP};
+
     server::terms terms;
     terms.vectors = o.vectors;
     terms.departures = o.departures;
@@ -53,8 +57,6 @@ void serve(const server::options& o, ivshmem::unique_fd passed, server::daemon& 
     if (f)
         return;
 
-    asio::io_context io{1};
-    asio::signal_set signals{io, SIGTERM, SIGINT, SIGHUP};
     server::server::acceptor_type acceptor{io};
     acceptor.assign(asio::local::stream_protocol{}, listener.release());
     say_start(listener.name(), memory, terms);
