@@ -157,7 +157,7 @@ int main(int argc, char** argv) try {
     net::io_context io{1};
     std::exception_ptr failed;
     net::co_spawn(io, converse({std::move(device), pages, first, run, rounds}),
-                  [&](std::exception_ptr e) { failed = e; });
+                  [&](const std::exception_ptr& e) { failed = e; });
     io.run();
     if (failed)
         std::rethrow_exception(failed);

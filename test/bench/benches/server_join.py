@@ -13,5 +13,5 @@ from .programs import built, output
 
 def joins(rounds: int) -> Iterable[Comparison]:
     """256 clients of 8 vectors join and leave, beside the messages that the protocol demands"""
-    print(output(built("bench-server-join"), timeout=600), end="", flush=True)
+    print(output(built("bench-server-join"), str(rounds), timeout=600), end="", flush=True)
     return ()
