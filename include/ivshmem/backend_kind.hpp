@@ -16,10 +16,10 @@ enum class backend_kind {
     server, ///< the UNIX socket of an ivshmem server: this process is a peer of its own
 };
 
-/// "vfio", "uio" or "server".
+/// "vfio", "uio" or "server". Thread safe.
 [[nodiscard]] IVSHMEM_API std::string_view to_string(backend_kind kind) noexcept;
 
-/// The inverse of to_string().
+/// The inverse of to_string(); nothing for any other text. Thread safe.
 [[nodiscard]] IVSHMEM_API std::optional<backend_kind> parse_backend(std::string_view name) noexcept;
 
 } // namespace ivshmem

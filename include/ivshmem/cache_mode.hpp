@@ -15,7 +15,7 @@ enum class cache_mode {
     uncached,        ///< each access goes to the bus, where the hypervisor lets it
 };
 
-/// "write-back", "write-combining" or "uncached".
+/// "write-back", "write-combining" or "uncached". Thread safe.
 [[nodiscard]] IVSHMEM_API std::string_view to_string(cache_mode mode) noexcept;
 
 } // namespace ivshmem

@@ -93,8 +93,15 @@ class IVSHMEM_API device {
     /// Opens the device that `which` means: maps its registers and its memory, and sets up its
     /// interrupts, all of its vectors at once. Blocks for options.timeout at most.
     ///
-    /// @throws error with any code of errc that concerns finding and opening a device or joining a
-    ///         server, or a system error. Nothing stays open or changed after a failure.
+    /// Nothing stays open or changed after a failure.
+    ///
+    /// @throws error
+    /// Finding the device: errc::sysfs_unavailable, device_not_found, device_ambiguous,
+    /// bad_selector. What it is: protocol_unsupported, bar_missing, driver_unsuitable. Opening it:
+    /// iommu_missing, group_not_viable, device_busy, permission_denied, locked_down,
+    /// cache_mode_unavailable, position_timeout, device_gone. Joining a server: server_unreachable,
+    /// server_version, server_protocol, server_closed, timed_out. All: descriptor_limit, or a
+    /// system error (a timeout that is not positive is std::errc::invalid_argument).
     [[nodiscard]] static device open(const selector& which, const open_options& options = {});
     [[nodiscard]] static device open(const selector& which, const open_options& options,
                                      std::error_code& ec);

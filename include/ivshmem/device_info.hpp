@@ -119,6 +119,7 @@ struct device_info {
 };
 
 /// The backend that the bound driver decides on; nothing where no backend can use that driver.
+/// Thread safe.
 [[nodiscard]] IVSHMEM_API std::optional<backend_kind> backend_for(const device_info& info) noexcept;
 
 } // namespace ivshmem

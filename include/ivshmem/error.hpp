@@ -81,6 +81,7 @@ enum class errc {
 /// The category of errc, named "ivshmem". Thread safe.
 IVSHMEM_API const std::error_category& error_category() noexcept;
 
+/// For std::error_code's own use. Thread safe.
 IVSHMEM_API std::error_code make_error_code(errc e) noexcept;
 
 /// What every throwing function of the library throws.

@@ -27,6 +27,7 @@ struct event {
 };
 
 /// "peer joined", "peer left", "server gone", "removal requested" or "device error".
+/// Thread safe.
 [[nodiscard]] IVSHMEM_API std::string_view to_string(event::kind kind) noexcept;
 
 } // namespace ivshmem
