@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "formatted.hpp"
 #include "privileges.hpp"
+#include "vfio_group.hpp"
 
 #include <ivshmem/diagnosis.hpp>
 
@@ -28,13 +29,6 @@ std::string interrupt_remedy(const device_info& info) {
 
 std::string owner_command(const device_node& node) {
     return formatted("sudo chown \"$USER\" {}", node.path);
-}
-
-/// The kernel's rule (drivers/vfio, since 5.18 drivers/iommu): no function of the group may be
-/// bound to a driver that does DMA for the kernel. Bridges, pci-stub and VFIO's drivers do not.
-bool holds_group_back(const group_function& member) {
-    return !member.bridge && !member.driver.empty() && member.driver != "pci-stub" &&
-           member.driver != "pcieport" && member.driver.find("vfio") == std::string::npos;
 }
 
 diagnosis stuck(std::string problem, std::string remedy) {

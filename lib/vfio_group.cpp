@@ -68,6 +68,11 @@ unique_fd open_node(const std::string& path, failure& f) {
 
 } // namespace
 
+bool holds_group_back(const group_function& member) {
+    return !member.bridge && !member.driver.empty() && member.driver != "pci-stub" &&
+           member.driver != "pcieport" && member.driver.find("vfio") == std::string::npos;
+}
+
 std::shared_ptr<vfio_group> vfio_group::open(const device_info& info,
                                              const std::filesystem::path& root, failure& f) {
     if (!info.iommu_group || !info.vfio_node) {
@@ -107,7 +112,7 @@ void vfio_group::check_viable(const device_info& info, failure& f) const {
     if ((status.flags & VFIO_GROUP_FLAGS_VIABLE) != 0)
         return;
     for (const auto& member : info.group_members) {
-        if (!member.driver.empty() && member.driver != "vfio-pci" && !member.bridge)
+        if (holds_group_back(member))
             return f.set(errc::group_not_viable,
                          "{}: group not viable: {} is still bound to {}; "
                          "bind it to vfio-pci or unbind it",

@@ -16,6 +16,11 @@
 
 namespace ivshmem {
 
+/// Whether a function keeps its group from being viable. The kernel's rule (drivers/vfio, since
+/// 5.18 drivers/iommu): none may be bound to a driver that does DMA for the kernel, which bridges,
+/// pci-stub and VFIO's drivers do not.
+bool holds_group_back(const group_function& member);
+
 /// An IOMMU group in a container of its own (Linux, Documentation/driver-api/vfio.rst): behind an
 /// IOMMU with the type 1 interface, or VFIO's no-IOMMU group. The kernel lets a group be opened
 /// once, so devices of one group that one process opens share this.
