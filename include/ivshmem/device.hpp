@@ -228,7 +228,7 @@ class IVSHMEM_API device {
 
   private:
     friend class detail::device_reference;
-    class impl;
+    class IVSHMEM_HIDDEN impl;
 
     explicit device(std::shared_ptr<impl> opened) noexcept;
     bool try_ring(std::uint32_t peer, std::uint32_t vector) const noexcept {

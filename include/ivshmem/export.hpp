@@ -4,3 +4,5 @@
 
 /// Marks what the shared library exports; all else stays hidden.
 #define IVSHMEM_API __attribute__((visibility("default")))
+/// Marks what it hides again, inside a class that is exported.
+#define IVSHMEM_HIDDEN __attribute__((visibility("hidden")))
