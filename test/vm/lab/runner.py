@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Runs the tests of a folder: a line a test, and the totals in the last one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+import unittest
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .processes import end_on_signals
+
+
+class Progress(unittest.TestResult):
+    """Prints a line a test as it ends, and what went wrong at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed = 0
+        self.failed = 0
+        self.left_out = 0
+        self._started = 0.0
+        self._clean = True
+
+    def _line(self, test: unittest.TestCase, outcome: str) -> None:
+        seconds = time.monotonic() - self._started if self._started else 0.0
+        print(f"{outcome:4} {seconds:6.1f} s  {short_name(test)}", flush=True)
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        super().startTest(test)
+        self._started = time.monotonic()
+        self._clean = True
+
+    def addSuccess(self, test: unittest.TestCase) -> None:
+        # A test that had failed subtests also ends here in some versions of unittest.
+        if self._clean:
+            self.passed += 1
+            self._line(test, "ok")
+
+    def _fail(self, test: unittest.TestCase, error: Any) -> None:
+        if self._clean:
+            self.failed += 1
+        self._clean = False
+        self._line(test, "FAIL")
+        print("".join(f"     {line}\n" for line in _explained(error).splitlines()), flush=True)
+
+    def addFailure(self, test: unittest.TestCase, err: Any) -> None:
+        super().addFailure(test, err)
+        self._fail(test, err)
+
+    def addError(self, test: unittest.TestCase, err: Any) -> None:
+        super().addError(test, err)
+        if not isinstance(test, unittest.TestCase) or not hasattr(test, "_testMethodName"):
+            # A whole class or module could not be set up: none of its tests ran.
+            self._clean = True
+        self._fail(test, err)
+
+    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any) -> None:
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._fail(subtest, err)
+
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+        super().addSkip(test, reason)
+        self.left_out += 1
+        self._line(test, "skip")
+        print(f"     {reason}", flush=True)
+
+    def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:
+        super().addExpectedFailure(test, err)
+        self.addSuccess(test)
+
+    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
+        super().addUnexpectedSuccess(test)
+        try:
+            raise AssertionError("it passes, though it is marked as an expected failure")
+        except AssertionError:
+            self._fail(test, sys.exc_info())
+
+
+def _explained(error: Any) -> str:
+    return "".join(traceback.format_exception(*error))
+
+
+def short_name(test: unittest.TestCase) -> str:
+    """test_lab.Boot.test_reboot as lab.Boot.reboot; what is no test keeps its name."""
+    return ".".join(part.removeprefix("test_") for part in test.id().split("."))
+
+
+def tests(suite: unittest.TestSuite | unittest.TestCase) -> Iterator[unittest.TestCase]:
+    if isinstance(suite, unittest.TestCase):
+        yield suite
+    else:
+        for part in suite:
+            yield from tests(part)
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The options that every folder of tests has."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("filter", nargs="*", help="run only tests whose name contains one of these")
+    options.add_argument("--list", action="store_true", help="print the names of the tests and run none")
+    options.add_argument("-x", "--stop", action="store_true", help="stop after the first failure")
+    return options
+
+
+def run(folder: Path, options: argparse.Namespace) -> int:
+    """Run the tests of this folder that the options choose; return the status of the process."""
+    end_on_signals()
+    chosen = [
+        test
+        for test in tests(unittest.TestLoader().discover(str(folder), "test_*.py", str(folder)))
+        if not options.filter or any(part in short_name(test) or part in test.id() for part in options.filter)
+    ]
+    if options.list:
+        print("\n".join(short_name(test) for test in chosen))
+        return 0
+    if not chosen:
+        print(f"no test's name contains {' or '.join(options.filter)}; see --list", file=sys.stderr)
+        return 1
+
+    result = Progress()
+    result.failfast = options.stop
+    started = time.monotonic()
+    # One suite, so that what a class shares is set up once.
+    unittest.TestSuite(chosen).run(result)
+    print(f"{time.monotonic() - started:.0f} s")
+    skipped = f", {result.left_out} skipped" if result.left_out else ""
+    print(f"{result.passed} passed, {result.failed} failed{skipped}")
+    return 1 if result.failed else 0
+
+
+def exit_with(main: Callable[[], int]) -> None:
+    """End the process with what this function returns."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
