@@ -15,12 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import accel, kernel, machine, processes
+from . import accel, machine, processes
 from .control import Control
 from .devices import Device
 from .errors import CommandTimeout, LabError
 from .initramfs import NOBODY, boot_files
 from .job import Job, Result
+from .kernel import Kernel, stock
 from .pci import Pci
 from .qmp import Qmp
 from .workdir import Workdir
@@ -55,18 +56,21 @@ class Guest(Pci):
         spare_ports: int = 0,
         options: Sequence[str] = (),
         arch: str = "x86_64",
+        kernel: Kernel | None = None,
+        modules: Sequence[str] = machine.MODULES,
     ) -> None:
         """
         iommu: a vIOMMU with interrupt remapping, which VFIO needs on Debian's kernels.
         vfio_noiommu: a vfio module with CONFIG_VFIO_NOIOMMU instead of the kernel's own.
-        extra_modules: more modules than machine.MODULES; igb_uio is built from its source.
+        kernel: another than this machine's Debian has; arch then says nothing.
+        modules: what it can load. extra_modules: more than these; igb_uio is built from its source.
         programs: programs of the host to put into /bin, with their shared libraries.
         files: path in the guest to content, or to a path on the host.
         append: more of the kernel's command line.
         memory: MiB. spare_ports: empty ports, for `plug`. options: more QEMU arguments.
         """
         self.name = name
-        self.kernel = kernel.stock(arch)
+        self.kernel = kernel or stock(arch)
         self.arch = self.kernel.arch
         self.console = work / f"{name}.console"
         """The log of the guest's console."""
@@ -82,7 +86,7 @@ class Guest(Pci):
         self._child: subprocess.Popen[bytes] | None = None
         self._control: Control | None = None
         self._qmp: Qmp | None = None
-        image = boot_files(self.kernel, [*machine.MODULES, *extra_modules], vfio_noiommu, programs, files or {})
+        image = boot_files(self.kernel, [*modules, *extra_modules], vfio_noiommu, programs, files or {})
         image.write(self._initramfs)
 
     # -- its life -------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ USER_SPACE = "lab: user space"
 NOBODY = "nobody"
 """The guest's unprivileged user."""
 
-_FILES = Path(__file__).parent / "guest_files"
+FILES = Path(__file__).parent / "guest_files"
+"""What runs in a guest."""
 
 
 @functools.cache
@@ -65,8 +66,8 @@ class Initramfs:
         for applet in applets:
             if applet != "busybox":
                 self.link(f"/bin/{applet}", "busybox")
-        self.add("/init", (_FILES / "init").read_bytes(), 0o755)
-        self.add("/lab/agent", (_FILES / "agent").read_bytes(), 0o755)
+        self.add("/init", (FILES / "init").read_bytes(), 0o755)
+        self.add("/lab/agent", (FILES / "agent").read_bytes(), 0o755)
         self.add("/etc/passwd", f"root::0:0:root:/root:/bin/sh\n{NOBODY}::65534:65534:{NOBODY}:/:/bin/sh\n")
         self.add("/etc/group", "root:x:0:\nnogroup:x:65534:\n")
 

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Whole Debian systems: roots that are made once and cached, commands in them, and guests that boot them.
+
+    from lab.debian import DebianRoot, DebianGuest, Inside
+
+    root = DebianRoot("trixie")
+    with Inside.throwaway(root.minbase()) as inside:
+        print(inside.run("cat /etc/os-release").stdout)
+    with Workdir("example") as work, DebianGuest(work, "trixie") as guest:
+        print(guest.run("systemctl is-system-running").stdout)
+"""
+
+from .guest import DebianGuest
+from .inside import Inside, why_not
+from .root import SUITES, DebianRoot
+from .step import step
+
+__all__ = ["SUITES", "DebianGuest", "DebianRoot", "Inside", "step", "why_not"]

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Debian roots: made once with debootstrap and apt, kept in the cache, and never written to again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from .. import cache
+from ..errors import LabError
+from ..job import Result
+from . import archive
+from .inside import Inside
+from .step import step
+
+SUITES = ("bookworm", "trixie")
+
+_BOOST = {"bookworm": "libboost1.81-dev", "trixie": "libboost-dev"}
+_GUEST = (
+    # What an administrator has, ...
+    "systemd systemd-sysv udev kmod adduser pciutils driverctl bash-completion",
+    # ... somebody who writes programs, ...
+    "g++ make pkgconf",
+    # ... and what the packages need besides, so that nothing is fetched where there is no network.
+    "libpci3 libsmartcols1",
+)
+_TOOLS = "dpkg-dev fakeroot lintian blhc autopkgtest"
+
+_APT = """\
+Dir::Etc::SourceList "/run/lab/sources.list";
+Dir::Etc::SourceParts "-";
+Dir::State::Lists "/run/lab/lists";
+Dir::Cache "/run/lab/cache";
+Acquire::Languages "none";
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+"""
+# What takes time to unpack and nobody reads here; for the preparation only, not for what is installed later.
+_DPKG = """\
+force-unsafe-io
+path-exclude=/usr/share/doc/*
+path-exclude=/usr/share/man/*
+path-exclude=/usr/share/locale/*
+"""
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
+
+
+class DebianRoot:
+    def __init__(self, suite: str) -> None:
+        if suite not in SUITES:
+            raise LabError(f"suite {suite}: not known; there are: {', '.join(SUITES)}")
+        self.suite = suite
+
+    def cached(self, name: str, fill: Callable[[Path], None]) -> Path:
+        """The folder of this name in this suite's part of the cache."""
+        return cache.entry(f"debian/{self.suite}/{name}", fill)
+
+    # -- the roots ------------------------------------------------------------------------------------
+
+    def minbase(self) -> Path:
+        """What debootstrap calls minbase: dpkg, apt and what they need; no systemd and no udev."""
+
+        def fill(target: Path) -> None:
+            with step(f"{self.suite}: the minimal root"):
+                self._debootstrap(target)
+
+        return self.cached("minbase-1", fill) / "root"
+
+    def guest(self) -> Path:
+        """What a guest boots: systemd, udev, the tools of an administrator and a compiler."""
+        wanted = " ".join((*_GUEST, _BOOST[self.suite]))
+
+        def finish(root: Path) -> None:
+            # Without one systemd takes this for the first boot of all, and sets up much.
+            (root / "etc/machine-id").write_text("5e1f" * 8 + "\n", "ascii")
+
+        return self._grown("guest", f"apt-get install -y -q {wanted}", finish)
+
+    def build(self, control: Path) -> Path:
+        """What builds a package: its build dependencies, and the tools that judge it."""
+        needs = [line for line in control.read_text("utf-8").split("\n\n")[0].splitlines() if line.strip()]
+        commands = f"apt-get install -y -q {_TOOLS} && apt-get build-dep -y -q /run/lab/source"
+        return self._grown("build", commands, lambda root: None, "\n".join(needs), {"/run/lab/source/debian/control": control})
+
+    def _grown(
+        self,
+        name: str,
+        commands: str,
+        finish: Callable[[Path], None],
+        more: str = "",
+        binds: Mapping[str, Path] | None = None,
+    ) -> Path:
+        def fill(target: Path) -> None:
+            base = self.minbase()
+            with step(f"{self.suite}: the root '{name}'"), self.online(target / "root", base, binds) as run:
+                run(commands)
+                finish(target / "root")
+
+        return self.cached(f"{name}-{_digest(commands, more)}", fill) / "root"
+
+    def _debootstrap(self, target: Path) -> None:
+        mirror = archive.mine()
+        script = Path("/usr/share/debootstrap/scripts", self.suite)
+        # An older debootstrap does not know the newer suites, which are made like those before them.
+        known = script if script.exists() else script.with_name("sid")
+        with cache.scratch() as folder:
+            for name in ("lower", "work", "point"):
+                (folder / name).mkdir()
+            root = target / "root"
+            root.mkdir()
+            overlay = f"volatile,lowerdir={folder}/lower,upperdir={root},workdir={folder}/work"
+            mounted = f'mount -t overlay -o "{overlay}" overlay "{folder}/point" && debootstrap "$@"'
+            words = ["--variant=minbase", f"--keyring={mirror.keyring}", self.suite, f"{folder}/point", mirror.uri, str(known)]
+            namespaces = ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"]
+            command = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", *namespaces, "--", "sh", "-c", mounted, "sh", *words]
+            proxy = {f"{scheme}_proxy": mirror.proxy for scheme in ("http", "https") if mirror.proxy}
+            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **proxy}, check=False)
+            if done.returncode != 0:
+                raise LabError(f"debootstrap {self.suite}: {(done.stdout + done.stderr).strip()[-3000:]}")
+        # What it took from this machine, and what it fetched.
+        for name in ("etc/resolv.conf", "etc/hostname"):
+            (root / name).unlink(missing_ok=True)
+        (root / "etc/hostname").write_text("debian\n", "ascii")
+        (root / "etc/apt/sources.list").write_text("", "ascii")
+        for folder_name in ("var/lib/apt/lists", "var/cache/apt"):
+            shutil.rmtree(root / folder_name)
+            (root / folder_name).mkdir()
+        (root / "var/cache/apt/archives/partial").mkdir(parents=True)
+        (root / "var/lib/apt/lists/partial").mkdir()
+
+    # -- the archive ----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def online(
+        self, root: Path, base: Path | None = None, binds: Mapping[str, Path] | None = None
+    ) -> Iterator[Callable[[str], Result]]:
+        """Commands in a folder, with the archive at hand; first it becomes a copy of `base`, if that is given.
+
+        Nothing of how the archive is reached stays in the folder. A command that fails is tried again
+        with fresh lists of packages.
+        """
+        mirror = archive.mine()
+        if base is not None:
+            subprocess.run(["cp", "-a", str(base), str(root)], check=True)
+        lists = cache.root() / "debian" / self.suite / "lists"
+        lists.mkdir(parents=True, exist_ok=True)
+        with cache.scratch() as folder:
+            for name in ("lab/cache/archives/partial", "lab/home", "lower"):
+                (folder / name).mkdir(parents=True)
+            lab = folder / "lab"
+            shutil.copy(mirror.keyring, lab / "keyring.gpg")
+            (lab / "sources.list").write_text(mirror.source(self.suite, "/run/lab/keyring.gpg"), "utf-8")
+            (lab / "apt.conf").write_text(mirror.settings + _APT, "utf-8")
+            (lab / "home/.dpkg.cfg").write_text(_DPKG, "utf-8")
+            mounted = {"/run/lab": lab, "/run/lab/lists": lists, **(binds or {})}
+            for path in ("/etc/resolv.conf", *(["/etc/ssl/certs"] if mirror.uri.startswith("https") else [])):
+                if Path(path).exists():
+                    mounted[path] = Path(path).resolve()
+            inside = Inside(folder / "lower", root, mounted)
+            environment = {"APT_CONFIG": "/run/lab/apt.conf", "HOME": "/run/lab/home"}
+
+            def run(command: str) -> Result:
+                result = inside.run(command, network=True, env=environment, check=False)
+                if result.rc == 0:
+                    return result
+                inside.run("apt-get update -q", network=True, env=environment)
+                return inside.run(command, network=True, env=environment)
+
+            if not any(lists.glob("*Packages*")):
+                inside.run("apt-get update -q", network=True, env=environment)
+            yield run
+            (root / "etc/resolv.conf").unlink(missing_ok=True)
+
+    def download(self, packages: Sequence[str], target: Path) -> None:
+        """Fetch packages, without what they depend on, into a folder."""
+        with cache.scratch() as folder:
+            command = f"cd /run/download && apt-get download -q {' '.join(packages)}"
+            with self.online(folder / "root", self.minbase(), {"/run/download": target}) as run:
+                run(command)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""A line for each step that takes long."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def step(what: str) -> Iterator[None]:
+    """Tell what is being done, and in the end how long it took. Steps do not nest."""
+    began = time.monotonic()
+    print(f"     {what} ...", end="", flush=True)
+    try:
+        yield
+    except BaseException:
+        print(f" failed after {time.monotonic() - began:.1f} s", flush=True)
+        raise
+    print(f" {time.monotonic() - began:.1f} s", flush=True)
