@@ -13,9 +13,9 @@ TEST_CASE("-h shows every option, its default, and the exit codes") {
     const outcome o = run_server({option});
     CHECK(o.code == 0);
     for (const char* text :
-         {"-h,--help", "-v,--verbose", "-F,--foreground", "-p,--pid-file", "-S,--socket",
-          "-M,--shm-name", "-m,--directory", "-l,--size", "-n,--vectors", "--max-clients",
-          "--no-departures", "--stall-timeout", "/tmp/ivshmem_socket",
+         {"-h,--help", "-c,--config", "-v,--verbose", "-F,--foreground", "-p,--pid-file",
+          "-S,--socket", "-M,--shm-name", "-m,--directory", "-l,--size", "-n,--vectors",
+          "--max-clients", "--no-departures", "--stall-timeout", "/tmp/ivshmem_socket",
           "/var/run/ivshmem-server.pid", "4194304", "sealed memfd", "Exit codes: 0"})
         CHECK(has(o.output, text));
     const outcome version = run_server({"-V"});

@@ -2,10 +2,16 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "options.hpp"
 
+#include "config_file.hpp"
+#include "log.hpp"
+
 #include <CLI/CLI.hpp>
 
+#include <array>
+#include <charconv>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 
 namespace server {
 
@@ -21,6 +27,9 @@ The memory is a sealed memfd, which no client can shrink under the others, unles
 -M or -m asks for a name or a directory. (QEMU's server creates the POSIX shared
 memory object "ivshmem" by default: -M ivshmem does the same.) A size that is no
 power of two is rounded up, because a PCI BAR has to be one.
+
+A configuration file has a line "vectors = 4" for each option, by its long name,
+and comments after #; the command line overrides it. See ivshmem-server(8).
 
 A socket passed by systemd (LISTEN_FDS) is used instead of -S and not removed.
 Readiness is reported to systemd (NOTIFY_SOCKET). As a daemon the server writes
@@ -44,8 +53,24 @@ CLI::Validator between(unsigned least, unsigned most) {
     return CLI::Range(least, most).description("");
 }
 
+CLI::Validator not_empty() {
+    return {[](const std::string& value) { return value.empty() ? "the name is empty" : ""; }, "",
+            "not empty"};
+}
+
+/// Of a size in bytes.
+std::string wrong_size(const std::string& bytes) {
+    constexpr std::uint64_t most = std::uint64_t{1} << 62;
+    std::uint64_t size = 0;
+    const auto parsed = std::from_chars(bytes.data(), bytes.data() + bytes.size(), size);
+    if (parsed.ec != std::errc{} || size > most)
+        return "no memory is larger than 4 EiB";
+    return size == 0 ? "the shared memory cannot have 0 bytes" : "";
+}
+
 /// What parse() has to look at again.
 struct raw {
+    std::string config;
     std::string directory_or_name;
     bool no_departures = false;
 };
@@ -54,6 +79,9 @@ void declare_common(CLI::App& app, options& o, raw& r) {
     app.set_help_flag("-h,--help", "Show this help");
     app.set_version_flag("-V,--version", "ivshmem-server " IVSHMEM_VERSION, "Show the version");
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast); // as getopt does
+    app.add_option("-c,--config", r.config, "Read options from this file too")
+        ->check(not_empty())
+        ->type_name("FILE");
     app.add_flag("-v,--verbose", o.verbose, "Say more about what happens");
     app.add_flag("-F,--foreground", o.foreground, "Do not become a daemon");
     app.add_option("-p,--pid-file", o.pid_file, "Where a daemon writes its process id")
@@ -61,22 +89,21 @@ void declare_common(CLI::App& app, options& o, raw& r) {
         ->type_name("FILE");
     app.add_option("-S,--socket", o.socket, "The UNIX socket to listen on")
         ->capture_default_str()
+        ->check(not_empty())
         ->type_name("PATH");
-    const CLI::Validator not_empty{
-        [](const std::string& value) { return value.empty() ? "the name is empty" : ""; }, "",
-        "not empty"};
     auto* const name =
         app.add_option("-M,--shm-name", o.shm_name, "Use this POSIX shared memory object")
-            ->check(not_empty)
+            ->check(not_empty())
             ->type_name("NAME");
     app.add_option("-m,--directory", r.directory_or_name,
                    "Use an unnamed file in this directory, such as a hugetlbfs;\n"
                    "a word that is no directory and has no slash is a NAME as for -M")
-        ->check(not_empty)
+        ->check(not_empty())
         ->type_name("DIR|NAME")
         ->excludes(name);
     app.add_option("-l,--size", o.size, "Bytes of shared memory; suffixes K, M, G")
         ->transform(CLI::AsSizeValue(false).description(""))
+        ->check(CLI::Validator{wrong_size, "", "size"})
         ->capture_default_str()
         ->type_name("SIZE");
     app.add_option("-n,--vectors", o.vectors,
@@ -104,28 +131,64 @@ void declare_own(CLI::App& app, options& o, raw& r) {
                  "is unplugged after any peer has left");
 }
 
-} // namespace
+/// Takes a line of a configuration file as the option that it stands for.
+void take(const std::string& path, const setting& s, options& o, raw& r, ivshmem::failure& f) {
+    CLI::App app;
+    declare_common(app, o, r);
+    declare_own(app, o, r);
+    const std::string option = "--" + s.key + "=" + s.value;
+    const std::array<const char*, 2> line{"ivshmem-server", option.c_str()};
+    try {
+        app.parse(static_cast<int>(line.size()), line.data());
+    } catch (const CLI::ParseError&) {
+        refuse(path, s, f); // CLI11 cannot know of the file
+    }
+}
 
-std::variant<options, int> parse(int argc, const char* const* argv) {
-    options o;
-    raw r;
+/// The exit code, where there is no more to do.
+std::optional<int> take_command_line(int argc, const char* const* argv, options& o, raw& r) {
     CLI::App app{description, "ivshmem-server"};
     app.footer(footer);
     declare_common(app, o, r);
     declare_own(app, o, r);
     try {
         app.parse(argc, argv);
-        if (o.size == 0)
-            throw CLI::ValidationError("--size", "the shared memory cannot have 0 bytes");
-        if (o.size > std::uint64_t{1} << 62)
-            throw CLI::ValidationError("--size", "no memory is larger than 4 EiB");
-        if (o.socket.empty())
-            throw CLI::ValidationError("--socket", "the path is empty");
     } catch (const CLI::Success& e) {
         return app.exit(e);
     } catch (const CLI::ParseError& e) {
         std::cerr << "ivshmem-server: " << e.what() << "\nTry 'ivshmem-server -h'.\n";
         return 1;
+    }
+    // What the file says of it is overridden too.
+    if (app.count("--shm-name") != 0)
+        r.directory_or_name.clear();
+    if (app.count("--directory") != 0)
+        o.shm_name.clear();
+    return std::nullopt;
+}
+
+} // namespace
+
+std::variant<options, int> parse(int argc, const char* const* argv) {
+    options o;
+    raw r;
+    if (const auto code = take_command_line(argc, argv, o, r))
+        return *code;
+    if (const std::string path = r.config; !path.empty()) {
+        o = {};
+        r = {};
+        ivshmem::failure f;
+        for (const setting& s : read_settings(path, f)) {
+            if (!f)
+                take(path, s, o, r, f);
+        }
+        if (f) {
+            log::error("{}", f.message());
+            return 1;
+        }
+        // Once more: it counts for more than the file.
+        if (const auto code = take_command_line(argc, argv, o, r))
+            return *code;
     }
     o.departures = !r.no_departures;
     if (!r.directory_or_name.empty())

@@ -11,7 +11,7 @@ namespace server {
 inline constexpr unsigned most_vectors = 256;
 inline constexpr unsigned most_clients = 65536;
 
-/// What the command line asks for.
+/// What the command line asks for, and the configuration file that it names.
 struct options {
     bool verbose = false;
     bool foreground = false;

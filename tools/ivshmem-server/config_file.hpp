@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "failure.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace server {
+
+/// A line "KEY = VALUE" of a configuration file. The key is a long option's name.
+struct setting {
+    unsigned line = 0;
+    std::string key;
+    std::string value;
+    std::string_view takes; ///< which values the key takes, for messages
+};
+
+/// The settings of a file, each key at most once. That numbers are numbers and in range is left to
+/// whoever knows the options; see refuse().
+std::vector<setting> read_settings(const std::string& path, ivshmem::failure& f);
+
+/// Says that the key does not take this value, and which ones it does.
+void refuse(const std::string& path, const setting& s, ivshmem::failure& f);
+
+} // namespace server
