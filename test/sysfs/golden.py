@@ -29,6 +29,9 @@ def normal(arguments, text):
     """JSON without regard to its layout, and no names from pci.ids, which may not be there."""
     if "-J" in arguments and text:
         text = json.dumps(json.loads(text), indent=1) + "\n"
+    if "-n" in arguments:
+        # Newer libsmartcols makes no room for headings that it does not print.
+        text = re.sub(" {2,}", " ", text)
     return re.sub(r"(?m)^(\t(?:Device|Subsystem|Class): [^,\n]*), .*$", r"\1, NAME", text)
 
 
