@@ -34,7 +34,8 @@ std::vector<ivshmem::device_info> select(const std::vector<std::string>& texts,
     std::vector<bool> wanted(devices.size());
     for (const auto& text : texts) {
         try {
-            const auto& device = ivshmem::selector{text}.choose(devices);
+            const ivshmem::selector selector{text};
+            const auto& device = selector.choose(devices);
             wanted[static_cast<std::size_t>(&device - devices.data())] = true;
         } catch (const ivshmem::error& e) {
             if (e.code() != ivshmem::errc::device_not_found)
