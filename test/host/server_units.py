@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""server_units.py TOP SERVER BINDIR SYSCONFDIR SERVICE SOCKET: what is packaged around the server, its
+units, example configuration and completion, compared with the server itself."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+failed = passed = skipped = 0
+
+
+def check(what, good, complaint=""):
+    global failed, passed
+    passed += bool(good)
+    failed += not good
+    if not good:
+        print(f"not ok {what}: {complaint}", file=sys.stderr)
+
+
+def run(*command, **options):
+    return subprocess.run(command, text=True, capture_output=True, check=False, **options)
+
+
+def lines(unit, key):
+    return re.findall(rf"(?m)^{key}=(.*)$", unit)
+
+
+def check_units(service, socket, bindir, sysconfdir, options):
+    program, *arguments = lines(service, "ExecStart")[0].split()
+    check("the program", program == f"{bindir}/ivshmem-server", program)
+    config = f"{sysconfdir}/ivshmem/%i.conf"
+    check("the configuration", arguments[-1] == config and lines(socket, "AssertPathExists") == [config], arguments)
+    for option in arguments[:-1]:
+        check("an option of the service", option in options, f"{option}: the server has no such option")
+    check("the socket that the service belongs to", lines(service, "BindsTo") == ["ivshmem-server@%i.socket"])
+    check("no path is left to configure", "@bindir@" not in service and "@sysconfdir@" not in service + socket)
+
+
+def verify_units(service, socket, server, config):
+    """Asks systemd, with paths in place of those that are not installed yet."""
+    global skipped
+    if not shutil.which("systemd-analyze"):
+        print("skip: systemd-analyze is not installed")
+        skipped += 1
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        units = []
+        for name, text in (("service", service), ("socket", socket)):
+            text = re.sub("(?m)^ExecStart=\\S*", f"ExecStart={server}", text).replace(config, "/dev/null")
+            template = pathlib.Path(folder, f"ivshmem-server@.{name}")
+            template.write_text(text)
+            instance = pathlib.Path(folder, f"ivshmem-server@region.{name}")
+            instance.symlink_to(template.name)
+            units.append(str(instance))
+        verified = run("systemd-analyze", "verify", "--man=no", *units)
+        # It has remarks about units of the machine too.
+        wrong = [line for line in verified.stderr.splitlines() if "ivshmem" in line]
+        check("systemd-analyze verify", not wrong, "\n".join(wrong))
+        secure = run("systemd-analyze", "security", "--offline=yes", "--threshold=15", "--no-pager", units[0])
+        if "unrecognized option" in secure.stderr:
+            skipped += 1
+        else:
+            check("systemd-analyze security", secure.returncode == 0, (secure.stdout + secure.stderr)[-300:])
+
+
+def check_example(server, text, options):
+    """The example has every key, each with a value that the server takes."""
+    keys = re.findall(r"(?m)^#([a-z][a-z-]*) = ", text)
+    not_keys = {"--config", "--foreground", "--help", "--version"}
+    check("the keys of the example", {f"--{key}" for key in keys} == options - not_keys, keys)
+    check("the example changes nothing", not re.search(r"(?m)^[^#\n]", text))
+    for line in re.findall(r"(?m)^#([a-z][a-z-]* = .*)$", text):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write(line)
+            file.flush()
+            said = run(server, "-F", "-c", file.name, "-S", "/nonexistent/socket").stderr
+            # Nothing else is wrong before.
+            check("a line of the example", said.startswith("ivshmem-server: /nonexistent/socket: "), said)
+
+
+def completed(script, typed, prelude=""):
+    """What bash offers for the last of the words; unset variables are errors in it."""
+    words = " ".join(f"'{word}'" for word in typed)
+    line = " ".join(typed).replace(" = ", "=").replace(" =", "=")  # where bash breaks words
+    shell = run("bash", "--norc", "-uc", f"""{prelude}
+        . '{script}'
+        COMP_WORDS=({words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        COMP_LINE='{line}' COMP_POINT=${{#COMP_LINE}} COMP_TYPE=9 COMP_KEY=9
+        _ivshmem_server && printf '%s\\n' ${{COMPREPLY[@]+"${{COMPREPLY[@]}}"}}""")
+    check(f"completion of {typed} is silent", not shell.stderr, shell.stderr)
+    return set(shell.stdout.split())
+
+
+def check_completion(script, options, prelude):
+    offered = completed(script, ["ivshmem-server", ""], prelude)
+    check("the options offered", {o for o in offered if o.startswith("--")} == options, offered ^ options)
+    with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile(dir="/dev/shm") as shm:
+        pathlib.Path(folder, "file").touch()
+        pathlib.Path(folder, "folder").mkdir()
+        file, directory, name = f"{folder}/file", f"{folder}/folder", pathlib.Path(shm.name).name
+        for typed, offers in (
+            (["--ver"], {"--verbose", "--version"}),
+            (["-v", "--max"], {"--max-clients"}),
+            (["-c", f"{folder}/f"], {file, directory}),
+            (["--config", "=", f"{folder}/fi"], {file}),
+            (["-S", f"{folder}/fi"], {file}),
+            (["-p", f"{folder}/fi"], {file}),
+            (["-m", f"{folder}/f"], {directory}),
+            (["-M", name[:-1]], {name}),
+            (["--size", ""], set()),
+            (["-n", ""], set()),
+            (["--max-clients", "="], set()),
+            (["--stall-timeout", ""], set()),
+        ):
+            reply = completed(script, ["ivshmem-server", *typed], prelude)
+            check(f"completion of {typed}", reply == offers, reply)
+
+
+def main(top, server, bindir, sysconfdir, service, socket):
+    global skipped
+    server = str(pathlib.Path(server).resolve())
+    options = set(re.findall(r"(?m)^ .{0,12}(--[a-z][a-z-]*)", run(server, "--help").stdout))
+    check("--help names options", "--config" in options, options)
+    here = pathlib.Path(top, "tools/ivshmem-server")
+    units = pathlib.Path(service).read_text(), pathlib.Path(socket).read_text()
+    check_units(*units, bindir, sysconfdir, options)
+    verify_units(*units, server, f"{sysconfdir}/ivshmem/%i.conf")
+    check_example(server, (here / "example.conf").read_text(), options)
+    check_completion(here / "ivshmem-server.bash", options, "")
+    helpers = pathlib.Path("/usr/share/bash-completion/bash_completion")
+    if helpers.exists():
+        # It does not survive set -u itself.
+        check_completion(here / "ivshmem-server.bash", options, f"set +u; . {helpers}; set -u")
+    else:
+        print("skip: bash-completion is not installed")
+        skipped += 1
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
