@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "device_reader.hpp"
 
+#include "permission.hpp"
+
 #include <algorithm>
 #include <limits>
 
@@ -22,6 +24,7 @@ device_node look_at(std::string path) {
     node.exists = may(F_OK);
     node.readable = node.exists && may(R_OK);
     node.writable = node.exists && may(W_OK);
+    node.group = permitted_group(path);
     node.path = std::move(path);
     return node;
 }

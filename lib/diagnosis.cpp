@@ -27,7 +27,9 @@ std::string interrupt_remedy(const device_info& info) {
            bind_command(info.address, "igb_uio");
 }
 
-std::string owner_command(const device_node& node) {
+std::string access_command(const device_node& node) {
+    if (!node.group.empty())
+        return formatted("sudo adduser \"$USER\" {}, and log in again", node.group);
     return formatted("sudo chown \"$USER\" {}", node.path);
 }
 
@@ -52,7 +54,7 @@ diagnosis diagnose_vfio(const device_info& info, const privileges& may) {
         return stuck(node.path + ": is not there, although vfio-pci is bound",
                      "udevadm trigger (in a container: give it the node, docker run --device)");
     if (!node.usable())
-        return stuck(node.path + ": this process may not open it", owner_command(node));
+        return stuck(node.path + ": this process may not open it", access_command(node));
     if (info.noiommu && !may.raw_io)
         return stuck(node.path + ": a no-IOMMU group needs CAP_SYS_RAWIO",
                      "sudo, or AmbientCapabilities=CAP_SYS_RAWIO in the systemd unit");
@@ -83,7 +85,7 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
         result.problem = node->path + ": this process may not open it";
         result.remedy = info.iommu_group && !info.noiommu && !bound
                             ? bind_command(info.address, "vfio-pci")
-                            : owner_command(*node);
+                            : access_command(*node);
         return result;
     }
     if (!doorbell)
@@ -92,7 +94,7 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
         const auto& node = bound && info.uio_node ? info.uio_node : info.resource0;
         result.problem = node ? node->path + ": this process may not open it, so it cannot ring"
                               : "sysfs shows no resource0: the doorbell cannot be reached";
-        result.remedy = node ? owner_command(*node) : interrupt_remedy(info);
+        result.remedy = node ? access_command(*node) : interrupt_remedy(info);
         return result;
     }
     if (info.driver == "igb_uio") {
@@ -104,7 +106,7 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
         else if (info.vectors.value_or(1) > 1)
             result.problem = formatted("igb_uio delivers vector 0 only, of {}", *info.vectors);
         if (!result.problem.empty())
-            result.remedy = info.uio_node && !result.can_interrupt ? owner_command(*info.uio_node)
+            result.remedy = info.uio_node && !result.can_interrupt ? access_command(*info.uio_node)
                             : info.iommu_group && !info.noiommu
                                 ? bind_command(info.address, "vfio-pci")
                                 : "start the VM with a vIOMMU (QEMU: -device "

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "server_connection.hpp"
 
+#include "permission.hpp"
+
 #include <cstring>
 #include <thread>
 
@@ -49,10 +51,8 @@ unique_fd connect_to_server(const std::string& path, clock::time_point deadline,
                   "ivshmem-server -F -S {}",
                   path, std::strerror(number), path);
         else if (number == EACCES || number == EPERM)
-            f.set(errc::permission_denied,
-                  "{}: permission denied: you need write permission on "
-                  "the socket; chgrp GROUP {} && chmod g+w {}",
-                  path, path, path);
+            f.set(errc::permission_denied, "{}: permission denied: {}", path,
+                  permission_remedy(path));
         else
             f.set_errno(number, "{}: connect", path);
         return {};

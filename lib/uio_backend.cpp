@@ -3,6 +3,7 @@
 #include "uio_backend.hpp"
 
 #include "bar2.hpp"
+#include "permission.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -22,10 +23,7 @@ unique_fd open_guarded(const std::string& path, int flags, failure& f) {
         return fd;
     const int number = errno;
     if (number == EACCES || number == EPERM)
-        f.set(errc::permission_denied,
-              "{}: permission denied: run as root, or give your group the file: chgrp GROUP {} && "
-              "chmod g+rw {}",
-              path, path, path);
+        f.set(errc::permission_denied, "{}: permission denied: {}", path, permission_remedy(path));
     else if (number == EMFILE || number == ENFILE)
         f.set(errc::descriptor_limit, "{}: too many open files; raise the limit (ulimit -n)", path);
     else
@@ -85,9 +83,11 @@ uio_backend::~uio_backend() {
 void uio_backend::switch_on(failure& f) {
     const std::string path = sysfs_.path("enable");
     unique_fd fd = open_guarded(path, O_WRONLY, f);
+    if (f.code() == errc::permission_denied && facts_.info->enabled)
+        f.clear(); // somebody switched it on for us
     if (f)
         return;
-    if (retry_eintr([&] { return ::pwrite(fd.get(), "1", 1, 0); }) != 1)
+    if (fd && retry_eintr([&] { return ::pwrite(fd.get(), "1", 1, 0); }) != 1)
         return f.set_errno(errno, "{}: switching the device on", path);
     enable_ = std::move(fd);
     if (facts_.info->type != device_type::plain)
@@ -146,7 +146,7 @@ bool uio_backend::node_has_interrupt() const {
 
 std::string uio_backend::why_no_interrupts() const {
     const device_info& info = *facts_.info;
-    const std::string cure = info.iommu_group
+    const std::string cure = info.iommu_group && !info.noiommu
                                  ? formatted("driverctl set-override {} vfio-pci", facts_.name)
                                  : formatted("driverctl set-override {} igb_uio (package "
                                              "dpdk-kmods-dkms; vector 0 only), or give the VM a "

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "vfio_group.hpp"
 
+#include "permission.hpp"
+
 #include <map>
 #include <mutex>
 
@@ -38,10 +40,7 @@ unique_fd open_node(const std::string& path, failure& f) {
               path);
         break;
     case EACCES:
-        f.set(errc::permission_denied,
-              "{}: permission denied: run as root, or give your group "
-              "the node: chgrp GROUP {} && chmod g+rw {}",
-              path, path, path);
+        f.set(errc::permission_denied, "{}: permission denied: {}", path, permission_remedy(path));
         break;
     case EPERM:
         f.set(errc::permission_denied,

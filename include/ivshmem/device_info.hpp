@@ -51,6 +51,7 @@ struct device_node {
     bool exists = false;
     bool readable = false; ///< by the effective user
     bool writable = false;
+    std::string group{}; ///< whose members may use it; empty where only the owner may
 
     [[nodiscard]] bool usable() const noexcept { return readable && writable; }
 };

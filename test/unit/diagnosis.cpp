@@ -74,6 +74,12 @@ TEST_CASE("vfio-pci: what stands in the way is named with its remedy") {
         check(diagnose(info, nobody), false, false, false, "/dev/vfio/7: this process may not",
               "chown \"$USER\" /dev/vfio/7");
     }
+    SECTION("no permission, but a group that has it") {
+        info.vfio_node = node("/dev/vfio/7", false);
+        info.vfio_node->group = "ivshmem";
+        check(diagnose(info, nobody), false, false, false, "/dev/vfio/7: this process may not",
+              "adduser \"$USER\" ivshmem");
+    }
     SECTION("a node that is only readable") {
         info.vfio_node->writable = false;
         check(diagnose(info, nobody), false, false, false, "/dev/vfio/7: this process may not",

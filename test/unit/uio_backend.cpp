@@ -184,6 +184,20 @@ TEST_CASE("files that are not there or may not be opened") {
         CHECK(has(what, file));
         CHECK(has(what, "chgrp"));
     }
+    SECTION("enable may not be opened, but somebody has switched the device on") {
+        fake_tree::write(tree.pci / "enable", "1\n");
+        std::filesystem::permissions(tree.root, std::filesystem::perms::all);
+        for (const auto* file : {"resource0", "resource2", "resource2_wc"})
+            std::filesystem::permissions(tree.pci / file, std::filesystem::perms::all);
+        {
+            const test::as_nobody nobody;
+            auto dev = tree.open();
+            CHECK(dev.description() == "uio, no driver");
+            dev.ring(9, 3);
+        }
+        CHECK(tree.get_register(12) == 0x90003);
+        CHECK(fake_tree::read(tree.pci / "enable") == "1\n");
+    }
 }
 
 TEST_CASE("a device that uio_pci_generic holds says that no interrupt can come") {
