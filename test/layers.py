@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """Run the tests, layer by layer; the last line has the totals. Started by `run`.
 
-Catch2 programs count by their test cases, other programs of meson's as one test each, the VM layer
-by its tests, and the style layer by its checks.
+Catch2 programs count by their test cases, other programs of meson's as one test each, the VM layer and
+the packages by their tests, and the style layer by its checks.
 """
 
 from __future__ import annotations
@@ -177,10 +177,11 @@ def style() -> Totals:
 # -- virtual machines ---------------------------------------------------------------------------------
 
 
-def vm() -> Totals:
+def with_runner(script: str) -> Totals:
+    """A layer of its own runner, whose last line has its totals."""
     if not build(BUILD, [], {"CXX": "g++"}):
         return FAILED
-    child = subprocess.Popen([sys.executable, TOP / "test/vm/run"], cwd=TOP, stdout=subprocess.PIPE, text=True,
+    child = subprocess.Popen([sys.executable, TOP / script], cwd=TOP, stdout=subprocess.PIPE, text=True,
                              env={**os.environ, "IVSHMEM_BUILD": str(BUILD)})
     assert child.stdout is not None
     totals = Totals()
@@ -193,9 +194,18 @@ def vm() -> Totals:
     return totals
 
 
+def vm() -> Totals:
+    return with_runner("test/vm/run")
+
+
+def packages() -> Totals:
+    return with_runner("test/packages/run")
+
+
 LAYERS: dict[str, tuple[str, Callable[[], Totals]]] = {
     "host": ("pure tests, captured sysfs trees, whole programs on this machine (GCC)", host),
     "vm": ("real devices in real guests", vm),
+    "packages": ("the Debian packages, built and installed in clean Debian 12 and 13", packages),
     "asan": ("the host layer under AddressSanitizer and UndefinedBehaviorSanitizer (clang)", asan),
     "tsan": ("the programs of the host layer under ThreadSanitizer (clang)", tsan),
     "style": ("SPDX tags, clang-format, clang-tidy", style),
@@ -203,7 +213,7 @@ LAYERS: dict[str, tuple[str, Callable[[], Totals]]] = {
 
 
 def main() -> int:
-    names = "\n".join(f"  {name:6} {what}" for name, (what, _) in LAYERS.items())
+    names = "\n".join(f"  {name:8} {what}" for name, (what, _) in LAYERS.items())
     parser = argparse.ArgumentParser(prog="test/run", description=__doc__, epilog=f"layers:\n{names}",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("layer", nargs="*", help="run only these; all without one")
@@ -221,7 +231,7 @@ def main() -> int:
         began = time.monotonic()
         counted = LAYERS[name][1]()
         totals += counted
-        lines.append(f"{name:6} {time.monotonic() - began:5.0f} s  {counted}")
+        lines.append(f"{name:8} {time.monotonic() - began:5.0f} s  {counted}")
     print("\n".join(["==", *lines]))
     print(totals)
     return 1 if totals.failed or totals.passed == 0 else 0

@@ -109,13 +109,16 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return options
 
 
-def run(folder: Path, options: argparse.Namespace) -> int:
-    """Run the tests of this folder that the options choose; return the status of the process."""
+def run(
+    folder: Path, options: argparse.Namespace, wanted: Callable[[unittest.TestCase], bool] = lambda test: True
+) -> int:
+    """Run the tests of this folder that the options choose and that are wanted; return the process's status."""
     end_on_signals()
     chosen = [
         test
         for test in tests(unittest.TestLoader().discover(str(folder), "test_*.py", str(folder)))
-        if not options.filter or any(part in short_name(test) or part in test.id() for part in options.filter)
+        if wanted(test)
+        and (not options.filter or any(part in short_name(test) or part in test.id() for part in options.filter))
     ]
     if options.list:
         print("\n".join(short_name(test) for test in chosen))

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The project's packages, built in a clean root of a suite: once for the same files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import cache
+from lab.debian import DebianRoot, Inside, step
+
+TOP = Path(__file__).resolve().parents[2]
+_KEPT = 3
+"""Builds that stay in the cache, a suite."""
+
+# The packages once more, with a version that comes just before theirs.
+_PREVIOUS = """
+set -eu
+cd /build
+mkdir previous
+for deb in *.deb; do
+    case $deb in *-dbgsym_*) continue ;; esac
+    rm -rf tree
+    dpkg-deb -R "$deb" tree
+    version=$(sed -n 's/^Version: //p' tree/DEBIAN/control)
+    # Its own version, and where the packages ask for each other in exactly this one.
+    sed -i "s/^Version: .*/&~previous/; s/(= $version)/(= $version~previous)/g" tree/DEBIAN/control
+    dpkg-deb --root-owner-group -Znone -b tree previous >/dev/null
+done
+rm -rf tree
+"""
+
+
+@dataclass(frozen=True)
+class Built:
+    suite: str
+    folder: Path
+    """All that dpkg-buildpackage made, previous/ with the packages under a lower version, and Packages for apt."""
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "build.log"
+
+    @property
+    def changes(self) -> Path:
+        (found,) = self.folder.glob("*.changes")
+        return found
+
+    @property
+    def source(self) -> Path:
+        (found,) = self.folder.glob("*.dsc")
+        return found
+
+    def debs(self) -> dict[str, Path]:
+        """The packages by their names, without those of the debugging symbols."""
+        found = {path.name.partition("_")[0]: path for path in sorted(self.folder.glob("*.deb"))}
+        return {name: path for name, path in found.items() if not name.endswith("-dbgsym")}
+
+    def version(self) -> str:
+        match = re.search(r"^Version: (.*)$", self.changes.read_text("utf-8"), re.MULTILINE)
+        assert match is not None
+        return match[1]
+
+
+def _tracked() -> list[str]:
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+    listed = subprocess.run(command, cwd=TOP, capture_output=True, check=True).stdout.decode()
+    return sorted(name for name in listed.split("\0") if name and (TOP / name).is_file())
+
+
+def _executable(path: Path) -> bool:
+    return bool(path.stat().st_mode & stat.S_IXUSR)
+
+
+def _options() -> str:
+    """What the build is asked for; the caller's own DEB_BUILD_OPTIONS are added."""
+    return f"parallel={os.cpu_count() or 1} {os.environ.get('DEB_BUILD_OPTIONS', '')}".strip()
+
+
+def _digest(names: list[str], root: Path) -> str:
+    sum_ = hashlib.sha256(f"{root.parent.name} {_options()}".encode())
+    for name in names:
+        sum_.update(f"{name}\0{_executable(TOP / name)}\0".encode() + hashlib.sha256((TOP / name).read_bytes()).digest())
+    return sum_.hexdigest()[:16]
+
+
+def _copy(names: list[str], target: Path) -> None:
+    """The files as a fresh clone has them, whatever the permissions here."""
+    for name in names:
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(TOP / name, path)
+        path.chmod(0o755 if _executable(TOP / name) else 0o644)
+
+
+def build(suite: str) -> Built:
+    """The packages of the checkout's tracked files."""
+    root = DebianRoot(suite)
+    base = root.build(TOP / "debian/control")
+    names = _tracked()
+    folder = root.cached(f"built-{_digest(names, base)}", lambda target: _build(suite, base, names, target))
+    os.utime(folder)
+    for old in sorted(folder.parent.glob("built-*"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return Built(suite, folder)
+
+
+def _build(suite: str, base: Path, names: list[str], target: Path) -> None:
+    # Meson uses ccache where there is one: a build after a small change takes a fraction of the first.
+    ccache = cache.root() / "debian" / suite / "ccache"
+    ccache.mkdir(exist_ok=True)
+    with Inside.throwaway(base, {"/var/cache/ccache": ccache}) as inside, step(f"{suite}: the packages"):
+        tree = inside.upper / "build/libivshmem"
+        _copy(names, tree)
+        inside.run("useradd --create-home builder && chown -R builder: /build /var/cache/ccache")
+        log = tree.parent / "build.log"
+        try:
+            inside.run(
+                "cd /build/libivshmem && dpkg-buildpackage -us -uc", user="builder", log=log,
+                env={"DEB_BUILD_OPTIONS": _options(), "CCACHE_DIR": "/var/cache/ccache"},
+            )  # fmt: skip
+        except BaseException:
+            kept = cache.root() / "debian" / suite / "failed-build.log"
+            shutil.copyfile(log, kept)
+            print(f"\n     the log is kept in {kept}", flush=True)
+            raise
+        inside.run(_PREVIOUS)
+        for path in tree.parent.iterdir():
+            if path != tree:
+                shutil.move(path, target / path.name)
+    subprocess.run(["chown", "-R", "root:root", target], check=True)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""A repository for apt that needs no network: the packages, and all that a minimal system lacks for them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from build import TOP, Built
+from lab import cache
+from lab.debian import DebianRoot, Inside, step
+
+PLACE = "/srv/packages"
+"""Where systems under test see it."""
+
+SOURCE = f"deb [trusted=yes] file:{PLACE} ./\n"
+
+
+def _needs(built: Built) -> str:
+    """What the packages say that they depend on."""
+    shown = []
+    for path in built.debs().values():
+        command = ["dpkg-deb", "-f", str(path), "Pre-Depends", "Depends"]
+        shown.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return "\n".join(shown)
+
+
+def _closure(built: Built) -> Path:
+    """The packages that a minimal system must have besides ours, as files."""
+    root = DebianRoot(built.suite)
+
+    def fill(target: Path) -> None:
+        binds = {"/run/built": built.folder, "/run/closure": target}
+        debs = " ".join(f"/run/built/{path.name}" for path in built.debs().values())
+        fetch = f"apt-get install -y -q --download-only {debs} && cp /run/lab/cache/archives/*.deb /run/closure/"
+        with step(f"{built.suite}: what the packages depend on"), cache.scratch() as folder:
+            with root.online(folder / "root", root.minbase(), binds) as run:
+                run(fetch)
+
+    return root.cached(f"closure-{hashlib.sha256(_needs(built).encode()).hexdigest()[:12]}", fill)
+
+
+def repository(built: Built) -> Path:
+    """The folder to show to a system at PLACE."""
+    root = DebianRoot(built.suite)
+    closure = _closure(built)
+
+    def fill(target: Path) -> None:
+        for name, paths in {
+            "built": built.debs().values(),
+            "previous": (built.folder / "previous").glob("*.deb"),
+            "needed": closure.glob("*.deb"),
+        }.items():
+            (target / name).mkdir()
+            for path in paths:
+                os.link(path, target / name / path.name)
+                path.chmod(0o644)
+        with Inside.throwaway(root.build(TOP / "debian/control"), {PLACE: target}) as inside:
+            inside.run(f"cd {PLACE} && dpkg-scanpackages -m . >Packages 2>/dev/null")
+
+    folder = root.cached(f"repository-{built.folder.name.removeprefix('built-')}", fill)
+    for old in folder.parent.glob("repository-*"):
+        if not (folder.parent / old.name.replace("repository-", "built-")).exists():
+            shutil.rmtree(old, ignore_errors=True)
+    return folder
