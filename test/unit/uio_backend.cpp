@@ -186,6 +186,7 @@ TEST_CASE("files that are not there or may not be opened") {
     }
     SECTION("enable may not be opened, but somebody has switched the device on") {
         fake_tree::write(tree.pci / "enable", "1\n");
+        REQUIRE(::chmod((tree.pci / "enable").c_str(), 0444) == 0);
         std::filesystem::permissions(tree.root, std::filesystem::perms::all);
         for (const auto* file : {"resource0", "resource2", "resource2_wc"})
             std::filesystem::permissions(tree.pci / file, std::filesystem::perms::all);
