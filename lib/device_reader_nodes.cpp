@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "device_reader.hpp"
-
 #include "permission.hpp"
 
 #include <algorithm>
@@ -16,7 +15,7 @@ namespace ivshmem {
 namespace {
 
 /// What the effective user may do with a file; it is not opened.
-device_node look_at(std::string path) {
+device_node look_at(std::string path, const std::string& prefix) {
     const auto may = [&](int mode) {
         return ::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0;
     };
@@ -24,7 +23,7 @@ device_node look_at(std::string path) {
     node.exists = may(F_OK);
     node.readable = node.exists && may(R_OK);
     node.writable = node.exists && may(W_OK);
-    node.group = permitted_group(path);
+    node.group = permitted_group(path, prefix);
     node.path = std::move(path);
     return node;
 }
@@ -73,9 +72,9 @@ void device_reader::read_member(const sysfs_dir& group, const std::string& name)
         member.driver = std::move(*driver);
     note(f, if_absent::ignore);
     failure bad;
-    // PCI 3.0, appendix D: base class 06h is a bridge.
+    // PCI 3.0, appendix D: 0604h is a PCI-to-PCI bridge, whose driver claims no DMA.
     if (const auto code = dir.number("class", 0xffffff, bad))
-        member.bridge = *code >> 16U == 0x06;
+        member.bridge = *code >> 8U == 0x0604;
     note(bad);
     info_.group_members.push_back(std::move(member));
 }
@@ -83,7 +82,7 @@ void device_reader::read_member(const sysfs_dir& group, const std::string& name)
 std::optional<device_node> device_reader::attribute_node(std::string_view name) const {
     if (!dir_.has(name))
         return std::nullopt;
-    return look_at(dir_.path(name));
+    return look_at(dir_.path(name), prefix_);
 }
 
 void device_reader::read_nodes() {
@@ -93,7 +92,8 @@ void device_reader::read_nodes() {
     // A group has a node only while a VFIO driver is bound to one of its devices.
     if (info_.iommu_group && info_.driver == "vfio-pci")
         info_.vfio_node = look_at(formatted("{}/dev/vfio/{}{}", prefix_,
-                                            info_.noiommu ? "noiommu-" : "", *info_.iommu_group));
+                                            info_.noiommu ? "noiommu-" : "", *info_.iommu_group),
+                                  prefix_);
     read_uio_node();
 }
 
@@ -109,7 +109,7 @@ void device_reader::read_uio_node() {
     for (const auto& name : *names) {
         const auto digits = std::string_view{name}.substr(std::min(stem.size(), name.size()));
         if (name.starts_with(stem) && !digits.starts_with("0x") && parse_number(digits)) {
-            info_.uio_node = look_at(prefix_ + "/dev/" + name);
+            info_.uio_node = look_at(prefix_ + "/dev/" + name, prefix_);
             return;
         }
     }

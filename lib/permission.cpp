@@ -4,25 +4,31 @@
 
 #include "formatted.hpp"
 
-#include <array>
+#include <fstream>
+#include <sstream>
 
-#include <grp.h>
 #include <sys/stat.h>
 
 namespace ivshmem {
 
-std::string permitted_group(const std::string& path) {
+std::string permitted_group(const std::string& path, const std::string& prefix) {
     constexpr mode_t both = S_IRGRP | S_IWGRP;
     struct stat file {};
     if (::stat(path.c_str(), &file) != 0 || (file.st_mode & both) != both || file.st_gid == 0)
         return {};
-    // A group with more members than fit stays nameless; device groups have few.
-    std::array<char, 16384> buffer{};
-    struct group entry {};
-    struct group* found = nullptr;
-    if (::getgrgid_r(file.st_gid, &entry, buffer.data(), buffer.size(), &found) != 0 || !found)
-        return {};
-    return found->gr_name;
+    // group(5): name:password:id:members
+    std::ifstream groups{prefix + "/etc/group"};
+    const std::string id = std::to_string(file.st_gid);
+    for (std::string line; std::getline(groups, line);) {
+        std::istringstream fields{line};
+        std::string name;
+        std::string password;
+        std::string number;
+        if (std::getline(fields, name, ':') && std::getline(fields, password, ':') &&
+            std::getline(fields, number, ':') && number == id)
+            return name;
+    }
+    return {};
 }
 
 std::string permission_remedy(const std::string& path) {

@@ -20,7 +20,8 @@ privileges own_privileges() noexcept {
     const auto has = [&](unsigned capability) {
         return (data.at(capability / 32).effective >> (capability % 32) & 1U) != 0;
     };
-    return {has(CAP_SYS_RAWIO), ::geteuid() == 0 || has(CAP_DAC_OVERRIDE)};
+    const bool may_write = ::geteuid() == 0 || has(CAP_DAC_OVERRIDE);
+    return {has(CAP_SYS_RAWIO), may_write && has(CAP_SYS_ADMIN)};
 }
 
 } // namespace ivshmem

@@ -9,7 +9,9 @@ namespace ivshmem {
 /// What the kernel asks of a process beyond the permissions of the nodes.
 struct privileges {
     bool raw_io = false; ///< CAP_SYS_RAWIO: to open a no-IOMMU group
-    bool admin = false;  ///< write access to sysfs attributes: to switch memory decoding on
+    /// CAP_SYS_ADMIN, and write access to sysfs: to switch memory decoding on (Linux,
+    /// drivers/pci/pci-sysfs.c, enable_store).
+    bool admin = false;
 };
 
 /// Those of the calling thread.

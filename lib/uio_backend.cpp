@@ -83,12 +83,21 @@ uio_backend::~uio_backend() {
 void uio_backend::switch_on(failure& f) {
     const std::string path = sysfs_.path("enable");
     unique_fd fd = open_guarded(path, O_WRONLY, f);
-    if (f.code() == errc::permission_denied && facts_.info->enabled)
-        f.clear(); // somebody switched it on for us
+    if (fd && retry_eintr([&] { return ::pwrite(fd.get(), "1", 1, 0); }) != 1) {
+        // It takes CAP_SYS_ADMIN too (Linux, drivers/pci/pci-sysfs.c, enable_store).
+        f.set_errno(errno, "{}: switching the device on", path);
+        fd = {};
+    }
+    if (f.code() == errc::permission_denied || f.code() == std::errc::operation_not_permitted) {
+        if (!facts_.info->enabled)
+            return f.set(errc::permission_denied,
+                         "{}: permission denied: only root may switch the device on: echo 1 | sudo "
+                         "tee {}",
+                         path, path);
+        f.clear(); // somebody has done so
+    }
     if (f)
         return;
-    if (fd && retry_eintr([&] { return ::pwrite(fd.get(), "1", 1, 0); }) != 1)
-        return f.set_errno(errno, "{}: switching the device on", path);
     enable_ = std::move(fd);
     if (facts_.info->type != device_type::plain)
         facts_.no_interrupts = why_no_interrupts();

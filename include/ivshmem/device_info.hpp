@@ -60,7 +60,7 @@ struct device_node {
 struct group_function {
     pci_address address;
     std::string driver;  ///< empty where none is bound
-    bool bridge = false; ///< PCI class 06xx: does not count against the group
+    bool bridge = false; ///< PCI class 0604: does not count against the group
 
     bool operator==(const group_function&) const = default;
 };

@@ -4,6 +4,7 @@
 
 #include "../catch.hpp"
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -38,6 +39,25 @@ class file {
     std::string path_ = "/tmp/ivshmem-permission-XXXXXX";
 };
 
+/// Another machine's files, with strange lines in etc/group.
+class machine {
+  public:
+    machine() {
+        REQUIRE(::mkdtemp(path_.data()) != nullptr);
+        std::filesystem::create_directory(path_ + "/etc");
+        std::ofstream{path_ + "/etc/group"} << "no colon\n:\n::\nx:3999999999\n\n"
+                                               "other:x:3999999998:\ndevices:x:3999999999:a,b\n";
+    }
+    machine(const machine&) = delete;
+    machine& operator=(const machine&) = delete;
+    ~machine() { std::filesystem::remove_all(path_); }
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+  private:
+    std::string path_ = "/tmp/ivshmem-machine-XXXXXX";
+};
+
 bool has(const std::string& text, const std::string& part) {
     INFO(text);
     return text.find(part) != std::string::npos;
@@ -59,6 +79,7 @@ TEST_CASE("a group counts if its members may read and write") {
     const auto* const known = ::getgrnam("tty");
     REQUIRE(known != nullptr);
     const gid_t tty = known->gr_gid;
+    const machine folder;
     const file one;
     one.give(tty, 0660);
     CHECK(permitted_group(one.path()) == "tty");
@@ -71,4 +92,7 @@ TEST_CASE("a group counts if its members may read and write") {
     CHECK(permitted_group(one.path()).empty());
     one.give(3999999999U, 0660); // has no name
     CHECK(permitted_group(one.path()).empty());
+    CHECK(permitted_group(one.path(), folder.path()) == "devices");
+    std::filesystem::remove(folder.path() + "/etc/group");
+    CHECK(permitted_group(one.path(), folder.path()).empty());
 }
