@@ -30,8 +30,8 @@ for deb in *.deb; do
     rm -rf tree
     dpkg-deb -R "$deb" tree
     version=$(sed -n 's/^Version: //p' tree/DEBIAN/control)
-    # Its own version, and where the packages ask for each other in exactly this one.
-    sed -i "s/^Version: .*/&~previous/; s/(= $version)/(= $version~previous)/g" tree/DEBIAN/control
+    # Its own version, and where the packages ask for each other in this one.
+    sed -i "s/^Version: .*/&~previous/; s/= $version)/= $version~previous)/g" tree/DEBIAN/control
     dpkg-deb --root-owner-group -Znone -b tree previous >/dev/null
 done
 rm -rf tree
@@ -79,13 +79,18 @@ def _executable(path: Path) -> bool:
     return bool(path.stat().st_mode & stat.S_IXUSR)
 
 
-def _options() -> str:
-    """What the build is asked for; the caller's own DEB_BUILD_OPTIONS are added."""
-    return f"parallel={os.cpu_count() or 1} {os.environ.get('DEB_BUILD_OPTIONS', '')}".strip()
+def _options() -> list[str]:
+    """What the caller asks builds for, but for the number of processors."""
+    return [word for word in os.environ.get("DEB_BUILD_OPTIONS", "").split() if not word.startswith("parallel=")]
+
+
+def _parallel() -> str:
+    asked = [word for word in os.environ.get("DEB_BUILD_OPTIONS", "").split() if word.startswith("parallel=")]
+    return asked[-1] if asked else f"parallel={os.cpu_count() or 1}"
 
 
 def _digest(names: list[str], root: Path) -> str:
-    sum_ = hashlib.sha256(f"{root.parent.name} {_options()}".encode())
+    sum_ = hashlib.sha256(f"{root.parent.name} {_options()} {_PREVIOUS}".encode())
     for name in names:
         sum_.update(f"{name}\0{_executable(TOP / name)}\0".encode() + hashlib.sha256((TOP / name).read_bytes()).digest())
     return sum_.hexdigest()[:16]
@@ -124,12 +129,12 @@ def _build(suite: str, base: Path, names: list[str], target: Path) -> None:
         try:
             inside.run(
                 "cd /build/libivshmem && dpkg-buildpackage -us -uc", user="builder", log=log,
-                env={"DEB_BUILD_OPTIONS": _options(), "CCACHE_DIR": "/var/cache/ccache"},
+                env={"DEB_BUILD_OPTIONS": " ".join([_parallel(), *_options()]), "CCACHE_DIR": "/var/cache/ccache"},
             )  # fmt: skip
         except BaseException:
             kept = cache.root() / "debian" / suite / "failed-build.log"
             shutil.copyfile(log, kept)
-            print(f"\n     the log is kept in {kept}", flush=True)
+            print(f"     the log is kept in {kept}", flush=True)
             raise
         inside.run(_PREVIOUS)
         for path in tree.parent.iterdir():

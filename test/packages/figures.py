@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from build import build
+from first_ring import measure
 from lab.debian import why_not
+from repository import repository
 from test_files import depends, field
 
 
@@ -17,8 +19,11 @@ def print_all(suites: Sequence[str]) -> int:
         print(reason, file=sys.stderr)
         return 1
     for suite in suites:
-        for name, deb in build(suite).debs().items():
+        built = build(suite)
+        for name, deb in built.debs().items():
             print(f"figure {suite} {name} installed {field(deb, 'Installed-Size')} KiB, package {deb.stat().st_size >> 10} KiB")
             needed = depends(deb)
             print(f"figure {suite} {name} dependencies {len(needed)}: {' '.join(needed)}")
+        seconds = measure(suite, repository(built))
+        print(f"figure {suite} first-ring {seconds:.0f} s from apt install, of which the example is compiled", flush=True)
     return 0

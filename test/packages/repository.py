@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from build import TOP, Built
@@ -42,6 +43,26 @@ def _closure(built: Built) -> Path:
                 run(fetch)
 
     return root.cached(f"closure-{hashlib.sha256(_needs(built).encode()).hexdigest()[:12]}", fill)
+
+
+def compiled(built: Built, sources: Mapping[str, Path | str]) -> dict[str, bytes]:
+    """Programs, compiled against the installed packages where these were built: a guest takes long to do it.
+
+    sources: name of the program to its source, on the host or in the -dev package.
+    """
+    binds = {PLACE: repository(built)}
+    places = {}
+    for name, source in sources.items():
+        places[name] = f"/mnt/{name}.cpp" if isinstance(source, Path) else source
+        if isinstance(source, Path):
+            binds[places[name]] = source
+    programs = {}
+    with Inside.throwaway(DebianRoot(built.suite).build(TOP / "debian/control"), binds) as inside:
+        inside.run(f"cd {PLACE}/built && dpkg -i libivshmem0_*.deb libivshmem-dev_*.deb")
+        for name, place in places.items():
+            inside.run(f"g++ -std=c++20 {place} -o /{name} $(pkg-config --cflags --libs ivshmem)")
+            programs[name] = inside.path(f"/{name}").read_bytes()
+    return programs
 
 
 def repository(built: Built) -> Path:

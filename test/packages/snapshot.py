@@ -12,15 +12,19 @@ _LEFT_OUT = (
 ).split()
 
 
-def command(hashed: str = "/") -> str:
-    """A shell command that prints a line a file: type, permissions, owner, size, path; a sum a file below `hashed`."""
+def command(folders: str = "/") -> str:
+    """A shell command that prints, of all that is below these folders, type, permissions, owner, size, path; and sums."""
     pruned = " -o ".join(f"-path {path}" for path in _LEFT_OUT)
     # The size of a folder depends on what it held once.
     return (
-        f"find / -xdev \\( {pruned} \\) -prune -o -type d -printf '%y %m %U:%G - %p\\n' "
+        f"find {folders} -xdev \\( {pruned} \\) -prune -o -type d -printf '%y %m %U:%G - %p\\n' "
         f"-o -printf '%y %m %U:%G %s %p %l\\n' | sort; "
-        f"find {hashed} -xdev \\( {pruned} \\) -prune -o -type f -print0 | xargs -0 sha256sum | sort"
+        f"find {folders} -xdev \\( {pruned} \\) -prune -o -type f -print0 | xargs -0 sha256sum | sort"
     )
+
+
+SYSTEM = "/etc /var /root /opt /usr/local"
+"""What maintainer scripts and services write to; all of a system takes a guest half a minute to read."""
 
 
 def difference(before: str, after: str) -> list[str]:

@@ -21,12 +21,13 @@ ALL = " ".join(PACKAGES)
 
 
 @functools.cache
-def _built(suite: str) -> build.Built | str:
-    """The packages, or why there are none: they are tried once."""
+def _built(suite: str) -> build.Built | None:
+    """The packages; None if there are none, which is told once."""
     try:
         return build.build(suite)
     except CommandFailed as error:
-        return f"{suite}: the packages were not built: {error}"
+        print(error, flush=True)
+        return None
 
 
 class SuiteCase(LabCase):
@@ -41,8 +42,8 @@ class SuiteCase(LabCase):
         super().setUpClass()
         cls.root = DebianRoot(cls.suite)
         built = _built(cls.suite)
-        if isinstance(built, str):
-            raise LabError(built)
+        if built is None:
+            raise LabError(f"{cls.suite}: the packages were not built; see above")
         cls.built = built
 
     @classmethod

@@ -50,15 +50,6 @@ class Container(SuiteCase):
             inside.run("apt-get autoremove -y -q --purge")
             self.assertUnchanged(before, inside.run(snapshot.command()).stdout)
 
-    def test_each_package_alone(self) -> None:
-        for name in ALL.split():
-            with self.subTest(package=name), self.system() as inside:
-                before = inside.run(snapshot.command()).stdout
-                inside.run(f"apt-get install -y -q --no-install-recommends {name}")
-                inside.run(f"apt-get purge -y -q {name}")
-                inside.run("apt-get autoremove -y -q --purge")
-                self.assertUnchanged(before, inside.run(snapshot.command()).stdout)
-
     def test_a_group_of_the_administrator_survives(self) -> None:
         with self.system() as inside:
             for made in ("groupadd -g 1500 ivshmem", "groupadd -r ivshmem && useradd -G ivshmem somebody"):

@@ -77,7 +77,8 @@ class Files(SuiteCase):
         with Inside.throwaway(self.root.build(TOP / "debian/control"), {"/mnt": self.built.folder}) as inside:
             run = f"lintian --allow-root -I --pedantic --tag-display-limit 0 /mnt/{self.built.changes.name}"
             done = inside.run(run, check=False)
-        said = [line for line in done.stdout.splitlines() if re.match(r"[EWIP]: ", line)]
+        # Each suite's lintian knows the standards of its day: one of the two is never content.
+        said = [line for line in done.stdout.splitlines() if re.match(r"[EWIP]: (?!.*-standards-version)", line)]
         self.assertEqual(said, [], done.stderr)
         self.assertEqual(done.rc, 0, done.stdout + done.stderr)
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from . import accel, machine, processes
 from .control import Control
@@ -179,7 +179,7 @@ class Guest(Pci):
             raise LabError(f"guest {self.name}: not started")
         return self._qmp
 
-    def __enter__(self) -> Guest:
+    def __enter__(self) -> Self:
         try:
             self.start()
             self.wait_ready()

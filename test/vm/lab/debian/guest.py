@@ -46,7 +46,7 @@ class DebianGuest(Guest):
         shares: Mapping[str, Path] | None = None,
         modules: bool = True,
         memory: int = 1024,
-        cpus: int = 2,
+        cpus: int = 1,
         append: str = "",
         options: Sequence[str] = (),
         **more: Any,

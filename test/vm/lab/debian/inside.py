@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from .. import cache
 from ..errors import CommandFailed, CommandTimeout
@@ -96,7 +97,7 @@ class Inside:
 
     def _finish(self, command: str, started: list[str], timeout: float, check: bool, log: Path | None) -> Result:
         with contextlib.ExitStack() as ends:
-            out = ends.enter_context(open(log, "ab")) if log else subprocess.PIPE
+            out: IO[bytes] | int = ends.enter_context(open(log, "ab")) if log else subprocess.PIPE
             err = subprocess.STDOUT if log else subprocess.PIPE
             try:
                 done = subprocess.run(

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def step(what: str) -> Iterator[None]:
-    """Tell what is being done, and in the end how long it took. Steps do not nest."""
+    """Tell what is being done, and in the end how long it took."""
     began = time.monotonic()
-    print(f"     {what} ...", end="", flush=True)
+    print(f"     {what} ...", flush=True)
     try:
         yield
     except BaseException:
-        print(f" failed after {time.monotonic() - began:.1f} s", flush=True)
+        print(f"     {what}: failed after {time.monotonic() - began:.0f} s", flush=True)
         raise
-    print(f" {time.monotonic() - began:.1f} s", flush=True)
+    print(f"     {what}: {time.monotonic() - began:.0f} s", flush=True)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""What an administrator does in a guest, from nothing to the first ring, with the seconds that it takes."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import repository
+from lab import Doorbell, Guest, LabError, Result, Server, Workdir, build_folder
+from lab.debian import DebianGuest
+
+USER = "tester"
+"""An ordinary user, who becomes a member of the group."""
+STRANGER = "stranger"
+"""One who does not."""
+
+HOST_DOORBELL = build_folder() / "examples/doorbell"
+EXAMPLE = "/usr/share/doc/libivshmem-dev/examples/doorbell.cpp"
+DOORBELL = "/tmp/doorbell"
+PATIENCE = 300.0
+"""Seconds for what takes some under TCG on a machine that is busy."""
+
+
+def apt(guest: Guest, words: str, check: bool = True) -> Result:
+    return guest.run(f"DEBIAN_FRONTEND=noninteractive apt-get -y -q {words}", timeout=PATIENCE, check=check)
+
+
+def prepare(guest: Guest) -> None:
+    """Make the users, and let apt know the packages: they are all that it knows."""
+    guest.run(f"useradd -m -s /bin/bash {USER}; useradd -m -s /bin/bash {STRANGER}")
+    guest.put("/etc/apt/sources.list", repository.SOURCE.encode())
+    apt(guest, "update")
+
+
+def as_user(user: str, command: str) -> str:
+    """The command as somebody runs it who has just logged in."""
+    return f"runuser -l {user} -c '{command}'"
+
+
+def running(guest: Guest, program: str) -> list[str]:
+    """The process ids of a program that runs in the guest."""
+    return guest.run(f"grep -lx {program} /proc/[0-9]*/comm | cut -d / -f 3", check=False).stdout.split()
+
+
+class HostPeer:
+    """The same example on the host, as a peer at the server's socket."""
+
+    def __init__(self, server: Server, *words: object) -> None:
+        self.command = [str(HOST_DOORBELL), f"server:{server.socket}", *map(str, words)]
+        if not HOST_DOORBELL.exists():
+            raise LabError(f"{HOST_DOORBELL}: no such program; build it first")
+        self._child = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", *self.command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self._child.stdout is not None
+        self.greeting = self._child.stdout.readline()
+        """"peer ID, ...", once it has joined."""
+
+    @property
+    def id(self) -> int:
+        return int(self.greeting.split()[1].rstrip(","))
+
+    def end(self, timeout: float = 60) -> Result:
+        try:
+            out, err = self._child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            out, err = self._child.communicate()
+        return Result(" ".join(self.command), self._child.returncode, self.greeting + out, err)
+
+
+class FirstRing:
+    """The steps, each done once."""
+
+    def __init__(self, guest: DebianGuest, server: Server) -> None:
+        self.guest = guest
+        self.server = server
+        self.seconds = 0.0
+
+    def timed(self, command: str) -> Result:
+        began = time.monotonic()
+        result = self.guest.run(command, timeout=PATIENCE)
+        self.seconds += time.monotonic() - began
+        return result
+
+    def install(self) -> None:
+        self.timed("DEBIAN_FRONTEND=noninteractive apt-get install -y -q ivshmem-tools libivshmem-dev")
+
+    def bind(self, address: str) -> None:
+        self.timed(f"driverctl set-override {address} vfio-pci && udevadm settle")
+
+    def join_group(self) -> None:
+        self.timed(f"adduser {USER} ivshmem")
+
+    def compile(self) -> None:
+        """As a user does, with what the manual says."""
+        self.timed(as_user(USER, f"g++ -std=c++20 {EXAMPLE} -o {DOORBELL} $(pkg-config --cflags --libs ivshmem)"))
+
+    def ring(self, address: str) -> Result:
+        """Ring the host from the guest; what the host saw of it."""
+        peer = HostPeer(self.server, "wait", 0, 60)
+        self.timed(as_user(USER, f"{DOORBELL} {address} ring {peer.id} 0"))
+        return peer.end()
+
+
+def measure(suite: str, packages: Path) -> float:
+    """Seconds from `apt install` to the first ring."""
+    with Workdir("figures") as work, Server(work, vectors=2) as server:
+        devices = [Doorbell(server.socket, vectors=2)]
+        with DebianGuest(work, suite, devices=devices, shares={repository.PLACE: packages}) as guest:
+            prepare(guest)
+            first = FirstRing(guest, server)
+            address = guest.address()
+            first.install()
+            first.bind(address)
+            first.join_group()
+            first.compile()
+            if first.ring(address).rc != 0:
+                raise LabError(guest.explain("the host was not rung"))
+            return first.seconds

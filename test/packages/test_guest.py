@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The packages in a guest with devices: installed, used, upgraded under a running program, removed, purged.
+
+One guest for all of it, so the tests follow each other as an administrator's days do.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import repository
+import snapshot
+from first_ring import DOORBELL, PATIENCE, STRANGER, USER, FirstRing, HostPeer, apt, as_user, prepare, running
+from lab import Doorbell, Plain, Result, Server
+from lab.debian import DebianGuest
+from lab.devices import Device
+from suites import SuiteCase, for_each_suite
+
+_OVERRIDES = "/etc/driverctl.d"
+_GIVEN = "find /dev /sys/devices -xdev -group ivshmem -printf '%p %m %u\\n' | sort"
+_BARS = ("resource0", "resource2", "resource2_wc")
+_HOLD = "/tmp/hold"
+
+
+class Guest(SuiteCase):
+    guest: ClassVar[DebianGuest]
+    server: ClassVar[Server]
+    first: ClassVar[FirstRing]
+    doorbell: ClassVar[str]
+    stubbed: ClassVar[str]
+    uio: ClassVar[str]
+    shared: ClassVar[str]
+    before: ClassVar[str]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        memory = cls.work / "memory"
+        memory.write_bytes(bytes(1 << 20))
+        cls.server = cls.enterClassContext(Server(cls.work, vectors=2))
+        plain = Plain(memory, 1 << 20)
+        devices: list[Device] = [Doorbell(cls.server.socket, vectors=2), plain, plain, Plain(memory, 1 << 20, place="bridge")]
+        cls.guest = cls.enterClassContext(
+            DebianGuest(
+                cls.work, cls.suite, devices=devices, shares={repository.PLACE: cls.repository()},
+                # Another endpoint beside the last device, in the same IOMMU group.
+                options=["-device", "virtio-rng-pci,bus=bridge,addr=0x9"],
+            )
+        )  # fmt: skip
+        cls.doorbell, cls.stubbed, cls.uio, cls.shared = (cls.guest.address(index) for index in range(4))
+        cls.first = FirstRing(cls.guest, cls.server)
+        prepare(cls.guest)
+        cls.guest.bind(cls.stubbed, "pci-stub")
+        cls.before = cls.guest.run(snapshot.command(snapshot.SYSTEM), timeout=PATIENCE).stdout
+
+    def drivers(self) -> list[str | None]:
+        return [self.guest.driver(address) for address in (self.doorbell, self.stubbed, self.uio, self.shared)]
+
+    def listed(self, user: str, address: str) -> dict[str, Any]:
+        """What lsivshmem tells this user of a device."""
+        result = self.guest.run(as_user(user, f"lsivshmem -J {address}"), check=False)
+        # Only root may read the capabilities, which a plain device has none of.
+        wanted = 64 if user != "root" and address == self.doorbell else 0
+        self.assertEqual(result.rc, wanted, result.stdout + result.stderr)
+        (device,) = json.loads(result.stdout)["devices"]
+        self.assertIsInstance(device, dict)
+        return dict(device)
+
+    def node(self, address: str) -> str:
+        return "/dev/vfio/" + self.guest.run(f"basename $(readlink /sys/bus/pci/devices/{address}/iommu_group)").stdout.strip()
+
+    def rings_host(self, result: Result) -> None:
+        self.assertEqual(result.rc, 0, result.stdout + result.stderr)
+        self.assertIn("rung 1 time", result.stdout)
+
+    # -- the tests ------------------------------------------------------------------------------------
+
+    def test_1_installation_binds_nothing(self) -> None:
+        before = self.drivers()
+        self.assertEqual(before, [None, "pci-stub", None, None])
+        self.first.install()
+        self.assertEqual(self.drivers(), before)
+        overrides = self.guest.run("cat /sys/bus/pci/devices/*/driver_override | sort -u").stdout.split()
+        self.assertEqual(overrides, ["(null)", "pci-stub"])
+
+    def test_2_another_driver_is_told_of(self) -> None:
+        told = self.listed("root", self.stubbed)
+        self.assertEqual((told["driver"], told["map"]), ("pci-stub", False))
+        self.assertIn("pci-stub", told["problem"])
+        self.assertIn(self.stubbed, told["remedy"])
+
+    def test_3_a_member_may_use_the_device(self) -> None:
+        self.first.bind(self.doorbell)
+        self.assertEqual(self.guest.driver(self.doorbell), "vfio-pci")
+        self.first.join_group()
+        told = self.listed(USER, self.doorbell)
+        usable = {name: told[name] for name in ("driver", "map", "interrupt", "problem")}
+        self.assertEqual(usable, {"driver": "vfio-pci", "map": True, "interrupt": True, "problem": None})
+
+    def test_4_the_example_rings_and_is_rung(self) -> None:
+        self.first.compile()
+        self.rings_host(self.first.ring(self.doorbell))
+        print(f"     {self.suite}: {self.first.seconds:.0f} s from apt install to the first ring", flush=True)
+        waiting = self.guest.spawn(as_user(USER, f"{DOORBELL} {self.doorbell} wait 1 60"))
+        mine = int(waiting.wait_output("vectors", timeout=60).split()[1].rstrip(","))
+        self.assertEqual(HostPeer(self.server, "ring", mine, 1).end().rc, 0)
+        self.assertIn("rung 1 time", waiting.wait(60).check().stdout)
+
+    def test_5_a_stranger_is_told_why_not(self) -> None:
+        refused = self.guest.run(as_user(STRANGER, f"{DOORBELL} {self.doorbell} wait 0 1"), check=False)
+        self.assertEqual((refused.rc, refused.stdout), (1, ""))
+        for fragment in (self.node(self.doorbell), "ivshmem"):
+            self.assertIn(fragment, refused.stderr)
+        told = self.listed(STRANGER, self.doorbell)
+        self.assertFalse(told["map"] or told["interrupt"])
+        self.assertIn("adduser", told["remedy"])
+
+    def test_6_the_group_has_these_files_and_no_others(self) -> None:
+        for address, driver in ((self.uio, "uio_pci_generic"), (self.shared, "vfio-pci")):
+            self.guest.run(f"driverctl set-override {address} {driver} && udevadm settle")
+        devices = [
+            self.guest.run(f"readlink -f /sys/bus/pci/devices/{address}").stdout.strip()
+            for address in (self.doorbell, self.stubbed, self.uio, self.shared)
+        ]
+        wanted = [f"{device}/{bar} 660 root" for device in devices for bar in _BARS]
+        wanted += [f"{self.node(self.doorbell)} 660 root", "/dev/uio0 660 root"]
+        self.assertEqual(self.guest.run(_GIVEN).stdout.splitlines(), sorted(wanted))
+        others = [f"{devices[0]}/config", f"{devices[0]}/resource1", self.node(self.shared)]
+        shown = self.guest.run(f"stat -c '%n %a %U:%G' {' '.join(others)}").stdout.splitlines()
+        self.assertEqual(shown, [f"{name} {m} root:root" for name, m in zip(others, ("644", "600", "600"))])
+        told = self.listed(USER, self.uio)
+        self.assertTrue(told["map"])
+
+    def test_7_an_upgrade_interrupts_nobody(self) -> None:
+        previous = f"{self.built.version()}~previous"
+        older = " ".join(f"{name}={previous}" for name in ("ivshmem-tools", "libivshmem-dev", "libivshmem0"))
+        apt(self.guest, f"install --allow-downgrades {older}")
+        self.assertEqual(self.guest.run("dpkg-query -W -f '${Version}' libivshmem0").stdout, previous)
+        source = Path(__file__).with_name("hold.cpp")
+        self.guest.put(_HOLD, repository.compiled(self.built, {"hold": source})["hold"], 0o755)
+        holding = self.guest.spawn(as_user(USER, f"exec {_HOLD} {self.doorbell}"))
+        holding.wait_output("rung", timeout=60)
+        before = self.guest.run(_GIVEN).stdout
+        apt(self.guest, "upgrade")
+        self.assertEqual(self.guest.run("dpkg-query -W -f '${Version}' libivshmem0").stdout, self.built.version())
+        self.assertFalse(holding.ended, "the program ended during the upgrade")
+        self.guest.run(f"kill -TERM {' '.join(running(self.guest, 'hold'))}")
+        result = holding.wait(60).check()
+        self.assertIn("all ", result.stdout)
+        self.assertEqual(self.guest.run(_GIVEN).stdout, before)
+        self.rings_host(self.first.ring(self.doorbell))
+
+    def test_8_removal_takes_the_rights_back(self) -> None:
+        node = self.node(self.doorbell)
+        apt(self.guest, "remove ivshmem-tools libivshmem-dev libivshmem0")
+        self.assertEqual(self.guest.run(_GIVEN).stdout, "")
+        self.assertEqual(self.guest.run(f"stat -c '%a %U:%G' {node} /dev/uio0").stdout.split("\n")[:2], ["600 root:root"] * 2)
+        self.assertEqual(self.guest.driver(self.doorbell), "vfio-pci")
+
+    def test_9_purge_leaves_nothing(self) -> None:
+        told = apt(self.guest, "purge ivshmem-tools libivshmem-dev libivshmem0")
+        # Somebody is still in it.
+        self.assertEqual(self.guest.run("getent group ivshmem", check=False).rc, 0, told.stdout + told.stderr)
+        self.guest.run(f"gpasswd -d {USER} ivshmem")
+        apt(self.guest, "install ivshmem-tools")
+        apt(self.guest, "purge ivshmem-tools libivshmem0")
+        self.assertEqual(self.guest.run("getent group ivshmem", check=False).rc, 2)
+        for address in (self.doorbell, self.uio, self.shared):
+            # It finds no other driver for the device, which it calls an error, and then keeps what it saved.
+            self.guest.run(f"driverctl unset-override {address}", check=False)
+        self.guest.run(f"rm -f {_OVERRIDES}/*")
+        apt(self.guest, "autoremove --purge")
+        after = self.guest.run(snapshot.command(snapshot.SYSTEM), timeout=PATIENCE).stdout
+        self.assertEqual(snapshot.difference(self.before, after), [])
+
+
+load_tests = for_each_suite(Guest)
