@@ -111,9 +111,7 @@ def build(suite: str) -> Built:
     base = root.build(TOP / "debian/control")
     names = _tracked()
     folder = root.cached(f"built-{_digest(names, base)}", lambda target: _build(suite, base, names, target))
-    os.utime(folder)
-    for old in sorted(folder.parent.glob("built-*"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    root.keep_newest(folder, _KEPT)
     return Built(suite, folder)
 
 

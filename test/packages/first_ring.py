@@ -78,36 +78,41 @@ class FirstRing:
     def __init__(self, guest: DebianGuest, server: Server) -> None:
         self.guest = guest
         self.server = server
-        self.seconds = 0.0
+        self.steps: dict[str, float] = {}
+        """Seconds of each."""
 
-    def timed(self, command: str) -> Result:
+    def timed(self, step: str, command: str) -> None:
         began = time.monotonic()
-        result = self.guest.run(command, timeout=PATIENCE)
-        self.seconds += time.monotonic() - began
-        return result
+        self.guest.run(command, timeout=PATIENCE)
+        self.steps[step] = time.monotonic() - began
+
+    def __str__(self) -> str:
+        each = ", ".join(f"{step} {seconds:.0f}" for step, seconds in self.steps.items())
+        return f"{sum(self.steps.values()):.0f} s from apt install to the first ring ({each})"
 
     def install(self) -> None:
-        self.timed("DEBIAN_FRONTEND=noninteractive apt-get install -y -q ivshmem-tools libivshmem-dev")
+        self.timed("install", "DEBIAN_FRONTEND=noninteractive apt-get install -y -q ivshmem-tools libivshmem-dev")
 
     def bind(self, address: str) -> None:
-        self.timed(f"driverctl set-override {address} vfio-pci && udevadm settle")
+        self.timed("bind", f"driverctl set-override {address} vfio-pci && udevadm settle")
 
     def join_group(self) -> None:
-        self.timed(f"adduser {USER} ivshmem")
+        self.timed("join group", f"adduser {USER} ivshmem")
 
     def compile(self) -> None:
         """As a user does, with what the manual says."""
-        self.timed(as_user(USER, f"g++ -std=c++20 {EXAMPLE} -o {DOORBELL} $(pkg-config --cflags --libs ivshmem)"))
+        flags = "$(pkg-config --cflags --libs ivshmem)"
+        self.timed("compile", as_user(USER, f"g++ -std=c++20 {EXAMPLE} -o {DOORBELL} {flags}"))
 
     def ring(self, address: str) -> Result:
         """Ring the host from the guest; what the host saw of it."""
         peer = HostPeer(self.server, "wait", 0, 60)
-        self.timed(as_user(USER, f"{DOORBELL} {address} ring {peer.id} 0"))
+        self.timed("ring", as_user(USER, f"{DOORBELL} {address} ring {peer.id} 0"))
         return peer.end()
 
 
-def measure(suite: str, packages: Path) -> float:
-    """Seconds from `apt install` to the first ring."""
+def measure(suite: str, packages: Path) -> str:
+    """All steps in a guest of their own, in words."""
     with Workdir("figures") as work, Server(work, vectors=2) as server:
         devices = [Doorbell(server.socket, vectors=2)]
         with DebianGuest(work, suite, devices=devices, shares={repository.PLACE: packages}) as guest:
@@ -120,4 +125,4 @@ def measure(suite: str, packages: Path) -> float:
             first.compile()
             if first.ring(address).rc != 0:
                 raise LabError(guest.explain("the host was not rung"))
-            return first.seconds
+            return str(first)

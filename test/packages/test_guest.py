@@ -103,7 +103,7 @@ class Guest(SuiteCase):
     def test_4_the_example_rings_and_is_rung(self) -> None:
         self.first.compile()
         self.rings_host(self.first.ring(self.doorbell))
-        print(f"     {self.suite}: {self.first.seconds:.0f} s from apt install to the first ring", flush=True)
+        print(f"     {self.suite}: {self.first}", flush=True)
         waiting = self.guest.spawn(as_user(USER, f"{DOORBELL} {self.doorbell} wait 1 60"))
         mine = int(waiting.wait_output("vectors", timeout=60).split()[1].rstrip(","))
         self.assertEqual(HostPeer(self.server, "ring", mine, 1).end().rc, 0)

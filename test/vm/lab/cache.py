@@ -12,6 +12,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,6 +36,14 @@ def scratch() -> Iterator[Path]:
     """A folder for the time being, on the file system of the cache: the system's may be small."""
     with tempfile.TemporaryDirectory(prefix=".scratch.", dir=root()) as folder:
         yield Path(folder)
+
+
+def sweep() -> None:
+    """Delete what runs that were killed left unfinished. After a day nobody is still at it."""
+    for path in (*root().glob(".scratch.*"), *root().glob("debian/*/.*")):
+        # What lock an entry has is a file, and stays.
+        if path.is_dir() and time.time() - path.stat().st_mtime > 24 * 3600:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def entry(name: str, fill: Callable[[Path], None]) -> Path:

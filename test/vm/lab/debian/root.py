@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,6 +65,14 @@ class DebianRoot:
         """The folder of this name in this suite's part of the cache."""
         return cache.entry(f"debian/{self.suite}/{name}", fill)
 
+    def keep_newest(self, used: Path, count: int) -> None:
+        """Of the entries of this one's kind, delete all but those used last."""
+        os.utime(used)
+        kind = used.name.rpartition("-")[0]
+        entries = sorted(used.parent.glob(f"{kind}-*"), key=lambda path: path.stat().st_mtime)
+        for old in entries[:-count]:
+            shutil.rmtree(old, ignore_errors=True)
+
     # -- the roots ------------------------------------------------------------------------------------
 
     def minbase(self) -> Path:
@@ -87,9 +96,12 @@ class DebianRoot:
 
     def build(self, control: Path) -> Path:
         """What builds a package: its build dependencies, and the tools that judge it."""
-        needs = [line for line in control.read_text("utf-8").split("\n\n")[0].splitlines() if line.strip()]
+        needs = re.search(r"^Build-Depends:.*(?:\n[ #].*)*", control.read_text("utf-8"), re.MULTILINE)
+        if needs is None:
+            raise LabError(f"{control}: no Build-Depends")
         commands = f"apt-get install -y -q {_TOOLS} && apt-get build-dep -y -q /run/lab/source"
-        return self._grown("build", commands, lambda root: None, "\n".join(needs), {"/run/lab/source/debian/control": control})
+        binds = {"/run/lab/source/debian/control": control}
+        return self._grown("build", commands, lambda root: None, needs[0], binds)
 
     def _grown(
         self,
@@ -105,7 +117,9 @@ class DebianRoot:
                 run(commands)
                 finish(target / "root")
 
-        return self.cached(f"{name}-{_digest(commands, more)}", fill) / "root"
+        made = self.cached(f"{name}-{_digest(commands, more)}", fill)
+        self.keep_newest(made, 2)
+        return made / "root"
 
     def _debootstrap(self, target: Path) -> None:
         mirror = archive.mine()
