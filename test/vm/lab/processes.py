@@ -9,8 +9,7 @@ import concurrent.futures
 import contextlib
 import signal
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import IO
 
@@ -77,11 +76,14 @@ def _stop_all() -> None:
         stop(child)
 
 
-def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP end this process as Ctrl-C does: with everything cleaned up."""
+def end_on_signals(error: Callable[[int], BaseException] = SystemExit) -> None:
+    """Let SIGTERM and SIGHUP end this process as Ctrl-C does: with everything cleaned up.
+
+    error: what is raised, made of the status to end with.
+    """
 
     def leave(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
+        raise error(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)

@@ -16,6 +16,10 @@ from typing import Any
 from .processes import end_on_signals
 
 
+class Ended(KeyboardInterrupt):
+    """A signal ends the tests. Of all else unittest makes a test that failed, and runs the next."""
+
+
 class Progress(unittest.TestResult):
     """Prints a line a test as it ends, and what went wrong at once."""
 
@@ -113,7 +117,7 @@ def run(
     folder: Path, options: argparse.Namespace, wanted: Callable[[unittest.TestCase], bool] = lambda test: True
 ) -> int:
     """Run the tests of this folder that the options choose and that are wanted; return the process's status."""
-    end_on_signals()
+    end_on_signals(Ended)
     chosen = [
         test
         for test in tests(unittest.TestLoader().discover(str(folder), "test_*.py", str(folder)))
@@ -142,6 +146,6 @@ def exit_with(main: Callable[[], int]) -> None:
     """End the process with what this function returns."""
     try:
         sys.exit(main())
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(interrupt.args[0] if interrupt.args else 130)
