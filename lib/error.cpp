@@ -83,6 +83,53 @@ constexpr description descriptions[] = {
     {errc::forked, "the device was opened by the parent process; open it again in the child"},
     {errc::closed, "the device is closed", std::errc::bad_file_descriptor},
     {errc::timed_out, "the time given ran out", std::errc::timed_out},
+    {errc::region_too_small,
+     "the shared memory is too small for the geometry; take fewer slots or lanes, smaller rings, "
+     "or give the VMs more memory",
+     std::errc::no_buffer_space},
+    {errc::bad_geometry,
+     "a geometry has 2 to 256 slots, 1 to 1024 lanes, and rings of a power of two from 1024 to "
+     "268435456 bytes",
+     std::errc::invalid_argument},
+    {errc::geometry_mismatch,
+     "a peer that is there divides the memory otherwise; use its geometry, or reformat the memory "
+     "if that peer is gone"},
+    {errc::layout_version,
+     "a peer that is there uses another version of the layout; bring both to the same version, or "
+     "reformat the memory if that peer is gone",
+     std::errc::protocol_not_supported},
+    {errc::slot_out_of_range, "the geometry has no such slot; name one below its number of slots",
+     std::errc::invalid_argument},
+    {errc::slot_in_use, "another process or VM holds the slot; name another one",
+     std::errc::address_in_use},
+    {errc::slot_lost, "another process or VM took the slot, because this one did not answer its "
+                      "claim in time; claim a slot anew"},
+    {errc::lane_out_of_range, "the geometry has no such lane; name one below its number of lanes",
+     std::errc::invalid_argument},
+    {errc::lane_in_use,
+     "the lane is open already, or no lane is free; close a channel, or use a "
+     "geometry with more lanes",
+     std::errc::address_in_use},
+    {errc::message_too_large, "the message is longer than the peer takes, or than can be sent so",
+     std::errc::message_size},
+    {errc::buffer_too_small, "the message is longer than the buffers; receive it with larger ones",
+     std::errc::message_size},
+    {errc::not_connected, "the channel is not connected", std::errc::not_connected},
+    {errc::channel_reset, "the peer started anew; open the channel again",
+     std::errc::connection_reset},
+    {errc::channel_closed, "the peer closed the channel", std::errc::broken_pipe},
+    {errc::channel_poisoned,
+     "the peer broke the rules of the layout; open the channel again if it is to be trusted",
+     std::errc::protocol_error},
+    {errc::channel_rejected, "the peer says that this side broke the rules of the layout",
+     std::errc::protocol_error},
+    {errc::bad_service_name,
+     "a service's name is 1 to 59 bytes of UTF-8 without control characters",
+     std::errc::invalid_argument},
+    {errc::service_exists, "this slot offers a service of that name already",
+     std::errc::address_in_use},
+    {errc::service_unknown, "no peer offers the service"},
+    {errc::directory_full, "a slot offers at most 32 services", std::errc::no_buffer_space},
 };
 
 constexpr bool in_order() {
@@ -90,7 +137,7 @@ constexpr bool in_order() {
     for (const auto& entry : descriptions)
         if (static_cast<int>(entry.value) != expected++)
             return false;
-    return expected == static_cast<int>(errc::timed_out) + 1;
+    return expected == static_cast<int>(errc::directory_full) + 1;
 }
 static_assert(in_order(), "descriptions[] must list every errc, in its order");
 

@@ -122,7 +122,8 @@ class IVSHMEM_API device {
 
     [[nodiscard]] bool is_open() const noexcept { return impl_ != nullptr; }
     /// Unmaps the memory, stops the interrupts and closes every descriptor that the device handed
-    /// out. I/O objects that wait on the device must be closed or destroyed before it.
+    /// out. I/O objects that wait on the device must be closed or destroyed before it. A slot, or
+    /// a channel, that was made from the device keeps all of this until it is closed too.
     void close() noexcept;
 
     /// @name Facts, fixed while the device is open
@@ -228,6 +229,7 @@ class IVSHMEM_API device {
 
   private:
     friend class detail::device_reference;
+    friend class slot;
     class IVSHMEM_HIDDEN impl;
 
     explicit device(std::shared_ptr<impl> opened) noexcept;
@@ -243,7 +245,7 @@ class IVSHMEM_API device {
     void ring_slowly(std::uint32_t peer, std::uint32_t vector, std::error_code& ec) const;
 
     const detail::doorbell_page* page_; ///< never null
-    std::shared_ptr<impl> impl_;        ///< shared with nobody; I/O objects watch it
+    std::shared_ptr<impl> impl_;        ///< shared with slots; I/O objects watch it
 };
 
 } // namespace ivshmem

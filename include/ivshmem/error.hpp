@@ -76,6 +76,46 @@ enum class errc {
     closed,
     /// The time given ran out (timed_out).
     timed_out,
+    /// The memory is too small for the geometry (no_buffer_space).
+    region_too_small,
+    /// Numbers that no geometry may have (invalid_argument).
+    bad_geometry,
+    /// The peers that are there divide the memory otherwise.
+    geometry_mismatch,
+    /// A peer that is there uses another version of the layout (protocol_not_supported).
+    layout_version,
+    /// The geometry has no such slot (invalid_argument).
+    slot_out_of_range,
+    /// Another process or VM holds the slot (address_in_use).
+    slot_in_use,
+    /// Another process or VM took the slot, because this one did not answer its claim in time.
+    slot_lost,
+    /// The geometry has no such lane (invalid_argument).
+    lane_out_of_range,
+    /// This process has the lane open already, or no lane is free (address_in_use).
+    lane_in_use,
+    /// The message is longer than the peer takes, or than this way of sending can (message_size).
+    message_too_large,
+    /// The message is longer than the buffers; it can still be received (message_size).
+    buffer_too_small,
+    /// The channel has never been connected, or is not any more (not_connected).
+    not_connected,
+    /// The peer started anew; what it had not read is lost (connection_reset).
+    channel_reset,
+    /// The peer closed the channel, and everything that it sent was received (broken_pipe).
+    channel_closed,
+    /// The peer broke the rules of the layout (protocol_error).
+    channel_poisoned,
+    /// The peer says that this side broke the rules of the layout (protocol_error).
+    channel_rejected,
+    /// A service's name is 1 to 59 bytes of UTF-8 without control characters (invalid_argument).
+    bad_service_name,
+    /// This slot offers a service of that name already (address_in_use).
+    service_exists,
+    /// No peer offers the service.
+    service_unknown,
+    /// The slot offers as many services as it can (no_buffer_space).
+    directory_full,
 };
 
 /// The category of errc, named "ivshmem". Thread safe.

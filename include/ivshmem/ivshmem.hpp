@@ -3,6 +3,7 @@
 #pragma once
 
 /// The whole of the library but the Asio layer, which is <ivshmem/asio.hpp>.
+#include <ivshmem/channel.hpp>
 #include <ivshmem/device.hpp>
 #include <ivshmem/diagnosis.hpp>
 #include <ivshmem/discovery.hpp>

@@ -12,7 +12,7 @@ using ivshmem::errc;
 
 namespace {
 constexpr int first = static_cast<int>(errc::sysfs_unavailable);
-constexpr int last = static_cast<int>(errc::timed_out);
+constexpr int last = static_cast<int>(errc::directory_full);
 } // namespace
 
 TEST_CASE("every error has a message of its own, short and in lower case") {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// The numbers of the layout of channels: lib/channel-layout.md, whose tables these are.
+namespace ivshmem::detail::layout {
+
+inline constexpr std::uint32_t magic = 0x43535649;
+inline constexpr std::uint32_t version = 0x00010000;
+inline constexpr std::size_t page = 4096;
+
+/// Offsets in a section ("The header").
+namespace header {
+inline constexpr std::size_t magic = 0x000;
+inline constexpr std::size_t version = 0x004;
+inline constexpr std::size_t slots = 0x008;
+inline constexpr std::size_t lanes = 0x00c;
+inline constexpr std::size_t ring_size = 0x010;
+inline constexpr std::size_t slot = 0x014;
+inline constexpr std::size_t section_size_low = 0x018;
+inline constexpr std::size_t section_size_high = 0x01c;
+inline constexpr std::size_t incarnation = 0x040;
+inline constexpr std::size_t claim = 0x044;
+inline constexpr std::size_t peer = 0x048;
+inline constexpr std::size_t attention = 0x04c;
+inline constexpr std::size_t directory = 0x800;
+inline constexpr std::size_t size = page;
+} // namespace header
+
+inline constexpr std::size_t directory_entries = 32;
+inline constexpr std::size_t directory_entry_size = 64;
+inline constexpr std::size_t directory_name = 4; ///< in an entry, after the key
+inline constexpr std::size_t longest_name = 59;
+
+/// Offsets in a block ("A block").
+namespace block {
+inline constexpr std::size_t epoch = 0x000;
+inline constexpr std::size_t ack = 0x004;
+inline constexpr std::size_t flags = 0x008;
+inline constexpr std::size_t attention = 0x00c;
+inline constexpr std::size_t limit = 0x010;
+inline constexpr std::size_t service = 0x014;
+inline constexpr std::size_t wake = 0x040;
+inline constexpr std::size_t room = 0x044;
+inline constexpr std::size_t cursor = 0x080;
+inline constexpr std::size_t ring = 0x100;
+} // namespace block
+
+inline constexpr std::uint32_t finished = 1U << 0U;
+inline constexpr std::uint32_t deaf = 1U << 1U;
+inline constexpr unsigned reason_shift = 8;
+inline constexpr std::uint32_t reason_mask = 0xff;
+
+inline constexpr std::uint32_t attention_wanted = 1U << 31U;
+inline constexpr std::uint32_t attention_vector = 0xffff;
+
+inline constexpr std::uint32_t wake_data = 1U << 0U;
+inline constexpr std::uint32_t wake_room = 1U << 1U;
+inline constexpr unsigned wake_count_shift = 2;
+inline constexpr std::uint32_t wake_count_mask = 0x3fff;
+inline constexpr unsigned wake_vector_shift = 16;
+
+/// Of a record ("A ring").
+inline constexpr std::size_t record_total = 4;
+inline constexpr std::uint32_t record_header = 8;
+inline constexpr std::uint32_t record_valid = 1U << 31U;
+inline constexpr unsigned record_kind_shift = 29;
+inline constexpr std::uint32_t record_length = 0x1fffffff;
+
+/// The bytes that a record with `length` bytes of payload takes in the ring.
+constexpr std::uint32_t record_size(std::uint32_t length) noexcept {
+    return record_header + ((length + 7U) & ~7U);
+}
+
+enum class kind : std::uint32_t { last = 0, part = 1, pad = 2, abandon = 3 };
+
+} // namespace ivshmem::detail::layout

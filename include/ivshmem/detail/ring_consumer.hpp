@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/detail/layout.hpp>
+#include <ivshmem/violation.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ivshmem::detail {
+
+/// A record at the front of a ring: a private copy of its header, checked.
+struct ring_record {
+    std::size_t payload = 0; ///< an offset in the block of the peer
+    std::uint32_t length = 0;
+    std::uint32_t total = 0; ///< bytes of the message from this record on
+    layout::kind kind = layout::kind::last;
+};
+
+/// The receiving end of a ring (channel-layout.md, "A ring"). Each word of the peer is read once,
+/// and nothing that it holds leads outside of the ring.
+///
+/// @par Thread Safety
+/// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
+template <typename Words>
+class ring_consumer {
+  public:
+    ring_consumer() = default;
+    /// @param theirs The block that holds the ring. @param mine The mirror image.
+    /// @param size Of the ring: a power of two. @param limit Of a message, in bytes.
+    ring_consumer(const Words& mine, const Words& theirs, std::uint32_t size, std::uint32_t limit,
+                  std::uint32_t start = 0)
+        : mine_{mine}, theirs_{theirs}, size_{size}, limit_{limit}, position_{start}, cursor_{
+                                                                                          start} {}
+
+    /// The record at the front, if there is one. Reads its header anew, so that a peer may show
+    /// another record each time: call it once a record, and keep the answer.
+    /// @return Whether there is one; false also after a fault.
+    [[nodiscard]] bool front(ring_record& record) {
+        if (fault_ != violation::none)
+            return false;
+        for (;;) {
+            const std::uint32_t place = position_ & (size_ - 1);
+            const std::uint32_t head = theirs_.look(layout::block::ring + place);
+            if (head == 0)
+                return false;
+            record.kind = static_cast<layout::kind>(head >> layout::record_kind_shift & 3U);
+            record.length = head & layout::record_length;
+            const std::uint32_t size = layout::record_size(record.length);
+            if ((head & layout::record_valid) == 0 || size > size_ - place)
+                return fail(violation::record);
+            if (record.kind == layout::kind::pad) {
+                if (place == 0 || size != size_ - place)
+                    return fail(violation::sequence);
+                position_ += size; // to the start of the ring, where no pad may follow
+                continue;
+            }
+            record.payload = layout::block::ring + place + layout::record_header;
+            record.total = theirs_.load(layout::block::ring + place + layout::record_total);
+            theirs_.prefetch(layout::block::ring + ((place + ahead) & (size_ - 1)));
+            return plausible(record);
+        }
+    }
+    /// Done with the record that front() gave.
+    void pop(const ring_record& record) {
+        position_ += layout::record_size(record.length);
+        remaining_ = record.kind == layout::kind::part ? record.total - record.length : 0;
+    }
+    /// Whether there is nothing at the front now.
+    [[nodiscard]] bool empty() const {
+        return theirs_.look(layout::block::ring + (position_ & (size_ - 1))) == 0;
+    }
+    /// Whether parts of a message were popped whose rest is still to come.
+    [[nodiscard]] bool in_message() const noexcept { return remaining_ != 0; }
+
+    /// Whether enough was read to tell the peer.
+    [[nodiscard]] bool release_due() const noexcept { return position_ - cursor_ >= size_ / 8; }
+    /// Whether anything was read that the peer was not told of.
+    [[nodiscard]] bool released() const noexcept { return position_ == cursor_; }
+    /// Gives the peer back the room of what was popped.
+    void release() {
+        cursor_ = position_;
+        mine_.publish(layout::block::cursor, cursor_);
+    }
+    /// Where release() was last done.
+    [[nodiscard]] std::uint32_t cursor() const noexcept { return cursor_; }
+    [[nodiscard]] violation fault() const noexcept { return fault_; }
+
+  private:
+    /// The next lines come while this one is used. Measured: further ahead takes lines away from
+    /// the peer that writes them; less does not hide the way from one cache to the other.
+    static constexpr std::uint32_t ahead = 256;
+
+    bool fail(violation what) noexcept {
+        fault_ = what;
+        return false;
+    }
+    bool plausible(const ring_record& record) {
+        switch (record.kind) {
+        case layout::kind::abandon:
+            return record.length == 0 && in_message() ? true : fail(violation::sequence);
+        case layout::kind::part:
+            if (record.length == 0 || record.length >= record.total)
+                return fail(violation::total);
+            break;
+        default:
+            if (record.length != record.total)
+                return fail(violation::total);
+        }
+        if (in_message() && record.total != remaining_)
+            return fail(violation::total);
+        if (record.total > limit_)
+            return fail(violation::limit);
+        return true;
+    }
+
+    Words mine_{};
+    Words theirs_{};
+    std::uint32_t size_ = 0;
+    std::uint32_t limit_ = 0;
+    std::uint32_t position_ = 0;
+    std::uint32_t cursor_ = 0;    ///< the last position that the peer was told
+    std::uint32_t remaining_ = 0; ///< bytes of the message under way that are still to come
+    violation fault_ = violation::none;
+};
+
+} // namespace ivshmem::detail

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/detail/layout.hpp>
+#include <ivshmem/violation.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace ivshmem::detail {
+
+/// The sending end of a ring (channel-layout.md, "A ring"). Its indices are its own; of the peer
+/// it reads the cursor, once each time, and believes it only where it can be true.
+///
+/// @par Thread Safety
+/// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
+template <typename Words>
+class ring_producer {
+  public:
+    ring_producer() = default;
+    /// @param mine The block that holds the ring. @param theirs The mirror image.
+    /// @param size Of the ring: a power of two. @param start The first position.
+    ring_producer(const Words& mine, const Words& theirs, std::uint32_t size,
+                  std::uint32_t start = 0)
+        : mine_{mine}, theirs_{theirs}, size_{size}, tail_{start}, cursor_{start}, first_{start} {}
+
+    /// The longest payload of one record: with its header half of the ring.
+    [[nodiscard]] std::uint32_t longest_record() const noexcept {
+        return size_ / 2 - layout::record_header;
+    }
+
+    /// Makes room for a record of `length` bytes, at most longest_record(). Between this and
+    /// stage() the payload is to be written at payload().
+    /// @return Whether there is room; false also after a fault.
+    [[nodiscard]] bool reserve(std::uint32_t length) {
+        const std::uint32_t size = layout::record_size(length);
+        const std::uint32_t to_end = size_ - place(tail_);
+        pad_ = size > to_end ? to_end : 0;
+        needed_ = pad_ + size + layout::record_header; // the head after it is to be cleared
+        return fits() || (look_at_cursor() && fits());
+    }
+    /// Whether there was room for the last reserve(), when the cursor was last looked at.
+    [[nodiscard]] bool fits() const noexcept { return size_ - (tail_ - cursor_) >= needed_; }
+    /// Where the payload goes: an offset in `mine`.
+    [[nodiscard]] std::size_t payload() const noexcept {
+        return layout::block::ring + place(tail_ + pad_) + layout::record_header;
+    }
+    /// Completes the record, which nobody sees before publish().
+    /// @param length At most what was reserved. @param total As the layout has it.
+    void stage(std::uint32_t length, layout::kind kind, std::uint32_t total) {
+        const std::uint32_t size = layout::record_size(length);
+        if (pad_ != 0) {
+            mark(pad_ - layout::record_header, layout::kind::pad);
+            tail_ += pad_;
+            pad_ = 0;
+        }
+        mine_.store(layout::block::ring + place(tail_) + layout::record_total, total);
+        mark(length, kind);
+        tail_ += size;
+    }
+    /// Lets the peer see all that was staged.
+    void publish() {
+        if (first_ == tail_)
+            return;
+        mine_.store(layout::block::ring + place(tail_), 0);
+        mine_.publish(layout::block::ring + place(first_), first_head_);
+        first_ = tail_;
+    }
+
+    /// Looks whether the peer has read more. @return false after a fault.
+    bool look_at_cursor() {
+        const std::uint32_t seen = theirs_.look(layout::block::cursor);
+        if (seen - cursor_ > first_ - cursor_ || seen % 8 != 0) {
+            fault_ = violation::cursor;
+            return false;
+        }
+        cursor_ = seen;
+        return true;
+    }
+    /// Whether the peer had read all that was published, when last looked at.
+    [[nodiscard]] bool drained() const noexcept { return cursor_ == first_; }
+    /// Bytes of the ring, record headers included, that the peer had not read when last looked at.
+    [[nodiscard]] std::uint32_t unread() const noexcept { return first_ - cursor_; }
+    /// The cursor at which there is room for what reserve() refused, and for half of the ring.
+    [[nodiscard]] std::uint32_t room_position() const noexcept {
+        return tail_ - std::min(size_ / 2, size_ - needed_);
+    }
+    [[nodiscard]] violation fault() const noexcept { return fault_; }
+
+  private:
+    [[nodiscard]] std::uint32_t place(std::uint32_t position) const noexcept {
+        return position & (size_ - 1);
+    }
+    /// The head of the first staged record waits for publish().
+    void mark(std::uint32_t length, layout::kind kind) {
+        const std::uint32_t head = layout::record_valid |
+                                   static_cast<std::uint32_t>(kind) << layout::record_kind_shift |
+                                   length;
+        if (first_ == tail_)
+            first_head_ = head;
+        else
+            mine_.store(layout::block::ring + place(tail_), head);
+    }
+
+    Words mine_{};
+    Words theirs_{};
+    std::uint32_t size_ = 0;
+    std::uint32_t tail_ = 0;
+    std::uint32_t cursor_ = 0; ///< the peer's, as last believed
+    std::uint32_t first_ = 0;  ///< the end of what is published
+    std::uint32_t first_head_ = 0;
+    std::uint32_t pad_ = 0;
+    std::uint32_t needed_ = 0;
+    violation fault_ = violation::none;
+};
+
+} // namespace ivshmem::detail

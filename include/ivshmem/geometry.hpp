@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/export.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ivshmem {
+
+/// How the shared memory is divided for channels (channel-layout.md, "The region"). All peers use
+/// the same; the first one chooses.
+struct geometry {
+    /// 2..256: how many peers there can be at once; each has an output section of its own.
+    std::uint32_t slots = 4;
+    /// 1..1024: how many channels there can be between each two peers.
+    std::uint32_t lanes = 4;
+    /// Bytes of the ring that each direction of a channel has: a power of two, 1024..268435456.
+    /// A message of up to half of it, less 8 bytes, is sent in one piece.
+    std::uint32_t ring_size = 64 * 1024;
+
+    bool operator==(const geometry&) const = default;
+};
+
+/// Whether the numbers are in their ranges. Thread safe.
+[[nodiscard]] IVSHMEM_API bool is_valid(const geometry& g) noexcept;
+/// The bytes that the memory must have at least for a geometry. Thread safe. @pre is_valid(g)
+[[nodiscard]] IVSHMEM_API std::uint64_t region_needed(const geometry& g) noexcept;
+/// The largest rings, of 1 MiB at most, with which `region` bytes of memory hold so many slots and
+/// lanes. Where there are none the smallest rings, which do not fit. Thread safe.
+[[nodiscard]] IVSHMEM_API geometry largest_rings(std::uint64_t region, std::uint32_t slots,
+                                                 std::uint32_t lanes) noexcept;
+
+} // namespace ivshmem

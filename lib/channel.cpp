@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "random_word.hpp"
+#include "slot_impl.hpp"
+
+#include <ivshmem/channel.hpp>
+#include <ivshmem/detail/layout.hpp>
+
+#include <utility>
+
+namespace ivshmem {
+
+namespace layout = detail::layout;
+
+channel::channel() noexcept = default;
+channel::channel(std::shared_ptr<slot::impl> in) noexcept : slot_{std::move(in)} {}
+channel::channel(channel&& other) noexcept = default;
+
+channel& channel::operator=(channel&& other) noexcept {
+    if (this != &other) {
+        close();
+        std::destroy_at(this);
+        std::construct_at(this, std::move(other));
+    }
+    return *this;
+}
+
+channel::~channel() {
+    close();
+}
+
+namespace {
+
+[[noreturn]] void raise(std::error_code ec, std::uint32_t peer, std::uint32_t lane) {
+    throw error{ec, formatted("channel to slot {}, lane {}: {}", peer, lane, ec.message())};
+}
+
+} // namespace
+
+channel channel::open(const slot& from, std::uint32_t peer, std::uint32_t lane,
+                      const channel_options& options) {
+    std::error_code ec;
+    channel opened = open(from, peer, lane, options, ec);
+    if (ec)
+        raise(ec, peer, lane);
+    return opened;
+}
+
+channel channel::open(const slot& from, std::uint32_t peer, std::uint32_t lane,
+                      const channel_options& options, std::error_code& ec) {
+    ec.clear();
+    channel opened{from.impl_};
+    if (!opened.usable(ec))
+        return {};
+    slot::impl& in = *from.impl_;
+    if (peer >= in.geometry().slots || peer == in.number())
+        ec = errc::slot_out_of_range;
+    else if (lane >= in.geometry().lanes)
+        ec = errc::lane_out_of_range;
+    else if (in.interrupts() != 0 && options.vector.value_or(0) >= in.interrupts())
+        ec = errc::vector_out_of_range;
+    else if (!in.take_lane(peer, lane))
+        ec = errc::lane_in_use;
+    if (ec)
+        return {};
+    opened.peer_ = peer;
+    opened.lane_ = lane;
+    opened.options_ = options;
+    opened.polling_ = options.polling || in.interrupts() == 0;
+    opened.mine_ = in.block(in.number(), peer, lane);
+    opened.theirs_ = in.block(peer, in.number(), lane);
+    opened.start_session();
+    return opened;
+}
+
+void channel::reopen() {
+    std::error_code ec;
+    reopen(ec);
+    if (ec)
+        raise(ec, peer_, lane_);
+}
+
+void channel::reopen(std::error_code& ec) {
+    ec.clear();
+    if (state_ == state::closed)
+        ec = errc::closed;
+    else if (usable(ec))
+        start_session();
+}
+
+/// "Open" of the layout.
+void channel::start_session() {
+    const std::uint32_t size = slot_->geometry().ring_size;
+    const std::uint32_t before = mine_.load(layout::block::epoch);
+    mine_.publish(layout::block::epoch, 0);
+    words::fence(); // before what follows
+    for (const auto word : {layout::block::ring, layout::block::cursor, layout::block::wake,
+                            layout::block::room, layout::block::ack, layout::block::flags})
+        mine_.store(word, 0);
+    mine_.store(layout::block::attention, polling_ ? 0 : layout::attention_wanted);
+    mine_.store(layout::block::limit, options_.max_message);
+    mine_.store(layout::block::service, options_.service);
+    const std::uint32_t met = theirs_.load(layout::block::ack);
+    do
+        epoch_ = random_word();
+    while (epoch_ == before || epoch_ == met);
+    producer_ = {mine_, theirs_, size};
+    consumer_ = {mine_, theirs_, size, options_.max_message};
+    state_ = state::opening;
+    violation_ = violation::none;
+    peer_sleeps_ = finished_ = deaf_ = abandon_ = false;
+    ack_ = answered_ = wanted_ = 0;
+    kept_.reset();
+    mine_.publish(layout::block::epoch, epoch_);
+    slot_->ring_holder(peer_);
+}
+
+void channel::finish() noexcept {
+    if (state_ == state::closed || finished_)
+        return;
+    finished_ = true;
+    if (!slot_->usable())
+        return;
+    mine_.publish(layout::block::flags, layout::finished);
+    slot_->ring_holder(peer_);
+}
+
+void channel::close() noexcept {
+    if (state_ == state::closed)
+        return;
+    if (slot_->usable()) {
+        if (state_ != state::poisoned) { // which the peer was told
+            mine_.publish(layout::block::flags, layout::finished | layout::deaf);
+            slot_->ring_holder(peer_);
+        }
+        slot_->free_lane(peer_, lane_);
+    }
+    state_ = state::closed;
+    kept_.reset();
+    slot_.reset();
+}
+
+channel::state channel::update() {
+    std::error_code ec;
+    update(ec);
+    if (ec)
+        raise(ec, peer_, lane_);
+    return state_;
+}
+
+channel::state channel::update(std::error_code& ec) {
+    ec.clear();
+    if (state_ == state::closed)
+        ec = errc::closed;
+    else if (!usable(ec) || !slot_->check())
+        static_cast<void>(usable(ec));
+    else if (state_ == state::opening)
+        connect();
+    else if (state_ == state::connected)
+        look_at_session();
+    return state_;
+}
+
+/// "Connect" of the layout. A peer that keeps changing its epoch is met twice at most.
+void channel::connect() {
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        const std::uint32_t epoch = theirs_.look(layout::block::epoch);
+        if (epoch != ack_) {
+            ack_ = epoch;
+            mine_.store(layout::block::cursor, 0);
+            mine_.publish(layout::block::ack, ack_);
+            if (epoch != 0)
+                slot_->ring_holder(peer_);
+        }
+        if (ack_ == 0 || theirs_.look(layout::block::ack) != epoch_)
+            return;
+        if (theirs_.look(layout::block::epoch) != ack_)
+            continue;
+        peer_sleeps_ = (theirs_.load(layout::block::attention) & layout::attention_wanted) != 0;
+        peer_limit_ = theirs_.load(layout::block::limit);
+        const auto holder = slot_->find_peer(peer_);
+        peer_id_ = holder ? holder->id : 0;
+        peer_incarnation_ = holder ? holder->incarnation : 0;
+        peer_sleeps_ = peer_sleeps_ && holder && slot_->can_ring();
+        state_ = state::connected;
+        return;
+    }
+}
+
+void channel::look_at_session() {
+    if (theirs_.look(layout::block::epoch) != ack_) {
+        state_ = state::reset;
+        return;
+    }
+    const std::uint32_t flags = theirs_.look(layout::block::flags);
+    const std::uint32_t reason = flags >> layout::reason_shift & layout::reason_mask;
+    if (reason != 0) {
+        state_ = state::rejected;
+        violation_ = static_cast<ivshmem::violation>(reason);
+    }
+    deaf_ = deaf_ || (flags & layout::deaf) != 0;
+}
+
+void channel::poison(ivshmem::violation what) {
+    if (theirs_.look(layout::block::epoch) != ack_) { // what it was is not what it is
+        state_ = state::reset;
+        return;
+    }
+    state_ = state::poisoned;
+    violation_ = what;
+    mine_.publish(layout::block::flags, layout::finished | layout::deaf |
+                                            static_cast<std::uint32_t>(what)
+                                                << layout::reason_shift);
+    slot_->ring_holder(peer_);
+}
+
+bool channel::usable(std::error_code& ec) const {
+    if (slot_ != nullptr && slot_->usable())
+        return true;
+    ec = slot_ == nullptr ? errc::closed : slot_->why_not();
+    return false;
+}
+
+void channel::why_not(std::error_code& ec) const {
+    switch (state_) {
+    case state::closed:
+        ec = errc::closed;
+        break;
+    case state::opening:
+        ec = errc::not_connected;
+        break;
+    case state::connected:
+        ec.clear();
+        break;
+    case state::reset:
+        ec = errc::channel_reset;
+        break;
+    case state::poisoned:
+        ec = errc::channel_poisoned;
+        break;
+    case state::rejected:
+        ec = errc::channel_rejected;
+        break;
+    }
+}
+
+bool channel::not_ready_to_send(std::size_t size, std::error_code& ec) {
+    if (state_ == state::connected)
+        look_at_session();
+    if (!usable(ec))
+        return false;
+    why_not(ec);
+    if (!ec && (finished_ || deaf_))
+        ec = finished_ ? errc::closed : errc::channel_closed;
+    if (!ec && (size > producer_.longest_record() || size > peer_limit_))
+        ec = errc::message_too_large;
+    return !ec && (!abandon_ || send_abandon());
+}
+
+void channel::no_room(std::error_code& ec) {
+    if (producer_.fault() != violation::none && state_ == state::connected)
+        poison(producer_.fault());
+    if (!usable(ec))
+        return;
+    if (state_ == state::connected)
+        look_at_session();
+    why_not(ec);
+    if (!ec && deaf_)
+        ec = errc::channel_closed;
+}
+
+bool channel::send_abandon() {
+    if (!producer_.reserve(0))
+        return false;
+    producer_.stage(0, layout::kind::abandon, 0);
+    abandon_ = false;
+    flush();
+    return true;
+}
+
+/// Nothing to receive: why, and what there is to be done about it.
+void channel::nothing(std::error_code& ec) {
+    if (!usable(ec))
+        return;
+    if (state_ == state::connected) {
+        if (consumer_.fault() != violation::none) {
+            poison(consumer_.fault());
+        } else {
+            settle();
+            const bool finished = (theirs_.look(layout::block::flags) & layout::finished) != 0;
+            look_at_session();
+            // What was published before the flag comes first; and an end is only the end if the
+            // ring was not cleared meanwhile, for a new session.
+            if (finished && state_ == state::connected) {
+                if (!consumer_.empty())
+                    return;
+                look_at_session();
+                if (state_ == state::connected)
+                    ec = errc::channel_closed;
+            }
+        }
+    }
+    if (!ec)
+        why_not(ec);
+}
+
+std::optional<std::size_t> channel::next_size(std::error_code& ec) {
+    while (front(ec)) {
+        if (record_.kind != layout::kind::abandon)
+            return record_.total + (kept_ ? kept_->size() : 0);
+        pop();
+        kept_.reset();
+    }
+    return std::nullopt;
+}
+
+void channel::keep(std::span<const std::byte> part) {
+    kept_ = std::make_unique<std::string>(reinterpret_cast<const char*>(part.data()), part.size());
+}
+
+bool channel::try_send(std::span<const std::byte> message) {
+    std::error_code ec;
+    const bool sent = try_send(message, ec);
+    if (ec)
+        raise(ec, peer_, lane_);
+    return sent;
+}
+
+std::size_t channel::try_send_batch(std::span<const std::span<const std::byte>> messages,
+                                    std::error_code& ec) {
+    std::size_t sent = 0;
+    for (const auto message : messages) {
+        const auto to = reserve(message.size(), ec);
+        if (to.data() == nullptr)
+            break;
+        if (!message.empty())
+            std::memcpy(to.data(), message.data(), message.size());
+        commit(message.size());
+        ++sent;
+    }
+    flush();
+    return sent;
+}
+
+std::optional<std::size_t> channel::try_receive(std::span<std::byte> into) {
+    std::error_code ec;
+    const auto size = try_receive(into, ec);
+    if (ec)
+        raise(ec, peer_, lane_);
+    return size;
+}
+
+void channel::release() {
+    consumer_.release();
+    if (!peer_sleeps_)
+        return;
+    words::fence();
+    const std::uint32_t word = theirs_.load(layout::block::wake);
+    if ((word & layout::wake_room) != 0 && word != answered_ &&
+        consumer_.cursor() - theirs_.load(layout::block::room) < 1U << 31U)
+        ring(word);
+}
+
+void channel::wake_for_data() {
+    words::fence();
+    const std::uint32_t word = theirs_.load(layout::block::wake);
+    if ((word & layout::wake_data) != 0 && word != answered_)
+        ring(word);
+}
+
+void channel::ring(std::uint32_t wake_word) {
+    answered_ = wake_word;
+    ++rings_;
+    slot_->ring(peer_id_, static_cast<std::uint16_t>(wake_word >> layout::wake_vector_shift));
+}
+
+void channel::ring_again() {
+    if (state_ != state::connected || !peer_sleeps_ || answered_ == 0)
+        return;
+    if (theirs_.load(layout::block::wake) == answered_)
+        ring(answered_);
+}
+
+bool channel::arm(wake what) {
+    if (polling_ || state_ != state::connected)
+        return false;
+    armed_ = (armed_ + 1) & layout::wake_count_mask;
+    wanted_ = what;
+    if ((what & for_room) != 0)
+        mine_.store(layout::block::room, producer_.room_position());
+    const std::uint32_t vector = options_.vector.value_or(slot_->vector());
+    mine_.publish(layout::block::wake,
+                  what | armed_ << layout::wake_count_shift | vector << layout::wake_vector_shift);
+    words::fence();
+    const state before = state_;
+    look_at_session();
+    const bool changed =
+        state_ != before || deaf_ ||
+        ((what & for_data) != 0 &&
+         (!consumer_.empty() || (theirs_.look(layout::block::flags) & layout::finished) != 0)) ||
+        ((what & for_room) != 0 && (!producer_.look_at_cursor() || producer_.fits()));
+    if (changed)
+        disarm();
+    return !changed;
+}
+
+void channel::disarm() noexcept {
+    if (wanted_ == 0)
+        return;
+    wanted_ = 0;
+    mine_.store(layout::block::wake, 0);
+}
+
+std::string_view to_string(channel::state s) noexcept {
+    switch (s) {
+    case channel::state::closed:
+        return "closed";
+    case channel::state::opening:
+        return "opening";
+    case channel::state::connected:
+        return "connected";
+    case channel::state::reset:
+        return "reset";
+    case channel::state::poisoned:
+        return "poisoned";
+    case channel::state::rejected:
+        return "rejected";
+    }
+    return "unknown";
+}
+
+} // namespace ivshmem

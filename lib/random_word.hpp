@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <cstdint>
+
+#include <sys/random.h>
+
+namespace ivshmem {
+
+/// A random number that is not 0. 4 bytes never fail once the kernel's generator is seeded
+/// (getrandom(2)), for which the call waits.
+inline std::uint32_t random_word() noexcept {
+    std::uint32_t word = 0;
+    while (word == 0)
+        if (::getrandom(&word, sizeof word, 0) != static_cast<ssize_t>(sizeof word))
+            word = 0;
+    return word;
+}
+
+} // namespace ivshmem

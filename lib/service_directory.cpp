@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "slot_impl.hpp"
+
+#include <ivshmem/detail/layout.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace ivshmem {
+
+namespace layout = detail::layout;
+
+namespace {
+
+using words = detail::shared_words;
+
+/// A name as an entry has it. Two names are the same if all of these bytes are.
+using name_bytes = std::array<std::byte, layout::longest_name + 1>;
+
+bool is_valid_name(std::string_view name) {
+    return !name.empty() && name.size() <= layout::longest_name &&
+           std::none_of(name.begin(), name.end(),
+                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+name_bytes checked(std::string_view name, failure& f) {
+    name_bytes bytes{};
+    if (is_valid_name(name))
+        std::memcpy(bytes.data(), name.data(), name.size());
+    else
+        f.set(errc::bad_service_name, "\"{}\": {}", name.substr(0, layout::longest_name + 1),
+              make_error_code(errc::bad_service_name).message());
+    return bytes;
+}
+
+words entry(const words& header, std::size_t index) {
+    return header.at(layout::header::directory + index * layout::directory_entry_size);
+}
+
+/// The key of a name in a directory, 0 where it has none.
+std::uint32_t find_in(const words& header, const name_bytes& wanted) {
+    for (std::size_t index = 0; index < layout::directory_entries; ++index) {
+        const words at = entry(header, index);
+        const std::uint32_t key = at.look(0);
+        if (key == 0)
+            continue;
+        name_bytes name;
+        at.read(layout::directory_name, name);
+        if (name == wanted)
+            return key;
+    }
+    return 0;
+}
+
+} // namespace
+
+std::uint32_t slot::impl::offer(std::string_view name, failure& f) {
+    const name_bytes bytes = checked(name, f);
+    if (f)
+        return 0;
+    const words mine = header(number_);
+    if (find_in(mine, bytes) != 0) {
+        f.set(errc::service_exists, "{}: slot {} offers this service already", name, number_);
+        return 0;
+    }
+    for (std::size_t index = 0; index < layout::directory_entries; ++index) {
+        const words at = entry(mine, index);
+        if (at.load(0) != 0)
+            continue;
+        at.write(layout::directory_name, bytes);
+        at.publish(0, next_key_);
+        ring_everyone();
+        return next_key_++;
+    }
+    f.set(errc::directory_full, "{}: slot {} offers {} services, which is all it can", name,
+          number_, layout::directory_entries);
+    return 0;
+}
+
+void slot::impl::withdraw(std::uint32_t key) noexcept {
+    if (!usable() || key == 0)
+        return;
+    for (std::size_t index = 0; index < layout::directory_entries; ++index) {
+        const words at = entry(header(number_), index);
+        if (at.load(0) == key)
+            at.publish(0, 0);
+    }
+}
+
+slot::service slot::impl::find_service(std::string_view name, std::optional<std::uint32_t> in,
+                                       failure& f) const {
+    const name_bytes bytes = checked(name, f);
+    if (f)
+        return {};
+    if (in && (*in >= geometry_.slots || *in == number_)) {
+        f.set(errc::slot_out_of_range, "slot {} cannot offer {} to slot {}", *in, name, number_);
+        return {};
+    }
+    for (std::uint32_t slot = in.value_or(0); slot < (in ? *in + 1 : geometry_.slots); ++slot) {
+        if (slot == number_ || !find_peer(slot))
+            continue;
+        if (const std::uint32_t key = find_in(header(slot), bytes); key != 0)
+            return {slot, key};
+    }
+    f.set(errc::service_unknown, "{}: no peer offers this service", name);
+    return {};
+}
+
+} // namespace ivshmem
