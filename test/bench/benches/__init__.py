@@ -11,14 +11,16 @@ from comparison import Comparison
 from .doorbell import between_guests, between_processes
 from .lsivshmem import listing
 from .memory import bandwidth
+from .messages import messages
 from .ring import ring
 from .server_join import joins
 
-BENCHES: dict[str, Callable[[int], Iterable[Comparison]]] = {
+BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "doorbell-guests": between_guests,
     "doorbell-host": between_processes,
     "ring": ring,
     "memory": bandwidth,
+    "messages": messages,
     "server-join": joins,
     "lsivshmem": listing,
 }
