@@ -108,7 +108,7 @@ void channel::start_session() {
     consumer_ = {mine_, theirs_, size, options_.max_message};
     state_ = state::opening;
     violation_ = violation::none;
-    peer_sleeps_ = finished_ = deaf_ = abandon_ = false;
+    peer_sleeps_ = fronted_ = finished_ = deaf_ = peer_finished_ = abandon_ = false;
     ack_ = answered_ = wanted_ = 0;
     kept_.reset();
     mine_.publish(layout::block::epoch, epoch_);
@@ -176,6 +176,8 @@ void channel::connect() {
             return;
         if (theirs_.look(layout::block::epoch) != ack_)
             continue;
+        if (!met_for_the_same())
+            return;
         peer_sleeps_ = (theirs_.load(layout::block::attention) & layout::attention_wanted) != 0;
         peer_limit_ = theirs_.load(layout::block::limit);
         const auto holder = slot_->find_peer(peer_);
@@ -185,6 +187,11 @@ void channel::connect() {
         state_ = state::connected;
         return;
     }
+}
+
+/// Whether one side asks for what the other offers, or neither asks.
+bool channel::met_for_the_same() const {
+    return theirs_.load(layout::block::service) == options_.offered;
 }
 
 void channel::look_at_session() {
@@ -199,6 +206,7 @@ void channel::look_at_session() {
         violation_ = static_cast<ivshmem::violation>(reason);
     }
     deaf_ = deaf_ || (flags & layout::deaf) != 0;
+    peer_finished_ = peer_finished_ || (flags & layout::finished) != 0;
 }
 
 void channel::poison(ivshmem::violation what) {
@@ -381,27 +389,41 @@ void channel::ring_again() {
         ring(answered_);
 }
 
-bool channel::arm(wake what) {
-    if (polling_ || state_ != state::connected)
+bool channel::arm(std::uint32_t what) {
+    if (state_ == state::connected && !polling_) {
+        armed_ = (armed_ + 1) & layout::wake_count_mask;
+        wanted_ = (what & for_data) != 0 ? layout::wake_data : 0;
+        if ((what & (for_room | for_drained)) != 0) {
+            wanted_ |= layout::wake_room;
+            mine_.store(layout::block::room,
+                        (what & for_room) != 0 ? producer_.room_position() : producer_.end());
+        }
+        const std::uint32_t vector = options_.vector.value_or(slot_->vector());
+        mine_.publish(layout::block::wake, wanted_ | armed_ << layout::wake_count_shift |
+                                               vector << layout::wake_vector_shift);
+        words::fence();
+    }
+    if (!ready(what))
+        return true;
+    disarm();
+    return false;
+}
+
+/// Whether there is something to do for who waits for `what`.
+bool channel::ready(std::uint32_t what) {
+    if (state_ == state::opening)
         return false;
-    armed_ = (armed_ + 1) & layout::wake_count_mask;
-    wanted_ = what;
-    if ((what & for_room) != 0)
-        mine_.store(layout::block::room, producer_.room_position());
-    const std::uint32_t vector = options_.vector.value_or(slot_->vector());
-    mine_.publish(layout::block::wake,
-                  what | armed_ << layout::wake_count_shift | vector << layout::wake_vector_shift);
-    words::fence();
-    const state before = state_;
-    look_at_session();
-    const bool changed =
-        state_ != before || deaf_ ||
-        ((what & for_data) != 0 &&
-         (!consumer_.empty() || (theirs_.look(layout::block::flags) & layout::finished) != 0)) ||
-        ((what & for_room) != 0 && (!producer_.look_at_cursor() || producer_.fits()));
-    if (changed)
-        disarm();
-    return !changed;
+    if (state_ == state::connected)
+        look_at_session();
+    if (state_ != state::connected || !slot_->usable())
+        return true;
+    if ((what & for_data) != 0 &&
+        (!consumer_.empty() || (theirs_.look(layout::block::flags) & layout::finished) != 0))
+        return true;
+    if ((what & (for_room | for_drained)) == 0)
+        return false;
+    return deaf_ || !producer_.look_at_cursor() || ((what & for_room) != 0 && producer_.fits()) ||
+           ((what & for_drained) != 0 && producer_.drained());
 }
 
 void channel::disarm() noexcept {

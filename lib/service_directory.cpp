@@ -108,4 +108,36 @@ slot::service slot::impl::find_service(std::string_view name, std::optional<std:
     return {};
 }
 
+std::optional<slot::request> slot::impl::find_request(std::uint32_t key) const {
+    for (std::uint32_t other = 0; other < geometry_.slots; ++other) {
+        for (std::uint32_t lane = 0; other != number_ && lane < geometry_.lanes; ++lane)
+            if (!lane_taken(other, lane) && is_requested({other, lane}, key))
+                return request{other, lane};
+    }
+    return std::nullopt;
+}
+
+bool slot::impl::is_requested(const request& r, std::uint32_t key) const {
+    const words theirs = block(r.slot, number_, r.lane);
+    return theirs.look(layout::block::epoch) != 0 && theirs.load(layout::block::service) == key &&
+           theirs.load(layout::block::flags) == 0;
+}
+
+std::uint32_t slot::impl::find_lane(std::uint32_t to, failure& f) const {
+    if (to >= geometry_.slots || to == number_) {
+        f.set(errc::slot_out_of_range, "slot {} has no lanes to slot {}", number_, to);
+        return 0;
+    }
+    for (std::uint32_t lane = geometry_.lanes; lane-- > 0;) {
+        const words theirs = block(to, number_, lane);
+        const bool closed = theirs.look(layout::block::epoch) == 0 ||
+                            (theirs.load(layout::block::flags) & layout::deaf) != 0;
+        if (!lane_taken(to, lane) && closed)
+            return lane;
+    }
+    f.set(errc::lane_in_use, "all {} lanes between the slots {} and {} are in use", geometry_.lanes,
+          number_, to);
+    return 0;
+}
+
 } // namespace ivshmem

@@ -82,6 +82,10 @@ const struct geometry& slot::geometry() const noexcept {
     return impl_->geometry();
 }
 
+std::uint16_t slot::vector() const noexcept {
+    return impl_->vector();
+}
+
 bool slot::has_interrupts() const noexcept {
     return impl_->interrupts() != 0;
 }
@@ -162,6 +166,26 @@ slot::service slot::find_service(std::string_view name, std::optional<std::uint3
                                  std::error_code& ec) const {
     return reporting(ec, [&](failure& f) {
         return with(impl_.get(), f, [&](impl& from) { return from.find_service(name, in, f); });
+    });
+}
+
+std::optional<slot::request> slot::find_request(std::uint32_t key) const {
+    return impl_ && impl_->usable() ? impl_->find_request(key) : std::nullopt;
+}
+
+bool slot::is_requested(const request& r, std::uint32_t key) const {
+    return impl_ && impl_->usable() && impl_->is_requested(r, key);
+}
+
+std::uint32_t slot::find_lane(std::uint32_t to) const {
+    return raising([&](failure& f) {
+        return with(impl_.get(), f, [&](impl& in) { return in.find_lane(to, f); });
+    });
+}
+
+std::uint32_t slot::find_lane(std::uint32_t to, std::error_code& ec) const {
+    return reporting(ec, [&](failure& f) {
+        return with(impl_.get(), f, [&](impl& in) { return in.find_lane(to, f); });
     });
 }
 

@@ -71,6 +71,9 @@ class slot::impl {
     void withdraw(std::uint32_t key) noexcept;
     [[nodiscard]] service find_service(std::string_view name, std::optional<std::uint32_t> in,
                                        failure& f) const;
+    [[nodiscard]] std::optional<request> find_request(std::uint32_t key) const;
+    [[nodiscard]] bool is_requested(const request& r, std::uint32_t key) const;
+    [[nodiscard]] std::uint32_t find_lane(std::uint32_t to, failure& f) const;
     /// @}
 
   private:

@@ -4,5 +4,8 @@
 
 /// The library on a Boost.Asio event loop, header-only (Boost 1.81 or newer).
 #include <ivshmem/asio/any_interrupt.hpp>
+#include <ivshmem/asio/channel.hpp>
 #include <ivshmem/asio/event_stream.hpp>
 #include <ivshmem/asio/interrupt.hpp>
+#include <ivshmem/asio/slot.hpp>
+#include <ivshmem/asio/stream.hpp>

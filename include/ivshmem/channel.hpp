@@ -34,8 +34,11 @@ struct channel_options {
     bool polling = false;
     /// The vector that the peer rings, below capabilities().interrupts; empty: the slot's.
     std::optional<std::uint16_t> vector{};
-    /// The key of a service of the peer, from slot::find_service(); 0: opened by number.
+    /// The key of a service of the peer that this side asks for, from slot::find_service();
+    /// 0: none, the peer opens the lane by its number or asks itself.
     std::uint32_t service = 0;
+    /// The key of an own service that the peer must ask for, from slot::offer(); 0: none.
+    std::uint32_t offered = 0;
 };
 
 /// Messages to and from one peer, reliable and in order, over a pair of rings in the shared memory
@@ -115,6 +118,10 @@ class IVSHMEM_API channel {
     /// @return The state, also after an error that is no state (errc::slot_lost, closed, forked).
     state update();
     state update(std::error_code& ec);
+    /// What the state means for who wants to send or receive: no error where it is connected.
+    void why_not(std::error_code& ec) const;
+    /// Whether the peer sends nothing more, as it said when last looked at.
+    [[nodiscard]] bool peer_finished() const noexcept { return peer_finished_; }
     /// The state when last looked at.
     [[nodiscard]] state current_state() const noexcept { return state_; }
 
@@ -175,8 +182,13 @@ class IVSHMEM_API channel {
     /// @return Whether it is complete.
     template <typename Fill>
     bool send_some(std::size_t size, std::size_t& done, Fill&& fill, std::error_code& ec);
+    /// Whether a message could be sent, were there room for it.
+    bool can_send(std::error_code& ec) { return ready_to_send(0, ec); }
     /// Takes back a message of which parts were sent: the peer never sees it.
     void abandon() noexcept { abandon_ = true; }
+    /// Bytes of the ring, headers and padding included, that the peer had not taken when last
+    /// looked at.
+    [[nodiscard]] std::uint32_t unread() const noexcept { return producer_.unread(); }
     /// Whether the peer has taken all that was sent.
     [[nodiscard]] bool drained() { return producer_.look_at_cursor() && producer_.drained(); }
     /// @}
@@ -204,6 +216,15 @@ class IVSHMEM_API channel {
     }
     /// The length of the message that would be received next, as far as it is there.
     [[nodiscard]] std::optional<std::size_t> next_size(std::error_code& ec);
+    /// As peek(), but of the next part of a message that was sent in parts, too.
+    [[nodiscard]] std::optional<std::span<const std::byte>> peek_part(std::error_code& ec) {
+        while (front(ec)) {
+            if (record_.kind != detail::layout::kind::abandon)
+                return theirs_.bytes(record_.payload, record_.length);
+            pop();
+        }
+        return std::nullopt;
+    }
     /// A view of the next message in the ring itself, until consume(). Only for messages that were
     /// sent in one piece; others fail with errc::message_too_large.
     ///
@@ -249,16 +270,16 @@ class IVSHMEM_API channel {
     /// @name Sleeping
     /// @{
 
-    /// What to be rung for.
+    /// What to wait for; they can be combined.
     enum wake : std::uint32_t {
-        for_data = detail::layout::wake_data,
-        for_room = detail::layout::wake_room, ///< for the message that did not fit
-        for_both = for_data | for_room,
+        for_data = 1,    ///< a message, or the end of them
+        for_room = 2,    ///< room for the message that did not fit
+        for_drained = 4, ///< that the peer took all that was sent
     };
-    /// Asks the peer to ring, before this side sleeps; then looks once more.
-    /// @return Whether there is nothing to do: sleep. Otherwise look at once. false also on a
-    /// channel that polls.
-    [[nodiscard]] bool arm(wake what);
+    /// Asks the peer to ring, unless this side polls, before it sleeps; then looks once more.
+    /// @param what A combination of wake.
+    /// @return Whether there is nothing to do: sleep. Otherwise look at once.
+    [[nodiscard]] bool arm(std::uint32_t what);
     /// Awake again: the peer need not ring.
     void disarm() noexcept;
     /// Tells the peer what was received, and rings it if it waits for that. To be called when this
@@ -285,22 +306,24 @@ class IVSHMEM_API channel {
     }
     bool front(std::error_code& ec) {
         ec.clear();
-        if (state_ == state::connected && consumer_.front(record_)) [[likely]]
-            return true;
+        if (state_ == state::connected && (fronted_ || consumer_.front(record_))) [[likely]]
+            return fronted_ = true;
         nothing(ec);
         return false;
     }
     void pop() {
         consumer_.pop(record_);
+        fronted_ = false;
         if (consumer_.release_due())
             release();
     }
+    [[nodiscard]] bool met_for_the_same() const;
+    [[nodiscard]] bool ready(std::uint32_t what);
     void start_session();
     void connect();
     void look_at_session();
     void poison(ivshmem::violation what);
     bool usable(std::error_code& ec) const;
-    void why_not(std::error_code& ec) const;
     bool not_ready_to_send(std::size_t size, std::error_code& ec);
     void no_room(std::error_code& ec);
     void nothing(std::error_code& ec);
@@ -318,8 +341,10 @@ class IVSHMEM_API channel {
     detail::emptied_by_move<state> state_; ///< closed at first
     bool peer_sleeps_ = false;             ///< as it said when the channel was connected
     bool polling_ = false;
+    bool fronted_ = false; ///< record_ is the one at the front: read once, however often asked
     bool finished_ = false;
     bool deaf_ = false; ///< the peer
+    bool peer_finished_ = false;
     bool abandon_ = false;
     ivshmem::violation violation_ = violation::none;
     std::uint32_t peer_limit_ = 0;

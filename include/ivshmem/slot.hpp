@@ -68,6 +68,11 @@ class IVSHMEM_API slot {
         std::uint32_t slot = 0; ///< who offers it
         std::uint32_t key = 0;  ///< its number there; never 0
     };
+    /// A lane that a peer has opened to ask for a service.
+    struct request {
+        std::uint32_t slot = 0; ///< who asks
+        std::uint32_t lane = 0;
+    };
 
     /// Holds nothing.
     slot() noexcept;
@@ -100,6 +105,8 @@ class IVSHMEM_API slot {
     /// Never 0; new with each claim.
     [[nodiscard]] std::uint32_t incarnation() const noexcept;
     [[nodiscard]] const struct geometry& geometry() const noexcept;
+    /// The vector that peers ring. @see slot_options::vector
+    [[nodiscard]] std::uint16_t vector() const noexcept;
     /// Whether peers can ring this side: the device has interrupts.
     [[nodiscard]] bool has_interrupts() const noexcept;
     /// The bytes of shared memory that one channel takes: both of its blocks.
@@ -135,6 +142,14 @@ class IVSHMEM_API slot {
                                        std::optional<std::uint32_t> in = {}) const;
     [[nodiscard]] service find_service(std::string_view name, std::optional<std::uint32_t> in,
                                        std::error_code& ec) const;
+    /// A lane, closed in this process, that a peer has opened to ask for an own service.
+    [[nodiscard]] std::optional<request> find_request(std::uint32_t key) const;
+    /// Whether a peer still asks for an own service on a lane.
+    [[nodiscard]] bool is_requested(const request& r, std::uint32_t key) const;
+    /// A lane that neither side has open, for asking a peer for a service: the highest there is.
+    /// @throws error errc::slot_out_of_range, lane_in_use (all are), closed.
+    [[nodiscard]] std::uint32_t find_lane(std::uint32_t to) const;
+    [[nodiscard]] std::uint32_t find_lane(std::uint32_t to, std::error_code& ec) const;
     /// @}
 
   private:

@@ -79,6 +79,8 @@ class ring_producer {
         cursor_ = seen;
         return true;
     }
+    /// The end of what was published.
+    [[nodiscard]] std::uint32_t end() const noexcept { return first_; }
     /// Whether the peer had read all that was published, when last looked at.
     [[nodiscard]] bool drained() const noexcept { return cursor_ == first_; }
     /// Bytes of the ring, record headers included, that the peer had not read when last looked at.

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/channel_event.hpp>
+#include <ivshmem/asio/detail/channel_attempts.hpp>
+#include <ivshmem/asio/detail/channel_operation.hpp>
+#include <ivshmem/asio/detail/channel_state.hpp>
+#include <ivshmem/asio/slot.hpp>
+#include <ivshmem/channel.hpp>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/compose.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace ivshmem::asio {
+
+/// Messages to and from one peer, reliable and in order, on an event loop.
+///
+/// Any number of operations may be under way. Those of one kind complete in the order in which they
+/// were started. What is sent or received before the peer is there waits for it.
+///
+/// After errc::channel_reset, channel_closed, channel_poisoned or channel_rejected all operations
+/// fail so until reopen(): nothing that was meant for one incarnation of the peer is sent to
+/// the next.
+///
+/// All operations: regardless of whether they complete immediately or not, the completion handler
+/// will not be invoked from within the initiating function. They complete with
+/// boost::asio::error::operation_aborted after cancel(), close() or destruction; with errc::closed,
+/// slot_lost, forked, and errc::device_removed where the device goes away. Per-operation
+/// cancellation: terminal, partial and total; no message is lost by it, and none sent in part.
+///
+/// @par Thread Safety
+/// @e Distinct @e objects: Safe, if their slots are distinct. @e Shared @e objects: Unsafe.
+template <typename Executor = boost::asio::any_io_executor>
+class basic_channel {
+  public:
+    using executor_type = Executor;
+
+    template <typename Other>
+    struct rebind_executor {
+        using other = basic_channel<Other>;
+    };
+
+    /// Opens a lane to the peer in a slot. @throws error as ivshmem::channel::open().
+    basic_channel(const basic_slot<Executor>& from, std::uint32_t peer, std::uint32_t lane,
+                  const channel_options& options = {})
+        : basic_channel{from.hub(),
+                        ivshmem::channel::open(from.next_layer(), peer, lane, options)} {}
+    /// For acceptors and connectors: takes a channel of the hub's slot.
+    basic_channel(std::shared_ptr<detail::hub<Executor>> in, ivshmem::channel opened)
+        : state_{std::make_shared<state_type>(std::move(in), std::move(opened))} {}
+
+    basic_channel(basic_channel&&) noexcept = default;
+    basic_channel& operator=(basic_channel&& other) noexcept {
+        if (this != &other) {
+            close();
+            state_ = std::move(other.state_);
+        }
+        return *this;
+    }
+    /// As close().
+    ~basic_channel() { close(); }
+
+    [[nodiscard]] executor_type get_executor() const noexcept {
+        return state_->hub->get_executor();
+    }
+    [[nodiscard]] bool is_open() const noexcept { return state_ && state_->channel.is_open(); }
+
+    /// The channel itself: facts, and all that does not wait. What is sent there with a doorbell
+    /// that gets lost is rung for again only if something waits here.
+    [[nodiscard]] ivshmem::channel& next_layer() noexcept { return state_->channel; }
+    [[nodiscard]] const ivshmem::channel& next_layer() const noexcept { return state_->channel; }
+
+    /// As ivshmem::channel::reopen(). Operations under way go on in the new session.
+    void reopen() {
+        state_->channel.reopen();
+        state_->reopened();
+    }
+    void reopen(std::error_code& ec) {
+        state_->channel.reopen(ec);
+        state_->reopened();
+    }
+    /// Sends nothing more; see async_drain().
+    void finish() noexcept { state_->channel.finish(); }
+    /// Aborts the operations under way and closes, as ivshmem::channel::close().
+    void close() noexcept {
+        if (!state_)
+            return;
+        cancel();
+        state_->channel.close();
+    }
+    /// Aborts the operations under way.
+    void cancel() noexcept { state_->abort(); }
+
+    /// Waits until the peer has opened its side.
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code) @endcode
+    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_connect(Token&& token = Token{}) {
+        return start_void(detail::connect_attempt{}, std::forward<Token>(token));
+    }
+    /// Sends a message, gathered from buffers, once there is room. It may be empty. The message is
+    /// in the memory then; that the peer took it, async_drain() tells.
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code, std::size_t size) @endcode
+    /// size is that of the message, 0 with an error.
+    /// @par Errors
+    /// errc::message_too_large: longer than the peer takes.
+    template <typename ConstBufferSequence,
+              typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_send(const ConstBufferSequence& buffers, Token&& token = Token{}) {
+        return start(detail::send_attempt<ConstBufferSequence>{buffers},
+                     std::forward<Token>(token));
+    }
+    /// Receives a message, scattered into buffers.
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code, std::size_t size) @endcode
+    /// @par Errors
+    /// errc::buffer_too_small: the message stays, and next_layer().next_size() tells its length.
+    /// errc::channel_closed after the last message.
+    template <typename MutableBufferSequence,
+              typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_receive(const MutableBufferSequence& buffers, Token&& token = Token{}) {
+        return start(detail::receive_attempt<MutableBufferSequence>{buffers},
+                     std::forward<Token>(token));
+    }
+    /// Waits until there is a message, and tells its length; next_layer().try_receive(), peek() or
+    /// receive_batch() then get it.
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code, std::size_t size) @endcode
+    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_wait(Token&& token = Token{}) {
+        return start(detail::readable_attempt{}, std::forward<Token>(token));
+    }
+    /// Waits until the peer has taken all that was sent.
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code) @endcode
+    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_drain(Token&& token = Token{}) {
+        return start_void(detail::drain_attempt{}, std::forward<Token>(token));
+    }
+    /// Waits for what becomes of the channel next.
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code, ivshmem::asio::channel_event) @endcode
+    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_next_event(Token&& token = Token{}) {
+        return start(detail::event_attempt{}, std::forward<Token>(token));
+    }
+
+    /// For streams: what is shared with the operations.
+    using state_type = detail::channel_state<Executor>;
+    [[nodiscard]] const std::shared_ptr<state_type>& state() const noexcept { return state_; }
+
+  private:
+    template <typename Attempt, typename Token>
+    auto start(Attempt attempt, Token&& token) {
+        using value_type = typename Attempt::value_type;
+        return boost::asio::async_compose<Token, void(boost::system::error_code, value_type)>(
+            detail::channel_operation<Executor, Attempt>{state_, std::move(attempt)}, token,
+            get_executor());
+    }
+    template <typename Attempt, typename Token>
+    auto start_void(Attempt attempt, Token&& token) {
+        return boost::asio::async_compose<Token, void(boost::system::error_code)>(
+            detail::channel_operation<Executor, Attempt>{state_, std::move(attempt)}, token,
+            get_executor());
+    }
+
+    std::shared_ptr<state_type> state_;
+};
+
+using channel = basic_channel<>;
+
+} // namespace ivshmem::asio

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <cstdint>
+
+namespace ivshmem::asio {
+
+/// Something that became of a channel.
+struct channel_event {
+    enum class kind {
+        connected, ///< messages flow
+        closed,    ///< the peer sends nothing more; what it sent may still be received
+        reset,     ///< the peer started anew: reopen()
+        poisoned,  ///< the peer broke the rules of the layout: violation() says how
+        rejected,  ///< the peer says that this side broke them
+    };
+
+    kind type{};
+    std::uint32_t incarnation = 0; ///< the peer's, of the connection that this is about
+
+    bool operator==(const channel_event&) const = default;
+};
+
+} // namespace ivshmem::asio

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/channel_event.hpp>
+#include <ivshmem/asio/detail/channel_state.hpp>
+
+#include <boost/asio/buffer.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+/// What a channel_operation tries until it is done.
+namespace ivshmem::asio::detail {
+
+/// Calls f(bytes of a buffer) for the `size` bytes from `offset` on of a sequence of buffers.
+template <typename Buffers, typename F>
+void for_range(const Buffers& buffers, std::size_t offset, std::size_t size, F&& f) {
+    const auto end = boost::asio::buffer_sequence_end(buffers);
+    for (auto at = boost::asio::buffer_sequence_begin(buffers); at != end && size != 0; ++at) {
+        const auto buffer = *at + offset; // as far as it goes
+        offset -= std::min<std::size_t>(offset, (*at).size());
+        const std::size_t here = std::min<std::size_t>(buffer.size(), size);
+        if (here != 0)
+            f(boost::asio::buffer(buffer, here));
+        size -= here;
+    }
+}
+
+template <typename Buffers>
+struct send_attempt {
+    using value_type = std::size_t;
+
+    static auto& gate_of(auto& state) { return state.sending; }
+    bool attempt(auto& state, std::error_code& ec) {
+        const auto fill = [&](std::span<std::byte> into, std::size_t offset) {
+            std::byte* to = into.data();
+            for_range(buffers, offset, into.size(), [&](const boost::asio::const_buffer& from) {
+                std::memcpy(to, from.data(), from.size());
+                to += from.size();
+            });
+        };
+        complete = state.channel.send_some(boost::asio::buffer_size(buffers), done, fill, ec);
+        state.sent();
+        return complete;
+    }
+    [[nodiscard]] value_type value() const { return complete ? done : 0; }
+    void give_up(auto& state) {
+        if (done != 0)
+            state.channel.abandon();
+    }
+
+    Buffers buffers;
+    std::size_t done = 0;
+    bool complete = false;
+};
+
+template <typename Buffers>
+struct receive_attempt {
+    using value_type = std::size_t;
+
+    static auto& gate_of(auto& state) { return state.receiving; }
+    bool attempt(auto& state, std::error_code& ec) {
+        const auto copy = [&](std::size_t offset, std::span<const std::byte> part) {
+            const std::byte* from = part.data();
+            for_range(buffers, offset, part.size(), [&](const boost::asio::mutable_buffer& to) {
+                std::memcpy(to.data(), from, to.size());
+                from += to.size();
+            });
+        };
+        complete = state.channel.receive_some(boost::asio::buffer_size(buffers), done, copy, ec);
+        if (complete)
+            state.channel.settle();
+        return complete;
+    }
+    [[nodiscard]] value_type value() const { return complete ? done : 0; }
+    void give_up(auto& state) {
+        if (done == 0)
+            return;
+        std::vector<std::byte> part;
+        for_range(buffers, 0, done, [&](const boost::asio::mutable_buffer& from) {
+            const auto* const bytes = static_cast<const std::byte*>(from.data());
+            part.insert(part.end(), bytes, bytes + from.size());
+        });
+        state.channel.keep(part);
+    }
+
+    Buffers buffers;
+    std::size_t done = 0;
+    bool complete = false;
+};
+
+/// Until there is something to receive, or to say of why there will not be.
+struct readable_attempt {
+    using value_type = std::size_t;
+
+    static auto& gate_of(auto& state) { return state.receiving; }
+    bool attempt(auto& state, std::error_code& ec) {
+        const auto size = state.channel.next_size(ec);
+        next = size.value_or(0);
+        return size.has_value();
+    }
+    [[nodiscard]] value_type value() const { return next; }
+    void give_up(auto&) {}
+
+    std::size_t next = 0;
+};
+
+struct drain_attempt {
+    using value_type = void;
+
+    static auto& gate_of(auto& state) { return state.draining; }
+    bool attempt(auto& state, std::error_code& ec) {
+        if (state.channel.drained())
+            return true;
+        state.channel.can_send(ec);
+        return false;
+    }
+    void give_up(auto&) {}
+};
+
+struct connect_attempt {
+    using value_type = void;
+
+    static auto& gate_of(auto& state) { return state.changing; }
+    bool attempt(auto& state, std::error_code& ec) {
+        state.channel.update(ec);
+        if (!ec)
+            state.channel.why_not(ec);
+        return state.channel.current_state() == ivshmem::channel::state::connected;
+    }
+    void give_up(auto&) {}
+};
+
+struct event_attempt {
+    using value_type = channel_event;
+
+    static auto& gate_of(auto& state) { return state.changing; }
+    bool attempt(auto& state, std::error_code& ec) {
+        using core = ivshmem::channel;
+        const core::state now = state.channel.update(ec);
+        event.incarnation = state.channel.peer_incarnation();
+        if (ec || (now == state.reported_state &&
+                   state.channel.peer_finished() == state.reported_finished))
+            return false;
+        const bool finished = now == core::state::connected && now == state.reported_state;
+        state.reported_state = now;
+        state.reported_finished = finished;
+        switch (now) {
+        case core::state::connected:
+            event.type = finished ? channel_event::kind::closed : channel_event::kind::connected;
+            return true;
+        case core::state::reset:
+            event.type = channel_event::kind::reset;
+            return true;
+        case core::state::poisoned:
+            event.type = channel_event::kind::poisoned;
+            return true;
+        case core::state::rejected:
+            event.type = channel_event::kind::rejected;
+            return true;
+        default:
+            return false; // opened again: not an event of the peer
+        }
+    }
+    [[nodiscard]] value_type value() const { return event; }
+    void give_up(auto&) {}
+
+    channel_event event;
+};
+
+} // namespace ivshmem::asio::detail

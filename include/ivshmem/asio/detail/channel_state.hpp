@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/detail/gate.hpp>
+#include <ivshmem/asio/detail/hub.hpp>
+#include <ivshmem/channel.hpp>
+
+#include <boost/system/error_code.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+namespace ivshmem::asio::detail {
+
+/// What a channel and its operations share. The operations keep it alive, so that the channel may
+/// be moved or destroyed while they are under way.
+template <typename Executor>
+class channel_state : public hub_member {
+  public:
+    using executor_type = Executor;
+    using clock = std::chrono::steady_clock;
+
+    channel_state(std::shared_ptr<detail::hub<Executor>> in, ivshmem::channel opened)
+        : hub{std::move(in)}, channel{std::move(opened)}, receiving{hub->get_executor()},
+          sending{hub->get_executor()}, draining{hub->get_executor()}, changing{
+                                                                           hub->get_executor()} {
+        hub->add(*this);
+    }
+    ~channel_state() override { hub->remove(*this); }
+
+    bool look() override {
+        const auto before = channel.current_state();
+        std::error_code ec;
+        if (channel.is_open())
+            channel.update(ec);
+        changing.open();
+        if (!ec && channel.current_state() == before && sleeping())
+            return false;
+        open_gates();
+        return true;
+    }
+    [[nodiscard]] bool waiting() const override {
+        return !receiving.empty() || !sending.empty() || !draining.empty() || !changing.empty() ||
+               unread();
+    }
+    void ring_again() override {
+        if (unread())
+            channel.ring_again();
+    }
+    void fail(const boost::system::error_code& why) override {
+        failed = why;
+        open_gates();
+    }
+
+    /// What the operations that wait now wait for.
+    [[nodiscard]] std::uint32_t wanted() const noexcept {
+        return (receiving.empty() ? 0U : ivshmem::channel::for_data) |
+               (sending.empty() ? 0U : ivshmem::channel::for_room) |
+               (draining.empty() ? 0U : ivshmem::channel::for_drained);
+    }
+    /// Arms; true where there is nothing to do.
+    bool sleeping() {
+        const std::uint32_t what = wanted();
+        return what == 0 || channel.arm(what);
+    }
+    void open_gates() {
+        receiving.open();
+        sending.open();
+        draining.open();
+        changing.open();
+    }
+    void reopened() {
+        bytes_read = 0;
+        reported_state = ivshmem::channel::state::opening;
+        reported_finished = false;
+        open_gates();
+    }
+    void abort() {
+        ++epoch;
+        open_gates();
+    }
+    /// After a message was sent: whether the peer took it, the doorbell does not tell.
+    void sent() {
+        if (const auto rings = channel.rings(); rings != rings_seen_) {
+            rings_seen_ = rings;
+            hub->expect();
+        }
+    }
+
+    const std::shared_ptr<detail::hub<Executor>> hub;
+    ivshmem::channel channel;
+    gate<Executor> receiving;
+    gate<Executor> sending;
+    gate<Executor> draining;
+    gate<Executor> changing;
+    boost::system::error_code failed;
+    unsigned epoch = 0;         ///< grows with each close() and cancel()
+    std::size_t bytes_read = 0; ///< of the message at the front, by a stream
+    /// Whether the last wait was so short that spinning pays.
+    bool spin_pays = false;
+    /// What async_next_event() has told.
+    ivshmem::channel::state reported_state = ivshmem::channel::state::opening;
+    bool reported_finished = false;
+
+  private:
+    [[nodiscard]] bool unread() const {
+        return channel.current_state() == ivshmem::channel::state::connected &&
+               channel.unread() != 0;
+    }
+
+    std::uint64_t rings_seen_ = 0;
+};
+
+} // namespace ivshmem::asio::detail

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/interrupt.hpp>
+#include <ivshmem/asio/waiting_options.hpp>
+#include <ivshmem/slot.hpp>
+
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace ivshmem::asio::detail {
+
+/// What a hub wakes up: a channel, or an acceptor.
+class hub_member {
+  public:
+    hub_member() = default;
+    hub_member(const hub_member&) = delete;
+    hub_member& operator=(const hub_member&) = delete;
+    virtual ~hub_member() = default;
+
+    /// Looks whether there is something to do, and wakes who waits for it.
+    /// @return Whether there was.
+    virtual bool look() = 0;
+    /// Whether it is worth looking again later, without a doorbell.
+    [[nodiscard]] virtual bool waiting() const = 0;
+    /// Looks, too, whether a ring was lost on the way out.
+    virtual void ring_again() {}
+    /// No ring will arrive any more, and why.
+    virtual void fail(const boost::system::error_code& why) = 0;
+};
+
+/// Waits for the interrupts of a slot on behalf of all of its channels, and looks again where they
+/// may have been lost.
+template <typename Executor>
+class hub : public std::enable_shared_from_this<hub<Executor>> {
+  public:
+    hub(const Executor& executor, const device& of, ivshmem::slot claimed,
+        const waiting_options& options)
+        : slot{std::move(claimed)}, waiting{options}, interrupt_{executor}, timer_{executor} {
+        if (slot.has_interrupts())
+            interrupt_.open(of, slot.vector());
+    }
+
+    [[nodiscard]] Executor get_executor() { return timer_.get_executor(); }
+
+    void start() {
+        if (slot.has_interrupts())
+            wait_for_interrupts();
+        else
+            expect(); // whoever claims this slot is to be answered
+    }
+    void add(hub_member& m) {
+        const auto unused = std::find(members_.begin(), members_.end(), nullptr);
+        if (unused != members_.end())
+            *unused = &m;
+        else
+            members_.push_back(&m);
+        if (failed_)
+            m.fail(failed_);
+    }
+    void remove(hub_member& m) noexcept {
+        const auto at = std::find(members_.begin(), members_.end(), &m);
+        if (at != members_.end())
+            *at = nullptr; // all of them may be being looked at
+    }
+    /// Something may happen of which no ring tells: look again before long.
+    void expect() {
+        period_ = first_period();
+        if (!ticking_ || timer_.expiry() > clock::now() + period_)
+            tick_later();
+    }
+    void close() {
+        interrupt_.close();
+        timer_.cancel();
+        fail(boost::system::error_code{std::error_code{errc::closed}});
+        slot.close();
+    }
+    /// Whether doorbells were seen to arrive, and none to be lost since.
+    [[nodiscard]] bool proven() const noexcept { return proven_; }
+
+    ivshmem::slot slot;
+    const waiting_options waiting;
+
+  private:
+    using clock = std::chrono::steady_clock;
+
+    clock::duration first_period() const {
+        return slot.has_interrupts() ? clock::duration{waiting.recheck}
+                                     : clock::duration{std::chrono::microseconds{100}};
+    }
+    clock::duration last_period() const {
+        if (!slot.has_interrupts())
+            return waiting.recheck;
+        return proven_ ? waiting.idle_recheck : waiting.doubtful_recheck;
+    }
+
+    void wait_for_interrupts() {
+        interrupt_.async_wait(
+            [weak = this->weak_from_this()](const boost::system::error_code& ec, std::uint64_t) {
+                const auto self = weak.lock();
+                if (!self || ec == boost::asio::error::operation_aborted)
+                    return;
+                if (ec)
+                    return self->fail(ec);
+                if (self->look())
+                    self->proven_ = true;
+                self->wait_for_interrupts();
+            });
+    }
+    bool look() {
+        std::error_code ec;
+        slot.check(ec);
+        bool found = false;
+        for (std::size_t i = 0; i < members_.size(); ++i)
+            if (members_[i] != nullptr)
+                found = members_[i]->look() || found;
+        return found;
+    }
+    void fail(const boost::system::error_code& why) {
+        failed_ = why;
+        for (std::size_t i = 0; i < members_.size(); ++i)
+            if (members_[i] != nullptr)
+                members_[i]->fail(why);
+    }
+
+    void tick_later() {
+        ticking_ = true;
+        timer_.expires_after(period_);
+        timer_.async_wait([weak = this->weak_from_this()](const boost::system::error_code& ec) {
+            const auto self = weak.lock();
+            if (self && !ec)
+                self->tick();
+        });
+    }
+    void tick() {
+        ticking_ = false;
+        const bool found = look();
+        for (std::size_t i = 0; i < members_.size(); ++i)
+            if (members_[i] != nullptr)
+                members_[i]->ring_again();
+        if (found)
+            proven_ = false;
+        period_ = found ? first_period() : std::min(period_ * 2, last_period());
+        const bool needed = std::any_of(members_.begin(), members_.end(),
+                                        [](hub_member* m) { return m != nullptr && m->waiting(); });
+        if (needed || !slot.has_interrupts())
+            tick_later();
+    }
+
+    basic_interrupt<Executor> interrupt_;
+    boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, Executor> timer_;
+    std::vector<hub_member*> members_;
+    boost::system::error_code failed_;
+    clock::duration period_{};
+    bool ticking_ = false;
+    bool proven_ = false;
+};
+
+} // namespace ivshmem::asio::detail

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/channel.hpp>
+#include <ivshmem/asio/detail/stream_attempts.hpp>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/compose.hpp>
+
+#include <cstddef>
+#include <utility>
+
+namespace ivshmem::asio {
+
+/// A stream of bytes over a channel: meets Asio's AsyncReadStream and AsyncWriteStream, so that
+/// TLS, HTTP and whatever else speaks such streams speaks between VMs.
+///
+/// Both sides are to be streams; how the bytes are cut into messages is not for the user to know.
+/// Its operations are those of a channel: as many reads and writes as one likes, in order, one
+/// of each under way for most protocols.
+///
+/// @par Thread Safety
+/// As basic_channel.
+template <typename Executor = boost::asio::any_io_executor>
+class basic_stream {
+  public:
+    using executor_type = Executor;
+    using next_layer_type = basic_channel<Executor>;
+    using lowest_layer_type = basic_stream;
+
+    template <typename Other>
+    struct rebind_executor {
+        using other = basic_stream<Other>;
+    };
+
+    /// As the constructor of basic_channel.
+    basic_stream(const basic_slot<Executor>& from, std::uint32_t peer, std::uint32_t lane,
+                 const channel_options& options = {})
+        : channel_{from, peer, lane, options} {}
+    /// Over a channel from which nothing was received yet.
+    explicit basic_stream(next_layer_type&& channel) : channel_{std::move(channel)} {}
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return channel_.get_executor(); }
+    [[nodiscard]] next_layer_type& next_layer() noexcept { return channel_; }
+    [[nodiscard]] const next_layer_type& next_layer() const noexcept { return channel_; }
+    [[nodiscard]] lowest_layer_type& lowest_layer() noexcept { return *this; }
+    [[nodiscard]] const lowest_layer_type& lowest_layer() const noexcept { return *this; }
+    [[nodiscard]] bool is_open() const noexcept { return channel_.is_open(); }
+
+    /// Writes nothing more: the peer reads to the end, then sees boost::asio::error::eof.
+    void shutdown() noexcept { channel_.finish(); }
+    /// As basic_channel::close().
+    void close() noexcept { channel_.close(); }
+    /// As basic_channel::cancel().
+    void cancel() noexcept { channel_.cancel(); }
+
+    /// As basic_channel::async_connect().
+    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_connect(Token&& token = Token{}) {
+        return channel_.async_connect(std::forward<Token>(token));
+    }
+    /// Reads what there is, at least one byte unless the buffers are empty.
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code, std::size_t bytes) @endcode
+    /// @par Errors
+    /// boost::asio::error::eof after the last byte; else as basic_channel.
+    template <typename MutableBufferSequence,
+              typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_read_some(const MutableBufferSequence& buffers, Token&& token = Token{}) {
+        return start(detail::read_attempt<MutableBufferSequence>{buffers},
+                     std::forward<Token>(token));
+    }
+    /// Writes as much as there is room for, at least one byte unless the buffers are empty.
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code, std::size_t bytes) @endcode
+    /// @par Errors
+    /// boost::asio::error::broken_pipe where the peer reads nothing more; else as basic_channel.
+    template <typename ConstBufferSequence,
+              typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_write_some(const ConstBufferSequence& buffers, Token&& token = Token{}) {
+        return start(detail::write_attempt<ConstBufferSequence>{buffers},
+                     std::forward<Token>(token));
+    }
+
+  private:
+    template <typename Attempt, typename Token>
+    auto start(Attempt attempt, Token&& token) {
+        return boost::asio::async_compose<Token, void(boost::system::error_code, std::size_t)>(
+            detail::channel_operation<Executor, Attempt>{channel_.state(), std::move(attempt)},
+            token, get_executor());
+    }
+
+    next_layer_type channel_;
+};
+
+using stream = basic_stream<>;
+
+} // namespace ivshmem::asio
