@@ -277,6 +277,14 @@ void channel::no_room(std::error_code& ec) {
         ec = errc::channel_closed;
 }
 
+bool channel::drained(std::error_code& ec) {
+    ec.clear();
+    if (state_ == state::connected && drained())
+        return true;
+    no_room(ec);
+    return false;
+}
+
 bool channel::send_abandon() {
     if (!producer_.reserve(0))
         return false;

@@ -182,8 +182,6 @@ class IVSHMEM_API channel {
     /// @return Whether it is complete.
     template <typename Fill>
     bool send_some(std::size_t size, std::size_t& done, Fill&& fill, std::error_code& ec);
-    /// Whether a message could be sent, were there room for it.
-    bool can_send(std::error_code& ec) { return ready_to_send(0, ec); }
     /// Takes back a message of which parts were sent: the peer never sees it.
     void abandon() noexcept { abandon_ = true; }
     /// Bytes of the ring, headers and padding included, that the peer had not taken when last
@@ -191,6 +189,8 @@ class IVSHMEM_API channel {
     [[nodiscard]] std::uint32_t unread() const noexcept { return producer_.unread(); }
     /// Whether the peer has taken all that was sent.
     [[nodiscard]] bool drained() { return producer_.look_at_cursor() && producer_.drained(); }
+    /// The same; an error says why it never will.
+    [[nodiscard]] bool drained(std::error_code& ec);
     /// @}
 
     /// @name Receiving

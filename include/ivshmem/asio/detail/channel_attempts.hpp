@@ -115,12 +115,7 @@ struct drain_attempt {
     using value_type = void;
 
     static auto& gate_of(auto& state) { return state.draining; }
-    bool attempt(auto& state, std::error_code& ec) {
-        if (state.channel.drained())
-            return true;
-        state.channel.can_send(ec);
-        return false;
-    }
+    bool attempt(auto& state, std::error_code& ec) { return state.channel.drained(ec); }
     void give_up(auto&) {}
 };
 
