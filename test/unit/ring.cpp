@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// Rings between two ends that keep to the rules, in blocks that nobody may leave.
+
+#include "../catch.hpp"
+#include "ring_fixture.hpp"
+
+#include <deque>
+#include <random>
+#include <vector>
+
+using namespace test;
+
+namespace {
+
+/// Positions to begin at: a ring's start, and so near to 2^32 that they wrap soon.
+const std::vector<std::uint32_t> starts{0, 0U - 8, 0U - 512, 0U - 1024, 0U - 1032, 0U - 8192};
+
+constexpr std::uint32_t whole(std::uint32_t length) {
+    return layout::record_size(length);
+}
+
+} // namespace
+
+TEST_CASE("every length of a record, at places all over the ring") {
+    const auto guard = GENERATE(guarded_block::guard::before, guarded_block::guard::behind);
+    for (const std::uint32_t start : starts) {
+        ring_pair pair{1024, start, ~0U, guard};
+        REQUIRE(pair.out.longest_record() == 504);
+        for (unsigned turn = 0; turn < 3; ++turn) {
+            for (std::uint32_t length = 0; length <= pair.out.longest_record(); ++length) {
+                const std::string sent = pattern(length, length + turn);
+                REQUIRE(pair.send(sent));
+                REQUIRE_FALSE(pair.in.empty());
+                REQUIRE(pair.receive() == sent);
+                REQUIRE(pair.record.kind == layout::kind::last);
+                REQUIRE(pair.in.empty());
+                REQUIRE_FALSE(pair.receive().has_value());
+            }
+        }
+        CHECK(pair.out.look_at_cursor());
+        CHECK(pair.out.drained());
+    }
+}
+
+TEST_CASE("a record of every length at every place of the ring") {
+    for (std::uint32_t place = 0; place < 1024; place += 8) {
+        for (std::uint32_t length = 0; length <= 504; length += 1 + length % 7) {
+            ring_pair pair{1024, 0U - 1024 + place};
+            const std::string sent = pattern(length, place);
+            REQUIRE(pair.send(sent));
+            REQUIRE(pair.receive() == sent);
+            REQUIRE(pair.send("next"));
+            REQUIRE(pair.receive() == "next");
+        }
+    }
+}
+
+TEST_CASE("a full ring refuses, loses nothing, and takes more when there is room") {
+    for (const std::uint32_t start : starts) {
+        for (const std::uint32_t length : {0U, 1U, 8U, 100U, 248U, 496U, 504U}) {
+            INFO("start " << start << ", length " << length);
+            ring_pair pair{1024, start};
+            unsigned sent = 0;
+            while (pair.send(pattern(length, sent)))
+                ++sent;
+            CHECK(pair.out.fault() == ivshmem::violation::none);
+            CHECK(sent >= 1);
+            CHECK(pair.out.unread() <= 1024 - layout::record_header);
+            CHECK_FALSE(pair.out.fits());
+            // Where no pad is in the way, all but the head after the last record is used.
+            if (start == 0)
+                CHECK(sent == (1024 - layout::record_header) / whole(length));
+            CHECK(pair.receive() == pattern(length, 0));
+            pair.in.release();
+            for (unsigned next = 1; next < sent; ++next)
+                REQUIRE(pair.receive() == pattern(length, next));
+            CHECK_FALSE(pair.receive().has_value());
+            CHECK(pair.out.look_at_cursor());
+            CHECK(pair.out.drained());
+            CHECK(pair.send(pattern(length, 0)));
+        }
+    }
+}
+
+TEST_CASE("at the cursor that room_position() names there is room") {
+    for (const std::uint32_t start : starts) {
+        for (const std::uint32_t small : {0U, 24U, 120U, 240U}) {
+            for (const std::uint32_t large : {0U, 100U, 400U, 504U}) {
+                ring_pair pair{1024, start};
+                while (pair.send(pattern(small, 0))) {
+                }
+                if (pair.out.reserve(large))
+                    continue;
+                const std::uint32_t position = pair.out.room_position();
+                bool there = false;
+                while (pair.receive()) {
+                    pair.in.release();
+                    there = pair.in.cursor() - position < 1U << 31U;
+                    REQUIRE(pair.out.look_at_cursor());
+                    if (there)
+                        REQUIRE(pair.out.fits());
+                }
+                CHECK(there);
+            }
+        }
+    }
+}
+
+TEST_CASE("what is staged is seen when it is published, all at once") {
+    for (const std::uint32_t start : starts) {
+        ring_pair pair{1024, start};
+        for (unsigned turn = 0; turn < 50; ++turn) {
+            for (unsigned i = 0; i < 5; ++i) {
+                REQUIRE(pair.stage(pattern(std::size_t{20} * i, turn + i)));
+                REQUIRE(pair.in.empty());
+                REQUIRE_FALSE(pair.receive().has_value());
+            }
+            pair.out.publish();
+            for (unsigned i = 0; i < 5; ++i)
+                REQUIRE(pair.receive() == pattern(std::size_t{20} * i, turn + i));
+            REQUIRE(pair.in.empty());
+            pair.out.publish(); // of nothing
+            REQUIRE(pair.in.empty());
+        }
+    }
+}
+
+TEST_CASE("a batch that fills the ring") {
+    ring_pair pair;
+    unsigned staged = 0;
+    while (pair.stage(pattern(40, staged)))
+        ++staged;
+    CHECK(pair.in.empty());
+    pair.out.publish();
+    for (unsigned i = 0; i < staged; ++i)
+        REQUIRE(pair.receive() == pattern(40, i));
+    CHECK_FALSE(pair.receive().has_value());
+}
+
+TEST_CASE("less can be staged than was reserved") {
+    ring_pair pair{1024, 1024 - 64};
+    REQUIRE(pair.out.reserve(400)); // with a pad before it
+    pair.sender.at().write(pair.out.payload(), std::as_bytes(std::span{"abc", 3}));
+    pair.out.stage(3, layout::kind::last, 3);
+    pair.out.publish();
+    CHECK(pair.receive() == "abc");
+    REQUIRE(pair.send("def"));
+    CHECK(pair.receive() == "def");
+}
+
+TEST_CASE("parts of a message, and a message that is taken back") {
+    ring_pair pair{1024, 0U - 600};
+    for (unsigned turn = 0; turn < 20; ++turn) {
+        REQUIRE(pair.send(pattern(100, 1), layout::kind::part, 250));
+        REQUIRE(pair.send(pattern(100, 2), layout::kind::part, 150));
+        REQUIRE(pair.receive() == pattern(100, 1));
+        CHECK(pair.record.kind == layout::kind::part);
+        CHECK(pair.record.total == 250);
+        CHECK(pair.in.in_message());
+        REQUIRE(pair.send(pattern(50, 3), layout::kind::last, 50));
+        REQUIRE(pair.receive() == pattern(100, 2));
+        CHECK(pair.record.total == 150);
+        REQUIRE(pair.receive() == pattern(50, 3));
+        CHECK(pair.record.kind == layout::kind::last);
+        CHECK_FALSE(pair.in.in_message());
+
+        REQUIRE(pair.send(pattern(8, 4), layout::kind::part, 9));
+        REQUIRE(pair.send({}, layout::kind::abandon, 0));
+        REQUIRE(pair.send("whole"));
+        REQUIRE(pair.receive() == pattern(8, 4));
+        REQUIRE(pair.receive() == "");
+        CHECK(pair.record.kind == layout::kind::abandon);
+        CHECK_FALSE(pair.in.in_message());
+        REQUIRE(pair.receive() == "whole");
+    }
+    CHECK(pair.in.fault() == ivshmem::violation::none);
+}
+
+TEST_CASE("the peer is due to be told of an eighth of the ring") {
+    ring_pair pair;
+    std::uint32_t read = 0;
+    while (pair.send(pattern(24, 0))) { // 32 bytes a record
+    }
+    for (int i = 0; i < 10; ++i) {
+        CHECK(pair.in.cursor() == read / 128 * 128);
+        REQUIRE(pair.receive());
+        read += 32;
+        CHECK(pair.in.released() == (read % 128 == 0));
+        CHECK(pair.receiver.at().load(layout::block::cursor) == pair.in.cursor());
+    }
+}
+
+TEST_CASE("a walk at random is that of a queue") {
+    for (const std::uint32_t size : {1024U, 4096U}) {
+        for (const std::uint32_t start : starts) {
+            ring_pair pair{size, start};
+            std::mt19937 generator{size + start};
+            const auto random = [&] {
+                return static_cast<std::uint32_t>(generator());
+            };
+            std::deque<std::string> queue;
+            std::size_t received = 0;
+            for (unsigned step = 0; step < 20'000; ++step) {
+                const auto choice = random() % 8;
+                const std::uint32_t most = choice == 0 ? pair.out.longest_record() : 60;
+                if (choice < 4) {
+                    const std::string bytes = pattern(random() % (most + 1), step);
+                    if (pair.send(bytes))
+                        queue.push_back(bytes);
+                } else if (const auto got = pair.receive()) {
+                    REQUIRE_FALSE(queue.empty());
+                    REQUIRE(*got == queue.front());
+                    queue.pop_front();
+                    ++received;
+                } else {
+                    REQUIRE(queue.empty());
+                }
+            }
+            CHECK(received > 1000);
+            CHECK(pair.in.fault() == ivshmem::violation::none);
+            CHECK(pair.out.fault() == ivshmem::violation::none);
+        }
+    }
+}

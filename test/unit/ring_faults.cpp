@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// Rings whose other end lies: each fault of the layout's table "Faults".
+
+#include "../catch.hpp"
+#include "ring_fixture.hpp"
+
+#include <random>
+
+using namespace test;
+using ivshmem::violation;
+using layout::kind;
+
+namespace {
+
+constexpr std::uint32_t limit = 300;
+
+std::uint32_t head(kind k, std::uint32_t length) {
+    return layout::record_valid | static_cast<std::uint32_t>(k) << layout::record_kind_shift |
+           length;
+}
+
+/// A receiver at a position, and the words of a record that are laid before it.
+struct lie {
+    explicit lie(std::uint32_t at = 0) : pair{1024, at, limit}, place{at} {}
+
+    void write(std::uint32_t first, std::uint32_t second) {
+        pair.sender.at().store(layout::block::ring + place, first);
+        if (place + 4 < pair.size)
+            pair.sender.at().store(layout::block::ring + place + 4, second);
+    }
+    /// What the receiver says to the record; a fault is for good.
+    violation about(std::uint32_t first, std::uint32_t second) {
+        write(first, second);
+        const bool taken = pair.in.front(pair.record);
+        CHECK(taken == (pair.in.fault() == violation::none));
+        if (!taken) {
+            write(head(kind::last, 0), 0);
+            CHECK_FALSE(pair.in.front(pair.record));
+            CHECK(pair.receiver.at().load(layout::block::cursor) == pair.in.cursor());
+        }
+        return pair.in.fault();
+    }
+    /// Takes a part that leaves `rest` bytes to come.
+    void begin_message(std::uint32_t rest) {
+        write(head(kind::part, 8), 8 + rest);
+        REQUIRE(pair.in.front(pair.record));
+        pair.in.pop(pair.record);
+        place += 16;
+    }
+
+    ring_pair pair;
+    std::uint32_t place;
+};
+
+violation about(std::uint32_t first, std::uint32_t second, std::uint32_t place = 0) {
+    return lie{place}.about(first, second);
+}
+
+violation in_message(std::uint32_t rest, std::uint32_t first, std::uint32_t second) {
+    lie told;
+    told.begin_message(rest);
+    return told.about(first, second);
+}
+
+} // namespace
+
+TEST_CASE("reason 1: a head without its mark") {
+    for (const std::uint32_t word : {1U, 8U, 0x20000000U, 0x60000000U, 0x7fffffffU})
+        CHECK(about(word, word) == violation::record);
+}
+
+TEST_CASE("reason 1: a record that leaves the ring") {
+    for (std::uint32_t place = 0; place < 1024; place += 8) {
+        const std::uint32_t room = 1024 - place - layout::record_header;
+        for (const auto k : {kind::last, kind::part, kind::abandon}) {
+            CHECK(about(head(k, room + 1), room + 1, place) == violation::record);
+            CHECK(about(head(k, room + 8), room + 9, place) == violation::record);
+            CHECK(about(head(k, 0x1fffffff), 0x1fffffff, place) == violation::record);
+        }
+        CHECK(about(head(kind::pad, room + 1), 0, place) == violation::record);
+        const bool allowed = room <= limit;
+        CHECK(about(head(kind::last, room), room, place) ==
+              (allowed ? violation::none : violation::limit));
+    }
+}
+
+TEST_CASE("reason 2: a total that is not the length") {
+    for (const std::uint32_t total : {0U, 9U, 11U, 0x8000000aU, ~0U})
+        CHECK(about(head(kind::last, 10), total) == violation::total);
+    CHECK(about(head(kind::last, 0), 1) == violation::total);
+    for (const std::uint32_t total : {0U, 1U, 9U, 10U})
+        CHECK(about(head(kind::part, 10), total) == violation::total);
+    CHECK(about(head(kind::part, 0), 10) == violation::total);
+    CHECK(about(head(kind::part, 0), 0) == violation::total);
+}
+
+TEST_CASE("reason 2: a total that is not what remains") {
+    CHECK(in_message(20, head(kind::last, 20), 20) == violation::none);
+    CHECK(in_message(20, head(kind::part, 19), 20) == violation::none);
+    for (const std::uint32_t total : {1U, 19U, 21U, limit, limit + 1, ~0U}) {
+        CHECK(in_message(20, head(kind::last, total & 0xff), total & 0xff) ==
+              ((total & 0xff) == 20 ? violation::none : violation::total));
+        CHECK(in_message(20, head(kind::part, 1), total) == violation::total);
+    }
+    CHECK(in_message(20, head(kind::last, 0), 0) == violation::total);
+    CHECK(in_message(20, head(kind::part, 0), 20) == violation::total);
+}
+
+TEST_CASE("reason 3: a message over the limit") {
+    CHECK(about(head(kind::last, limit), limit) == violation::none);
+    CHECK(about(head(kind::last, limit + 1), limit + 1) == violation::limit);
+    CHECK(about(head(kind::part, 8), limit) == violation::none);
+    CHECK(about(head(kind::part, 8), limit + 1) == violation::limit);
+    CHECK(about(head(kind::part, 8), ~0U) == violation::limit);
+}
+
+TEST_CASE("reason 4: a pad where none may be") {
+    CHECK(about(head(kind::pad, 1016), 0) == violation::sequence);
+    CHECK(about(head(kind::pad, 0), 0) == violation::sequence);
+    CHECK(about(head(kind::pad, 0), 0, 512) == violation::sequence);
+    CHECK(about(head(kind::pad, 496), 0, 512) == violation::sequence);
+    SECTION("a second one, at the start of the ring") {
+        lie told{512};
+        told.pair.sender.at().store(layout::block::ring, head(kind::pad, 1016));
+        CHECK(told.about(head(kind::pad, 504), 0) == violation::sequence);
+    }
+    SECTION("one that may be") {
+        lie told{512};
+        told.write(head(kind::pad, 504), ~0U);
+        CHECK_FALSE(told.pair.in.front(told.pair.record));
+        CHECK(told.pair.in.fault() == violation::none);
+        told.place = 0;
+        CHECK(told.about(head(kind::last, 3), 3) == violation::none);
+    }
+}
+
+TEST_CASE("reason 4: an abandoned message where there is none") {
+    CHECK(about(head(kind::abandon, 0), 0) == violation::sequence);
+    CHECK(in_message(20, head(kind::abandon, 0), 77) == violation::none);
+    CHECK(in_message(20, head(kind::abandon, 1), 1) == violation::sequence);
+    CHECK(in_message(20, head(kind::abandon, 20), 20) == violation::sequence);
+}
+
+TEST_CASE("reason 5: a cursor that cannot be") {
+    for (const std::uint32_t start : {0U, 0U - 256}) {
+        const auto says = [&](std::uint32_t wrong) {
+            ring_pair pair{1024, start};
+            for (int i = 0; i < 3; ++i)
+                CHECK(pair.send(pattern(24, 0)));
+            pair.receiver.at().store(layout::block::cursor, start + 32);
+            CHECK(pair.out.look_at_cursor());
+            CHECK(pair.stage(pattern(24, 0))); // is not yet there to be read
+            pair.receiver.at().store(layout::block::cursor, start + wrong);
+            const bool believed = pair.out.look_at_cursor();
+            CHECK(believed == (pair.out.fault() == violation::none));
+            CHECK(pair.out.unread() <= 64);
+            return pair.out.fault();
+        };
+        for (const std::uint32_t fine : {32U, 40U, 64U, 96U})
+            CHECK(says(fine) == violation::none);
+        for (const std::uint32_t backwards : {0U, 24U, 0U - 8, 1U << 31U})
+            CHECK(says(backwards) == violation::cursor);
+        for (const std::uint32_t ahead : {104U, 128U, 1024U, 1024U + 64, 1U << 30U})
+            CHECK(says(ahead) == violation::cursor);
+        for (const std::uint32_t off : {33U, 36U, 60U, 66U, 95U})
+            CHECK(says(off) == violation::cursor);
+    }
+}
+
+TEST_CASE("a wrong cursor makes no room") {
+    ring_pair pair;
+    while (pair.send(pattern(100, 0))) {
+    }
+    pair.receiver.at().store(layout::block::cursor, 4096);
+    CHECK_FALSE(pair.out.reserve(100));
+    CHECK(pair.out.fault() == violation::cursor);
+}
+
+TEST_CASE("words at random lead nowhere but to records in the ring, or to a fault") {
+    std::mt19937 generator{7};
+    const auto random = [&] {
+        return static_cast<std::uint32_t>(generator());
+    };
+    unsigned taken = 0;
+    for (unsigned round = 0; round < 20'000; ++round) {
+        const auto guard =
+            round % 2 == 0 ? guarded_block::guard::before : guarded_block::guard::behind;
+        ring_pair pair{1024, random() & ~7U, limit, guard};
+        // Records after each other, of which one in eight or so is wrong.
+        for (std::uint32_t place = 0; place < 1024;) {
+            const std::uint32_t length = random() % 64;
+            const auto k = random() % 8 == 0 ? static_cast<kind>(random() % 4) : kind::last;
+            const std::uint32_t wrong = random() % 16 == 0 ? random() : 0;
+            const words at = pair.sender.at().at(layout::block::ring + place);
+            at.store(0, head(k, length) ^ wrong);
+            if (place + 4 < 1024)
+                at.store(4, random() % 16 == 0 ? length + random() % 64 : length);
+            place += layout::record_size(length);
+        }
+        // A ring full of lies may never end.
+        for (unsigned record = 0; record < 200 && pair.receive(); ++record) {
+            ++taken;
+            REQUIRE(pair.record.payload + pair.record.length <= layout::block::ring + pair.size);
+            REQUIRE(pair.record.total <= limit);
+        }
+    }
+    CHECK(taken > 1000);
+}

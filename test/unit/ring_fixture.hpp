@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/detail/ring_consumer.hpp>
+#include <ivshmem/detail/ring_producer.hpp>
+#include <ivshmem/detail/shared_words.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <sys/mman.h>
+
+namespace test {
+
+namespace layout = ivshmem::detail::layout;
+using words = ivshmem::detail::shared_words;
+
+/// A block of the layout with a page behind it that must not be touched, or one before it: what
+/// leaves the block on that side is a segmentation fault.
+class guarded_block {
+  public:
+    enum class guard { before, behind };
+
+    guarded_block(std::uint32_t ring_size, guard where) {
+        constexpr std::size_t page = 4096;
+        const std::size_t size = layout::block::ring + ring_size;
+        const std::size_t inner = (size + page - 1) / page * page;
+        whole_ = inner + 2 * page;
+        base_ = ::mmap(nullptr, whole_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (base_ == MAP_FAILED) // NOLINT: the macro is C's
+            throw std::runtime_error{"no memory for a block"};
+        auto* const first = static_cast<std::byte*>(base_) + page;
+        if (::mprotect(first, inner, PROT_READ | PROT_WRITE) != 0)
+            throw std::runtime_error{"no guard for a block"};
+        words_ = {where == guard::before ? first : first + inner - size, false};
+    }
+    guarded_block(const guarded_block&) = delete;
+    guarded_block& operator=(const guarded_block&) = delete;
+    ~guarded_block() { ::munmap(base_, whole_); }
+
+    [[nodiscard]] const words& at() const noexcept { return words_; }
+
+  private:
+    void* base_ = nullptr;
+    std::size_t whole_ = 0;
+    words words_;
+};
+
+/// Both ends of one ring.
+struct ring_pair {
+    explicit ring_pair(std::uint32_t ring = 1024, std::uint32_t start = 0,
+                       std::uint32_t limit = ~0U,
+                       guarded_block::guard where = guarded_block::guard::behind)
+        : size{ring}, sender{ring, where}, receiver{ring, where},
+          out{sender.at(), receiver.at(), ring, start}, in{receiver.at(), sender.at(), ring, limit,
+                                                           start} {
+        receiver.at().store(layout::block::cursor, start);
+    }
+
+    /// Writes a record that is not yet published.
+    bool stage(std::string_view bytes, layout::kind kind = layout::kind::last,
+               std::optional<std::uint32_t> total = {}) {
+        const auto length = static_cast<std::uint32_t>(bytes.size());
+        if (!out.reserve(length))
+            return false;
+        sender.at().write(out.payload(), std::as_bytes(std::span{bytes}));
+        out.stage(length, kind, total.value_or(length));
+        return true;
+    }
+    bool send(std::string_view bytes, layout::kind kind = layout::kind::last,
+              std::optional<std::uint32_t> total = {}) {
+        const bool staged = stage(bytes, kind, total);
+        out.publish();
+        return staged;
+    }
+    /// Takes one record, whatever its kind.
+    std::optional<std::string> receive() {
+        if (!in.front(record)) {
+            if (in.fault() == ivshmem::violation::none && !in.released())
+                in.release();
+            return std::nullopt;
+        }
+        std::string bytes(record.length, '\0');
+        sender.at().read(record.payload, std::as_writable_bytes(std::span{bytes}));
+        in.pop(record);
+        if (in.release_due())
+            in.release();
+        return bytes;
+    }
+
+    const std::uint32_t size;
+    guarded_block sender;
+    guarded_block receiver;
+    ivshmem::detail::ring_producer<words> out;
+    ivshmem::detail::ring_consumer<words> in;
+    ivshmem::detail::ring_record record; ///< the last one received
+};
+
+/// Bytes that differ from place to place and from message to message.
+inline std::string pattern(std::size_t length, unsigned seed) {
+    std::string bytes(length, '\0');
+    for (std::size_t i = 0; i < length; ++i)
+        bytes[i] = static_cast<char>((i * 7 + std::size_t{seed} * 13 + i / 251) & 0xff);
+    return bytes;
+}
+
+} // namespace test
