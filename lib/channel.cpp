@@ -194,6 +194,11 @@ bool channel::met_for_the_same() const {
     return theirs_.load(layout::block::service) == options_.offered;
 }
 
+bool channel::is_contested() const {
+    return state_ == state::opening && options_.service != 0 && ack_ != 0 &&
+           theirs_.load(layout::block::service) != 0;
+}
+
 void channel::look_at_session() {
     if (theirs_.look(layout::block::epoch) != ack_) {
         state_ = state::reset;

@@ -3,8 +3,10 @@
 #pragma once
 
 /// The library on a Boost.Asio event loop, header-only (Boost 1.81 or newer).
+#include <ivshmem/asio/acceptor.hpp>
 #include <ivshmem/asio/any_interrupt.hpp>
 #include <ivshmem/asio/channel.hpp>
+#include <ivshmem/asio/connect.hpp>
 #include <ivshmem/asio/event_stream.hpp>
 #include <ivshmem/asio/interrupt.hpp>
 #include <ivshmem/asio/slot.hpp>

@@ -120,6 +120,9 @@ class IVSHMEM_API channel {
     state update(std::error_code& ec);
     /// What the state means for who wants to send or receive: no error where it is connected.
     void why_not(std::error_code& ec) const;
+    /// Whether both sides ask for a service on this lane: the one in the higher slot is to take
+    /// another lane.
+    [[nodiscard]] bool is_contested() const;
     /// Whether the peer sends nothing more, as it said when last looked at.
     [[nodiscard]] bool peer_finished() const noexcept { return peer_finished_; }
     /// The state when last looked at.

@@ -46,6 +46,8 @@ class basic_channel {
         using other = basic_channel<Other>;
     };
 
+    /// No channel: may be assigned to or destroyed, and is not open.
+    basic_channel() = default;
     /// Opens a lane to the peer in a slot. @throws error as ivshmem::channel::open().
     basic_channel(const basic_slot<Executor>& from, std::uint32_t peer, std::uint32_t lane,
                   const channel_options& options = {})
@@ -161,14 +163,16 @@ class basic_channel {
     auto start(Attempt attempt, Token&& token) {
         using value_type = typename Attempt::value_type;
         return boost::asio::async_compose<Token, void(boost::system::error_code, value_type)>(
-            detail::channel_operation<Executor, Attempt>{state_, std::move(attempt)}, token,
-            get_executor());
+            detail::channel_operation<detail::channel_state<Executor>, Attempt>{state_,
+                                                                                std::move(attempt)},
+            token, get_executor());
     }
     template <typename Attempt, typename Token>
     auto start_void(Attempt attempt, Token&& token) {
         return boost::asio::async_compose<Token, void(boost::system::error_code)>(
-            detail::channel_operation<Executor, Attempt>{state_, std::move(attempt)}, token,
-            get_executor());
+            detail::channel_operation<detail::channel_state<Executor>, Attempt>{state_,
+                                                                                std::move(attempt)},
+            token, get_executor());
     }
 
     std::shared_ptr<state_type> state_;

@@ -87,7 +87,8 @@ class basic_stream {
     template <typename Attempt, typename Token>
     auto start(Attempt attempt, Token&& token) {
         return boost::asio::async_compose<Token, void(boost::system::error_code, std::size_t)>(
-            detail::channel_operation<Executor, Attempt>{channel_.state(), std::move(attempt)},
+            detail::channel_operation<detail::channel_state<Executor>, Attempt>{channel_.state(),
+                                                                                std::move(attempt)},
             token, get_executor());
     }
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <ivshmem/asio/detail/channel_state.hpp>
+#include <ivshmem/error.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
@@ -19,17 +19,20 @@
 
 namespace ivshmem::asio::detail {
 
-/// The composed operation behind all that a channel does: try, wait for the peer, try again.
+/// The composed operation behind all that a channel, or an acceptor, does: try, wait for the peer,
+/// try again.
 ///
+/// State has: hub; failed; epoch, which grows with each cancellation; spin_pays; sleeping(), which
+/// asks to be woken and tells whether to wait for that; and done(), after each operation.
 /// Attempt has: value_type; gate_of(state), the gate that it waits at; attempt(state, ec), which
 /// tells whether it is complete; value(), unless value_type is void; and give_up(state), which
 /// takes back what was half done.
-template <typename Executor, typename Attempt>
+template <typename State, typename Attempt>
 class channel_operation {
   public:
     using value_type = typename Attempt::value_type;
 
-    channel_operation(std::shared_ptr<channel_state<Executor>> state, Attempt attempt)
+    channel_operation(std::shared_ptr<State> state, Attempt attempt)
         : state_{std::move(state)}, attempt_{std::move(attempt)} {}
 
     template <typename Self>
@@ -82,8 +85,7 @@ class channel_operation {
         gate.leave(ticket_);
         if (waiting_since_ != clock::time_point{})
             state_->spin_pays = clock::now() - waiting_since_ < 2 * state_->hub->waiting.spin;
-        if (state_->wanted() == 0)
-            state_->channel.disarm();
+        state_->done();
         return true;
     }
 
@@ -112,7 +114,7 @@ class channel_operation {
         boost::asio::post(executor, std::move(self));
     }
 
-    std::shared_ptr<channel_state<Executor>> state_;
+    std::shared_ptr<State> state_;
     Attempt attempt_;
     boost::system::error_code result_;
     std::uint64_t ticket_ = 0;

@@ -68,6 +68,10 @@ class channel_state : public hub_member {
         const std::uint32_t what = wanted();
         return what == 0 || channel.arm(what);
     }
+    void done() {
+        if (wanted() == 0)
+            channel.disarm();
+    }
     void open_gates() {
         receiving.open();
         sending.open();

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/channel.hpp>
+#include <ivshmem/asio/detail/connector_state.hpp>
+#include <ivshmem/asio/slot.hpp>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/compose.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace ivshmem::asio {
+
+/// Where a service is to be found, and how the channel to it is to be.
+struct connect_options {
+    std::optional<std::uint32_t> slot{}; ///< who is to offer it; empty: whoever does
+    channel_options channel{};           ///< but for `service` and `offered`
+};
+
+/// Connects to a service that a peer offers with an acceptor, on a lane that both sides have free.
+/// Waits for the service to be offered, and to be accepted.
+///
+/// Regardless of whether the operation completes immediately or not, the completion handler will
+/// not be invoked from within this function.
+///
+/// @par Completion Signature
+/// @code void(boost::system::error_code, basic_channel<Executor>) @endcode
+///
+/// @par Errors
+/// errc::bad_service_name, slot_out_of_range, lane_in_use (no lane is free); errc::closed where the
+/// slot was closed; errc::slot_lost, device_removed.
+///
+/// @par Per-Operation Cancellation
+/// terminal, partial and total: then the peer is asked no more.
+template <typename Executor, typename Token = boost::asio::default_completion_token_t<Executor>>
+auto async_connect(const basic_slot<Executor>& from, std::string name,
+                   const connect_options& options, Token&& token = Token{}) {
+    using state_type = detail::connector_state<Executor>;
+    using attempt_type = detail::connector_attempt<Executor>;
+    auto state =
+        std::make_shared<state_type>(from.hub(), std::move(name), options.slot, options.channel);
+    return boost::asio::async_compose<Token,
+                                      void(boost::system::error_code, basic_channel<Executor>)>(
+        detail::channel_operation<state_type, attempt_type>{std::move(state), attempt_type{}},
+        token, from.get_executor());
+}
+/// The same with a token that is no connect_options, at any peer.
+template <typename Executor, typename Token = boost::asio::default_completion_token_t<Executor>>
+requires(!std::is_same_v<std::remove_cvref_t<Token>, connect_options>) auto async_connect(
+    const basic_slot<Executor>& from, std::string name, Token&& token = Token{}) {
+    return async_connect(from, std::move(name), connect_options{}, std::forward<Token>(token));
+}
+
+} // namespace ivshmem::asio

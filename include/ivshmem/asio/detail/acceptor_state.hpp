@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/channel.hpp>
+#include <ivshmem/asio/detail/gate.hpp>
+#include <ivshmem/asio/detail/hub.hpp>
+#include <ivshmem/channel.hpp>
+
+#include <boost/system/error_code.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace ivshmem::asio::detail {
+
+/// What an acceptor and its operations share.
+template <typename Executor>
+class acceptor_state : public hub_member {
+  public:
+    acceptor_state(std::shared_ptr<detail::hub<Executor>> in, std::uint32_t offered,
+                   const channel_options& of_channels)
+        : hub{std::move(in)}, accepting{hub->get_executor()}, key_{offered}, options_{of_channels} {
+        options_.offered = key_;
+        hub->add(*this);
+    }
+    ~acceptor_state() override { hub->remove(*this); }
+
+    bool look() override {
+        if (accepting.empty() || !find_connected())
+            return false;
+        accepting.open();
+        return true;
+    }
+    [[nodiscard]] bool waiting() const override { return !accepting.empty(); }
+    void fail(const boost::system::error_code& why) override {
+        failed = why;
+        accepting.open();
+    }
+    void abort() {
+        ++epoch;
+        accepting.open();
+    }
+    [[nodiscard]] static bool sleeping() { return true; } // requests come with a ring
+    void done() {}
+
+    /// A channel to a peer that asked for the service, once both sides have met.
+    std::optional<ivshmem::channel> take() {
+        if (!find_connected())
+            return std::nullopt;
+        std::optional<ivshmem::channel> taken{std::move(half_open_[connected_].channel)};
+        half_open_.erase(half_open_.begin() + static_cast<std::ptrdiff_t>(connected_));
+        return taken;
+    }
+    void close() {
+        abort();
+        half_open_.clear();
+        hub->slot.withdraw(std::exchange(key_, 0));
+    }
+
+    const std::shared_ptr<detail::hub<Executor>> hub;
+    gate<Executor> accepting;
+    boost::system::error_code failed;
+    unsigned epoch = 0;
+    bool spin_pays = false;
+
+  private:
+    struct half_open {
+        ivshmem::slot::request request;
+        ivshmem::channel channel;
+    };
+
+    bool find_connected() {
+        if (key_ == 0)
+            return false;
+        std::error_code ec;
+        while (const auto request = hub->slot.find_request(key_)) {
+            auto opened =
+                ivshmem::channel::open(hub->slot, request->slot, request->lane, options_, ec);
+            if (ec)
+                break;
+            half_open_.push_back({*request, std::move(opened)});
+        }
+        std::erase_if(half_open_, [this](const half_open& h) {
+            return !hub->slot.is_requested(h.request, key_); // the peer went away again
+        });
+        for (connected_ = 0; connected_ < half_open_.size(); ++connected_)
+            if (half_open_[connected_].channel.update(ec) == ivshmem::channel::state::connected)
+                return true;
+        return false;
+    }
+
+    std::uint32_t key_;
+    channel_options options_;
+    std::vector<half_open> half_open_;
+    std::size_t connected_ = 0; ///< in half_open_, after find_connected()
+};
+
+template <typename Executor>
+struct accept_attempt {
+    using value_type = basic_channel<Executor>;
+
+    static auto& gate_of(auto& state) { return state.accepting; }
+    bool attempt(auto& state, std::error_code&) {
+        auto taken = state.take();
+        if (taken)
+            accepted = basic_channel<Executor>{state.hub, std::move(*taken)};
+        return taken.has_value();
+    }
+    [[nodiscard]] value_type value() { return std::move(accepted); }
+    void give_up(auto&) {}
+
+    value_type accepted;
+};
+
+} // namespace ivshmem::asio::detail

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/channel.hpp>
+#include <ivshmem/asio/detail/gate.hpp>
+#include <ivshmem/asio/detail/hub.hpp>
+#include <ivshmem/channel.hpp>
+
+#include <boost/system/error_code.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace ivshmem::asio::detail {
+
+/// One connection by name in the making.
+template <typename Executor>
+class connector_state : public hub_member {
+  public:
+    connector_state(std::shared_ptr<detail::hub<Executor>> in, std::string name,
+                    std::optional<std::uint32_t> at, const channel_options& options)
+        : hub{std::move(in)},
+          connecting{hub->get_executor()}, name_{std::move(name)}, at_{at}, options_{options} {
+        hub->add(*this);
+    }
+    ~connector_state() override { hub->remove(*this); }
+
+    bool look() override {
+        std::error_code ec;
+        if (connecting.empty() || (!connected(ec) && !ec))
+            return false;
+        connecting.open();
+        return true;
+    }
+    [[nodiscard]] bool waiting() const override { return !connecting.empty(); }
+    void fail(const boost::system::error_code& why) override {
+        failed = why;
+        connecting.open();
+    }
+    [[nodiscard]] static bool sleeping() { return true; } // whoever offers or meets, rings
+    void done() {}
+
+    /// Takes the steps that can be taken now.
+    bool connected(std::error_code& ec) {
+        const auto found = hub->slot.find_service(name_, at_, ec);
+        if (ec == errc::service_unknown) {
+            ec.clear();
+            channel.close();
+            return false;
+        }
+        if (!ec && channel.is_open() &&
+            (found.key != service_.key || found.slot != service_.slot || yields()))
+            channel.close();
+        if (!ec && !channel.is_open())
+            open(found, ec);
+        return !ec && channel.update(ec) == ivshmem::channel::state::connected;
+    }
+
+    const std::shared_ptr<detail::hub<Executor>> hub;
+    gate<Executor> connecting;
+    boost::system::error_code failed;
+    unsigned epoch = 0;
+    bool spin_pays = false;
+    ivshmem::channel channel;
+
+  private:
+    bool yields() const { return channel.is_contested() && hub->slot.number() > channel.peer(); }
+    void open(const ivshmem::slot::service& service, std::error_code& ec) {
+        service_ = service;
+        options_.service = service.key;
+        const std::uint32_t lane = hub->slot.find_lane(service.slot, ec);
+        if (!ec)
+            channel = ivshmem::channel::open(hub->slot, service.slot, lane, options_, ec);
+    }
+
+    std::string name_;
+    std::optional<std::uint32_t> at_;
+    channel_options options_;
+    ivshmem::slot::service service_;
+};
+
+template <typename Executor>
+struct connector_attempt {
+    using value_type = basic_channel<Executor>;
+
+    static auto& gate_of(auto& state) { return state.connecting; }
+    bool attempt(auto& state, std::error_code& ec) {
+        if (!state.connected(ec))
+            return false;
+        made = basic_channel<Executor>{state.hub, std::move(state.channel)};
+        return true;
+    }
+    [[nodiscard]] value_type value() { return std::move(made); }
+    void give_up(auto& state) { state.channel.close(); }
+
+    value_type made;
+};
+
+} // namespace ivshmem::asio::detail
