@@ -12,6 +12,7 @@
 #include "transport_processes.hpp"
 #include "transports/boost_spsc.hpp"
 #include "transports/cacheline.hpp"
+#include "transports/channel.hpp"
 #include "transports/eventfd.hpp"
 #include "transports/interprocess_mq.hpp"
 #include "transports/memcpy.hpp"
@@ -102,6 +103,7 @@ template <template <std::size_t> class Transport>
 constexpr entry listed_sized{Transport<8>::name, run_sized<Transport>};
 
 constexpr entry entries[] = {
+    listed<channel_transport>,
     listed<cacheline>,
     listed<eventfd_pair<true>>,
     listed<eventfd_pair<false>>,

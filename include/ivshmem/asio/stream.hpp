@@ -26,7 +26,7 @@ template <typename Executor = boost::asio::any_io_executor>
 class basic_stream {
   public:
     using executor_type = Executor;
-    using next_layer_type = basic_channel<Executor>;
+    using channel_type = basic_channel<Executor>;
     using lowest_layer_type = basic_stream;
 
     template <typename Other>
@@ -39,11 +39,12 @@ class basic_stream {
                  const channel_options& options = {})
         : channel_{from, peer, lane, options} {}
     /// Over a channel from which nothing was received yet.
-    explicit basic_stream(next_layer_type&& channel) : channel_{std::move(channel)} {}
+    explicit basic_stream(channel_type&& over) : channel_{std::move(over)} {}
 
     [[nodiscard]] executor_type get_executor() const noexcept { return channel_.get_executor(); }
-    [[nodiscard]] next_layer_type& next_layer() noexcept { return channel_; }
-    [[nodiscard]] const next_layer_type& next_layer() const noexcept { return channel_; }
+    /// Not next_layer(): who digs for the lowest layer of streams is to find this one.
+    [[nodiscard]] channel_type& channel() noexcept { return channel_; }
+    [[nodiscard]] const channel_type& channel() const noexcept { return channel_; }
     [[nodiscard]] lowest_layer_type& lowest_layer() noexcept { return *this; }
     [[nodiscard]] const lowest_layer_type& lowest_layer() const noexcept { return *this; }
     [[nodiscard]] bool is_open() const noexcept { return channel_.is_open(); }
@@ -92,7 +93,7 @@ class basic_stream {
             token, get_executor());
     }
 
-    next_layer_type channel_;
+    channel_type channel_;
 };
 
 using stream = basic_stream<>;

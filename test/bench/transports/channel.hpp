@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "../transport.hpp"
+#include "server_process.hpp"
+
+#include <ivshmem/channel.hpp>
+
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+
+namespace bench {
+
+/// What this project ships: two peers of an ivshmem server, each in a slot of its own.
+class channel_transport {
+  public:
+    static constexpr std::string_view name = "channel";
+
+    explicit channel_transport(const request& asked)
+        : asked_{asked}, server_{std::size_t{16} << 20U} {}
+
+    class end {
+      public:
+        end(channel_transport& made, side mine)
+            : device_{ivshmem::device::open(made.server_.selector(), {.vectors = 1})},
+              slot_{ivshmem::slot::claim(
+                  device_, {.number = mine == side::first ? 0 : 1,
+                            .geometry = ivshmem::geometry{2, 1, std::uint32_t{ring_bytes}}})},
+              channel_{ivshmem::channel::open(slot_, mine == side::first ? 1 : 0, 0,
+                                              {.polling = made.asked_.wait == waiting::spin})},
+              part_{largest_whole < made.asked_.size} {}
+
+        bool try_send(std::span<const std::byte> message) {
+            if (!connected())
+                return false;
+            std::error_code ec;
+            bool complete = false;
+            if (part_) {
+                const auto fill = [&](std::span<std::byte> into, std::size_t offset) {
+                    std::memcpy(into.data(), message.data() + offset, into.size());
+                };
+                complete = channel_.send_some(message.size(), sent_, fill, ec);
+                if (complete)
+                    sent_ = 0;
+            } else {
+                complete = channel_.try_send(message, ec);
+            }
+            check(ec);
+            return complete;
+        }
+        bool try_receive(std::span<std::byte> room) {
+            if (!connected())
+                return false;
+            std::error_code ec;
+            bool complete = false;
+            if (part_) {
+                const auto copy = [&](std::size_t offset, std::span<const std::byte> part) {
+                    std::memcpy(room.data() + offset, part.data(), part.size());
+                };
+                complete = channel_.receive_some(room.size(), received_, copy, ec);
+                if (complete)
+                    received_ = 0;
+            } else {
+                complete = channel_.try_receive(room, ec).has_value();
+            }
+            check(ec);
+            return complete;
+        }
+        void send(std::span<const std::byte> message) {
+            while (!try_send(message))
+                sleep(ivshmem::channel::for_room);
+        }
+        void receive(std::span<std::byte> room) {
+            while (!try_receive(room))
+                sleep(ivshmem::channel::for_data);
+        }
+
+      private:
+        static constexpr std::size_t largest_whole = ring_bytes / 4;
+
+        bool connected() {
+            if (channel_.current_state() == ivshmem::channel::state::connected) [[likely]]
+                return true;
+            if (channel_.update() != ivshmem::channel::state::opening)
+                return true; // the next call says why it is of no use
+            std::this_thread::yield();
+            return false;
+        }
+        void sleep(ivshmem::channel::wake what) {
+            if (channel_.arm(what))
+                static_cast<void>(device_.wait(0, std::chrono::seconds{1}, ignored_));
+            channel_.disarm();
+        }
+        static void check(std::error_code ec) {
+            // The other side is through and gone.
+            if (ec && ec != ivshmem::errc::not_connected)
+                throw ivshmem::error{ec, "channel: " + ec.message()};
+        }
+
+        ivshmem::device device_;
+        ivshmem::slot slot_;
+        ivshmem::channel channel_;
+        bool part_;
+        std::size_t sent_ = 0;
+        std::size_t received_ = 0;
+        std::error_code ignored_;
+    };
+
+  private:
+    request asked_;
+    server_process server_;
+};
+
+} // namespace bench
