@@ -69,6 +69,7 @@ channel channel::open(const slot& from, std::uint32_t peer, std::uint32_t lane,
     opened.polling_ = options.polling || in.interrupts() == 0;
     opened.mine_ = in.block(in.number(), peer, lane);
     opened.theirs_ = in.block(peer, in.number(), lane);
+    opened.sleep_ = {opened.mine_, opened.theirs_};
     opened.start_session();
     return opened;
 }
@@ -109,7 +110,8 @@ void channel::start_session() {
     state_ = state::opening;
     violation_ = violation::none;
     peer_sleeps_ = fronted_ = finished_ = deaf_ = peer_finished_ = abandon_ = false;
-    ack_ = answered_ = wanted_ = 0;
+    ack_ = 0;
+    sleep_.restart();
     kept_.reset();
     mine_.publish(layout::block::epoch, epoch_);
     slot_->ring_holder(peer_);
@@ -375,47 +377,33 @@ void channel::release() {
     consumer_.release();
     if (!peer_sleeps_)
         return;
-    words::fence();
-    const std::uint32_t word = theirs_.load(layout::block::wake);
-    if ((word & layout::wake_room) != 0 && word != answered_ &&
-        consumer_.cursor() - theirs_.load(layout::block::room) < 1U << 31U)
+    if (const std::uint32_t word = sleep_.to_ring_for_room(consumer_.cursor()); word != 0)
         ring(word);
 }
 
 void channel::wake_for_data() {
-    words::fence();
-    const std::uint32_t word = theirs_.load(layout::block::wake);
-    if ((word & layout::wake_data) != 0 && word != answered_)
+    if (const std::uint32_t word = sleep_.to_ring_for_data(); word != 0)
         ring(word);
 }
 
 void channel::ring(std::uint32_t wake_word) {
-    answered_ = wake_word;
     ++rings_;
     slot_->ring(peer_id_, static_cast<std::uint16_t>(wake_word >> layout::wake_vector_shift));
 }
 
 void channel::ring_again() {
-    if (state_ != state::connected || !peer_sleeps_ || answered_ == 0)
+    if (state_ != state::connected || !peer_sleeps_)
         return;
-    if (theirs_.load(layout::block::wake) == answered_)
-        ring(answered_);
+    if (const std::uint32_t word = sleep_.still_asleep(); word != 0)
+        ring(word);
 }
 
 bool channel::arm(std::uint32_t what) {
-    if (state_ == state::connected && !polling_) {
-        armed_ = (armed_ + 1) & layout::wake_count_mask;
-        wanted_ = (what & for_data) != 0 ? layout::wake_data : 0;
-        if ((what & (for_room | for_drained)) != 0) {
-            wanted_ |= layout::wake_room;
-            mine_.store(layout::block::room,
-                        (what & for_room) != 0 ? producer_.room_position() : producer_.end());
-        }
-        const std::uint32_t vector = options_.vector.value_or(slot_->vector());
-        mine_.publish(layout::block::wake, wanted_ | armed_ << layout::wake_count_shift |
-                                               vector << layout::wake_vector_shift);
-        words::fence();
-    }
+    if (state_ == state::connected && !polling_)
+        sleep_.ask(((what & for_data) != 0 ? layout::wake_data : 0) |
+                       ((what & (for_room | for_drained)) != 0 ? layout::wake_room : 0),
+                   (what & for_room) != 0 ? producer_.room_position() : producer_.end(),
+                   options_.vector.value_or(slot_->vector()));
     if (!ready(what))
         return true;
     disarm();
@@ -440,10 +428,7 @@ bool channel::ready(std::uint32_t what) {
 }
 
 void channel::disarm() noexcept {
-    if (wanted_ == 0)
-        return;
-    wanted_ = 0;
-    mine_.store(layout::block::wake, 0);
+    sleep_.withdraw();
 }
 
 std::string_view to_string(channel::state s) noexcept {

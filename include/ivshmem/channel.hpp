@@ -6,6 +6,7 @@
 #include <ivshmem/detail/ring_consumer.hpp>
 #include <ivshmem/detail/ring_producer.hpp>
 #include <ivshmem/detail/shared_words.hpp>
+#include <ivshmem/detail/wake_handshake.hpp>
 #include <ivshmem/error.hpp>
 #include <ivshmem/export.hpp>
 #include <ivshmem/slot.hpp>
@@ -339,6 +340,7 @@ class IVSHMEM_API channel {
     words theirs_;
     detail::ring_producer<words> producer_;
     detail::ring_consumer<words> consumer_;
+    detail::wake_handshake<words> sleep_;
     detail::ring_record record_;
 
     detail::emptied_by_move<state> state_; ///< closed at first
@@ -351,9 +353,6 @@ class IVSHMEM_API channel {
     bool abandon_ = false;
     ivshmem::violation violation_ = violation::none;
     std::uint32_t peer_limit_ = 0;
-    std::uint32_t answered_ = 0; ///< the wake word that was last rung for
-    std::uint32_t armed_ = 0;    ///< how often this side asked to be rung
-    std::uint32_t wanted_ = 0;   ///< what for, now
     std::uint64_t rings_ = 0;
 
     std::uint32_t peer_ = 0;

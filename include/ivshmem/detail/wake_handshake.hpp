@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/detail/layout.hpp>
+
+#include <cstdint>
+
+namespace ivshmem::detail {
+
+/// Who sleeps says so, then looks once more; who has something to tell tells it, then looks who
+/// sleeps (channel-layout.md, "Sleeping"). So one of them sees the other. This is both sides of
+/// it for one end of a channel.
+///
+/// @par Thread Safety
+/// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
+template <typename Words>
+class wake_handshake {
+  public:
+    wake_handshake() = default;
+    wake_handshake(const Words& mine, const Words& theirs) : mine_{mine}, theirs_{theirs} {}
+
+    /// A new session, in which nobody has asked yet.
+    void restart() noexcept { answered_ = wanted_ = 0; }
+
+    /// Asks to be rung. What this side waits for is to be looked at after this, once more.
+    /// @param what wake_data, wake_room or both. @param room The cursor at which to ring.
+    void ask(std::uint32_t what, std::uint32_t room, std::uint32_t vector) {
+        asked_ = (asked_ + 1) & layout::wake_count_mask;
+        wanted_ = what;
+        if ((what & layout::wake_room) != 0)
+            mine_.store(layout::block::room, room);
+        mine_.publish(layout::block::wake, what | asked_ << layout::wake_count_shift |
+                                               vector << layout::wake_vector_shift);
+        Words::fence();
+    }
+    /// Awake again.
+    void withdraw() {
+        if (wanted_ == 0)
+            return;
+        wanted_ = 0;
+        mine_.store(layout::block::wake, 0);
+    }
+
+    /// After records were published.
+    /// @return The peer's wake word where it is to be rung now, else 0.
+    [[nodiscard]] std::uint32_t to_ring_for_data() {
+        Words::fence();
+        const std::uint32_t word = theirs_.load(layout::block::wake);
+        return (word & layout::wake_data) != 0 && word != answered_ ? answered_ = word : 0;
+    }
+    /// After the cursor was published.
+    /// @return As to_ring_for_data().
+    [[nodiscard]] std::uint32_t to_ring_for_room(std::uint32_t cursor) {
+        Words::fence();
+        const std::uint32_t word = theirs_.load(layout::block::wake);
+        // A room of the time before may be read here: that rings too early, not too late.
+        return (word & layout::wake_room) != 0 && word != answered_ &&
+                       cursor - theirs_.load(layout::block::room) < 1U << 31U
+                   ? answered_ = word
+                   : 0;
+    }
+    /// The word that was rung for, where the peer still sleeps; else 0.
+    [[nodiscard]] std::uint32_t still_asleep() const {
+        return answered_ != 0 && theirs_.load(layout::block::wake) == answered_ ? answered_ : 0;
+    }
+
+  private:
+    Words mine_{};
+    Words theirs_{};
+    std::uint32_t answered_ = 0; ///< the wake word that was last rung for
+    std::uint32_t asked_ = 0;    ///< how often this side asked to be rung
+    std::uint32_t wanted_ = 0;   ///< what for, now
+};
+
+} // namespace ivshmem::detail
