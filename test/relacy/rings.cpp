@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// The rings and the handshake of sleeping as they ship, under the memory model of C++: Relacy tries
+// interleavings, and what relaxed loads may return. Each weakening of an ordering must be found.
+
+#include "relacy_words.hpp"
+
+#include <ivshmem/detail/ring_consumer.hpp>
+#include <ivshmem/detail/ring_producer.hpp>
+#include <ivshmem/detail/wake_handshake.hpp>
+
+#include <cstdio>
+#include <iostream>
+
+namespace test {
+namespace {
+
+constexpr auto no_fault = ivshmem::violation::none;
+
+/// Both ends of a ring. The messages' words are numbered, so that a wrong one is seen.
+template <typename Test, mutation Sender, mutation Receiver>
+struct two_ends : rl::test_suite<Test, 2> {
+    template <mutation Mutation>
+    using producer = ivshmem::detail::ring_producer<relacy_words<Mutation>>;
+
+    void before() {
+        of_sender.clear();
+        of_receiver.clear();
+    }
+    /// @return false where there is no room.
+    bool stage(std::uint32_t number, std::uint32_t length) {
+        if (!out.reserve(length)) {
+            RL_ASSERT(out.fault() == no_fault);
+            return false;
+        }
+        for (std::uint32_t i = 0; i < length; i += 4) {
+            const std::uint32_t value = number * 16 + i + 1;
+            relacy_words<Sender>{of_sender}.write(out.payload() + i,
+                                                  std::as_bytes(std::span{&value, 1}));
+        }
+        out.stage(length, layout::kind::last, length);
+        return true;
+    }
+    /// @return false where there is nothing.
+    bool receive(std::uint32_t number, std::uint32_t length) {
+        ivshmem::detail::ring_record record;
+        if (!in.front(record)) {
+            RL_ASSERT(in.fault() == no_fault);
+            return false;
+        }
+        RL_ASSERT(record.length == length);
+        for (std::uint32_t i = 0; i < length; i += 4) {
+            std::uint32_t value = 0;
+            relacy_words<Receiver>{of_sender}.read(record.payload + i,
+                                                   std::as_writable_bytes(std::span{&value, 1}));
+            RL_ASSERT(value == number * 16 + i + 1);
+        }
+        in.pop(record);
+        return true;
+    }
+
+    relacy_block of_sender;
+    relacy_block of_receiver;
+    ivshmem::detail::ring_producer<relacy_words<Sender>> out{
+        relacy_words<Sender>{of_sender}, relacy_words<Sender>{of_receiver}, ring_size};
+    ivshmem::detail::ring_consumer<relacy_words<Receiver>> in{
+        relacy_words<Receiver>{of_receiver}, relacy_words<Receiver>{of_sender}, ring_size, 64};
+    ivshmem::detail::wake_handshake<relacy_words<Sender>> sender_wakes{
+        relacy_words<Sender>{of_sender}, relacy_words<Sender>{of_receiver}};
+    ivshmem::detail::wake_handshake<relacy_words<Receiver>> receiver_wakes{
+        relacy_words<Receiver>{of_receiver}, relacy_words<Receiver>{of_sender}};
+    std::uint32_t rung = 0; ///< the last wake word that was answered
+    bool asleep = false;
+};
+
+/// Three messages in a ring that holds two: a batch, a pad, room that is used again.
+template <mutation Sender, mutation Receiver>
+struct stream : two_ends<stream<Sender, Receiver>, Sender, Receiver> {
+    void thread(unsigned index) {
+        if (index == 0) {
+            RL_ASSERT(this->stage(0, 12));
+            RL_ASSERT(this->stage(1, 12));
+            this->out.publish();
+            while (!this->stage(2, 12))
+                rl::yield(1, RL_INFO);
+            this->out.publish();
+            return;
+        }
+        for (std::uint32_t number = 0; number < 3; ++number) {
+            while (!this->receive(number, 12))
+                rl::yield(1, RL_INFO);
+            if (this->in.release_due())
+                this->in.release();
+        }
+    }
+};
+
+/// A receiver that sleeps where it finds nothing is rung if there is more.
+template <mutation Sender, mutation Receiver>
+struct sleep_for_data : two_ends<sleep_for_data<Sender, Receiver>, Sender, Receiver> {
+    static constexpr std::uint32_t count = 2;
+
+    void thread(unsigned index) {
+        if (index == 0) {
+            for (std::uint32_t number = 0; number < count; ++number) {
+                RL_ASSERT(this->stage(number, 4));
+                this->out.publish();
+                if (const auto word = this->sender_wakes.to_ring_for_data(); word != 0)
+                    this->rung = word;
+            }
+            return;
+        }
+        while (received < count && !this->asleep) {
+            if (this->receive(received, 4)) {
+                ++received;
+                continue;
+            }
+            this->receiver_wakes.ask(layout::wake_data, 0, 0);
+            this->asleep = this->in.empty();
+            if (!this->asleep)
+                this->receiver_wakes.withdraw();
+        }
+    }
+    void after() {
+        if (this->asleep)
+            RL_ASSERT(this->rung ==
+                      relacy_words<mutation::none>{this->of_receiver}.load(layout::block::wake));
+    }
+
+    std::uint32_t received = 0;
+};
+
+/// A sender that sleeps where it finds no room is rung when there is some.
+template <mutation Sender, mutation Receiver>
+struct sleep_for_room : two_ends<sleep_for_room<Sender, Receiver>, Sender, Receiver> {
+    static constexpr std::uint32_t count = 2;
+
+    void thread(unsigned index) {
+        if (index == 0) {
+            while (sent < count && !this->asleep) {
+                if (this->stage(sent, 24)) {
+                    this->out.publish();
+                    ++sent;
+                    continue;
+                }
+                this->sender_wakes.ask(layout::wake_room, this->out.room_position(), 0);
+                RL_ASSERT(this->out.look_at_cursor());
+                this->asleep = !this->out.fits();
+                if (!this->asleep)
+                    this->sender_wakes.withdraw();
+            }
+            return;
+        }
+        while (!this->receive(0, 24))
+            rl::yield(1, RL_INFO);
+        this->in.release();
+        if (const auto word = this->receiver_wakes.to_ring_for_room(this->in.cursor()); word != 0)
+            this->rung = word;
+    }
+    void after() {
+        if (this->asleep)
+            RL_ASSERT(this->rung ==
+                      relacy_words<mutation::none>{this->of_sender}.load(layout::block::wake));
+    }
+
+    std::uint32_t sent = 0;
+};
+
+/// Both ends sleep, again and again, until they are rung: nobody sleeps for ever.
+template <mutation Sender, mutation Receiver>
+struct conversation : two_ends<conversation<Sender, Receiver>, Sender, Receiver> {
+    static constexpr std::uint32_t count = 3;
+
+    void before() {
+        two_ends<conversation<Sender, Receiver>, Sender, Receiver>::before();
+        for (auto* const bell : {&bell_of_sender, &bell_of_receiver})
+            bell->store(0, rl::mo_relaxed, RL_INFO);
+    }
+    /// A doorbell orders nothing.
+    static void ring(rl::atomic<std::uint32_t>& bell, std::uint32_t word) {
+        if (word != 0)
+            bell.fetch_add(1, rl::mo_relaxed, RL_INFO);
+    }
+    static void sleep(rl::atomic<std::uint32_t>& bell) {
+        while (bell.exchange(0, rl::mo_relaxed, RL_INFO) == 0)
+            rl::yield(1, RL_INFO);
+    }
+    void thread(unsigned index) {
+        if (index == 0)
+            send();
+        else
+            receive_all();
+    }
+    void send() {
+        for (std::uint32_t number = 0; number < count;) {
+            if (this->stage(number, 24)) {
+                this->out.publish();
+                ring(bell_of_receiver, this->sender_wakes.to_ring_for_data());
+                ++number;
+                continue;
+            }
+            this->sender_wakes.ask(layout::wake_room, this->out.room_position(), 0);
+            RL_ASSERT(this->out.look_at_cursor());
+            if (!this->out.fits())
+                sleep(bell_of_sender);
+            this->sender_wakes.withdraw();
+        }
+    }
+    void receive_all() {
+        for (std::uint32_t number = 0; number < count;) {
+            if (this->receive(number, 24)) {
+                this->in.release();
+                ring(bell_of_sender, this->receiver_wakes.to_ring_for_room(this->in.cursor()));
+                ++number;
+                continue;
+            }
+            this->receiver_wakes.ask(layout::wake_data, 0, 0);
+            if (this->in.empty())
+                sleep(bell_of_receiver);
+            this->receiver_wakes.withdraw();
+        }
+    }
+
+    rl::atomic<std::uint32_t> bell_of_sender;
+    rl::atomic<std::uint32_t> bell_of_receiver;
+};
+
+unsigned passed = 0;
+unsigned failed = 0;
+
+/// Tries a test at random, and in every way with so many preemptions.
+/// @param sound Whether it is to pass.
+template <typename Test>
+void run(const char* name, bool sound, unsigned context_bound = 4) {
+    bool holds = true;
+    // Relacy has an allocator of its own while it runs: no stream that grows.
+    std::ostream nowhere{nullptr};
+    for (const auto how : {rl::random_scheduler_type, rl::fair_context_bound_scheduler_type}) {
+        rl::test_params params;
+        params.search_type = how;
+        params.context_bound = context_bound;
+        params.iteration_count = 300'000;
+        params.output_stream = sound ? &std::cout : &nowhere;
+        params.progress_stream = &nowhere;
+        holds = holds && rl::simulate<Test>(params);
+    }
+    ++(holds == sound ? passed : failed);
+    std::printf("%s %s: %s\n", holds == sound ? "ok  " : "FAIL", name,
+                holds ? "nothing found" : "found");
+    std::fflush(stdout);
+}
+
+} // namespace
+} // namespace test
+
+int main() {
+    using namespace test;
+    using enum mutation;
+    run<stream<none, none>>("a stream", true);
+    run<sleep_for_data<none, none>>("a receiver that sleeps", true);
+    run<sleep_for_room<none, none>>("a sender that sleeps", true);
+    run<conversation<none, none>>("both sleep", true, 2);
+
+    run<stream<relaxed_publish, none>>("a head published relaxed", false);
+    run<stream<none, relaxed_look>>("a head looked at relaxed", false);
+    run<stream<none, relaxed_publish>>("a cursor published relaxed", false);
+    run<stream<relaxed_look, none>>("a cursor looked at relaxed", false);
+    run<sleep_for_data<no_fence, none>>("data: no fence where the peer is woken", false);
+    run<sleep_for_data<none, no_fence>>("data: no fence before sleeping", false);
+    run<sleep_for_room<none, no_fence>>("room: no fence where the peer is woken", false);
+    run<sleep_for_room<no_fence, none>>("room: no fence before sleeping", false);
+
+    run<conversation<no_fence, none>>("both: the sender has no fence", false);
+    run<conversation<none, no_fence>>("both: the receiver has no fence", false);
+
+    std::printf("%u passed, %u failed\n", passed, failed);
+    return failed == 0 ? 0 : 1;
+}
