@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSL-1.0
+ * SPDX-FileCopyrightText: The libivshmem authors
+ *
+ * Sleeping and waking of a channel (lib/channel-layout.md): one side sends COUNT messages through a ring for
+ * ROOM_FOR of them, the other receives; each may sleep. Each side has a store buffer for one store, as x86
+ * has: what is stored becomes visible at any time later, at a fence, before the next store or at a ring.
+ *
+ * FORGED  how many doorbells ring by themselves
+ * LOST    how many rings are lost at most; 255: any number, for ever
+ * VALUES  how many values of the word there are before one comes again
+ * TIMERS  1: the sender looks, and rings, again every recheck period; 3: the receiver looks again, too
+ */
+#ifndef MUTATION
+#define MUTATION 0
+#endif
+#define RULE(n) (MUTATION != n)
+
+#define SENDER 0
+#define RECEIVER 1
+#define OTHER (1 - me)
+
+/* Shared words. A message is published by its head: here, by the position after it. */
+#define NOTHING 0
+#define PUBLISHED 1
+#define CURSOR 2
+#define ROOM 3
+#define WAKE(side) (4 + side)
+byte memory[6];
+byte buffered[2], value[2]; /* the store buffers: which word, and what */
+bit bell[2];
+byte received, lost = LOST, forged = FORGED;
+
+inline drain(side) {
+  if
+  :: buffered[side] != NOTHING -> memory[buffered[side]] = value[side]; buffered[side] = NOTHING; value[side] = 0
+  :: else
+  fi
+}
+#define STORE(word, v) d_step { drain(me); buffered[me] = word; value[me] = v }
+#define FENCE(n) if :: RULE(n) -> d_step { drain(me) } :: else fi
+
+inline ring() {
+  if
+  :: d_step { drain(me); bell[OTHER] = 1 }
+  :: d_step { lost > 0 -> drain(me); if :: lost < 255 -> lost-- :: else fi }
+  fi
+}
+
+/* A new value with each arming; with no timers, VALUES are more than there are armings before an answer. */
+inline arm() {
+  armed = (RULE(7) -> armed % VALUES + 1 : 1);
+  STORE(WAKE(me), armed)
+}
+
+/* Rings once for each arming. */
+inline answer() {
+  answered = word;
+  rung = 1;
+  ring()
+}
+
+/* Who has sent what is not yet read, and has rung, rings again every recheck period. */
+inline again() {
+  if
+  :: rung && RULE(11) -> ring()
+  :: else
+  fi
+}
+
+inline sleep() {
+  if
+  :: d_step { bell[SENDER] -> bell[SENDER] = 0 }
+#if TIMERS
+  :: again()
+#endif
+  fi
+}
+
+proctype Sender(bit me) {
+  byte tail, word, answered, armed, v;
+  bit rung;
+  do
+  :: tail == COUNT -> break
+  :: else ->
+    v = memory[CURSOR];
+    if
+    :: tail - v < ROOM_FOR ->
+      tail++;
+      STORE(PUBLISHED, tail);
+      FENCE(1);
+      word = memory[WAKE(RECEIVER)];
+      if
+      :: word != 0 && word != answered -> answer()
+      :: else
+      fi
+    :: else ->
+      /* Any cursor that frees room for one, up to that of an empty ring. */
+      select(v : tail + 1 - ROOM_FOR .. tail);
+      if
+      :: !RULE(9) -> v = tail + 1
+      :: else
+      fi;
+      if
+      :: STORE(ROOM, v); arm()
+      :: arm(); STORE(ROOM, v)
+      fi;
+      FENCE(2);
+      v = memory[CURSOR];
+      if
+      :: tail - v == ROOM_FOR || !RULE(4) -> sleep()
+      :: else
+      fi;
+      STORE(WAKE(me), 0)
+    fi;
+    v = 0; word = 0
+  od;
+#if TIMERS
+  do
+  :: memory[CURSOR] == tail -> break
+  :: memory[CURSOR] != tail -> again()
+  od
+#endif
+}
+
+inline publish() {
+  told = received;
+  STORE(CURSOR, told);
+  FENCE(5);
+  if
+  :: word = memory[WAKE(SENDER)]; v = memory[ROOM]
+  :: v = memory[ROOM]; word = memory[WAKE(SENDER)]
+  fi;
+  if
+  :: word != 0 && word != answered && told >= v -> answer()
+  :: else
+  fi;
+  v = 0; word = 0
+}
+
+proctype Receiver(bit me) {
+  byte told, word, answered, armed, v;
+  bit rung; /* room is not told twice: who waits for it looks again */
+  do
+  :: v = memory[PUBLISHED];
+    if
+    :: v != received ->
+      v = 0;
+      received++;
+      if
+      :: publish()
+      :: skip
+      fi
+    :: else ->
+      if
+      :: told != received && RULE(8) -> publish()
+      :: else
+      fi;
+      arm();
+      FENCE(6);
+      v = memory[PUBLISHED];
+      if
+      :: v == received || !RULE(3) ->
+        v = 0;
+end:    if
+        :: d_step { bell[RECEIVER] -> bell[RECEIVER] = 0 }
+#if TIMERS == 3
+        :: RULE(10) -> skip
+#endif
+        fi
+      :: else -> v = 0
+      fi;
+      STORE(WAKE(me), 0)
+    fi
+  od
+}
+
+proctype Drain(bit side) {
+end:
+  do
+  :: d_step { buffered[side] != NOTHING -> drain(side) }
+  od
+}
+
+active proctype Forge() {
+end:
+  do
+  :: d_step { forged > 0 -> forged--; bell[SENDER] = 1 }
+  :: d_step { forged > 0 -> forged--; bell[RECEIVER] = 1 }
+  :: d_step { forged > 0 -> forged = 0 }
+  od
+}
+
+init {
+  atomic { run Sender(SENDER); run Receiver(RECEIVER); run Drain(SENDER); run Drain(RECEIVER) }
+}
+
+#if TIMERS
+ltl { <> (received == COUNT) }
+#else
+active proctype End() {
+  timeout;
+  assert(received == COUNT && memory[CURSOR] == COUNT)
+}
+#endif
