@@ -32,7 +32,9 @@ void slot::impl::leave() noexcept {
     if (!usable())
         return;
     const words mine = header(number_);
-    if (mine.look(layout::header::incarnation) == incarnation_) {
+    // Who claims the slot already is to find it as it is: it may be taken before this is through.
+    if (mine.look(layout::header::incarnation) == incarnation_ &&
+        mine.load(layout::header::claim) == incarnation_) {
         for (std::uint32_t other = 0; other < geometry_.slots; ++other) {
             for (std::uint32_t lane = 0; other != number_ && lane < geometry_.lanes; ++lane)
                 if (lane_taken(other, lane))

@@ -218,6 +218,10 @@ class IVSHMEM_API channel {
             keep(into.first(done));
         return std::nullopt;
     }
+    /// Whether there is something in the ring, be it a message or part of one.
+    [[nodiscard]] bool has_data() const {
+        return state_ == state::connected && (fronted_ || !consumer_.empty());
+    }
     /// The length of the message that would be received next, as far as it is there.
     [[nodiscard]] std::optional<std::size_t> next_size(std::error_code& ec);
     /// As peek(), but of the next part of a message that was sent in parts, too.

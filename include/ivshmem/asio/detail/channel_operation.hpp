@@ -72,10 +72,16 @@ class channel_operation {
         std::error_code ec;
         const bool complete = attempt_.attempt(*state_, ec);
         if (complete || (ec && ec != errc::not_connected))
-            return finish(ec);
+            return finish(as_asio_has_it(ec));
         if (state_->failed)
             return finish(state_->failed);
         return false;
+    }
+    /// Boost takes the system category of the standard library for another one than its own.
+    static boost::system::error_code as_asio_has_it(const std::error_code& ec) {
+        if (ec.category() == std::system_category())
+            return {ec.value(), boost::system::system_category()};
+        return ec;
     }
     bool finish(const boost::system::error_code& result) {
         result_ = result;

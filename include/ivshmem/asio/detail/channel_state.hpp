@@ -39,10 +39,12 @@ class channel_state : public hub_member {
         if (channel.is_open())
             channel.update(ec);
         changing.open();
-        if (!ec && channel.current_state() == before && sleeping())
+        const bool changed = channel.current_state() != before;
+        if (!ec && !changed && sleeping())
             return false;
+        const bool data = !receiving.empty() && channel.has_data(); // room is told of late
         open_gates();
-        return true;
+        return data || changed;
     }
     [[nodiscard]] bool waiting() const override {
         return !receiving.empty() || !sending.empty() || !draining.empty() || !changing.empty() ||

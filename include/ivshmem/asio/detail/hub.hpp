@@ -28,7 +28,7 @@ class hub_member {
     virtual ~hub_member() = default;
 
     /// Looks whether there is something to do, and wakes who waits for it.
-    /// @return Whether there was.
+    /// @return Whether there was something that the peer should have rung for at once.
     virtual bool look() = 0;
     /// Whether it is worth looking again later, without a doorbell.
     [[nodiscard]] virtual bool waiting() const = 0;
@@ -111,8 +111,9 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
                     return;
                 if (ec)
                     return self->fail(ec);
-                if (self->look())
-                    self->proven_ = true;
+                self->proven_ = true;
+                self->suspected_ = false;
+                self->look();
                 self->wait_for_interrupts();
             });
     }
@@ -147,7 +148,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         for (std::size_t i = 0; i < members_.size(); ++i)
             if (members_[i] != nullptr)
                 members_[i]->ring_again();
-        if (found)
+        if (std::exchange(suspected_, found)) // and no doorbell came since
             proven_ = false;
         period_ = found ? first_period() : std::min(period_ * 2, last_period());
         const bool needed = std::any_of(members_.begin(), members_.end(),
@@ -163,6 +164,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     clock::duration period_{};
     bool ticking_ = false;
     bool proven_ = false;
+    bool suspected_ = false; ///< something was found for which no doorbell had come yet
 };
 
 } // namespace ivshmem::asio::detail
