@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/stream.hpp>
+
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/core/role.hpp>
+#include <boost/beast/websocket/teardown.hpp>
+
+#include <utility>
+
+/// What Beast's WebSockets ask of a stream that Beast does not know, found by the namespace of the
+/// stream.
+namespace ivshmem::asio {
+
+/// Ends a stream after both sides have said goodbye: nothing is left to be read.
+template <typename Executor>
+void teardown(boost::beast::role_type, basic_stream<Executor>& s, boost::beast::error_code& ec) {
+    ec = {};
+    s.shutdown();
+}
+
+/// The same; the handler is called later, never from within.
+template <typename Executor, typename Handler>
+void async_teardown(boost::beast::role_type, basic_stream<Executor>& s, Handler&& handler) {
+    s.shutdown();
+    const auto executor = boost::asio::get_associated_executor(handler, s.get_executor());
+    boost::asio::post(executor, [h = std::forward<Handler>(handler)]() mutable {
+        std::move(h)(boost::beast::error_code{});
+    });
+}
+
+/// Ends what is under way, at once: the other side did not answer in time.
+template <typename Executor>
+void beast_close_socket(basic_stream<Executor>& s) {
+    s.close();
+}
+
+} // namespace ivshmem::asio
