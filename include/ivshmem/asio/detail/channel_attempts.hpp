@@ -140,10 +140,12 @@ struct event_attempt {
         using core = ivshmem::channel;
         const core::state now = state.channel.update(ec);
         event.incarnation = state.channel.peer_incarnation();
+        // Of a session that is over nobody cares how it was to end.
+        const bool connected = now == core::state::connected;
         if (ec || (now == state.reported_state &&
-                   state.channel.peer_finished() == state.reported_finished))
+                   (!connected || state.channel.peer_finished() == state.reported_finished)))
             return false;
-        const bool finished = now == core::state::connected && now == state.reported_state;
+        const bool finished = connected && now == state.reported_state;
         state.reported_state = now;
         state.reported_finished = finished;
         switch (now) {
