@@ -87,8 +87,11 @@ class basic_channel {
         state_->channel.reopen(ec);
         state_->reopened();
     }
-    /// Sends nothing more; see async_drain().
-    void finish() noexcept { state_->channel.finish(); }
+    /// Sends nothing more: what waits for room completes with errc::closed. See async_drain().
+    void finish() noexcept {
+        state_->channel.finish();
+        state_->sending.open();
+    }
     /// Aborts the operations under way and closes, as ivshmem::channel::close().
     void close() noexcept {
         if (!state_)
