@@ -78,14 +78,19 @@ class basic_channel {
     [[nodiscard]] ivshmem::channel& next_layer() noexcept { return state_->channel; }
     [[nodiscard]] const ivshmem::channel& next_layer() const noexcept { return state_->channel; }
 
-    /// As ivshmem::channel::reopen(). Operations under way go on in the new session.
+    /// As ivshmem::channel::reopen(). Operations under way that are about messages complete with
+    /// errc::channel_reset, unless the channel was never connected; then, as async_connect() and
+    /// async_next_event() in any case, they go on.
     void reopen() {
+        const auto before = state_->channel.current_state();
         state_->channel.reopen();
-        state_->reopened();
+        state_->reopened(before);
     }
     void reopen(std::error_code& ec) {
+        const auto before = state_->channel.current_state();
         state_->channel.reopen(ec);
-        state_->reopened();
+        if (!ec)
+            state_->reopened(before);
     }
     /// Sends nothing more: what waits for room completes with errc::closed. See async_drain().
     void finish() noexcept {

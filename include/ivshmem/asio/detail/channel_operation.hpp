@@ -67,6 +67,8 @@ class channel_operation {
     bool finished() {
         if (state_->epoch != epoch_)
             return finish(boost::asio::error::operation_aborted);
+        if (Attempt::gate_of(*state_).is_over(ticket_))
+            return finish(std::error_code{errc::channel_reset});
         if (!Attempt::gate_of(*state_).is_first(ticket_))
             return false;
         std::error_code ec;
@@ -85,9 +87,9 @@ class channel_operation {
     }
     bool finish(const boost::system::error_code& result) {
         result_ = result;
-        if (result)
-            attempt_.give_up(*state_);
         auto& gate = Attempt::gate_of(*state_);
+        if (result && !gate.is_over(ticket_)) // of the old session there is nothing to take back
+            attempt_.give_up(*state_);
         gate.leave(ticket_);
         if (waiting_since_ != clock::time_point{})
             state_->spin_pays = clock::now() - waiting_since_ < 2 * state_->hub->waiting.spin;

@@ -80,7 +80,13 @@ class channel_state : public hub_member {
         draining.open();
         changing.open();
     }
-    void reopened() {
+    /// @param before The state in which the session was that ended.
+    void reopened(ivshmem::channel::state before) {
+        if (before != ivshmem::channel::state::opening) {
+            receiving.end();
+            sending.end();
+            draining.end();
+        }
         bytes_read = 0;
         reported_state = ivshmem::channel::state::opening;
         reported_finished = false;

@@ -33,6 +33,12 @@ class gate {
             open();
     }
     [[nodiscard]] bool empty() const noexcept { return line_.empty(); }
+    /// What those in line came for is over. They leave by themselves.
+    void end() {
+        ended_ = next_;
+        open();
+    }
+    [[nodiscard]] bool is_over(std::uint64_t ticket) const noexcept { return ticket < ended_; }
 
     /// The handler is called with an error once the gate opens, or on cancellation of it alone.
     template <typename Handler>
@@ -48,6 +54,7 @@ class gate {
     timer timer_;
     std::deque<std::uint64_t> line_;
     std::uint64_t next_ = 0;
+    std::uint64_t ended_ = 0; ///< tickets below this are over
 };
 
 } // namespace ivshmem::asio::detail
