@@ -165,8 +165,13 @@ void slot::impl::compete(const slot_options& options, failure& f) {
                       mine.load(layout::header::magic) == layout::magic;
     const auto holder = static_cast<std::uint16_t>(mine.load(layout::header::peer));
     if (held && !holder_is_gone(holder)) {
-        ring_holder(number_);
-        std::this_thread::sleep_for(options.claim_time);
+        // Doorbells may be lost: a living holder is rung again and again.
+        const auto end = std::chrono::steady_clock::now() + options.claim_time;
+        do {
+            ring_holder(number_);
+            std::this_thread::sleep_for(std::min(options.claim_time, free_slot_time));
+        } while (std::chrono::steady_clock::now() < end &&
+                 mine.look(layout::header::claim) == incarnation_);
     } else {
         std::this_thread::sleep_for(free_slot_time);
     }

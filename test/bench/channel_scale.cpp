@@ -130,7 +130,8 @@ void be_peer(std::uint32_t number, const plan& p, const std::string& server, boa
     ++shared.through;
     while (shared.through < p.peers)
         context.run_for(std::chrono::milliseconds{10});
-    run_until_timer(context, std::chrono::seconds{3}); // what is on its way settles
+    // The periods between looks double while nothing happens.
+    run_until_timer(context, std::chrono::seconds{11});
     const std::uint64_t before = wakeups();
     run_until_timer(context, std::chrono::seconds{p.idle_seconds});
     shared.idle_wakeups += wakeups() - before - 1; // the timer itself

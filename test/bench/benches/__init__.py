@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 
 from comparison import Comparison
 
+from .channel_guests import between_guests as channels_between_guests
+from .channel_scale import scale
 from .doorbell import between_guests, between_processes
 from .lsivshmem import listing
 from .memory import bandwidth
@@ -21,6 +23,8 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "ring": ring,
     "memory": bandwidth,
     "messages": messages,
+    "channel-guests": channels_between_guests,
+    "channel-scale": scale,
     "server-join": joins,
     "lsivshmem": listing,
 }

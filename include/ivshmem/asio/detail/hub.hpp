@@ -112,7 +112,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
                 if (ec)
                     return self->fail(ec);
                 self->proven_ = true;
-                self->suspected_ = false;
+                self->unannounced_ = 0;
                 self->look();
                 self->wait_for_interrupts();
             });
@@ -148,7 +148,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         for (std::size_t i = 0; i < members_.size(); ++i)
             if (members_[i] != nullptr)
                 members_[i]->ring_again();
-        if (std::exchange(suspected_, found)) // and no doorbell came since
+        if (found && ++unannounced_ > 1) // once may be a doorbell on its way
             proven_ = false;
         period_ = found ? first_period() : std::min(period_ * 2, last_period());
         const bool needed = std::any_of(members_.begin(), members_.end(),
@@ -164,7 +164,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     clock::duration period_{};
     bool ticking_ = false;
     bool proven_ = false;
-    bool suspected_ = false; ///< something was found for which no doorbell had come yet
+    unsigned unannounced_ = 0; ///< what was found by looking since a doorbell came
 };
 
 } // namespace ivshmem::asio::detail

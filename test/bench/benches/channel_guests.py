@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Channels between two guests, beside TCP over virtio-net between the same two."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+from comparison import Comparison
+from lab import Doorbell, Guest, Server, Workdir, booted
+
+from .programs import built, median_microseconds
+
+PROGRAM = "bench-messages-peer"
+ROUND_TRIPS = 1000
+STREAMS = {64: 20_000, 4096: 5_000, 65536: 1_000}
+"""Messages of each size."""
+ADDRESS = "10.0.0.2"
+
+
+def between_guests(rounds: int) -> Iterable[Comparison]:
+    """messages between two guests, by the same program: a channel beside TCP over virtio-net"""
+    with Workdir("bench") as work, Server(work, size="8M") as server, ExitStack() as stack:
+        wire = work / "wire"
+        guests = []
+        for name, end in (("a", "on"), ("b", "off")):
+            network = ["-netdev", f"stream,id=wire,server={end},addr.type=unix,addr.path={wire}",
+                       "-device", f"virtio-net-pci,netdev=wire,mac=52:54:00:00:00:{len(guests) + 1:02}"]
+            guest = Guest(work, name, devices=[Doorbell(server.socket)], programs=[built(PROGRAM)],
+                          extra_modules=["virtio_pci", "virtio_net"], options=network)
+            stack.enter_context(booted(guest))
+            guests.append(guest)
+        for number, guest in enumerate(guests, 1):
+            guest.bind(guest.address(), "vfio-pci")
+            guest.modprobe("virtio_pci")
+            guest.modprobe("virtio_net")
+            guest.run(f"ifconfig lo up && ifconfig eth0 10.0.0.{number} up").check()
+
+        def play(how: str, what: str, size: int, count: int) -> str:
+            jobs = []
+            for guest, role in reversed(list(zip(guests, ("first", "second")))):
+                where = guest.address() if how == "channel" else ADDRESS
+                jobs.append(guest.spawn(f"{PROGRAM} {how} {where} {role} {what} {size} {count}"))
+            second, first = (job.wait(120).check() for job in jobs)
+            return first.stdout
+
+        def round_trip(how: str) -> float:
+            return median_microseconds(play(how, "roundtrip", 64, ROUND_TRIPS))
+
+        def stream(how: str, size: int) -> float:
+            found = re.search(r"messages (\d+) per second", play(how, "throughput", size, STREAMS[size]))
+            if found is None:
+                raise RuntimeError(f"{PROGRAM} printed no rate")
+            return int(found[1]) * size / 1e6
+
+        round_trip("channel"), round_trip("tcp")
+        yield Comparison("guests-roundtrip-64", "channel", "TCP", "us").play(
+            rounds, lambda: round_trip("channel"), lambda: round_trip("tcp"))
+        for size in STREAMS:
+            yield Comparison(f"guests-throughput-{size}", "channel", "TCP", "MB/s", at_most=False).play(
+                rounds, lambda size=size: stream("channel", size), lambda size=size: stream("tcp", size))
