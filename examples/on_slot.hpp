@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio.hpp>
+
+#include <boost/asio.hpp>
+
+#include <charconv>
+#include <csignal>
+#include <stdexcept>
+#include <string>
+
+/// Opens a device, claims a slot of its memory and runs body(slot) there, a coroutine.
+/// @return Whether that came to its end: false after Ctrl-C.
+template <typename Body>
+bool run_on_slot(const std::string& device_name, const std::string& slot_number, Body body) {
+    std::uint32_t number = 0;
+    const char* const end = slot_number.data() + slot_number.size();
+    if (std::from_chars(slot_number.data(), end, number).ptr != end || slot_number.empty())
+        throw std::invalid_argument{slot_number + ": not the number of a slot"};
+
+    const auto device = ivshmem::device::open(device_name);
+    boost::asio::io_context io{1};
+    ivshmem::asio::slot slot{io, device, {.number = number}};
+    // Whoever leaves in order can come back at once, and its peers need not wonder.
+    boost::asio::signal_set signals{io, SIGINT, SIGTERM};
+    signals.async_wait([&](auto, int) { io.stop(); });
+    bool ended = false;
+    boost::asio::co_spawn(io, body(slot), [&](const std::exception_ptr& failed) {
+        if (failed)
+            std::rethrow_exception(failed);
+        ended = true;
+        io.stop();
+    });
+    io.run();
+    return ended;
+}
