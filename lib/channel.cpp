@@ -70,6 +70,8 @@ channel channel::open(const slot& from, std::uint32_t peer, std::uint32_t lane,
     opened.mine_ = in.block(in.number(), peer, lane);
     opened.theirs_ = in.block(peer, in.number(), lane);
     opened.sleep_ = {opened.mine_, opened.theirs_};
+    opened.held_ = in.held();
+    opened.alive_ = in.alive();
     opened.start_session();
     return opened;
 }
@@ -121,7 +123,7 @@ void channel::finish() noexcept {
     if (state_ == state::closed || finished_)
         return;
     finished_ = true;
-    if (!slot_->usable())
+    if (!slot_->usable() || state_ == state::poisoned) // which says it already
         return;
     mine_.publish(layout::block::flags, layout::finished);
     slot_->ring_holder(peer_);
@@ -138,6 +140,12 @@ void channel::close() noexcept {
         slot_->free_lane(peer_, lane_);
     }
     state_ = state::closed;
+    // The memory may go with the slot, and the lane may be another channel's from now on.
+    mine_ = theirs_ = {};
+    producer_ = {};
+    consumer_ = {};
+    sleep_ = {};
+    peer_sleeps_ = fronted_ = false;
     kept_.reset();
     slot_.reset();
 }
@@ -273,10 +281,10 @@ bool channel::not_ready_to_send(std::size_t size, std::error_code& ec) {
 }
 
 void channel::no_room(std::error_code& ec) {
-    if (producer_.fault() != violation::none && state_ == state::connected)
-        poison(producer_.fault());
     if (!usable(ec))
         return;
+    if (producer_.fault() != violation::none && state_ == state::connected)
+        poison(producer_.fault());
     if (state_ == state::connected)
         look_at_session();
     why_not(ec);
@@ -286,7 +294,7 @@ void channel::no_room(std::error_code& ec) {
 
 bool channel::drained(std::error_code& ec) {
     ec.clear();
-    if (state_ == state::connected && drained())
+    if (state_ == state::connected && slot_->usable() && drained())
         return true;
     no_room(ec);
     return false;
@@ -361,7 +369,8 @@ std::size_t channel::try_send_batch(std::span<const std::span<const std::byte>> 
         commit(message.size());
         ++sent;
     }
-    flush();
+    if (sent != 0)
+        flush();
     return sent;
 }
 
@@ -374,6 +383,8 @@ std::optional<std::size_t> channel::try_receive(std::span<std::byte> into) {
 }
 
 void channel::release() {
+    if (slot_ == nullptr || !slot_->usable())
+        return;
     consumer_.release();
     if (!peer_sleeps_)
         return;
@@ -382,6 +393,8 @@ void channel::release() {
 }
 
 void channel::wake_for_data() {
+    if (slot_ == nullptr)
+        return;
     if (const std::uint32_t word = sleep_.to_ring_for_data(); word != 0)
         ring(word);
 }
@@ -399,7 +412,7 @@ void channel::ring_again() {
 }
 
 bool channel::arm(std::uint32_t what) {
-    if (state_ == state::connected && !polling_)
+    if (state_ == state::connected && !polling_ && slot_->usable())
         sleep_.ask(((what & for_data) != 0 ? layout::wake_data : 0) |
                        ((what & (for_room | for_drained)) != 0 ? layout::wake_room : 0),
                    (what & for_room) != 0 ? producer_.room_position() : producer_.end(),
@@ -428,7 +441,8 @@ bool channel::ready(std::uint32_t what) {
 }
 
 void channel::disarm() noexcept {
-    sleep_.withdraw();
+    if (state_ != state::closed && slot_->usable())
+        sleep_.withdraw();
 }
 
 std::string_view to_string(channel::state s) noexcept {

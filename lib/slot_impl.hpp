@@ -8,6 +8,7 @@
 #include <ivshmem/detail/shared_words.hpp>
 #include <ivshmem/slot.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -39,6 +40,9 @@ class slot::impl {
     [[nodiscard]] bool can_ring() const noexcept { return device_->about().capabilities.ring; }
     /// False once the slot was given back, was lost, or belongs to the parent process.
     [[nodiscard]] bool usable() const noexcept { return held_ && device_->page()->alive; }
+    /// What usable() asks, for who asks often.
+    [[nodiscard]] const std::atomic<bool>* held() const noexcept { return &held_; }
+    [[nodiscard]] const bool* alive() const noexcept { return &device_->page()->alive; }
     /// Why it is not usable.
     [[nodiscard]] errc why_not() const noexcept;
 
@@ -96,7 +100,7 @@ class slot::impl {
     std::uint32_t number_ = 0;
     std::uint32_t incarnation_ = 0;
     std::uint16_t vector_ = 0;
-    bool held_ = false;
+    std::atomic<bool> held_{false};
     bool lost_ = false;
     std::vector<bool> open_lanes_;
     std::uint32_t next_key_ = 1;

@@ -13,6 +13,7 @@
 #include <ivshmem/violation.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -192,7 +193,9 @@ class IVSHMEM_API channel {
     /// looked at.
     [[nodiscard]] std::uint32_t unread() const noexcept { return producer_.unread(); }
     /// Whether the peer has taken all that was sent.
-    [[nodiscard]] bool drained() { return producer_.look_at_cursor() && producer_.drained(); }
+    [[nodiscard]] bool drained() {
+        return state_ == state::connected && producer_.look_at_cursor() && producer_.drained();
+    }
     /// The same; an error says why it never will.
     [[nodiscard]] bool drained(std::error_code& ec);
     /// @}
@@ -248,7 +251,10 @@ class IVSHMEM_API channel {
         return theirs_.bytes(record_.payload, record_.length);
     }
     /// Gives back the room of the message that peek() gave.
-    void consume() { pop(); }
+    void consume() {
+        if (fronted_)
+            pop();
+    }
     /// Receives up to `most` messages that are there, each by a call of f(view), which has the
     /// hazard of peek().
     /// @return How many. An error is about the one after them.
@@ -293,7 +299,7 @@ class IVSHMEM_API channel {
     /// Tells the peer what was received, and rings it if it waits for that. To be called when this
     /// side stops receiving while there is more; all that finds the ring empty does it.
     void settle() {
-        if (!consumer_.released())
+        if (state_ == state::connected && !consumer_.released())
             release();
     }
     /// Rings once more a peer that was rung and still sleeps: the doorbell may have been lost.
@@ -305,16 +311,21 @@ class IVSHMEM_API channel {
 
     explicit channel(std::shared_ptr<slot::impl> in) noexcept;
 
+    /// Whether the section still belongs to this process. @pre is_open()
+    [[nodiscard]] bool holds_slot() const noexcept {
+        return held_->load(std::memory_order_relaxed) && *alive_;
+    }
     bool ready_to_send(std::size_t size, std::error_code& ec) {
         ec.clear();
-        if (state_ == state::connected && !finished_ && !abandon_ && !deaf_ &&
+        if (state_ == state::connected && holds_slot() && !finished_ && !abandon_ && !deaf_ &&
             size <= producer_.longest_record() && size <= peer_limit_) [[likely]]
             return true;
         return not_ready_to_send(size, ec);
     }
     bool front(std::error_code& ec) {
         ec.clear();
-        if (state_ == state::connected && (fronted_ || consumer_.front(record_))) [[likely]]
+        if (state_ == state::connected && holds_slot() && (fronted_ || consumer_.front(record_)))
+            [[likely]]
             return fronted_ = true;
         nothing(ec);
         return false;
@@ -367,7 +378,9 @@ class IVSHMEM_API channel {
     std::uint16_t peer_id_ = 0;
     channel_options options_;
     std::shared_ptr<slot::impl> slot_;
-    std::unique_ptr<std::string> kept_; ///< parts of a message that nobody took yet
+    const std::atomic<bool>* held_ = nullptr; ///< of slot_: not given back, not lost
+    const bool* alive_ = nullptr;             ///< of its device: not in a forked child
+    std::unique_ptr<std::string> kept_;       ///< parts of a message that nobody took yet
 };
 
 /// "closed", "opening", "connected", "reset", "poisoned" or "rejected". Thread safe.
