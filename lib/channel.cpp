@@ -111,7 +111,7 @@ void channel::start_session() {
     consumer_ = {mine_, theirs_, size, options_.max_message};
     state_ = state::opening;
     violation_ = violation::none;
-    peer_sleeps_ = fronted_ = finished_ = deaf_ = peer_finished_ = abandon_ = false;
+    peer_sleeps_ = fronted_ = finished_ = deaf_ = peer_finished_ = in_parts_ = abandon_ = false;
     ack_ = 0;
     sleep_.restart();
     kept_.reset();
@@ -277,7 +277,7 @@ bool channel::not_ready_to_send(std::size_t size, std::error_code& ec) {
         ec = finished_ ? errc::closed : errc::channel_closed;
     if (!ec && (size > producer_.longest_record() || size > peer_limit_))
         ec = errc::message_too_large;
-    return !ec && (!abandon_ || send_abandon());
+    return !ec && (!abandon_ || send_abandon(ec));
 }
 
 void channel::no_room(std::error_code& ec) {
@@ -300,9 +300,11 @@ bool channel::drained(std::error_code& ec) {
     return false;
 }
 
-bool channel::send_abandon() {
-    if (!producer_.reserve(0))
+bool channel::send_abandon(std::error_code& ec) {
+    if (!producer_.reserve(0)) {
+        no_room(ec);
         return false;
+    }
     producer_.stage(0, layout::kind::abandon, 0);
     abandon_ = false;
     flush();

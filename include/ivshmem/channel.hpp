@@ -188,7 +188,11 @@ class IVSHMEM_API channel {
     template <typename Fill>
     bool send_some(std::size_t size, std::size_t& done, Fill&& fill, std::error_code& ec);
     /// Takes back a message of which parts were sent: the peer never sees it.
-    void abandon() noexcept { abandon_ = true; }
+    /// Nothing happens where nothing was sent of it.
+    void abandon() noexcept {
+        abandon_ = abandon_ || in_parts_;
+        in_parts_ = false;
+    }
     /// Bytes of the ring, headers and padding included, that the peer had not taken when last
     /// looked at.
     [[nodiscard]] std::uint32_t unread() const noexcept { return producer_.unread(); }
@@ -349,7 +353,7 @@ class IVSHMEM_API channel {
     void release();
     void wake_for_data();
     void ring(std::uint32_t wake_word);
-    bool send_abandon();
+    bool send_abandon(std::error_code& ec);
 
     words mine_;
     words theirs_;
@@ -365,6 +369,7 @@ class IVSHMEM_API channel {
     bool finished_ = false;
     bool deaf_ = false; ///< the peer
     bool peer_finished_ = false;
+    bool in_parts_ = false; ///< some of a message was sent, and not yet the last of it
     bool abandon_ = false;
     ivshmem::violation violation_ = violation::none;
     std::uint32_t peer_limit_ = 0;
@@ -409,6 +414,7 @@ bool channel::send_some(std::size_t size, std::size_t& done, Fill&& fill, std::e
                         last ? detail::layout::kind::last : detail::layout::kind::part,
                         static_cast<std::uint32_t>(size - done));
         done += part;
+        in_parts_ = !last;
         flush();
         if (last)
             return true;
@@ -418,11 +424,16 @@ bool channel::send_some(std::size_t size, std::size_t& done, Fill&& fill, std::e
 template <typename Copy>
 bool channel::receive_some(std::size_t capacity, std::size_t& done, Copy&& copy,
                            std::error_code& ec) {
+    // A peer that takes back all that it sends could keep this going for ever.
+    std::size_t most = 2 * (std::size_t{max_whole_message()} + 8);
     while (front(ec)) {
+        most -= std::min<std::size_t>(most, detail::layout::record_size(record_.length));
         if (record_.kind == detail::layout::kind::abandon) {
             pop();
             kept_.reset();
             done = 0;
+            if (most == 0)
+                return false;
             continue;
         }
         const std::size_t before = done == 0 && kept_ ? kept_->size() : done;
