@@ -133,6 +133,7 @@ void channel::close() noexcept {
     if (state_ == state::closed)
         return;
     if (slot_->usable()) {
+        disarm();
         if (state_ != state::poisoned) { // which the peer was told
             mine_.publish(layout::block::flags, layout::finished | layout::deaf);
             slot_->ring_holder(peer_);
@@ -140,12 +141,7 @@ void channel::close() noexcept {
         slot_->free_lane(peer_, lane_);
     }
     state_ = state::closed;
-    // The memory may go with the slot, and the lane may be another channel's from now on.
-    mine_ = theirs_ = {};
-    producer_ = {};
-    consumer_ = {};
-    sleep_ = {};
-    peer_sleeps_ = fronted_ = false;
+    sleep_.restart();
     kept_.reset();
     slot_.reset();
 }
@@ -443,7 +439,7 @@ bool channel::ready(std::uint32_t what) {
 }
 
 void channel::disarm() noexcept {
-    if (state_ != state::closed && slot_->usable())
+    if (slot_ && slot_->usable()) // else the memory is somebody else's, or gone
         sleep_.withdraw();
 }
 
