@@ -57,6 +57,7 @@ class acceptor_state : public hub_member {
         half_open_.erase(half_open_.begin() + static_cast<std::ptrdiff_t>(connected_));
         return taken;
     }
+    [[nodiscard]] bool is_open() const noexcept { return key_ != 0; }
     void close() {
         abort();
         half_open_.clear();
@@ -106,7 +107,9 @@ struct accept_attempt {
     using value_type = basic_channel<Executor>;
 
     static auto& gate_of(auto& state) { return state.accepting; }
-    bool attempt(auto& state, std::error_code&) {
+    bool attempt(auto& state, std::error_code& ec) {
+        if (!state.is_open())
+            ec = errc::closed;
         auto taken = state.take();
         if (taken)
             accepted = basic_channel<Executor>{state.hub, std::move(*taken)};

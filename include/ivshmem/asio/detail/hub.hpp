@@ -45,15 +45,16 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
   public:
     hub(const Executor& executor, const device& of, ivshmem::slot claimed,
         const waiting_options& options)
-        : slot{std::move(claimed)}, waiting{options}, interrupt_{executor}, timer_{executor} {
-        if (slot.has_interrupts())
+        : slot{std::move(claimed)}, waiting{options}, interrupt_{executor}, timer_{executor},
+          has_interrupts_{slot.has_interrupts()} {
+        if (has_interrupts_)
             interrupt_.open(of, slot.vector());
     }
 
     [[nodiscard]] Executor get_executor() { return timer_.get_executor(); }
 
     void start() {
-        if (slot.has_interrupts())
+        if (has_interrupts_)
             wait_for_interrupts();
         else
             expect(); // whoever claims this slot is to be answered
@@ -74,6 +75,8 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     }
     /// Something may happen of which no ring tells: look again before long.
     void expect() {
+        if (failed_) // nothing is waited for any more
+            return;
         period_ = first_period();
         if (!ticking_ || timer_.expiry() > clock::now() + period_)
             tick_later();
@@ -94,11 +97,11 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     using clock = std::chrono::steady_clock;
 
     clock::duration first_period() const {
-        return slot.has_interrupts() ? clock::duration{waiting.recheck}
-                                     : clock::duration{std::chrono::microseconds{100}};
+        return has_interrupts_ ? clock::duration{waiting.recheck}
+                               : clock::duration{std::chrono::microseconds{100}};
     }
     clock::duration last_period() const {
-        if (!slot.has_interrupts())
+        if (!has_interrupts_)
             return waiting.recheck;
         return proven_ ? waiting.idle_recheck : waiting.doubtful_recheck;
     }
@@ -120,6 +123,8 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     bool look() {
         std::error_code ec;
         slot.check(ec);
+        if (ec)
+            fail(ec);
         bool found = false;
         for (std::size_t i = 0; i < members_.size(); ++i)
             if (members_[i] != nullptr)
@@ -144,6 +149,8 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     }
     void tick() {
         ticking_ = false;
+        if (failed_) // since the timer expired
+            return;
         const bool found = look();
         for (std::size_t i = 0; i < members_.size(); ++i)
             if (members_[i] != nullptr)
@@ -153,13 +160,14 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         period_ = found ? first_period() : std::min(period_ * 2, last_period());
         const bool needed = std::any_of(members_.begin(), members_.end(),
                                         [](hub_member* m) { return m != nullptr && m->waiting(); });
-        if (needed || !slot.has_interrupts())
+        if (!failed_ && (needed || !has_interrupts_))
             tick_later();
     }
 
     basic_interrupt<Executor> interrupt_;
     boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, Executor> timer_;
     std::vector<hub_member*> members_;
+    const bool has_interrupts_; ///< also when the slot is closed
     boost::system::error_code failed_;
     clock::duration period_{};
     bool ticking_ = false;
