@@ -34,12 +34,11 @@ class channel_state : public hub_member {
     ~channel_state() override { hub->remove(*this); }
 
     bool look() override {
-        const auto before = channel.current_state();
+        if (!channel.is_open())
+            return false; // what is under way was aborted
         std::error_code ec;
-        if (channel.is_open())
-            channel.update(ec);
-        changing.open();
-        const bool changed = channel.current_state() != before;
+        channel.update(ec);
+        const bool changed = noticed();
         if (!ec && !changed && sleeping())
             return false;
         const bool data = !receiving.empty() && channel.has_data(); // room is told of late
@@ -51,7 +50,7 @@ class channel_state : public hub_member {
                unread();
     }
     void ring_again() override {
-        if (unread())
+        if (unread() && !channel.drained())
             channel.ring_again();
     }
     void fail(const boost::system::error_code& why) override {
@@ -65,12 +64,19 @@ class channel_state : public hub_member {
                (sending.empty() ? 0U : ivshmem::channel::for_room) |
                (draining.empty() ? 0U : ivshmem::channel::for_drained);
     }
-    /// Arms; true where there is nothing to do.
+    /// Arms; true where there is nothing to do. Otherwise wakes all who wait for the peer: who asks
+    /// may not be the one that there is something for.
     bool sleeping() {
         const std::uint32_t what = wanted();
-        return what == 0 || channel.arm(what);
+        if (what == 0 || channel.arm(what))
+            return true;
+        receiving.open();
+        sending.open();
+        draining.open();
+        return false;
     }
     void done() {
+        noticed();
         if (wanted() == 0)
             channel.disarm();
     }
@@ -120,12 +126,25 @@ class channel_state : public hub_member {
     bool reported_finished = false;
 
   private:
+    /// Wakes all where the state has changed, whoever noticed it first.
+    bool noticed() {
+        const bool changed = channel.current_state() != noticed_state_ ||
+                             channel.peer_finished() != noticed_finished_;
+        if (changed) {
+            noticed_state_ = channel.current_state();
+            noticed_finished_ = channel.peer_finished();
+            open_gates();
+        }
+        return changed;
+    }
     [[nodiscard]] bool unread() const {
         return channel.current_state() == ivshmem::channel::state::connected &&
                channel.unread() != 0;
     }
 
     std::uint64_t rings_seen_ = 0;
+    ivshmem::channel::state noticed_state_ = ivshmem::channel::state::opening;
+    bool noticed_finished_ = false;
 };
 
 } // namespace ivshmem::asio::detail
