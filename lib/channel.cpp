@@ -141,7 +141,12 @@ void channel::close() noexcept {
         slot_->free_lane(peer_, lane_);
     }
     state_ = state::closed;
-    sleep_.restart();
+    // The memory may go with the slot, and the lane may be another channel's from now on.
+    mine_ = theirs_ = {};
+    producer_ = {};
+    consumer_ = {};
+    sleep_ = {};
+    peer_sleeps_ = fronted_ = false;
     kept_.reset();
     slot_.reset();
 }
