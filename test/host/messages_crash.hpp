@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/geometry.hpp>
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+/// What the two sides of messages_crash agree on.
+namespace test::crash {
+
+/// Small rings: many messages need parts, and to wait for room.
+inline constexpr ivshmem::geometry geometry{2, 1, 1024};
+
+/// What each message begins with.
+struct head {
+    std::uint32_t incarnation = 0; ///< of the side that gets killed
+    std::uint32_t number = 0;      ///< from 0 in each session
+};
+
+/// Every third message is sent in parts.
+inline bool in_parts(std::uint32_t number) {
+    return number % 3 == 2;
+}
+
+inline std::string message(const head& h) {
+    std::string text(in_parts(h.number) ? 600 + h.number % 7 * 500 : 8 + h.number % 11 * 40, 'm');
+    std::memcpy(text.data(), &h, sizeof h);
+    return text;
+}
+
+inline head head_of(std::string_view text) {
+    head h;
+    std::memcpy(&h, text.data(), sizeof h);
+    return h;
+}
+
+} // namespace test::crash
