@@ -109,17 +109,6 @@ ivshmem::open_options parse(words& args) {
 
 } // namespace
 
-std::uint32_t number(const words& args, std::size_t at, std::uint32_t otherwise) {
-    return at < args.size() ? static_cast<std::uint32_t>(std::stoul(args[at])) : otherwise;
-}
-
-void tell(const char* what, const std::error_code& ec) {
-    if (ec)
-        say("%s: %s %d", what, ec.category().name(), ec.value());
-    else
-        say("%s: ok", what);
-}
-
 int run(words args) {
     const auto how = parse(args);
     for (const auto& known : commands) {
