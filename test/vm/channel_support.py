@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Programs that talk through channels, in guests and on the host, and how to read what they print."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+
+from lab import Guest, Job, Result, build_folder
+from support import PATIENCE, PROBE, DeviceCase, Party
+
+CHANNEL_PEER = build_folder() / "test/vm/guest/channel-peer"
+CHANNEL_PROGRAMS = (CHANNEL_PEER, PROBE)
+"""What a guest needs."""
+
+MESSAGES = 120
+"""How many go each way in a transfer: ten of each length, from 16 bytes to more than the ring takes."""
+
+
+class HostJob:
+    """A program that was started on the host; as a lab.Job."""
+
+    def __init__(self, case: DeviceCase, command: list[str]) -> None:
+        self.command = " ".join(command)
+        self._case = case
+        self._log = case.work / f"host-{time.monotonic_ns()}"
+        with open(self._log, "wb") as log:
+            self._child = subprocess.Popen(command, stdout=log, stderr=log)
+
+    @property
+    def ended(self) -> bool:
+        return self._child.poll() is not None
+
+    def output(self) -> str:
+        return self._log.read_text("utf-8")
+
+    def wait_output(self, text: str, timeout: float = 30) -> str:
+        self._case.wait_for(lambda: text in self.output() or self.ended, f"{text!r} from {self.command}", timeout)
+        self._case.assertIn(text, self.output(), self.command)
+        return self.output()
+
+    def wait(self, timeout: float = 30) -> Result:
+        status = self._child.wait(timeout)
+        return Result(self.command, status, self.output(), "")
+
+    def signal(self, name: str) -> None:
+        if not self.ended:
+            self._child.send_signal(signal.Signals[f"SIG{name}"])
+
+
+class ChannelCase(DeviceCase):
+    """Tests of channels."""
+
+    def peer(self, party: Party, command: str, *words: object, options: str = "") -> Job | HostJob:
+        """Start a channel-peer, which ends with the test at the latest."""
+        arguments = f"{options} {command} {party.device} {' '.join(map(str, words))}".split()
+        if party.guest is None:
+            job: Job | HostJob = HostJob(self, [str(CHANNEL_PEER), *arguments])
+        else:
+            job = party.guest.spawn(" ".join(["exec", CHANNEL_PEER.name, *arguments]))
+        self.addCleanup(self._end, job, party.guest)
+        return job
+
+    @staticmethod
+    def _end(job: Job | HostJob, guest: Guest | None) -> None:
+        if (guest is None or guest.running) and not job.ended:
+            job.signal("KILL")
+            job.wait()
+
+    def attempt(self, party: Party, command: str, *words: object, options: str = "") -> Result:
+        """Run a channel-peer to its end; it may fail."""
+        return self.peer(party, command, *words, options=options).wait(PATIENCE)
+
+    def stop(self, job: Job | HostJob) -> str:
+        """End what runs until SIGTERM; what it printed."""
+        job.signal("TERM")
+        return job.wait(PATIENCE).check().stdout
+
+    def transfer(self, server: Party, client: Party, *, options: tuple[str, str] = ("", ""), count: int = MESSAGES) -> str:
+        """Send messages from slot 1 to slot 0 and back; both sides check each of them. What both printed."""
+        serving = self.peer(server, "serve", 0, 1, options=options[0])
+        serving.wait_output("slot: 0\n", PATIENCE)
+        told = self.attempt(client, "echo", 1, 0, count, options=options[1]).check().stdout
+        self.assertIn(f"\nsent: {count}\n", told)
+        self.assertEqual(totals(told), count)
+        serving.wait_output("event: closed")
+        served = self.stop(serving)
+        self.assertEqual(totals(served), count)
+        # Each was connected to the other, once.
+        self.assertEqual(events(served), [("connected", incarnation(told)), ("closed", incarnation(told))], served)
+        self.assertEqual(events(told), [("connected", incarnation(served))], told)
+        return served + told
+
+
+def totals(output: str) -> int:
+    """How many messages a channel-peer received, all of them right."""
+    return int(re.findall(r"^messages: (\d+) ", output, re.MULTILINE)[-1])
+
+
+def events(output: str) -> list[tuple[str, int]]:
+    """What became of a channel, each with the incarnation of the peer."""
+    return [(what, int(number)) for what, number in re.findall(r"^event: (\w+) (\d+)", output, re.MULTILINE)]
+
+
+def fact(output: str, name: str) -> str:
+    """A line "name: value"."""
+    found = re.search(rf"^{name}: (.*)$", output, re.MULTILINE)
+    assert found is not None, output
+    return found[1]
+
+
+def incarnation(output: str) -> int:
+    """The incarnation that a channel-peer had."""
+    return int(fact(output, "incarnation"))
