@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// Two slots over one memory, and a peer that writes what the input says between what they do, and
+// while they do it. Nothing may crash, hang, or fail in a way that is not documented; and without
+// a lie nobody may be told to have broken the rules.
+
+#include "../host/channel_meeting.hpp"
+#include "liar.hpp"
+#include "player.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <sys/types.h>
+
+namespace {
+
+std::uint32_t next_random = 1;
+
+} // namespace
+
+/// An input does the same each time.
+extern "C" ssize_t getrandom(void* to, std::size_t size, unsigned) {
+    for (std::size_t i = 0; i < size; ++i) {
+        next_random = next_random * 1664525U + 1013904223U;
+        static_cast<unsigned char*>(to)[i] = static_cast<unsigned char>(next_random >> 24U);
+    }
+    return static_cast<ssize_t>(size);
+}
+
+namespace {
+
+struct world {
+    test::meeting meeting{test::small_region};
+    ivshmem::device first = meeting.join(1);
+    ivshmem::device second = meeting.join(2);
+};
+
+bool accused(const test::player& p) {
+    return p.state() == ivshmem::channel::state::poisoned ||
+           p.state() == ivshmem::channel::state::rejected;
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static world all;
+    next_random = 1;
+    all.meeting.clear();
+    test::schedule what{std::span{data, size}};
+    const std::uint8_t mode = what.byte();
+    test::liar liar{all.meeting.memory(), 1, (mode & 1U) != 0};
+    const bool honest = (mode & 2U) != 0;
+    bool lied = false;
+    const auto lie = [&] {
+        lied = true;
+        liar.lie(what);
+    };
+    const auto disturb = [&] {
+        if (!honest && !what.empty() && what.below(4) == 0)
+            lie();
+    };
+    test::player us{all.first, 0, disturb};
+    test::player them{all.second, 1, disturb};
+    while (!what.empty()) {
+        const std::uint8_t choice = what.byte();
+        if (choice >= 160 && !honest)
+            lie();
+        else if (choice % 2 == 0)
+            us.play(what);
+        else
+            them.play(what);
+        test::must_hold(lied || (!accused(us) && !accused(them)),
+                        "who keeps to the rules is not accused");
+    }
+    return 0;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "schedule.hpp"
+
+#include <ivshmem/channel.hpp>
+#include <ivshmem/slot.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <system_error>
+#include <vector>
+
+namespace test {
+
+/// Ends the program where something is not as it must be.
+void must_hold(bool holds, const char* what);
+
+/// Does all that can be done with a slot and one channel, as the documentation allows it.
+class player {
+  public:
+    /// @param disturb Is called while the library copies.
+    player(const ivshmem::device& device, std::uint32_t slot, std::function<void()> disturb);
+
+    /// Does one thing, of which the schedule tells what.
+    void play(schedule& what);
+    /// Opens again what is over.
+    void start_again();
+    [[nodiscard]] ivshmem::channel::state state() const { return channel_.current_state(); }
+
+  private:
+    static constexpr std::size_t longest = 4096; ///< message
+
+    void claim();
+    void open(schedule& what);
+    void send(schedule& what);
+    void send_on(schedule& what);
+    void send_whole(schedule& what);
+    void send_batch(schedule& what);
+    void receive(schedule& what);
+    void receive_on(std::size_t capacity);
+    void receive_whole(schedule& what);
+    void look(schedule& what);
+    void sleep(schedule& what);
+    void use_slot(schedule& what);
+    void end(schedule& what);
+    void keep();
+    void expect(const std::error_code& ec) const;
+
+    const ivshmem::device& device_;
+    std::uint32_t number_;
+    std::function<void()> disturb_;
+    ivshmem::slot slot_;
+    ivshmem::channel channel_;
+    std::vector<std::byte> buffer_;
+    std::size_t size_ = 0;     ///< of the message that is sent in parts; 0: none
+    std::size_t sent_ = 0;     ///< of it
+    std::size_t received_ = 0; ///< of the message under way
+};
+
+} // namespace test
