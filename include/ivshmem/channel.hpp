@@ -313,7 +313,7 @@ class IVSHMEM_API channel {
   private:
     using words = detail::shared_words;
 
-    explicit channel(std::shared_ptr<slot::impl> in) noexcept;
+    IVSHMEM_HIDDEN explicit channel(std::shared_ptr<slot::impl> in) noexcept;
 
     /// Whether the section still belongs to this process. @pre is_open()
     [[nodiscard]] bool holds_slot() const noexcept {
@@ -340,20 +340,20 @@ class IVSHMEM_API channel {
         if (consumer_.release_due())
             release();
     }
-    [[nodiscard]] bool met_for_the_same() const;
-    [[nodiscard]] bool ready(std::uint32_t what);
-    void start_session();
-    void connect();
-    void look_at_session();
-    void poison(ivshmem::violation what);
-    bool usable(std::error_code& ec) const;
+    IVSHMEM_HIDDEN bool met_for_the_same() const;
+    IVSHMEM_HIDDEN bool ready(std::uint32_t what);
+    IVSHMEM_HIDDEN void start_session();
+    IVSHMEM_HIDDEN void connect();
+    IVSHMEM_HIDDEN void look_at_session();
+    IVSHMEM_HIDDEN void poison(ivshmem::violation what);
+    IVSHMEM_HIDDEN bool usable(std::error_code& ec) const;
+    IVSHMEM_HIDDEN void ring(std::uint32_t wake_word);
+    IVSHMEM_HIDDEN bool send_abandon(std::error_code& ec);
     bool not_ready_to_send(std::size_t size, std::error_code& ec);
     void no_room(std::error_code& ec);
     void nothing(std::error_code& ec);
     void release();
     void wake_for_data();
-    void ring(std::uint32_t wake_word);
-    bool send_abandon(std::error_code& ec);
 
     words mine_;
     words theirs_;

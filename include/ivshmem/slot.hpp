@@ -155,7 +155,7 @@ class IVSHMEM_API slot {
   private:
     friend class channel;
 
-    explicit slot(std::shared_ptr<impl> claimed) noexcept;
+    IVSHMEM_HIDDEN explicit slot(std::shared_ptr<impl> claimed) noexcept;
 
     std::shared_ptr<impl> impl_;
 };
