@@ -21,28 +21,28 @@ namespace {
 
 /// Operations under way, each of which can be cancelled.
 struct under_way {
-    using starter = std::function<void(net::cancellation_slot, outcome&)>;
+    using starter = std::function<void(net::cancellation_slot, completion&)>;
 
     explicit under_way(const std::vector<starter>& starters)
-        : signals(starters.size()), outcomes(starters.size()) {
+        : signals(starters.size()), completions(starters.size()) {
         for (std::size_t i = 0; i < starters.size(); ++i)
-            starters[i](signals[i].slot(), outcomes[i]);
+            starters[i](signals[i].slot(), completions[i]);
     }
     [[nodiscard]] std::size_t done() const {
         std::size_t count = 0;
-        for (const auto& o : outcomes)
+        for (const auto& o : completions)
             count += o.done() ? 1 : 0;
         return count;
     }
 
     std::deque<net::cancellation_signal> signals;
-    std::deque<outcome> outcomes;
+    std::deque<completion> completions;
 };
 
 /// What can wait on a channel. async_connect() comes last.
 std::vector<under_way::starter> all_operations(channel& c, std::string& buffer) {
     using net::bind_cancellation_slot;
-    const auto bound = [](net::cancellation_slot s, outcome& o) {
+    const auto bound = [](net::cancellation_slot s, completion& o) {
         return bind_cancellation_slot(s, o.handler());
     };
     return {
@@ -64,7 +64,7 @@ void let_go_on(two_peers& p) {
 void fill(two_peers& p) {
     p.open();
     p.connect();
-    outcome connected;
+    completion connected;
     p.a.async_next_event(connected.handler());
     REQUIRE(run_until(p.io, [&] { return connected.done(); }));
     const std::string m(300, 'm');
@@ -97,9 +97,9 @@ TEST_CASE("each operation is cancelled alone, before the peer is there and while
             continue;
         all.signals[i].emit(type);
         CHECK(all.done() == gone);
-        CHECK(run_until(p.io, [&] { return all.outcomes[i].done(); }));
-        CHECK(all.outcomes[i].ec == operation_aborted);
-        CHECK(all.outcomes[i].size == 0);
+        CHECK(run_until(p.io, [&] { return all.completions[i].done(); }));
+        CHECK(all.completions[i].ec == operation_aborted);
+        CHECK(all.completions[i].size == 0);
         let_go_on(p);
         CHECK(all.done() == ++gone);
     }
@@ -142,8 +142,8 @@ TEST_CASE("cancel(), close() and the end of channel or slot end all operations")
         expected = std::error_code{errc::closed};
     }
     CHECK(all.done() == 0);
-    CHECK(run_until(p.io, [&] { return all.done() == all.outcomes.size(); }));
-    for (const auto& o : all.outcomes) {
+    CHECK(run_until(p.io, [&] { return all.done() == all.completions.size(); }));
+    for (const auto& o : all.completions) {
         CHECK(o.ec == expected);
         CHECK(o.calls == 1);
         CHECK(o.size == 0);
@@ -157,12 +157,12 @@ TEST_CASE("an operation that spins is cancelled, too") {
     p.open();
     p.connect();
     std::string buffer(10, 'b');
-    outcome first;
+    completion first;
     p.a.async_receive(net::buffer(buffer), first.handler());
     p.io.poll_one();
     p.b.next_layer().try_send(std::as_bytes(std::span{buffer}));
     CHECK(run_until(p.io, [&] { return first.done(); })); // so soon that to spin pays
-    outcome spinning;
+    completion spinning;
     net::cancellation_signal signal;
     p.a.async_receive(net::buffer(buffer),
                       net::bind_cancellation_slot(signal.slot(), spinning.handler()));
@@ -261,8 +261,8 @@ TEST_CASE("who waits wakes up by who notices, where a doorbell was lost") {
     p.open();
     p.connect();
     std::string buffer(10, 'b');
-    outcome received;
-    outcome event;
+    completion received;
+    completion event;
     p.a.async_next_event(event.handler());
     CHECK(run_until(p.io, [&] { return event.done(); }));
     p.a.async_receive(net::buffer(buffer), received.handler());

@@ -138,9 +138,9 @@ inline std::string pattern(std::size_t size, std::uint32_t seed = 1) {
     return bytes;
 }
 
-/// What became of one operation.
-struct outcome {
-    /// A handler; the outcome must stay where it is.
+/// How one operation completed.
+struct completion {
+    /// A handler; it must stay where it is.
     auto handler() {
         return [this](error_code e, auto... v) {
             ec = e;

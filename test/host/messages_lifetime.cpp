@@ -64,8 +64,8 @@ TEST_CASE("a lane is opened again while an operation of its former channel has y
     p.connect();
     std::string old(10, '\0');
     std::string into(10, '\0');
-    outcome aborted;
-    outcome received;
+    completion aborted;
+    completion received;
     p.a.async_receive(net::buffer(old), aborted.handler());
     p.io.restart();
     p.io.poll();
@@ -94,9 +94,9 @@ TEST_CASE("a slot is closed by a handler while others of it are ready to run") {
     two_peers p{1024, waiting};
     p.a = p.left.open(1);
     std::string buffer(10, '\0');
-    outcome first;
-    outcome second;
-    outcome third;
+    completion first;
+    completion second;
+    completion third;
     net::steady_timer timer{p.io, std::chrono::milliseconds{1}};
     timer.async_wait([&](error_code) { p.left.slot->close(); });
     p.a.async_receive(net::buffer(buffer), [&](error_code ec, std::size_t size) {
@@ -144,9 +144,9 @@ TEST_CASE("a slot that another peer took ends all that waits in it") {
     p.open();
     p.connect();
     ivshmem::asio::acceptor acceptor{*p.left.slot, "service"};
-    outcome received;
-    outcome accepted;
-    outcome connected;
+    completion received;
+    completion accepted;
+    completion connected;
     std::string buffer(10, '\0');
     p.a.async_receive(net::buffer(buffer), received.handler());
     acceptor.async_accept([&](error_code ec, const channel&) { accepted.handler()(ec); });
@@ -168,7 +168,7 @@ TEST_CASE("an acceptor that was closed accepts nothing, and says so") {
     two_peers p;
     ivshmem::asio::acceptor acceptor{*p.left.slot, "service"};
     acceptor.close();
-    outcome accepted;
+    completion accepted;
     acceptor.async_accept([&](error_code ec, const channel&) { accepted.handler()(ec); });
     CHECK(accepted.calls == 0);
     CHECK(run_until(p.io, [&] { return accepted.done(); }));

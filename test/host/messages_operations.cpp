@@ -128,15 +128,15 @@ TEST_CASE("a send waits while the ring is full, and completes when there is room
         ++filled;
     CHECK_FALSE(ec);
     CHECK(filled >= 2);
-    outcome waiting;
-    outcome behind;
+    completion waiting;
+    completion behind;
     p.a.async_send(net::buffer(m), waiting.handler());
     p.a.async_send(net::buffer(m), behind.handler());
     p.io.run_for(std::chrono::milliseconds{100});
     CHECK(waiting.calls + behind.calls == 0);
     std::string into(200, '\0');
     for (std::size_t i = 0; i < filled + 2; ++i) {
-        outcome got;
+        completion got;
         p.b.async_receive(net::buffer(into), got.handler());
         CHECK(run_until(p.io, [&] { return got.done(); }));
         CHECK(into == m);
@@ -157,8 +157,8 @@ TEST_CASE("a receive and a send that both wait wake each for its own") {
     while (p.a.next_layer().try_send(bytes(m), ec))
         ++filled;
     std::string into(400, '\0');
-    outcome received;
-    outcome sent;
+    completion received;
+    completion sent;
     p.a.async_receive(net::buffer(into), received.handler());
     p.a.async_send(net::buffer(m), sent.handler());
     p.io.run_for(std::chrono::milliseconds{50});
@@ -194,7 +194,7 @@ TEST_CASE("what does not wait goes beside what does: batches, views, async_wait(
     for (const auto& t : texts)
         views.push_back(bytes(t));
     std::error_code ec;
-    outcome readable;
+    completion readable;
     p.b.async_wait(readable.handler());
     p.io.poll();
     CHECK(readable.calls == 0);
@@ -211,7 +211,7 @@ TEST_CASE("what does not wait goes beside what does: batches, views, async_wait(
     b.consume();
     CHECK(b.receive_batch(2, keep, ec) == 2);
     std::string into(9, '\0');
-    outcome last;
+    completion last;
     p.b.async_receive(net::buffer(into), last.handler()); // its turn
     CHECK(run_until(p.io, [&] { return last.done(); }));
     got.push_back(into.substr(0, last.size));
@@ -224,16 +224,16 @@ TEST_CASE("async_drain() completes once the peer has taken all, and not before")
     p.open();
     p.connect();
     const std::string m = pattern(100);
-    outcome sent[3];
+    completion sent[3];
     for (auto& s : sent)
         p.a.async_send(net::buffer(m), s.handler());
-    outcome drained;
+    completion drained;
     p.a.async_drain(drained.handler());
     std::string into(100, '\0');
     for (int i = 0; i < 3; ++i) {
         p.io.run_for(std::chrono::milliseconds{30});
         CHECK(drained.calls == 0);
-        outcome got;
+        completion got;
         p.b.async_receive(net::buffer(into), got.handler());
         CHECK(run_until(p.io, [&] { return got.done(); }));
     }

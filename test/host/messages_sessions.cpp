@@ -44,7 +44,7 @@ struct event_log {
 
 std::string receive(two_peers& p, channel& from, error_code expected = {}) {
     std::string into(100'000, '\0');
-    outcome got;
+    completion got;
     from.async_receive(net::buffer(into), got.handler());
     CHECK(run_until(p.io, [&] { return got.done(); }));
     CHECK(got.ec == expected);
@@ -52,7 +52,7 @@ std::string receive(two_peers& p, channel& from, error_code expected = {}) {
 }
 
 void send(two_peers& p, channel& to, const std::string& text) {
-    outcome sent;
+    completion sent;
     to.async_send(net::buffer(text), sent.handler());
     CHECK(run_until(p.io, [&] { return sent.done(); }));
     CHECK_FALSE(sent.ec);
@@ -72,7 +72,7 @@ TEST_CASE("a finished side is received to the end, and may still receive") {
     p.connect();
     send(p, p.a, "last");
     p.a.finish();
-    outcome refused;
+    completion refused;
     p.a.async_send(net::buffer("more"), refused.handler());
     CHECK(receive(p, p.b) == "last");
     receive(p, p.b, error_code{std::error_code{errc::channel_closed}});
@@ -80,7 +80,7 @@ TEST_CASE("a finished side is received to the end, and may still receive") {
     CHECK(refused.ec == errc::closed);
     send(p, p.b, "answer");
     CHECK(receive(p, p.a) == "answer");
-    outcome drained;
+    completion drained;
     p.a.async_drain(drained.handler());
     CHECK(run_until(p.io, [&] { return drained.done(); }));
     CHECK_FALSE(drained.ec);
@@ -91,7 +91,7 @@ TEST_CASE("finish() ends the sends that wait for room, at once") {
     p.open();
     p.connect();
     const std::string m = pattern(GENERATE(400, 4000));
-    std::deque<outcome> sends(8);
+    std::deque<completion> sends(8);
     for (auto& s : sends)
         p.a.async_send(net::buffer(m), s.handler());
     settle(p);
@@ -107,14 +107,14 @@ TEST_CASE("what was sent before close() is received; sending to who closed fails
     p.connect();
     for (const char* const text : {"one", "two", "three"})
         send(p, p.a, text);
-    outcome aborted;
+    completion aborted;
     p.a.async_receive(net::mutable_buffer{}, aborted.handler());
     p.a.close();
     CHECK_FALSE(p.a.is_open());
     settle(p);
     CHECK(aborted.ec == net::error::operation_aborted);
-    outcome sent;
-    outcome drained;
+    completion sent;
+    completion drained;
     p.b.async_send(net::buffer("in vain"), sent.handler());
     p.b.async_drain(drained.handler());
     CHECK(receive(p, p.b) == "one");
@@ -129,7 +129,7 @@ TEST_CASE("operations on a closed channel complete with errc::closed, later") {
     two_peers p;
     p.open();
     p.a.close();
-    outcome all[6];
+    completion all[6];
     p.a.async_connect(all[0].handler());
     p.a.async_send(net::buffer("x"), all[1].handler());
     p.a.async_receive(net::mutable_buffer{}, all[2].handler());
@@ -207,14 +207,14 @@ TEST_CASE("what was under way in one session never comes about in the next") {
     p.open();
     p.connect();
     const std::string big = pattern(5000);
-    outcome half_sent;
-    outcome behind;
-    outcome drained;
+    completion half_sent;
+    completion behind;
+    completion drained;
     p.a.async_send(net::buffer(big), half_sent.handler());
     p.a.async_send(net::buffer("of the old session"), behind.handler());
     p.a.async_drain(drained.handler());
     settle(p);
-    outcome half_received;
+    completion half_received;
     std::string into(10'000, '\0');
     p.b.async_receive(net::buffer(into), half_received.handler());
     p.io.restart();
@@ -224,7 +224,7 @@ TEST_CASE("what was under way in one session never comes about in the next") {
     // Before any of the operations had a chance to notice.
     p.b.reopen();
     p.a.reopen();
-    outcome fresh;
+    completion fresh;
     p.a.async_send(net::buffer(std::string_view{"new"}), fresh.handler());
     CHECK(receive(p, p.b) == "new");
     settle(p);
@@ -239,9 +239,9 @@ TEST_CASE("what was under way in one session never comes about in the next") {
 TEST_CASE("what was begun before the peer came waits on, also where this side opens anew") {
     two_peers p;
     p.a = p.left.open(1);
-    outcome connected;
-    outcome received;
-    outcome sent;
+    completion connected;
+    completion received;
+    completion sent;
     std::string into(10, '\0');
     p.a.async_connect(connected.handler());
     p.a.async_receive(net::buffer(into), received.handler());
