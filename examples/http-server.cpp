@@ -107,7 +107,7 @@ net::awaitable<void> respond(ivshmem::asio::stream& stream, const request_type& 
 /// Answers one client until it leaves, or has asked for nothing for a minute.
 net::awaitable<void> talk(ivshmem::asio::stream stream, fs::path folder) {
     using namespace net::experimental::awaitable_operators;
-    net::steady_timer idle{stream.get_executor()};
+    net::steady_timer idle{co_await net::this_coro::executor};
     beast::flat_buffer buffer;
     for (bool open = true; open;) {
         request_type request;

@@ -51,17 +51,21 @@ struct response {
 };
 
 net::awaitable<void> answer(std::shared_ptr<ivshmem::asio::channel> channel, request r) {
-    response result{r.id, 1, 0};
-    if (r.what == operation::add) {
-        result.value = r.a + r.b;
-    } else if (r.what == operation::multiply) {
-        result.value = r.a * r.b;
-    } else if (r.what == operation::wait_milliseconds) {
-        net::steady_timer timer{channel->get_executor(), std::chrono::milliseconds{r.a}};
+    response result{r.id, 0, 0};
+    switch (r.what) { // whatever a client sends: numbers may be of any size
+    case operation::add:
+        result.understood = !__builtin_add_overflow(r.a, r.b, &result.value);
+        break;
+    case operation::multiply:
+        result.understood = !__builtin_mul_overflow(r.a, r.b, &result.value);
+        break;
+    case operation::wait_milliseconds:
+        if (r.a < 0 || r.a > 3'600'000)
+            break;
+        net::steady_timer timer{co_await net::this_coro::executor, std::chrono::milliseconds{r.a}};
         co_await timer.async_wait(net::use_awaitable);
-        result.value = r.a;
-    } else {
-        result.understood = 0;
+        result = {r.id, 1, r.a};
+        break;
     }
     co_await channel->async_send(net::buffer(&result, sizeof result), with_error);
 }
