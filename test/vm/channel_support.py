@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from lab import Guest, Job, Result, build_folder
+from lab import Guest, Job, LabError, Result, Workdir, build_folder
 from support import PATIENCE, PROBE, DeviceCase, Party
 
 CHANNEL_PEER = build_folder() / "test/vm/guest/channel-peer"
@@ -23,10 +23,9 @@ MESSAGES = 120
 class HostJob:
     """A program that was started on the host; as a lab.Job."""
 
-    def __init__(self, case: DeviceCase, command: list[str]) -> None:
+    def __init__(self, work: Workdir, command: list[str]) -> None:
         self.command = " ".join(command)
-        self._case = case
-        self._log = case.work / f"host-{time.monotonic_ns()}"
+        self._log = work / f"host-{time.monotonic_ns()}"
         with open(self._log, "wb") as log:
             self._child = subprocess.Popen(command, stdout=log, stderr=log)
 
@@ -38,8 +37,11 @@ class HostJob:
         return self._log.read_text("utf-8")
 
     def wait_output(self, text: str, timeout: float = 30) -> str:
-        self._case.wait_for(lambda: text in self.output() or self.ended, f"{text!r} from {self.command}", timeout)
-        self._case.assertIn(text, self.output(), self.command)
+        deadline = time.monotonic() + timeout
+        while text not in self.output():
+            if self.ended or time.monotonic() > deadline:
+                raise LabError(f"{self.command}: no {text!r} in its output, which is\n{self.output()}")
+            time.sleep(0.02)
         return self.output()
 
     def wait(self, timeout: float = 30) -> Result:
@@ -51,30 +53,39 @@ class HostJob:
             self._child.send_signal(signal.Signals[f"SIG{name}"])
 
 
+AnyJob = Job | HostJob
+
+
+def start(work: Workdir, party: Party, command: str, *words: object, options: str = "") -> AnyJob:
+    """Start a channel-peer where the party is; `kill` ends it."""
+    arguments = f"{options} {command} {party.device} {' '.join(map(str, words))}".split()
+    if party.guest is None:
+        return HostJob(work, [str(CHANNEL_PEER), *arguments])
+    return party.guest.spawn(" ".join(["exec", CHANNEL_PEER.name, *arguments]))
+
+
+def kill(job: AnyJob, guest: Guest | None) -> None:
+    """End a channel-peer, if it and its guest are still there."""
+    if (guest is None or guest.running) and not job.ended:
+        job.signal("KILL")
+        job.wait()
+
+
 class ChannelCase(DeviceCase):
     """Tests of channels."""
 
-    def peer(self, party: Party, command: str, *words: object, options: str = "") -> Job | HostJob:
+    def peer(self, party: Party, command: str, *words: object, options: str = "") -> AnyJob:
         """Start a channel-peer, which ends with the test at the latest."""
-        arguments = f"{options} {command} {party.device} {' '.join(map(str, words))}".split()
-        if party.guest is None:
-            job: Job | HostJob = HostJob(self, [str(CHANNEL_PEER), *arguments])
-        else:
-            job = party.guest.spawn(" ".join(["exec", CHANNEL_PEER.name, *arguments]))
-        self.addCleanup(self._end, job, party.guest)
+        job = start(self.work, party, command, *words, options=options)
+        self.addCleanup(kill, job, party.guest)
         return job
-
-    @staticmethod
-    def _end(job: Job | HostJob, guest: Guest | None) -> None:
-        if (guest is None or guest.running) and not job.ended:
-            job.signal("KILL")
-            job.wait()
 
     def attempt(self, party: Party, command: str, *words: object, options: str = "") -> Result:
         """Run a channel-peer to its end; it may fail."""
         return self.peer(party, command, *words, options=options).wait(PATIENCE)
 
-    def stop(self, job: Job | HostJob) -> str:
+    @staticmethod
+    def stop(job: AnyJob) -> str:
         """End what runs until SIGTERM; what it printed."""
         job.signal("TERM")
         return job.wait(PATIENCE).check().stdout
