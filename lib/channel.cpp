@@ -129,6 +129,11 @@ void channel::finish() noexcept {
     slot_->ring_holder(peer_);
 }
 
+void channel::reject(ivshmem::violation what) noexcept {
+    if (state_ == state::connected && slot_->usable())
+        poison(what);
+}
+
 void channel::close() noexcept {
     if (state_ == state::closed)
         return;

@@ -70,9 +70,11 @@ std::uint32_t slot::impl::offer(std::string_view name, failure& f) {
         if (at.load(0) != 0)
             continue;
         at.write(layout::directory_name, bytes);
-        at.publish(0, next_key_);
+        const std::uint32_t key = next_key_;
+        next_key_ = key + 1 != 0 ? key + 1 : 1;
+        at.publish(0, key);
         ring_everyone();
-        return next_key_++;
+        return key;
     }
     f.set(errc::directory_full, "{}: slot {} offers {} services, which is all it can", name,
           number_, layout::directory_entries);
@@ -120,7 +122,7 @@ std::optional<slot::request> slot::impl::find_request(std::uint32_t key) const {
 bool slot::impl::is_requested(const request& r, std::uint32_t key) const {
     const words theirs = block(r.slot, number_, r.lane);
     return theirs.look(layout::block::epoch) != 0 && theirs.load(layout::block::service) == key &&
-           theirs.load(layout::block::flags) == 0;
+           (theirs.load(layout::block::flags) & layout::deaf) == 0;
 }
 
 std::uint32_t slot::impl::find_lane(std::uint32_t to, failure& f) const {

@@ -211,6 +211,7 @@ void slot::impl::move_in() {
     if (mine.load(layout::header::claim) != incarnation_) // by one who saw the slot free
         mine.publish(layout::header::claim, incarnation_);
     open_lanes_.assign(std::size_t{geometry_.slots} * geometry_.lanes, false);
+    next_key_ = random_word();
     held_ = true;
     ring_everyone();
 }

@@ -103,7 +103,7 @@ class slot::impl {
     std::atomic<bool> held_{false};
     bool lost_ = false;
     std::vector<bool> open_lanes_;
-    std::uint32_t next_key_ = 1;
+    std::uint32_t next_key_ = 0; ///< begins at random: another incarnation has other keys
 };
 
 } // namespace ivshmem

@@ -88,6 +88,9 @@ class IVSHMEM_API channel {
     /// @throws error errc::closed, slot_lost, forked.
     void reopen();
     void reopen(std::error_code& ec);
+    /// Poisons the channel, and tells the peer why: for layers above that find that it breaks the
+    /// rules. Nothing where the channel is not connected.
+    void reject(ivshmem::violation what) noexcept;
     /// Sends nothing more; the peer still receives what was sent, then sees errc::channel_closed.
     void finish() noexcept;
     /// As finish(), and receives nothing more. What the peer has not received stays in the memory
@@ -111,6 +114,8 @@ class IVSHMEM_API channel {
     }
     /// How the peer broke the rules, where the channel is poisoned or, as it says, rejected.
     [[nodiscard]] ivshmem::violation violation() const noexcept { return violation_; }
+    /// Whether this side is never rung. @see channel_options::polling
+    [[nodiscard]] bool polls() const noexcept { return polling_; }
     /// How often this side has rung the peer for messages or for room.
     [[nodiscard]] std::uint64_t rings() const noexcept { return rings_; }
     /// @}

@@ -34,7 +34,8 @@ class basic_acceptor {
     /// @throws error as ivshmem::slot::offer().
     basic_acceptor(basic_slot<Executor>& in, std::string_view name,
                    const channel_options& options = {})
-        : state_{std::make_shared<state_type>(in.hub(), in.next_layer().offer(name), options)} {}
+        : state_{std::make_shared<state_type>(in.hub(), in.next_layer().offer(name),
+                                              detail::checked(*in.hub(), options))} {}
 
     basic_acceptor(basic_acceptor&&) noexcept = default;
     basic_acceptor& operator=(basic_acceptor&& other) noexcept {

@@ -48,11 +48,14 @@ class basic_channel {
 
     /// No channel: may be assigned to or destroyed, and is not open.
     basic_channel() = default;
-    /// Opens a lane to the peer in a slot. @throws error as ivshmem::channel::open().
+    /// Opens a lane to the peer in a slot.
+    /// @throws error as ivshmem::channel::open(), and errc::vector_out_of_range where the options
+    /// name another vector than the slot's.
     basic_channel(const basic_slot<Executor>& from, std::uint32_t peer, std::uint32_t lane,
                   const channel_options& options = {})
-        : basic_channel{from.hub(),
-                        ivshmem::channel::open(from.next_layer(), peer, lane, options)} {}
+        : basic_channel{from.hub(), ivshmem::channel::open(from.next_layer(), peer, lane,
+                                                           detail::checked(*from.hub(), options))} {
+    }
     /// For acceptors and connectors: takes a channel of the hub's slot.
     basic_channel(std::shared_ptr<detail::hub<Executor>> in, ivshmem::channel opened)
         : state_{std::make_shared<state_type>(std::move(in), std::move(opened))} {}

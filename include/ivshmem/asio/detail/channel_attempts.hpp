@@ -122,7 +122,7 @@ struct drain_attempt {
 struct connect_attempt {
     using value_type = void;
 
-    static auto& gate_of(auto& state) { return state.changing; }
+    static auto& gate_of(auto& state) { return state.connecting; }
     bool attempt(auto& state, std::error_code& ec) {
         state.channel.update(ec);
         if (!ec)

@@ -27,8 +27,10 @@ class channel_state : public hub_member {
 
     channel_state(std::shared_ptr<detail::hub<Executor>> in, ivshmem::channel opened)
         : hub{std::move(in)}, channel{std::move(opened)}, receiving{hub->get_executor()},
-          sending{hub->get_executor()}, draining{hub->get_executor()}, changing{
-                                                                           hub->get_executor()} {
+          sending{hub->get_executor()}, draining{hub->get_executor()},
+          connecting{hub->get_executor()}, changing{hub->get_executor()} {
+        if (channel.polls())
+            hub->poll();
         hub->add(*this);
     }
     ~channel_state() override { hub->remove(*this); }
@@ -46,8 +48,8 @@ class channel_state : public hub_member {
         return data || changed;
     }
     [[nodiscard]] bool waiting() const override {
-        return !receiving.empty() || !sending.empty() || !draining.empty() || !changing.empty() ||
-               unread();
+        return !receiving.empty() || !sending.empty() || !draining.empty() || !connecting.empty() ||
+               !changing.empty() || unread();
     }
     void ring_again() override {
         if (unread() && !channel.drained())
@@ -84,6 +86,7 @@ class channel_state : public hub_member {
         receiving.open();
         sending.open();
         draining.open();
+        connecting.open();
         changing.open();
     }
     /// @param before The state in which the session was that ended.
@@ -115,6 +118,7 @@ class channel_state : public hub_member {
     gate<Executor> receiving;
     gate<Executor> sending;
     gate<Executor> draining;
+    gate<Executor> connecting;
     gate<Executor> changing;
     boost::system::error_code failed;
     unsigned epoch = 0;         ///< grows with each close() and cancel()

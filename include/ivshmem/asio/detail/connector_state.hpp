@@ -47,6 +47,8 @@ class connector_state : public hub_member {
 
     /// Takes the steps that can be taken now.
     bool connected(std::error_code& ec) {
+        if (channel.is_open() && channel.update(ec) == ivshmem::channel::state::connected)
+            return true; // whatever has become of the offer
         const auto found = hub->slot.find_service(name_, at_, ec);
         if (ec == errc::service_unknown) {
             ec.clear();
@@ -71,6 +73,9 @@ class connector_state : public hub_member {
   private:
     bool yields() const { return channel.is_contested() && hub->slot.number() > channel.peer(); }
     void open(const ivshmem::slot::service& service, std::error_code& ec) {
+        hub->check(options_, ec);
+        if (ec)
+            return;
         service_ = service;
         options_.service = service.key;
         const std::uint32_t lane = hub->slot.find_lane(service.slot, ec);

@@ -4,6 +4,7 @@
 
 #include <ivshmem/asio/interrupt.hpp>
 #include <ivshmem/asio/waiting_options.hpp>
+#include <ivshmem/channel.hpp>
 #include <ivshmem/slot.hpp>
 
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -14,6 +15,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -59,6 +61,13 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         else
             expect(); // whoever claims this slot is to be answered
     }
+    /// A channel polls: from now on look again often enough for it.
+    void poll() { polling_ = true; }
+    /// What waits here is rung on one vector.
+    void check(const channel_options& of_channel, std::error_code& ec) const {
+        if (has_interrupts_ && of_channel.vector.value_or(slot.vector()) != slot.vector())
+            ec = errc::vector_out_of_range;
+    }
     void add(hub_member& m) {
         const auto unused = std::find(members_.begin(), members_.end(), nullptr);
         if (unused != members_.end())
@@ -96,12 +105,14 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
   private:
     using clock = std::chrono::steady_clock;
 
+    /// Whether peers ring for all that happens.
+    [[nodiscard]] bool is_rung() const { return has_interrupts_ && !polling_; }
     clock::duration first_period() const {
-        return has_interrupts_ ? clock::duration{waiting.recheck}
-                               : clock::duration{std::chrono::microseconds{100}};
+        return is_rung() ? clock::duration{waiting.recheck}
+                         : clock::duration{std::chrono::microseconds{100}};
     }
     clock::duration last_period() const {
-        if (!has_interrupts_)
+        if (!is_rung())
             return waiting.recheck;
         return proven_ ? waiting.idle_recheck : waiting.doubtful_recheck;
     }
@@ -168,11 +179,22 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, Executor> timer_;
     std::vector<hub_member*> members_;
     const bool has_interrupts_; ///< also when the slot is closed
+    bool polling_ = false;
     boost::system::error_code failed_;
     clock::duration period_{};
     bool ticking_ = false;
     bool proven_ = false;
     unsigned unannounced_ = 0; ///< what was found by looking since a doorbell came
 };
+
+/// The same options. @throws error as hub::check().
+template <typename Executor>
+const channel_options& checked(const hub<Executor>& in, const channel_options& options) {
+    std::error_code ec;
+    in.check(options, ec);
+    if (ec)
+        throw error{ec, "channel: an asio::slot waits for its own vector only; name none"};
+    return options;
+}
 
 } // namespace ivshmem::asio::detail

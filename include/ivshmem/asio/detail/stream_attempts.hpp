@@ -27,7 +27,12 @@ struct read_attempt {
             const auto view = state.channel.peek_part(ec);
             if (!view)
                 break;
-            const auto rest = view->subspan(state.bytes_read);
+            if (view->empty()) { // no stream sends such; a ring may be full of them, for ever
+                state.channel.reject(ivshmem::violation::sequence);
+                ec = errc::channel_poisoned;
+                break;
+            }
+            const auto rest = view->subspan(std::min(state.bytes_read, view->size()));
             const std::size_t size = std::min(rest.size(), capacity - done);
             const std::byte* from = rest.data();
             for_range(buffers, done, size, [&](const boost::asio::mutable_buffer& to) {
