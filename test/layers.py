@@ -118,7 +118,7 @@ def host() -> Totals:
     return meson_layer(BUILD, [], {"CXX": "g++"})
 
 
-SANITIZED = ["-Db_lundef=false", "-Doptimization=0", "-Ddebug=false"]
+SANITIZED = ["-Db_lundef=false", "-Doptimization=0", "-Ddebug=false", "-Dexamples=disabled", "-Dbenchmarks=disabled"]
 
 
 def asan() -> Totals:
