@@ -87,12 +87,13 @@ class acceptor_state : public hub_member {
                 break;
             half_open_.push_back({*request, std::move(opened)});
         }
-        std::erase_if(half_open_, [this](const half_open& h) {
-            return !hub->slot.is_requested(h.request, key_); // the peer went away again
-        });
+        // Also one that the peer has closed again: it may have sent something before.
         for (connected_ = 0; connected_ < half_open_.size(); ++connected_)
             if (half_open_[connected_].channel.update(ec) == ivshmem::channel::state::connected)
                 return true;
+        std::erase_if(half_open_, [this](const half_open& h) {
+            return !hub->slot.is_requested(h.request, key_); // the peer went away again
+        });
         return false;
     }
 
