@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// The side of messages_crash that gets killed: messages_crash_peer send|receive SOCKET STEP.
+// The side that gets killed: messages_crash_peer send|receive|ask|offer SOCKET STEP.
 // It kills itself at a step, counted from 1, unless that is 0. On stdout it tells what it did
 // before it goes on: "I incarnation", "R number" received, "A number" acknowledged, "BAD".
+// With ask and offer it meets by the name "service", and tells "A incarnation" then.
 
 #include "messages_crash.hpp"
 
 #include <ivshmem/asio.hpp>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -19,6 +21,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 #include <unistd.h>
@@ -96,6 +99,24 @@ net::awaitable<void> keep_receiving(ivshmem::asio::channel& from, std::uint32_t 
     }
 }
 
+/// Meets by name, and sends nothing.
+net::awaitable<void> meet(ivshmem::asio::slot& in, bool asks) {
+    ivshmem::asio::channel met;
+    std::optional<ivshmem::asio::acceptor> offered;
+    // The one lane is in use until the other side notices that its former peer is gone.
+    while (asks && !met.is_open()) {
+        auto [ec, made] =
+            co_await ivshmem::asio::async_connect(in, "service", net::as_tuple(net::use_awaitable));
+        if (ec && ec != ivshmem::errc::lane_in_use)
+            throw boost::system::system_error{ec};
+        met = std::move(made);
+    }
+    if (!asks)
+        met = co_await offered.emplace(in, "service").async_accept(net::use_awaitable);
+    tell('A', in.next_layer().incarnation());
+    co_await keep_receiving(met, 0);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -110,16 +131,25 @@ int main(int argc, char** argv) {
     ivshmem::slot_options chosen;
     chosen.number = 1;
     chosen.geometry = geometry;
-    const ivshmem::asio::slot slot{io, device, chosen};
+    ivshmem::asio::slot slot{io, device, chosen};
     const std::uint32_t incarnation = slot.next_layer().incarnation();
     tell('I', incarnation);
     step();
-    ivshmem::asio::channel channel{slot, 0, 0};
-    step();
-    const auto role = argv[1][0] == 's' ? keep_sending : keep_receiving;
-    net::co_spawn(io, role(channel, incarnation), [](const std::exception_ptr& failed) {
+    const auto ended = [](const std::exception_ptr& failed) {
         if (failed)
             std::rethrow_exception(failed);
-    });
+    };
+    ivshmem::asio::channel channel;
+    const std::string role = argv[1];
+    if (role == "send" || role == "receive") {
+        channel = {slot, 0, 0};
+        step();
+        net::co_spawn(io,
+                      role == "send" ? keep_sending(channel, incarnation)
+                                     : keep_receiving(channel, incarnation),
+                      ended);
+    } else {
+        net::co_spawn(io, meet(slot, role == "ask"), ended);
+    }
     io.run();
 }
