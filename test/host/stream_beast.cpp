@@ -3,9 +3,9 @@
 
 // HTTP and WebSockets by Beast, as it is, over streams.
 
-#include "stream_beast.hpp"
-
 #include "stream_fixture.hpp"
+
+#include <ivshmem/asio/beast.hpp>
 
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>

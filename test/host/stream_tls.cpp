@@ -3,9 +3,10 @@
 
 // TLS by Asio and OpenSSL, as they are, over streams.
 
-#include "stream_beast.hpp"
 #include "stream_certificate.hpp"
 #include "stream_fixture.hpp"
+
+#include <ivshmem/asio/beast.hpp>
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl.hpp>

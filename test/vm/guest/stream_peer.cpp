@@ -9,8 +9,9 @@
 //     stream_peer client DEVICE SLOT CERTIFICATE http|websocket|tls SIZE...
 
 #include "../../../examples/on_slot.hpp"
-#include "../../host/stream_beast.hpp"
 #include "../../host/stream_certificate.hpp"
+
+#include <ivshmem/asio/beast.hpp>
 
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>

@@ -5,7 +5,6 @@
 #include <ivshmem/asio/stream.hpp>
 
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/core/role.hpp>
@@ -13,8 +12,9 @@
 
 #include <utility>
 
-/// What Beast's WebSockets ask of a stream that Beast does not know, found by the namespace of the
-/// stream.
+/// What the WebSockets of Boost.Beast ask of a stream that Beast does not know. It finds these by
+/// the namespace of the stream; include this header wherever a
+/// boost::beast::websocket::stream<ivshmem::asio::stream> is used, also with TLS in between.
 namespace ivshmem::asio {
 
 /// Ends a stream after both sides have said goodbye: nothing is left to be read.
