@@ -44,6 +44,7 @@ Talks to other peers through channels, or disturbs those who do, for tests.
   -b BACKEND              insist on vfio, uio or server
   -n VECTORS              server: how many this process will have
   -g SLOTS,LANES,RING     insist on a geometry
+  -f                      forget peers with another geometry or version
   -c MILLISECONDS         the claim time
   -v VECTOR               the vector of the slot
   -l LANE                 the lane of the channel, 0 by default
@@ -121,6 +122,8 @@ settings parse(words& args) {
             how.device.vectors = value_number();
         else if (option == "-g")
             how.slot.geometry = parse_geometry(value());
+        else if (option == "-f")
+            how.slot.reformat = true;
         else if (option == "-c")
             how.slot.claim_time = std::chrono::milliseconds{value_number()};
         else if (option == "-v")
