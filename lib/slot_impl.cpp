@@ -36,10 +36,13 @@ void slot::impl::leave() noexcept {
     if (mine.look(layout::header::incarnation) == incarnation_ &&
         mine.load(layout::header::claim) == incarnation_) {
         for (std::uint32_t other = 0; other < geometry_.slots; ++other) {
-            for (std::uint32_t lane = 0; other != number_ && lane < geometry_.lanes; ++lane)
-                if (lane_taken(other, lane))
-                    block(number_, other, lane)
-                        .publish(layout::block::flags, layout::finished | layout::deaf);
+            for (std::uint32_t lane = 0; other != number_ && lane < geometry_.lanes; ++lane) {
+                if (!lane_taken(other, lane))
+                    continue;
+                const words left = block(number_, other, lane);
+                const std::uint32_t said = left.load(layout::block::flags); // a reason, perhaps
+                left.publish(layout::block::flags, said | layout::finished | layout::deaf);
+            }
         }
         mine.publish(layout::header::incarnation, 0);
         mine.publish(layout::header::claim, 0);
