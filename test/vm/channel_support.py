@@ -90,8 +90,9 @@ class ChannelCase(DeviceCase):
         job.signal("TERM")
         return job.wait(PATIENCE).check().stdout
 
-    def transfer(self, server: Party, client: Party, *, options: tuple[str, str] = ("", ""), count: int = MESSAGES) -> str:
+    def transfer(self, server: Party, client: Party, *, options: tuple[str, str] = ("", "")) -> str:
         """Send messages from slot 1 to slot 0 and back; both sides check each of them. What both printed."""
+        count = MESSAGES
         serving = self.peer(server, "serve", 0, 1, options=options[0])
         serving.wait_output("slot: 0\n", PATIENCE)
         told = self.attempt(client, "echo", 1, 0, count, options=options[1]).check().stdout
