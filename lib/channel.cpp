@@ -103,6 +103,7 @@ void channel::start_session() {
     mine_.store(layout::block::attention, polling_ ? 0 : layout::attention_wanted);
     mine_.store(layout::block::limit, options_.max_message);
     mine_.store(layout::block::service, options_.service);
+    mine_.store(layout::block::accepted, options_.offered);
     const std::uint32_t met = theirs_.load(layout::block::ack);
     do
         epoch_ = random_word();
@@ -143,7 +144,7 @@ void channel::close() noexcept {
             mine_.publish(layout::block::flags, layout::finished | layout::deaf);
             slot_->ring_holder(peer_);
         }
-        slot_->free_lane(peer_, lane_);
+        slot_->free_lane(peer_, lane_, state_ == state::opening ? 0 : ack_);
     }
     state_ = state::closed;
     // The memory may go with the slot, and the lane may be another channel's from now on.
@@ -205,14 +206,17 @@ void channel::connect() {
     }
 }
 
-/// Whether one side asks for what the other offers, or neither asks.
+/// Whether each side offers what the other asks for, or neither asks.
 bool channel::met_for_the_same() const {
-    return theirs_.load(layout::block::service) == options_.offered;
+    return theirs_.load(layout::block::service) == options_.offered &&
+           theirs_.load(layout::block::accepted) == options_.service;
 }
 
 bool channel::is_contested() const {
-    return state_ == state::opening && options_.service != 0 && ack_ != 0 &&
-           theirs_.load(layout::block::service) != 0;
+    if (state_ != state::opening || options_.service == 0 || ack_ == 0 || met_for_the_same() ||
+        (theirs_.look(layout::block::flags) & layout::deaf) != 0)
+        return false;
+    return theirs_.load(layout::block::service) == 0 || slot_->number() > peer_;
 }
 
 void channel::look_at_session() {
@@ -221,6 +225,10 @@ void channel::look_at_session() {
         return;
     }
     const std::uint32_t flags = theirs_.look(layout::block::flags);
+    if (theirs_.look(layout::block::epoch) != ack_) { // the flags may be of the next session
+        state_ = state::reset;
+        return;
+    }
     const std::uint32_t reason = flags >> layout::reason_shift & layout::reason_mask;
     if (reason != 0) {
         state_ = state::rejected;
@@ -420,6 +428,8 @@ void channel::ring_again() {
 }
 
 bool channel::arm(std::uint32_t what) {
+    if (state_ == state::connected && slot_->usable())
+        settle();
     if (state_ == state::connected && !polling_ && slot_->usable())
         sleep_.ask(((what & for_data) != 0 ? layout::wake_data : 0) |
                        ((what & (for_room | for_drained)) != 0 ? layout::wake_room : 0),

@@ -48,7 +48,8 @@ std::uint32_t find_in(const words& header, const name_bytes& wanted) {
             continue;
         name_bytes name;
         at.read(layout::directory_name, name);
-        if (name == wanted)
+        words::fence();
+        if (name == wanted && at.look(0) == key) // else it was another's while it was read
             return key;
     }
     return 0;
@@ -86,8 +87,10 @@ void slot::impl::withdraw(std::uint32_t key) noexcept {
         return;
     for (std::size_t index = 0; index < layout::directory_entries; ++index) {
         const words at = entry(header(number_), index);
-        if (at.load(0) == key)
+        if (at.load(0) == key) {
             at.publish(0, 0);
+            words::fence(); // before another name
+        }
     }
 }
 
@@ -110,11 +113,18 @@ slot::service slot::impl::find_service(std::string_view name, std::optional<std:
     return {};
 }
 
-std::optional<slot::request> slot::impl::find_request(std::uint32_t key) const {
-    for (std::uint32_t other = 0; other < geometry_.slots; ++other) {
-        for (std::uint32_t lane = 0; other != number_ && lane < geometry_.lanes; ++lane)
-            if (!lane_taken(other, lane) && is_requested({other, lane}, key))
-                return request{other, lane};
+/// Goes on where it stopped the last time, once around.
+std::optional<slot::request> slot::impl::find_request(std::uint32_t key) {
+    const std::size_t all = open_lanes_.size();
+    for (std::size_t i = 0; i < all; ++i) {
+        next_request_ = (next_request_ + 1) % all;
+        const auto other = static_cast<std::uint32_t>(next_request_ / geometry_.lanes);
+        const auto lane = static_cast<std::uint32_t>(next_request_ % geometry_.lanes);
+        if (other == number_ || open_lanes_[next_request_] || !is_requested({other, lane}, key))
+            continue;
+        // Who was served and does not know yet that the channel is closed asks for nothing new.
+        if (block(other, number_, lane).look(layout::block::epoch) != served_[next_request_])
+            return request{other, lane};
     }
     return std::nullopt;
 }
@@ -130,12 +140,16 @@ std::uint32_t slot::impl::find_lane(std::uint32_t to, failure& f) const {
         f.set(errc::slot_out_of_range, "slot {} has no lanes to slot {}", number_, to);
         return 0;
     }
-    for (std::uint32_t lane = geometry_.lanes; lane-- > 0;) {
-        const words theirs = block(to, number_, lane);
-        const bool closed = theirs.look(layout::block::epoch) == 0 ||
-                            (theirs.load(layout::block::flags) & layout::deaf) != 0;
-        if (!lane_taken(to, lane) && closed)
-            return lane;
+    // A peer that was offended may still have its side of the lane open: such a lane comes last.
+    for (const bool offended : {false, true}) {
+        for (std::uint32_t lane = geometry_.lanes; lane-- > 0;) {
+            const words theirs = block(to, number_, lane);
+            const std::uint32_t flags = theirs.load(layout::block::flags);
+            const bool closed =
+                theirs.look(layout::block::epoch) == 0 || (flags & layout::deaf) != 0;
+            if (!lane_taken(to, lane) && closed && (flags >> layout::reason_shift != 0) == offended)
+                return lane;
+        }
     }
     f.set(errc::lane_in_use, "all {} lanes between the slots {} and {} are in use", geometry_.lanes,
           number_, to);

@@ -169,7 +169,7 @@ slot::service slot::find_service(std::string_view name, std::optional<std::uint3
     });
 }
 
-std::optional<slot::request> slot::find_request(std::uint32_t key) const {
+std::optional<slot::request> slot::find_request(std::uint32_t key) {
     return impl_ && impl_->usable() ? impl_->find_request(key) : std::nullopt;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
+#include "deadline.hpp"
 #include "random_word.hpp"
 #include "slot_impl.hpp"
 
@@ -48,6 +49,12 @@ std::shared_ptr<slot::impl> slot::impl::claim(std::shared_ptr<device::impl> devi
     else if (self.interrupts() != 0 && options.vector >= self.interrupts())
         f.set(errc::vector_out_of_range, "{}: cannot be rung on vector {}, only on 0 to {}",
               facts.name, options.vector, self.interrupts() - 1);
+#ifdef __aarch64__
+    else if (facts.memory.mode() == cache_mode::uncached)
+        f.set(errc::cache_mode_unavailable,
+              "{}: channels need memory that is not device memory: map it write-combining",
+              facts.name);
+#endif
     if (f)
         return nullptr;
     self.vector_ = options.vector;
@@ -97,6 +104,7 @@ void slot::impl::look_for_others(const slot_options& options, bool adopt, failur
             continue;
         if (agrees(found, offset)) {
             adopt = false;
+            offset += section_size_ - layout::page; // what follows is that peer's data
             continue;
         }
         const std::uint32_t version = found.load(layout::header::version);
@@ -104,9 +112,10 @@ void slot::impl::look_for_others(const slot_options& options, bool adopt, failur
         const std::uint64_t section_size = section_size_in(found);
         const std::uint32_t slot = found.load(layout::header::slot);
         const bool same_version = version >> 16U == layout::version >> 16U;
-        if (same_version && (!is_valid(other) || slot >= other.slots ||
-                             slot * section_size != offset || // chance, or a peer's data
-                             region_needed(other) > region_))
+        // Others are chance, or a peer's data.
+        if (slot * section_size != offset ||
+            (same_version &&
+             (!is_valid(other) || slot >= other.slots || region_needed(other) > region_)))
             continue;
         if (options.reformat) {
             found.publish(layout::header::incarnation, 0);
@@ -166,7 +175,7 @@ void slot::impl::compete(const slot_options& options, failure& f) {
     const auto holder = static_cast<std::uint16_t>(mine.load(layout::header::peer));
     if (held && !holder_is_gone(holder)) {
         // Doorbells may be lost: a living holder is rung again and again.
-        const auto end = std::chrono::steady_clock::now() + options.claim_time;
+        const auto end = deadline_after(options.claim_time);
         do {
             ring_holder(number_);
             std::this_thread::sleep_for(std::min(options.claim_time, free_slot_time));
@@ -182,6 +191,8 @@ void slot::impl::compete(const slot_options& options, failure& f) {
 }
 
 void slot::impl::move_in() {
+    open_lanes_.assign(std::size_t{geometry_.slots} * geometry_.lanes, false);
+    served_.assign(open_lanes_.size(), 0);
     const words mine = header(number_);
     mine.publish(layout::header::incarnation, 0);
     words::fence(); // before what follows
@@ -210,7 +221,6 @@ void slot::impl::move_in() {
     words::fence();
     if (mine.load(layout::header::claim) != incarnation_) // by one who saw the slot free
         mine.publish(layout::header::claim, incarnation_);
-    open_lanes_.assign(std::size_t{geometry_.slots} * geometry_.lanes, false);
     next_key_ = random_word();
     held_ = true;
     ring_everyone();

@@ -107,8 +107,9 @@ bool slot::impl::take_lane(std::uint32_t peer, std::uint32_t lane) {
     return true;
 }
 
-void slot::impl::free_lane(std::uint32_t peer, std::uint32_t lane) noexcept {
+void slot::impl::free_lane(std::uint32_t peer, std::uint32_t lane, std::uint32_t served) noexcept {
     open_lanes_[lane_index(peer, lane)] = false;
+    served_[lane_index(peer, lane)] = served;
 }
 
 bool slot::impl::lane_taken(std::uint32_t peer, std::uint32_t lane) const noexcept {

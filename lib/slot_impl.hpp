@@ -65,7 +65,8 @@ class slot::impl {
     /// @name Lanes that are open in this process
     /// @{
     bool take_lane(std::uint32_t peer, std::uint32_t lane);
-    void free_lane(std::uint32_t peer, std::uint32_t lane) noexcept;
+    /// @param served The peer's epoch that the channel was connected to, or 0.
+    void free_lane(std::uint32_t peer, std::uint32_t lane, std::uint32_t served) noexcept;
     [[nodiscard]] bool lane_taken(std::uint32_t peer, std::uint32_t lane) const noexcept;
     /// @}
 
@@ -75,7 +76,7 @@ class slot::impl {
     void withdraw(std::uint32_t key) noexcept;
     [[nodiscard]] service find_service(std::string_view name, std::optional<std::uint32_t> in,
                                        failure& f) const;
-    [[nodiscard]] std::optional<request> find_request(std::uint32_t key) const;
+    [[nodiscard]] std::optional<request> find_request(std::uint32_t key);
     [[nodiscard]] bool is_requested(const request& r, std::uint32_t key) const;
     [[nodiscard]] std::uint32_t find_lane(std::uint32_t to, failure& f) const;
     /// @}
@@ -103,7 +104,9 @@ class slot::impl {
     std::atomic<bool> held_{false};
     bool lost_ = false;
     std::vector<bool> open_lanes_;
-    std::uint32_t next_key_ = 0; ///< begins at random: another incarnation has other keys
+    std::vector<std::uint32_t> served_; ///< as free_lane() has it
+    std::size_t next_request_ = 0;      ///< a lane in open_lanes_
+    std::uint32_t next_key_ = 0;        ///< begins at random: another incarnation has other keys
 };
 
 } // namespace ivshmem

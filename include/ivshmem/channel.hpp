@@ -127,8 +127,8 @@ class IVSHMEM_API channel {
     state update(std::error_code& ec);
     /// What the state means for who wants to send or receive: no error where it is connected.
     void why_not(std::error_code& ec) const;
-    /// Whether both sides ask for a service on this lane: the one in the higher slot is to take
-    /// another lane.
+    /// Whether this side, which asks for a service, is to take another lane: the peer has opened
+    /// this one by its number or, from a lower slot, to ask for a service itself.
     [[nodiscard]] bool is_contested() const;
     /// Whether the peer sends nothing more, as it said when last looked at.
     [[nodiscard]] bool peer_finished() const noexcept { return peer_finished_; }
@@ -164,6 +164,10 @@ class IVSHMEM_API channel {
     /// @param size The most that will be committed.
     /// @return The room; its data() is nullptr where there is none, or on an error.
     [[nodiscard]] std::span<std::byte> reserve(std::size_t size, std::error_code& ec) {
+        if (in_parts_) [[unlikely]] { // nothing goes between the parts of a message
+            can_send(ec);
+            return {};
+        }
         if (!ready_to_send(size, ec)) [[unlikely]]
             return {};
         if (!producer_.reserve(static_cast<std::uint32_t>(size))) [[unlikely]] {
@@ -175,11 +179,15 @@ class IVSHMEM_API channel {
     /// Completes a message of `size` bytes, at most what was reserved; the peer sees it only after
     /// flush().
     void commit(std::size_t size) {
+        if (state_ != state::connected || !holds_slot()) [[unlikely]]
+            return;
         producer_.stage(static_cast<std::uint32_t>(size), detail::layout::kind::last,
                         static_cast<std::uint32_t>(size));
     }
     /// Shows the peer all that was committed, and rings if it sleeps.
     void flush() {
+        if (state_ != state::connected || !holds_slot()) [[unlikely]]
+            return;
         producer_.publish();
         if (peer_sleeps_)
             wake_for_data();
@@ -324,6 +332,7 @@ class IVSHMEM_API channel {
     [[nodiscard]] bool holds_slot() const noexcept {
         return held_->load(std::memory_order_relaxed) && *alive_;
     }
+    void can_send(std::error_code& ec) { ready_to_send(0, ec); }
     bool ready_to_send(std::size_t size, std::error_code& ec) {
         ec.clear();
         if (state_ == state::connected && holds_slot() && !finished_ && !abandon_ && !deaf_ &&
@@ -399,6 +408,10 @@ class IVSHMEM_API channel {
 template <typename Fill>
 bool channel::send_some(std::size_t size, std::size_t& done, Fill&& fill, std::error_code& ec) {
     const std::size_t most = producer_.longest_record();
+    if (done != 0 && !in_parts_) { // in a session that is over
+        ec = errc::channel_reset;
+        return false;
+    }
     for (;;) {
         const bool whole = done == 0 && size <= most;
         // Parts are small enough for the peer to receive one while the next is being sent.
@@ -429,6 +442,8 @@ bool channel::send_some(std::size_t size, std::size_t& done, Fill&& fill, std::e
 template <typename Copy>
 bool channel::receive_some(std::size_t capacity, std::size_t& done, Copy&& copy,
                            std::error_code& ec) {
+    if (!consumer_.in_message())
+        done = 0; // of a session that is over
     // A peer that takes back all that it sends could keep this going for ever.
     std::size_t most = 2 * (std::size_t{max_whole_message()} + 8);
     while (front(ec)) {

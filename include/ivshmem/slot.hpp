@@ -142,8 +142,9 @@ class IVSHMEM_API slot {
                                        std::optional<std::uint32_t> in = {}) const;
     [[nodiscard]] service find_service(std::string_view name, std::optional<std::uint32_t> in,
                                        std::error_code& ec) const;
-    /// A lane, closed in this process, that a peer has opened to ask for an own service.
-    [[nodiscard]] std::optional<request> find_request(std::uint32_t key) const;
+    /// A lane, closed in this process, that a peer has opened to ask for an own service; in turn
+    /// where there are several. One that was served and closed is not found again.
+    [[nodiscard]] std::optional<request> find_request(std::uint32_t key);
     /// Whether a peer still asks for an own service on a lane.
     [[nodiscard]] bool is_requested(const request& r, std::uint32_t key) const;
     /// A lane that neither side has open, for asking a peer for a service: the highest there is.

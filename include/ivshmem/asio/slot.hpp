@@ -22,7 +22,9 @@ namespace ivshmem::asio {
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe; a slot, its channels, streams and
-/// acceptors count as one object. So on an io_context with several threads give it a strand.
+/// acceptors count as one object. So on an io_context with several threads give it a strand, start
+/// all operations on that strand, and let their handlers (and coroutines) run there too: what an
+/// operation does in between it does where its handler runs.
 template <typename Executor = boost::asio::any_io_executor>
 class basic_slot {
   public:

@@ -16,7 +16,7 @@ struct waiting_options {
     /// only where the last wait was so short. 0: never.
     std::chrono::microseconds spin{50};
     /// The first period after which to look again. Without interrupts a tenth of a millisecond is
-    /// the first period, and this the limit.
+    /// the first period, and this the limit, taken to be 1 ms to 100 ms then.
     std::chrono::milliseconds recheck{10};
     /// The limit while no doorbell was seen to arrive, or one was seen to be lost.
     std::chrono::milliseconds doubtful_recheck{1000};

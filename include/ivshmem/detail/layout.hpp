@@ -43,6 +43,7 @@ inline constexpr std::size_t flags = 0x008;
 inline constexpr std::size_t attention = 0x00c;
 inline constexpr std::size_t limit = 0x010;
 inline constexpr std::size_t service = 0x014;
+inline constexpr std::size_t accepted = 0x018;
 inline constexpr std::size_t wake = 0x040;
 inline constexpr std::size_t room = 0x044;
 inline constexpr std::size_t cursor = 0x080;

@@ -53,8 +53,8 @@ class wake_handshake {
     /// @return As to_ring_for_data().
     [[nodiscard]] std::uint32_t to_ring_for_room(std::uint32_t cursor) {
         Words::fence();
-        const std::uint32_t word = theirs_.load(layout::block::wake);
-        // A room of the time before may be read here: that rings too early, not too late.
+        // Before room, which was stored before it.
+        const std::uint32_t word = theirs_.look(layout::block::wake);
         return (word & layout::wake_room) != 0 && word != answered_ &&
                        cursor - theirs_.load(layout::block::room) < 1U << 31U
                    ? answered_ = word

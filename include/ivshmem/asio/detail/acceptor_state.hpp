@@ -71,6 +71,9 @@ class acceptor_state : public hub_member {
     bool spin_pays = false;
 
   private:
+    /// Who asks beyond that waits: so much is done for others in one wake-up.
+    static constexpr std::size_t most_half_open = 64;
+
     struct half_open {
         ivshmem::slot::request request;
         ivshmem::channel channel;
@@ -80,7 +83,10 @@ class acceptor_state : public hub_member {
         if (key_ == 0)
             return false;
         std::error_code ec;
-        while (const auto request = hub->slot.find_request(key_)) {
+        while (half_open_.size() < most_half_open) {
+            const auto request = hub->slot.find_request(key_);
+            if (!request)
+                break;
             auto opened =
                 ivshmem::channel::open(hub->slot, request->slot, request->lane, options_, ec);
             if (ec)
@@ -92,7 +98,9 @@ class acceptor_state : public hub_member {
             if (half_open_[connected_].channel.update(ec) == ivshmem::channel::state::connected)
                 return true;
         std::erase_if(half_open_, [this](const half_open& h) {
-            return !hub->slot.is_requested(h.request, key_); // the peer went away again
+            // The peer went away again, or came anew before it was taken.
+            return !hub->slot.is_requested(h.request, key_) ||
+                   h.channel.current_state() != ivshmem::channel::state::opening;
         });
         return false;
     }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <new>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -82,12 +83,16 @@ struct receive_attempt {
     void give_up(auto& state) {
         if (done == 0)
             return;
-        std::vector<std::byte> part;
-        for_range(buffers, 0, done, [&](const boost::asio::mutable_buffer& from) {
-            const auto* const bytes = static_cast<const std::byte*>(from.data());
-            part.insert(part.end(), bytes, bytes + from.size());
-        });
-        state.channel.keep(part);
+        try {
+            std::vector<std::byte> part;
+            for_range(buffers, 0, done, [&](const boost::asio::mutable_buffer& from) {
+                const auto* const bytes = static_cast<const std::byte*>(from.data());
+                part.insert(part.end(), bytes, bytes + from.size());
+            });
+            state.channel.keep(part);
+        } catch (const std::bad_alloc&) {
+            state.channel.close(); // its beginning is lost: the rest must not pass for a message
+        }
     }
 
     Buffers buffers;

@@ -88,9 +88,10 @@ class channel_operation {
     bool finish(const boost::system::error_code& result) {
         result_ = result;
         auto& gate = Attempt::gate_of(*state_);
-        if (result && !gate.is_over(ticket_)) // of the old session there is nothing to take back
-            attempt_.give_up(*state_);
+        const bool over = gate.is_over(ticket_); // of an old session is nothing to take back
         gate.leave(ticket_);
+        if (result && !over)
+            attempt_.give_up(*state_);
         if (waiting_since_ != clock::time_point{})
             state_->spin_pays = clock::now() - waiting_since_ < 2 * state_->hub->waiting.spin;
         state_->done();

@@ -56,7 +56,7 @@ class connector_state : public hub_member {
             return false;
         }
         if (!ec && channel.is_open() &&
-            (found.key != service_.key || found.slot != service_.slot || yields()))
+            (found.key != service_.key || found.slot != service_.slot || channel.is_contested()))
             channel.close();
         if (!ec && !channel.is_open())
             open(found, ec);
@@ -71,7 +71,6 @@ class connector_state : public hub_member {
     ivshmem::channel channel;
 
   private:
-    bool yields() const { return channel.is_contested() && hub->slot.number() > channel.peer(); }
     void open(const ivshmem::slot::service& service, std::error_code& ec) {
         hub->check(options_, ec);
         if (ec)

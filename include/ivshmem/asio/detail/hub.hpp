@@ -112,8 +112,9 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
                          : clock::duration{std::chrono::microseconds{100}};
     }
     clock::duration last_period() const {
-        if (!is_rung())
-            return waiting.recheck;
+        if (!is_rung()) // but often enough to answer who claims this slot
+            return std::clamp<clock::duration>(waiting.recheck, std::chrono::milliseconds{1},
+                                               std::chrono::milliseconds{100});
         return proven_ ? waiting.idle_recheck : waiting.doubtful_recheck;
     }
 
@@ -127,8 +128,8 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
                     return self->fail(ec);
                 self->proven_ = true;
                 self->unannounced_ = 0;
+                self->wait_for_interrupts(); // also where a member throws
                 self->look();
-                self->wait_for_interrupts();
             });
     }
     bool look() {
@@ -162,6 +163,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         ticking_ = false;
         if (failed_) // since the timer expired
             return;
+        tick_later(); // also where a member throws
         const bool found = look();
         for (std::size_t i = 0; i < members_.size(); ++i)
             if (members_[i] != nullptr)
@@ -171,8 +173,12 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         period_ = found ? first_period() : std::min(period_ * 2, last_period());
         const bool needed = std::any_of(members_.begin(), members_.end(),
                                         [](hub_member* m) { return m != nullptr && m->waiting(); });
-        if (!failed_ && (needed || !has_interrupts_))
+        if (!failed_ && (needed || !has_interrupts_)) {
             tick_later();
+        } else {
+            timer_.cancel();
+            ticking_ = false;
+        }
     }
 
     basic_interrupt<Executor> interrupt_;

@@ -32,7 +32,9 @@ struct read_attempt {
                 ec = errc::channel_poisoned;
                 break;
             }
-            const auto rest = view->subspan(std::min(state.bytes_read, view->size()));
+            // Less than was read is at the front where somebody received beside the stream.
+            state.bytes_read = std::min(state.bytes_read, view->size());
+            const auto rest = view->subspan(state.bytes_read);
             const std::size_t size = std::min(rest.size(), capacity - done);
             const std::byte* from = rest.data();
             for_range(buffers, done, size, [&](const boost::asio::mutable_buffer& to) {
@@ -70,7 +72,9 @@ struct write_attempt {
     bool attempt(auto& state, std::error_code& ec) {
         const std::size_t size = boost::asio::buffer_size(buffers);
         // Small enough for the peer to read one part while the next is being written.
-        const std::size_t part = (state.channel.max_whole_message() + std::size_t{8}) / 4 - 8;
+        std::size_t part = (state.channel.max_whole_message() + std::size_t{8}) / 4 - 8;
+        if (state.channel.peer_max_message() != 0)
+            part = std::min<std::size_t>(part, state.channel.peer_max_message());
         while (done < size) {
             const auto to = state.channel.reserve(std::min(part, size - done), ec);
             if (to.data() == nullptr)
