@@ -19,6 +19,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -51,6 +52,7 @@ struct plan {
 struct board {
     std::atomic<std::uint32_t> connected{0};
     std::atomic<std::uint32_t> through{0};
+    std::atomic<std::uint32_t> measured{0};
     std::atomic<std::uint64_t> doorbells{0};
     std::atomic<std::uint64_t> idle_wakeups{0};
     std::atomic<std::uint64_t> channel_bytes{0};
@@ -135,6 +137,9 @@ void be_peer(std::uint32_t number, const plan& p, const std::string& server, boa
     const std::uint64_t before = wakeups();
     run_until_timer(context, std::chrono::seconds{p.idle_seconds});
     shared.idle_wakeups += wakeups() - before - 1; // the timer itself
+    ++shared.measured;
+    while (shared.measured < p.peers) // who leaves rings the others
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
 }
 
 int run(const plan& p) {
@@ -180,7 +185,7 @@ int run(const plan& p) {
                 "\"idle_wakeups_per_second_of_a_peer\": %.3f, \"bytes_of_a_channel\": %llu}\n",
                 p.peers, p.lanes, (p.peers - 1) * p.lanes, messages / took.count(),
                 double(shared.doorbells) / messages,
-                double(shared.idle_wakeups) / p.peers / p.idle_seconds,
+                double(shared.idle_wakeups) / p.peers / std::max(p.idle_seconds, 1),
                 static_cast<unsigned long long>(shared.channel_bytes));
     return failed ? 1 : 0;
 }
