@@ -131,6 +131,7 @@ void slot::impl::look_for_others(const slot_options& options, bool adopt, failur
             geometry_ = other;
             section_size_ = section_size;
             adopt = false;
+            offset += section_size_ - layout::page;
         } else {
             return f.set(errc::geometry_mismatch,
                          "{}: the peer in slot {} divides the memory into {}, this one asks for "

@@ -105,6 +105,8 @@ class IVSHMEM_API channel {
     [[nodiscard]] std::uint32_t lane() const noexcept { return lane_; }
     /// The incarnation of the peer that the channel is or was connected to; 0: none yet.
     [[nodiscard]] std::uint32_t peer_incarnation() const noexcept { return peer_incarnation_; }
+    /// Another number after each opening; 0: not open.
+    [[nodiscard]] std::uint32_t session() const noexcept { return is_open() ? epoch_ : 0; }
     /// The longest message that the peer takes; 0 before the channel was connected.
     [[nodiscard]] std::uint32_t peer_max_message() const noexcept { return peer_limit_; }
     /// The longest message that try_send(), reserve() and peek() can do with: half of the ring,
@@ -179,7 +181,7 @@ class IVSHMEM_API channel {
     /// Completes a message of `size` bytes, at most what was reserved; the peer sees it only after
     /// flush().
     void commit(std::size_t size) {
-        if (state_ != state::connected || !holds_slot()) [[unlikely]]
+        if (state_ != state::connected || !holds_slot() || finished_) [[unlikely]]
             return;
         producer_.stage(static_cast<std::uint32_t>(size), detail::layout::kind::last,
                         static_cast<std::uint32_t>(size));

@@ -63,7 +63,7 @@ TEST_CASE("a stream that is opened anew in the middle of a read begins anew") {
     });
 }
 
-TEST_CASE("a stream whose channel is opened anew under it neither hangs nor reads too much") {
+TEST_CASE("a stream whose channel is opened anew under it begins anew") {
     connected c;
     c.read_in_part();
     c.b.channel().reopen();
@@ -78,8 +78,7 @@ TEST_CASE("a stream whose channel is opened anew under it neither hangs nor read
         c.b.shutdown();
         const auto [why, size] = co_await net::async_read(c.a, net::buffer(got), result);
         CHECK(why == net::error::eof);
-        CHECK(size <= text.size());
-        CHECK(text.ends_with(got.substr(0, size)));
+        CHECK((got.substr(0, size) == text));
     });
 }
 

@@ -69,6 +69,7 @@ class channel_state : public hub_member {
     /// Arms; true where there is nothing to do. Otherwise wakes all who wait for the peer: who asks
     /// may not be the one that there is something for.
     bool sleeping() {
+        noticed(); // who waits from now on waits for another state than this
         const std::uint32_t what = wanted();
         if (what == 0 || channel.arm(what))
             return true;
@@ -123,6 +124,7 @@ class channel_state : public hub_member {
     boost::system::error_code failed;
     unsigned epoch = 0;         ///< grows with each close() and cancel()
     std::size_t bytes_read = 0; ///< of the message at the front, by a stream
+    std::uint32_t session = 0;  ///< in which those were read
     /// Whether the last wait was so short that spinning pays.
     bool spin_pays = false;
     /// What async_next_event() has told.

@@ -23,6 +23,10 @@ struct read_attempt {
     static auto& gate_of(auto& state) { return state.receiving; }
     bool attempt(auto& state, std::error_code& ec) {
         const std::size_t capacity = boost::asio::buffer_size(buffers);
+        if (state.session != state.channel.session()) {
+            state.session = state.channel.session();
+            state.bytes_read = 0;
+        }
         while (done < capacity) {
             const auto view = state.channel.peek_part(ec);
             if (!view)
