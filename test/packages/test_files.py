@@ -23,7 +23,9 @@ _PROMISED = {
         rf"{_LIB}/libivshmem\.a",
         rf"{_LIB}/libivshmem\.so",
         rf"{_LIB}/pkgconfig/ivshmem\.pc",
-        *(f"usr/share/doc/libivshmem-dev/examples/{name}" for name in ("Makefile", "doorbell.cpp", "monitor.cpp")),
+        *(f"usr/share/doc/libivshmem-dev/examples/{path.name}" for path in (TOP / "examples").glob("*.[ch]pp")),
+        "usr/share/doc/libivshmem-dev/examples/Makefile",
+        r"usr/share/doc/libivshmem-dev/channel-layout\.md\.gz",
     ],
     "ivshmem-tools": [
         "usr/bin/lsivshmem",
