@@ -136,18 +136,18 @@ TEST_CASE("a process that asks, and one that offers, are killed at any time") {
 }
 
 TEST_CASE("sixteen peers connect to each other by name, and pass a message each way") {
-    constexpr std::uint32_t count = 16;
+    constexpr std::size_t count = 16;
     crowd c{count, 2, count};
     std::deque<acceptor> offered;
     std::deque<meeting> accepted(count * count);
     std::deque<meeting> connected(count * count);
-    for (std::uint32_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
         offered.emplace_back(c.slot(i), "service of " + std::to_string(i));
-        for (std::uint32_t other = 0; other + 1 < count; ++other)
+        for (std::size_t other = 0; other + 1 < count; ++other)
             offered.back().async_accept(accepted[i * count + other].handler());
     }
-    for (std::uint32_t i = 0; i < count; ++i)
-        for (std::uint32_t other = 0; other < count; ++other)
+    for (std::size_t i = 0; i < count; ++i)
+        for (std::size_t other = 0; other < count; ++other)
             if (other != i)
                 ask(c.slot(i), "service of " + std::to_string(other), connected[i * count + other]);
     const auto begin = std::chrono::steady_clock::now();
@@ -162,9 +162,9 @@ TEST_CASE("sixteen peers connect to each other by name, and pass a message each 
     std::size_t received = 0;
     std::deque<std::string> texts;
     std::deque<std::string> buffers;
-    for (std::uint32_t i = 0; i < count; ++i) {
-        std::set<std::uint32_t> who;
-        for (std::uint32_t other = 0; other < count; ++other) {
+    for (std::size_t i = 0; i < count; ++i) {
+        std::set<std::size_t> who;
+        for (std::size_t other = 0; other < count; ++other) {
             meeting& asked = connected[i * count + other];
             if (asked.done()) {
                 REQUIRE_FALSE(asked.ec);
@@ -176,7 +176,7 @@ TEST_CASE("sixteen peers connect to each other by name, and pass a message each 
             if (!met.done())
                 continue;
             REQUIRE_FALSE(met.ec);
-            const std::uint32_t peer = met.made.next_layer().peer();
+            const std::size_t peer = met.made.next_layer().peer();
             who.insert(peer);
             auto& buffer = buffers.emplace_back(10, '\0');
             met.made.async_receive(net::buffer(buffer), [&, peer, i](error_code ec, auto size) {

@@ -189,11 +189,13 @@ TEST_CASE("a side that is killed at any step starts anew, and the other one noti
             CHECK(was.acknowledged <= transferred);
             half_way += was.acknowledged < transferred ? 1 : 0;
         }
-        CHECK(s.wrong == "");
+        INFO(s.wrong);
+        CHECK(s.wrong.empty());
     }
     const auto last = start(0);
     CHECK(run_until(io, [&] { return s.session != 0 && s.transferred[s.session] >= 50; }));
-    CHECK(s.wrong == "");
+    INFO(s.wrong);
+    CHECK(s.wrong.empty());
     CHECK(s.resets + 1 == s.connected);
     WARN(kills / 2 << " kills, the survivor " << (survivor_sends ? "sends" : "receives") << ": "
                    << s.connected << " sessions, " << with_messages << " with messages, "

@@ -120,13 +120,12 @@ TEST_CASE("coroutines that own all they use end with the event loop") {
     {
         net::io_context io;
         const auto peer = [&, token](std::uint32_t number) -> net::awaitable<void> {
-            const auto held = token;
             messages_peer own{io, server.socket(), number, geometry};
             channel c = own.open(1 - number);
             ivshmem::asio::acceptor acceptor{*own.slot, "service"};
-            acceptor.async_accept([held](error_code, const channel&) { FAIL("it was called"); });
+            acceptor.async_accept([token](error_code, const channel&) { FAIL("it was called"); });
             ivshmem::asio::async_connect(
-                *own.slot, "other", [held](error_code, const channel&) { FAIL("it was called"); });
+                *own.slot, "other", [token](error_code, const channel&) { FAIL("it was called"); });
             co_await c.async_connect(net::use_awaitable);
             std::string into(10, '\0');
             co_await c.async_receive(net::buffer(into), net::use_awaitable);

@@ -80,7 +80,7 @@ class lossy_server {
     }
 
     fake_server server_;
-    const unique_fd memory_ = make_memfd(4 * 1024 * 1024);
+    const unique_fd memory_ = make_memfd(std::size_t{4} * 1024 * 1024);
     const unique_fd stop_ = make_eventfd(EFD_NONBLOCK);
     const std::vector<unique_fd> interrupts_ = make_eventfds(2); ///< what the peers wait for
     const std::vector<unique_fd> doorbells_ = make_eventfds(2);  ///< what they ring each other by

@@ -63,9 +63,9 @@ net::awaitable<void> expect_numbered(channel& from, std::uint32_t count) {
 }
 
 /// One message to and fro, again and again.
-net::awaitable<void> play(channel& of, bool first, std::uint64_t& rounds, const bool& stop) {
+net::awaitable<void> play(channel& of, bool first, std::uint64_t& rounds) {
     std::string ball(64, 'b');
-    for (; !stop; first = true) {
+    for (;; first = true) {
         if (first)
             co_await of.async_send(net::buffer(ball), net::use_awaitable);
         const auto [ec, size] = co_await of.async_receive(net::buffer(ball), result);
@@ -115,9 +115,8 @@ TEST_CASE("without any doorbell a message takes some recheck periods") {
     channel b = p.open(1, 0);
     std::uint64_t rounds = 0;
     std::uint64_t answers = 0;
-    bool stop = false;
-    net::co_spawn(p.io, play(a, true, rounds, stop), [](const std::exception_ptr&) {});
-    net::co_spawn(p.io, play(b, false, answers, stop), [](const std::exception_ptr&) {});
+    net::co_spawn(p.io, play(a, true, rounds), [](const std::exception_ptr&) {});
+    net::co_spawn(p.io, play(b, false, answers), [](const std::exception_ptr&) {});
     CHECK(run_until(p.io, [&] { return rounds == 1; }));
     const auto begin = steady_clock::now();
     CHECK(run_until(p.io, [&] { return rounds == 51; }));
@@ -161,9 +160,8 @@ TEST_CASE("a storm of doorbells leaves their turn to timers and other channels")
     idle.async_receive(net::buffer(into), waiting.handler());
     std::uint64_t rounds = 0;
     std::uint64_t answers = 0;
-    bool stop = false;
-    net::co_spawn(p.io, play(a, true, rounds, stop), [](const std::exception_ptr&) {});
-    net::co_spawn(p.io, play(b, false, answers, stop), [](const std::exception_ptr&) {});
+    net::co_spawn(p.io, play(a, true, rounds), [](const std::exception_ptr&) {});
+    net::co_spawn(p.io, play(b, false, answers), [](const std::exception_ptr&) {});
     std::atomic<bool> over{false};
     std::atomic<std::uint64_t> forged{0};
     std::thread storm{[&] {
@@ -190,7 +188,6 @@ TEST_CASE("a storm of doorbells leaves their turn to timers and other channels")
     CHECK(ticks > 20);
     CHECK(rounds > 100);
     CHECK(waiting.calls == 0);
-    stop = true;
 }
 
 TEST_CASE("channels that wait for nothing in particular let the process sleep") {

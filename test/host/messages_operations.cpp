@@ -5,6 +5,7 @@
 
 #include "messages_fixture.hpp"
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <list>
@@ -55,7 +56,8 @@ TEST_CASE("messages of all sizes arrive as they were sent, both ways, through ri
 TEST_CASE("a message is gathered from many buffers and scattered into many") {
     two_peers p{4096};
     p.open();
-    const std::string whole = pattern(GENERATE(0, 999, 50'000));
+    const std::string whole =
+        pattern(GENERATE(std::size_t{0}, std::size_t{999}, std::size_t{50000}));
     std::vector<net::const_buffer> from;
     for (std::size_t at = 0, step = 0; at < whole.size(); step = (step + 7) % 301) {
         const std::size_t here = std::min(step, whole.size() - at); // some of them empty
@@ -190,9 +192,8 @@ TEST_CASE("what does not wait goes beside what does: batches, views, async_wait(
     auto& a = p.a.next_layer();
     auto& b = p.b.next_layer();
     const std::vector<std::string> texts{"one", "", "three", "four"};
-    std::vector<std::span<const std::byte>> views;
-    for (const auto& t : texts)
-        views.push_back(bytes(t));
+    std::vector<std::span<const std::byte>> views(texts.size());
+    std::transform(texts.begin(), texts.end(), views.begin(), bytes);
     std::error_code ec;
     completion readable;
     p.b.async_wait(readable.handler());

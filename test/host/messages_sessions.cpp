@@ -90,7 +90,7 @@ TEST_CASE("finish() ends the sends that wait for room, at once") {
     two_peers p{1024};
     p.open();
     p.connect();
-    const std::string m = pattern(GENERATE(400, 4000));
+    const std::string m = pattern(GENERATE(std::size_t{400}, std::size_t{4000}));
     std::deque<completion> sends(8);
     for (auto& s : sends)
         p.a.async_send(net::buffer(m), s.handler());

@@ -37,6 +37,13 @@ struct counting_allocator {
     int* count_;
 };
 
+/// A number that can be moved, not copied.
+struct movable_number {
+    explicit movable_number(int value) : number{value} {}
+    movable_number(movable_number&&) = default;
+    int number;
+};
+
 const std::string text = "text";
 
 } // namespace
@@ -77,9 +84,9 @@ TEST_CASE("handlers, and what they hold, need only be movable") {
     std::string into(10, '\0');
     int sum = 0;
     const auto movable = [&](int value) {
-        return [&sum, held = std::make_unique<int>(value)](error_code ec, auto...) {
+        return [&sum, held = movable_number{value}](error_code ec, auto...) {
             CHECK_FALSE(ec);
-            sum += *held;
+            sum += held.number;
         };
     };
     p.a.async_connect(movable(1));

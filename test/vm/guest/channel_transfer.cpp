@@ -71,7 +71,8 @@ bool ended_by_peer(const boost::system::error_code& ec) {
 }
 
 void count(talk& t) {
-    if (++t.messages % (t.messages < 500 ? 50 : 5000) == 0)
+    ++t.messages;
+    if (t.messages % (t.messages < 500 ? 50 : 5000) == 0)
         say("progress: %u", t.messages);
 }
 
