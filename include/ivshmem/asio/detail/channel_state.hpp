@@ -8,7 +8,6 @@
 
 #include <boost/system/error_code.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,7 +22,6 @@ template <typename Executor>
 class channel_state : public hub_member {
   public:
     using executor_type = Executor;
-    using clock = std::chrono::steady_clock;
 
     channel_state(std::shared_ptr<detail::hub<Executor>> in, ivshmem::channel opened)
         : hub{std::move(in)}, channel{std::move(opened)}, receiving{hub->get_executor()},

@@ -96,8 +96,6 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         fail(boost::system::error_code{std::error_code{errc::closed}});
         slot.close();
     }
-    /// Whether doorbells were seen to arrive, and none to be lost since.
-    [[nodiscard]] bool proven() const noexcept { return proven_; }
 
     ivshmem::slot slot;
     const waiting_options waiting;
@@ -189,7 +187,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     boost::system::error_code failed_;
     clock::duration period_{};
     bool ticking_ = false;
-    bool proven_ = false;
+    bool proven_ = false;      ///< doorbells were seen to arrive, and none to be lost since
     unsigned unannounced_ = 0; ///< what was found by looking since a doorbell came
 };
 
