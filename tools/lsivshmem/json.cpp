@@ -5,7 +5,7 @@
 #include "pci_access.hpp"
 #include "text.hpp"
 
-#include <boost/json/src.hpp> // header-only: the tool needs no Boost at run time
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>

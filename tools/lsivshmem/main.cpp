@@ -84,7 +84,7 @@ void print_remarks(const options& o, const std::vector<std::string>& problems,
 int run(const options& o) {
     if (o.list_columns) {
         print_columns();
-        return exit_success;
+        return tools::exit_success;
     }
     const filter wanted{o.slot, o.id};
     auto found = ivshmem::discover(o.sysroot);
@@ -104,14 +104,14 @@ int run(const options& o) {
     print_remarks(o, found.problems, devices);
     if (std::ferror(stdout) != 0) {
         complain("the output could not be written");
-        return exit_failure;
+        return tools::exit_failure;
     }
     if (devices.empty()) {
         if (found.problems.empty() && o.selectors.empty())
             complain("no ivshmem device found");
-        return exit_none_found;
+        return tools::exit_none_found;
     }
-    return incomplete ? exit_some_failed : exit_success;
+    return incomplete ? tools::exit_some_failed : tools::exit_success;
 }
 
 } // namespace
@@ -120,11 +120,11 @@ int run(const options& o) {
 int main(int argc, char** argv) {
     std::setlocale(LC_CTYPE, ""); // NOLINT(concurrency-mt-unsafe): for the lines of a tree
     try {
-        int status = lsivshmem::exit_success;
+        int status = tools::exit_success;
         const auto options = lsivshmem::parse_options(argc, argv, status);
         return options ? lsivshmem::run(*options) : status;
     } catch (const std::exception& e) {
         lsivshmem::complain(e.what());
-        return lsivshmem::exit_failure;
+        return tools::exit_failure;
     }
 }

@@ -2,14 +2,12 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "options.hpp"
 
+#include "color.hpp"
 #include "exit_status.hpp"
 
 #include <CLI/CLI.hpp>
 
-#include <cstdlib>
 #include <iostream>
-
-#include <unistd.h>
 
 namespace lsivshmem {
 namespace {
@@ -19,13 +17,6 @@ A DEVICE is a PCI address (0000:00:04.0 or 00:04.0), index:N, region:N (ACRN), s
 or any, as applications of libivshmem take it. Without one, all devices are listed.
 
 Exit status: 0 success, 1 failure, 32 no device found, 64 something could not be read or found.)";
-
-bool wants_colors(const std::string& when) {
-    if (when == "always" || when == "never")
-        return when == "always";
-    const char* no_color = std::getenv("NO_COLOR"); // NOLINT(concurrency-mt-unsafe): one thread
-    return (no_color == nullptr || *no_color == '\0') && ::isatty(STDOUT_FILENO) == 1;
-}
 
 } // namespace
 
@@ -72,14 +63,14 @@ std::optional<options> parse_options(int argc, char** argv, int& status) {
             throw CLI::ValidationError{"--sysroot", "takes a directory"};
     } catch (const CLI::Success& e) {
         app.exit(e);
-        status = exit_success;
+        status = tools::exit_success;
         return std::nullopt;
     } catch (const CLI::ParseError& e) {
         std::cerr << "lsivshmem: " << e.what() << "; see lsivshmem --help\n";
-        status = exit_failure;
+        status = tools::exit_failure;
         return std::nullopt;
     }
-    o.colors = wants_colors(color);
+    o.colors = tools::wants_color(color);
     return o;
 }
 

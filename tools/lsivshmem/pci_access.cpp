@@ -36,7 +36,7 @@ __attribute__((noreturn)) void fail(char* format, ...) { // NOLINT(cert-dcl50-cp
     va_start(arguments, format);
     say(format, arguments);
     va_end(arguments);
-    std::exit(exit_failure); // NOLINT(concurrency-mt-unsafe): one thread
+    std::exit(tools::exit_failure); // NOLINT(concurrency-mt-unsafe): one thread
 }
 
 } // namespace

@@ -55,7 +55,7 @@ class builder {
             o.tree ? add_tree(device) : void(add({device, {}}, nullptr));
     }
 
-    [[nodiscard]] smart_table& table() noexcept { return table_; }
+    [[nodiscard]] tools::smart_table& table() noexcept { return table_; }
 
   private:
     libscols_line* add(const row& r, libscols_line* parent) {
@@ -79,7 +79,7 @@ class builder {
     std::vector<const column*> columns_;
     std::optional<pci_library> names_;
     style style_;
-    smart_table table_;
+    tools::smart_table table_;
 };
 
 } // namespace

@@ -8,7 +8,7 @@
 #include <new>
 #include <string>
 
-namespace lsivshmem {
+namespace tools {
 
 /// A libsmartcols table that frees itself and whose failures, all of them for want of memory, are
 /// std::bad_alloc.
@@ -53,4 +53,4 @@ class smart_table {
     std::unique_ptr<libscols_table, unref> table_;
 };
 
-} // namespace lsivshmem
+} // namespace tools

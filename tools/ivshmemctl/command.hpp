@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "common_options.hpp"
+
+#include <functional>
+#include <string>
+
+namespace CLI {
+class App;
+} // namespace CLI
+
+namespace ivshmemctl {
+
+/// What a subcommand does once the line is parsed; it returns what to exit with.
+using command = std::function<int(const common_options&)>;
+
+/// @name The subcommands, each in a file of its own
+/// Adds the subcommand to the command line; when it is the one that is given, sets `chosen`.
+/// @{
+void add_info(CLI::App& app, command& chosen);
+/// @}
+
+/// Writes a line to the standard error, the tool's name before it.
+void complain(const std::string& line);
+
+} // namespace ivshmemctl
