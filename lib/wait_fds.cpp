@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 
 namespace ivshmem {
@@ -47,6 +48,21 @@ unique_fd make_epoll(const std::string& name, std::span<const int> fds, failure&
         }
     }
     return epoll;
+}
+
+unique_fd make_timer(const std::string& name, failure& f) {
+    unique_fd fd{::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
+    if (!fd)
+        set_create_failure(errno, name, "timerfd_create", f);
+    return fd;
+}
+
+void set_timer(int fd, std::chrono::nanoseconds after) noexcept {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(after);
+    itimerspec when{};
+    when.it_value.tv_sec = seconds.count();
+    when.it_value.tv_nsec = (after - seconds).count();
+    ::timerfd_settime(fd, 0, &when, nullptr);
 }
 
 vector_wait::vector_wait(const std::string& name, unique_fd eventfd, int other, failure& f)

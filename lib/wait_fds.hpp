@@ -5,6 +5,7 @@
 #include "failure.hpp"
 #include "unique_fd.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -16,6 +17,12 @@ unique_fd make_eventfd(const std::string& name, failure& f);
 
 /// A new epoll descriptor over `fds`, readable while one of them is; epoll_data is the index.
 unique_fd make_epoll(const std::string& name, std::span<const int> fds, failure& f);
+
+/// A new timerfd that does not run. @param name The object, for the message.
+unique_fd make_timer(const std::string& name, failure& f);
+
+/// Makes a timer readable once the time is over, and not before; 0: never.
+void set_timer(int fd, std::chrono::nanoseconds after) noexcept;
 
 /// A vector's eventfd, and the epoll descriptor that joins it with another one: who waits for a
 /// ring is also woken when there is something else to attend to.

@@ -54,6 +54,8 @@ struct device_node {
     std::string group{}; ///< whose members may use it; empty where only the owner may
 
     [[nodiscard]] bool usable() const noexcept { return readable && writable; }
+
+    bool operator==(const device_node&) const = default;
 };
 
 /// Another function in the same IOMMU group.
@@ -117,6 +119,8 @@ struct device_info {
 
     /// The size of the shared memory in bytes (that of BAR2), 0 where there is none.
     [[nodiscard]] std::uint64_t memory_size() const noexcept { return bars[2].size; }
+
+    bool operator==(const device_info&) const = default;
 };
 
 /// The backend that the bound driver decides on; nothing where no backend can use that driver.

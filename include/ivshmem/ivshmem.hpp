@@ -5,6 +5,7 @@
 /// The whole of the library but the Asio layer, which is <ivshmem/asio.hpp>.
 #include <ivshmem/channel.hpp>
 #include <ivshmem/device.hpp>
+#include <ivshmem/device_monitor.hpp>
 #include <ivshmem/diagnosis.hpp>
 #include <ivshmem/discovery.hpp>
 #include <ivshmem/selector.hpp>

@@ -92,7 +92,7 @@ class Files(SuiteCase):
 
     def test_library_needs_little(self) -> None:
         needed = [name for name in depends(self.built.debs()["libivshmem0"])]
-        self.assertEqual(needed, ["libc6", "libgcc-s1", "libstdc++6"])
+        self.assertEqual(needed, ["libc6", "libgcc-s1", "libstdc++6", "libudev1"])
 
     def test_packages(self) -> None:
         self.assertEqual(sorted(self.built.debs()), sorted(PACKAGES))

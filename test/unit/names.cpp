@@ -4,6 +4,7 @@
 
 #include <ivshmem/backend_kind.hpp>
 #include <ivshmem/cache_mode.hpp>
+#include <ivshmem/device_change.hpp>
 #include <ivshmem/device_info.hpp>
 #include <ivshmem/event.hpp>
 
@@ -28,6 +29,9 @@ TEST_CASE("cache modes, protocols, types and events have names") {
     CHECK(to_string(device_type::unknown) == "unknown");
     CHECK(to_string(device_type::plain) == "plain");
     CHECK(to_string(device_type::doorbell) == "doorbell");
+    CHECK(to_string(device_change::kind::added) == "added");
+    CHECK(to_string(device_change::kind::removed) == "removed");
+    CHECK(to_string(device_change::kind::changed) == "changed");
     CHECK(to_string(event::kind::peer_joined) == "peer joined");
     CHECK(to_string(event::kind::peer_left) == "peer left");
     CHECK(to_string(event::kind::server_gone) == "server gone");

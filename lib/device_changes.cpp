@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "device_changes.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ivshmem {
+
+namespace {
+
+using kind = device_change::kind;
+
+constexpr std::uint64_t flag_unset = 0x20000000; // IORESOURCE_UNSET, linux/ioport.h
+
+/// Linux announces a device before it has given it addresses and files for its BARs, and takes the
+/// files away before it announces the removal.
+bool is_settled(const device_info& device) {
+    const auto& registers = device.bars[0];
+    const auto& memory = device.bars[2];
+    return registers.present() && device.resource0 &&
+           memory.present() == device.resource2.has_value() &&
+           ((registers.flags | memory.flags) & flag_unset) == 0;
+}
+
+/// Whether there is nothing to report. What the use of a device switches is no news.
+bool is_same(const device_info& before, device_info now) {
+    now.enabled = before.enabled;
+    now.problems = before.problems;
+    return now == before;
+}
+
+} // namespace
+
+void device_changes::removed(const pci_address& address, std::uint64_t event) {
+    const auto place = reported_.find(address);
+    if (place == reported_.end() || event <= place->second.since)
+        return;
+    pending_.push_back({kind::removed, std::move(place->second.device)});
+    reported_.erase(place);
+}
+
+void device_changes::look(std::vector<device_info> found, std::uint64_t event, bool insist) {
+    unsettled_ = false;
+    report_absent(found);
+    for (auto& device : found) {
+        if (insist || is_settled(device))
+            report(std::move(device), event);
+        else
+            unsettled_ = true;
+    }
+}
+
+void device_changes::report_absent(const std::vector<device_info>& found) {
+    for (auto place = reported_.begin(); place != reported_.end();) {
+        const auto is_it = [&](const device_info& device) {
+            return device.address == place->first;
+        };
+        if (std::none_of(found.begin(), found.end(), is_it)) {
+            pending_.push_back({kind::removed, std::move(place->second.device)});
+            place = reported_.erase(place);
+        } else {
+            ++place;
+        }
+    }
+}
+
+void device_changes::report(device_info device, std::uint64_t event) {
+    const auto place = reported_.find(device.address);
+    if (place == reported_.end()) {
+        pending_.push_back({kind::added, device});
+        reported_.emplace(device.address, reported{std::move(device), event});
+        return;
+    }
+    if (!is_same(place->second.device, device))
+        pending_.push_back({kind::changed, device});
+    place->second.device = std::move(device);
+}
+
+std::optional<device_change> device_changes::next() {
+    if (pending_.empty())
+        return std::nullopt;
+    auto change = std::move(pending_.front());
+    pending_.pop_front();
+    return change;
+}
+
+} // namespace ivshmem

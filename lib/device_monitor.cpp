@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "device_changes.hpp"
+#include "find.hpp"
+#include "uevents.hpp"
+#include "unique_fd.hpp"
+#include "wait_fds.hpp"
+
+#include <ivshmem/device_monitor.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include <unistd.h>
+
+namespace ivshmem {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+/// How many events are read before the devices are looked at: more wait for the next call.
+constexpr int most_events = 4096;
+/// A device that is coming or going is looked at again after this, then after twice that, ...
+constexpr std::chrono::milliseconds first_pause{20};
+/// ... until it is taken as it is: after 20 + 40 + ... + 1280 ms.
+constexpr unsigned most_pauses = 7;
+
+} // namespace
+
+/// Events tell when to look, and which devices went away in between; looking tells all the rest. So
+/// it does no harm when events get lost.
+class device_monitor::impl {
+  public:
+    static std::unique_ptr<impl> open(failure& f);
+
+    [[nodiscard]] int fd() const noexcept { return either_.get(); }
+    std::optional<device_change> next(failure& f);
+
+  private:
+    void read_events(failure& f);
+    void look(failure& f);
+    void set_alarm();
+
+    const pid_t owner_ = ::getpid();
+    uevents events_;
+    unique_fd alarm_;  ///< a timer: readable when next() is to be called without an event
+    unique_fd either_; ///< readable when an event or the alarm is
+    device_changes changes_;
+    bool must_look_ = true;
+    unsigned pauses_ = 0; ///< since the devices were settled
+};
+
+std::unique_ptr<device_monitor::impl> device_monitor::impl::open(failure& f) {
+    auto opened = std::make_unique<impl>();
+    opened->events_ = uevents::open(f);
+    if (f)
+        return nullptr;
+    opened->alarm_ = make_timer("device monitor", f);
+    if (f)
+        return nullptr;
+    const std::array both{opened->events_.fd(), opened->alarm_.get()};
+    opened->either_ = make_epoll("device monitor", both, f);
+    if (f)
+        return nullptr;
+    set_timer(opened->alarm_.get(), nanoseconds{1});
+    return opened;
+}
+
+std::optional<device_change> device_monitor::impl::next(failure& f) {
+    if (owner_ != ::getpid()) {
+        f.set(errc::forked,
+              "device monitor: opened by the parent process: a child must open its own");
+        return std::nullopt;
+    }
+    if (changes_.empty()) {
+        if (is_readable(alarm_.get())) {
+            must_look_ = true;
+            ++pauses_;
+        }
+        read_events(f);
+        if (must_look_ && !f)
+            look(f);
+    }
+    auto change = f ? std::nullopt : changes_.next();
+    set_alarm();
+    return change;
+}
+
+void device_monitor::impl::read_events(failure& f) {
+    for (int i = 0; i < most_events; ++i) {
+        uevents::uevent event;
+        const auto outcome = events_.next(event, f);
+        if (outcome == uevents::outcome::none)
+            return;
+        must_look_ = true;
+        if (outcome == uevents::outcome::got && event.removed)
+            changes_.removed(*event.removed, event.number);
+    }
+}
+
+void device_monitor::impl::look(failure& f) {
+    const auto event = uevents::last_number();
+    auto found = find_devices("/", f);
+    if (f)
+        return;
+    changes_.look(std::move(found.devices), event, pauses_ >= most_pauses);
+    must_look_ = false;
+    if (!changes_.unsettled())
+        pauses_ = 0;
+}
+
+void device_monitor::impl::set_alarm() {
+    nanoseconds after{0}; // never
+    if (!changes_.empty())
+        after = nanoseconds{1};
+    else if (must_look_ || changes_.unsettled())
+        after = first_pause * (1U << std::min(pauses_, most_pauses - 1));
+    set_timer(alarm_.get(), after);
+}
+
+device_monitor::device_monitor() noexcept = default;
+device_monitor::device_monitor(std::unique_ptr<impl> opened) noexcept : impl_{std::move(opened)} {}
+device_monitor::device_monitor(device_monitor&& other) noexcept = default;
+device_monitor& device_monitor::operator=(device_monitor&& other) noexcept = default;
+device_monitor::~device_monitor() = default;
+
+void device_monitor::close() noexcept {
+    impl_.reset();
+}
+
+device_monitor device_monitor::open() {
+    failure f;
+    auto opened = impl::open(f);
+    f.raise();
+    return device_monitor{std::move(opened)};
+}
+
+device_monitor device_monitor::open(std::error_code& ec) {
+    failure f;
+    auto opened = impl::open(f);
+    ec = f.code();
+    return device_monitor{std::move(opened)};
+}
+
+int device_monitor::fd() const noexcept {
+    return impl_ ? impl_->fd() : -1;
+}
+
+std::optional<device_change> device_monitor::next() {
+    if (!impl_)
+        throw error{errc::closed, "device monitor: closed: open it first"};
+    failure f;
+    auto change = impl_->next(f);
+    f.raise();
+    return change;
+}
+
+std::optional<device_change> device_monitor::next(std::error_code& ec) {
+    if (!impl_) {
+        ec = errc::closed;
+        return std::nullopt;
+    }
+    failure f;
+    auto change = impl_->next(f);
+    ec = f.code();
+    return change;
+}
+
+} // namespace ivshmem
