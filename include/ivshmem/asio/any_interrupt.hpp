@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ivshmem/asio/basic_wait_object.hpp>
+#include <ivshmem/detail/device_reference.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -14,14 +15,10 @@ namespace detail {
 
 struct any_interrupt_source {
     using value_type = interrupt_count;
+    ivshmem::detail::device_reference device{};
 
-    int fd(const ivshmem::detail::device_reference& device, std::error_code& ec) const {
-        return device.any_interrupt_fd(ec);
-    }
-    std::optional<value_type> take(const ivshmem::detail::device_reference& device,
-                                   std::error_code& ec) const {
-        return device.take_any(ec);
-    }
+    int fd(std::error_code& ec) const { return device.any_interrupt_fd(ec); }
+    std::optional<value_type> take(std::error_code& ec) const { return device.take_any(ec); }
 };
 
 } // namespace detail
@@ -64,7 +61,7 @@ class basic_any_interrupt : public basic_wait_object<detail::any_interrupt_sourc
     }
     /// After a failure a wait completes with the same error, at once.
     void open(const device& of, std::error_code& ec) {
-        base::open(of, detail::any_interrupt_source{}, ec);
+        base::open({ivshmem::detail::device_reference{of}}, ec);
     }
 
     /// Waits until a vector is rung, and takes the rings of that vector since the last wait. Where

@@ -4,7 +4,7 @@
 
 #include <ivshmem/asio/detail/wait_operation.hpp>
 #include <ivshmem/asio/detail/wait_state.hpp>
-#include <ivshmem/device.hpp>
+#include <ivshmem/error.hpp>
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/compose.hpp>
@@ -22,10 +22,11 @@
 
 namespace ivshmem::asio {
 
-/// What interrupt, any_interrupt and event_stream have in common.
+/// What interrupt, any_interrupt, event_stream and device_monitor have in common: they wait until
+/// the descriptor of a Source polls readable, and take from it.
 ///
-/// Of the device they hold a reference that follows when the device moves; the device must stay
-/// open for as long as waits are under way. A moved-from object may be assigned to or destroyed.
+/// Of a device they hold a reference that follows when the device moves; the device must stay open
+/// for as long as waits are under way. A moved-from object may be assigned to or destroyed.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
@@ -58,14 +59,14 @@ class basic_wait_object {
         state_->descriptor.cancel(ignored);
     }
 
-    /// As cancel(), and lets the device go. Later waits complete with errc::closed.
+    /// As cancel(), and lets what it waits for go. Later waits complete with errc::closed.
     void close() noexcept {
         if (!state_)
             return;
         ++state_->epoch;
         boost::system::error_code ignored; // the descriptor is gone in any case
         state_->descriptor.close(ignored);
-        state_->device = {};
+        state_->source = {};
         state_->not_open = std::error_code{errc::closed};
     }
 
@@ -74,15 +75,13 @@ class basic_wait_object {
         : state_{std::make_shared<wait_state>(executor)} {}
 
     /// Keeps why it failed: a wait on an object that could not be opened says so.
-    void open(const device& of, Source source, std::error_code& ec) {
+    void open(Source source, std::error_code& ec) {
         close();
-        ivshmem::detail::device_reference reference{of};
-        const int fd = source.fd(reference, ec);
+        const int fd = source.fd(ec);
         if (!ec)
             assign_duplicate(fd, ec);
         state_->not_open = ec ? ec : std::error_code{errc::closed};
-        state_->device = std::move(reference);
-        state_->source = source;
+        state_->source = std::move(source);
     }
 
     template <typename Token>

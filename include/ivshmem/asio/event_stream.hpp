@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ivshmem/asio/basic_wait_object.hpp>
+#include <ivshmem/detail/device_reference.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -14,14 +15,10 @@ namespace detail {
 
 struct event_source {
     using value_type = event;
+    ivshmem::detail::device_reference device{};
 
-    int fd(const ivshmem::detail::device_reference& device, std::error_code& ec) const {
-        return device.event_fd(ec);
-    }
-    std::optional<value_type> take(const ivshmem::detail::device_reference& device,
-                                   std::error_code& ec) const {
-        return device.next_event(ec);
-    }
+    int fd(std::error_code& ec) const { return device.event_fd(ec); }
+    std::optional<value_type> take(std::error_code& ec) const { return device.next_event(ec); }
 };
 
 } // namespace detail
@@ -63,7 +60,9 @@ class basic_event_stream : public basic_wait_object<detail::event_source, Execut
             throw error{ec, "waiting for events: " + ec.message()};
     }
     /// After a failure a read completes with the same error, at once.
-    void open(const device& of, std::error_code& ec) { base::open(of, detail::event_source{}, ec); }
+    void open(const device& of, std::error_code& ec) {
+        base::open({ivshmem::detail::device_reference{of}}, ec);
+    }
 
     /// Reads the next event.
     ///

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ivshmem/asio/basic_wait_object.hpp>
+#include <ivshmem/detail/device_reference.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -15,13 +16,11 @@ namespace detail {
 
 struct interrupt_source {
     using value_type = std::uint64_t;
+    ivshmem::detail::device_reference device{};
     std::uint32_t vector = 0;
 
-    int fd(const ivshmem::detail::device_reference& device, std::error_code& ec) const {
-        return device.interrupt_fd(vector, ec);
-    }
-    std::optional<value_type> take(const ivshmem::detail::device_reference& device,
-                                   std::error_code& ec) const {
+    int fd(std::error_code& ec) const { return device.interrupt_fd(vector, ec); }
+    std::optional<value_type> take(std::error_code& ec) const {
         const value_type count = device.take(vector, ec);
         return count != 0 ? std::optional{count} : std::nullopt;
     }
@@ -74,7 +73,7 @@ class basic_interrupt : public basic_wait_object<detail::interrupt_source, Execu
     }
     /// After a failure a wait completes with the same error, at once.
     void open(const device& of, std::uint32_t vector, std::error_code& ec) {
-        base::open(of, detail::interrupt_source{vector}, ec);
+        base::open({ivshmem::detail::device_reference{of}, vector}, ec);
     }
 
     /// Waits until the vector is rung, and takes the rings since the last wait.

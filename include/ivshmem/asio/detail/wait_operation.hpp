@@ -47,11 +47,11 @@ class wait_operation {
         if (state_->epoch != epoch_) // closed or cancelled since the wake-up
             return self.complete(boost::asio::error::operation_aborted, value_type{});
         std::error_code ec;
-        auto taken = state_->source.take(state_->device, ec);
+        auto taken = state_->source.take(ec);
         if (ec)
             return self.complete(ec, value_type{});
         if (taken)
-            return self.complete({}, *taken);
+            return self.complete({}, std::move(*taken));
         if (self.cancelled() != boost::asio::cancellation_type::none)
             return self.complete(boost::asio::error::operation_aborted, value_type{});
         wait(self);

@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <ivshmem/detail/device_reference.hpp>
 #include <ivshmem/error.hpp>
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
@@ -18,9 +17,8 @@ template <typename Source, typename Executor>
 struct wait_state {
     explicit wait_state(const Executor& executor) : descriptor{executor} {}
 
-    /// A duplicate of the device's descriptor: an event loop knows each number once.
+    /// A duplicate of the source's descriptor: an event loop knows each number once.
     boost::asio::posix::basic_stream_descriptor<Executor> descriptor;
-    ivshmem::detail::device_reference device;
     Source source;
     /// What a wait completes with while the descriptor is not open.
     boost::system::error_code not_open{std::error_code{errc::closed}};
