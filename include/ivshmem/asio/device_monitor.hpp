@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/basic_wait_object.hpp>
+#include <ivshmem/device_monitor.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace ivshmem::asio {
+
+namespace detail {
+
+struct device_monitor_source {
+    using value_type = device_change;
+    ivshmem::device_monitor monitor{};
+
+    int fd(std::error_code& ec) const {
+        ec = monitor.is_open() ? std::error_code{} : make_error_code(errc::closed);
+        return monitor.fd();
+    }
+    std::optional<value_type> take(std::error_code& ec) { return monitor.next(ec); }
+};
+
+} // namespace detail
+
+/// Tells which devices there are, and what becomes of them: ivshmem::device_monitor on an event
+/// loop, made of one that is open:
+///
+///     ivshmem::asio::device_monitor monitor{io, ivshmem::device_monitor::open()};
+///
+/// The devices that are there already are the first to be reported.
+///
+/// @par Thread Safety
+/// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe; so on an event loop with several
+/// threads no two operations may be under way, unless on a strand.
+template <typename Executor = boost::asio::any_io_executor>
+class basic_device_monitor : public basic_wait_object<detail::device_monitor_source, Executor> {
+    using base = basic_wait_object<detail::device_monitor_source, Executor>;
+
+  public:
+    /// The same object for another executor, such as one with a default completion token:
+    /// use_awaitable_t<>::as_default_on_t<device_monitor>. It is to be constructed so; an object
+    /// that exists cannot be converted.
+    template <typename Other>
+    struct rebind_executor {
+        using other = basic_device_monitor<Other>;
+    };
+
+    /// Not open: a read completes with errc::closed.
+    explicit basic_device_monitor(const Executor& executor) : base{executor} {}
+    explicit basic_device_monitor(detail::execution_context auto& context)
+        : base{context.get_executor()} {}
+
+    /// Reads of a monitor, which it takes over.
+    /// @throws error errc::closed, descriptor_limit, or a system error.
+    basic_device_monitor(const Executor& executor, ivshmem::device_monitor of) : base{executor} {
+        open(std::move(of));
+    }
+    basic_device_monitor(detail::execution_context auto& context, ivshmem::device_monitor of)
+        : basic_device_monitor{Executor{context.get_executor()}, std::move(of)} {}
+
+    /// Reads of another monitor from now on; reads under way are aborted.
+    /// @throws error errc::closed, descriptor_limit, or a system error.
+    void open(ivshmem::device_monitor of) {
+        std::error_code ec;
+        open(std::move(of), ec);
+        if (ec)
+            throw error{ec, "device monitor: " + ec.message()};
+    }
+    /// After a failure a read completes with the same error, at once.
+    void open(ivshmem::device_monitor of, std::error_code& ec) { base::open({std::move(of)}, ec); }
+
+    /// Reads the next change.
+    ///
+    /// Regardless of whether the operation completes immediately or not, the completion handler
+    /// will not be invoked from within this function.
+    ///
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code, ivshmem::device_change) @endcode
+    ///
+    /// @par Errors
+    /// boost::asio::error::operation_aborted after cancel(), close() or destruction; what open()
+    /// failed with; what device_monitor::next() fails with, after which one may read again.
+    ///
+    /// @par Per-Operation Cancellation
+    /// terminal, partial and total: no change is lost.
+    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    auto async_next(Token&& token = Token{}) {
+        return this->async_take(std::forward<Token>(token));
+    }
+};
+
+using device_monitor = basic_device_monitor<>;
+
+} // namespace ivshmem::asio
