@@ -32,29 +32,21 @@ bool is_same(const device_info& before, device_info now) {
 
 } // namespace
 
-void device_changes::removed(const pci_address& address, std::uint64_t event) {
-    const auto place = reported_.find(address);
-    if (place == reported_.end() || event <= place->second.since)
-        return;
-    pending_.push_back({kind::removed, std::move(place->second.device)});
-    reported_.erase(place);
-}
-
-void device_changes::look(std::vector<device_info> found, std::uint64_t event, bool insist) {
+void device_changes::look(std::vector<device_sighting> found, bool insist) {
     unsettled_ = false;
-    report_absent(found);
-    for (auto& device : found) {
-        if (insist || is_settled(device))
-            report(std::move(device), event);
+    report_removed(found);
+    for (auto& seen : found) {
+        if (insist || is_settled(seen.device))
+            report(std::move(seen));
         else
             unsettled_ = true;
     }
 }
 
-void device_changes::report_absent(const std::vector<device_info>& found) {
+void device_changes::report_removed(const std::vector<device_sighting>& found) {
     for (auto place = reported_.begin(); place != reported_.end();) {
-        const auto is_it = [&](const device_info& device) {
-            return device.address == place->first;
+        const auto is_it = [&](const device_sighting& seen) {
+            return seen.device.address == place->first && seen.identity == place->second.identity;
         };
         if (std::none_of(found.begin(), found.end(), is_it)) {
             pending_.push_back({kind::removed, std::move(place->second.device)});
@@ -65,16 +57,17 @@ void device_changes::report_absent(const std::vector<device_info>& found) {
     }
 }
 
-void device_changes::report(device_info device, std::uint64_t event) {
-    const auto place = reported_.find(device.address);
+void device_changes::report(device_sighting seen) {
+    const auto place = reported_.find(seen.device.address);
     if (place == reported_.end()) {
-        pending_.push_back({kind::added, device});
-        reported_.emplace(device.address, reported{std::move(device), event});
+        pending_.push_back({kind::added, seen.device});
+        reported_.emplace(seen.device.address, std::move(seen));
         return;
     }
-    if (!is_same(place->second.device, device))
-        pending_.push_back({kind::changed, device});
-    place->second.device = std::move(device);
+    auto& before = place->second.device;
+    if (!is_same(before, seen.device))
+        pending_.push_back({kind::changed, seen.device});
+    before = std::move(seen.device);
 }
 
 std::optional<device_change> device_changes::next() {

@@ -11,8 +11,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace ivshmem {
@@ -21,17 +24,24 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-/// How many events are read before the devices are looked at: more wait for the next call.
-constexpr int most_events = 4096;
 /// A device that is coming or going is looked at again after this, then after twice that, ...
 constexpr std::chrono::milliseconds first_pause{20};
 /// ... until it is taken as it is: after 20 + 40 + ... + 1280 ms.
 constexpr unsigned most_pauses = 7;
 
+/// Where the kernel has a device; another one each time that it adds one.
+std::optional<std::uint64_t> identity(const device_info& device) {
+    struct stat status {};
+    const auto folder = "/sys/bus/pci/devices/" + to_string(device.address);
+    if (::stat(folder.c_str(), &status) != 0)
+        return std::nullopt;
+    return status.st_ino;
+}
+
 } // namespace
 
-/// Events tell when to look, and which devices went away in between; looking tells all the rest. So
-/// it does no harm when events get lost.
+/// Events only tell when to look; looking tells all the rest. So it does no harm when events get
+/// lost, come twice, or come late.
 class device_monitor::impl {
   public:
     static std::unique_ptr<impl> open(failure& f);
@@ -40,7 +50,6 @@ class device_monitor::impl {
     std::optional<device_change> next(failure& f);
 
   private:
-    void read_events(failure& f);
     void look(failure& f);
     void set_alarm();
 
@@ -80,7 +89,7 @@ std::optional<device_change> device_monitor::impl::next(failure& f) {
             must_look_ = true;
             ++pauses_;
         }
-        read_events(f);
+        must_look_ = events_.take(f) || must_look_;
         if (must_look_ && !f)
             look(f);
     }
@@ -89,24 +98,15 @@ std::optional<device_change> device_monitor::impl::next(failure& f) {
     return change;
 }
 
-void device_monitor::impl::read_events(failure& f) {
-    for (int i = 0; i < most_events; ++i) {
-        uevents::uevent event;
-        const auto outcome = events_.next(event, f);
-        if (outcome == uevents::outcome::none)
-            return;
-        must_look_ = true;
-        if (outcome == uevents::outcome::got && event.removed)
-            changes_.removed(*event.removed, event.number);
-    }
-}
-
 void device_monitor::impl::look(failure& f) {
-    const auto event = uevents::last_number();
     auto found = find_devices("/", f);
     if (f)
         return;
-    changes_.look(std::move(found.devices), event, pauses_ >= most_pauses);
+    std::vector<device_sighting> seen;
+    for (auto& device : found.devices)
+        if (const auto it = identity(device))
+            seen.push_back({std::move(device), *it});
+    changes_.look(std::move(seen), pauses_ >= most_pauses);
     must_look_ = false;
     if (!changes_.unsettled())
         pauses_ = 0;

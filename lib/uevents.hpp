@@ -4,39 +4,24 @@
 
 #include "failure.hpp"
 
-#include <ivshmem/pci_address.hpp>
-
-#include <cstdint>
 #include <memory>
-#include <optional>
 
 struct udev;
 struct udev_monitor;
 
 namespace ivshmem {
 
-/// What the kernel tells of devices, as udevd passes it on when its rules are done; where no udevd
-/// runs, from the kernel itself. PCI devices, and what VFIO and UIO make of them.
+/// Tells that something has happened to PCI devices, or to what VFIO and UIO make of them: the
+/// kernel's events, as udevd passes them on when its rules are done; where no udevd runs, as the
+/// kernel sends them.
 class uevents {
   public:
-    struct uevent {
-        std::uint64_t number = 0;
-        std::optional<pci_address> removed{}; ///< a PCI device that went away
-    };
-    enum class outcome {
-        got,  ///< an event
-        none, ///< there is none now
-        lost, ///< there were too many: some are missing
-    };
-
     static uevents open(failure& f);
 
     [[nodiscard]] int fd() const noexcept;
-    /// Never blocks; f is set only where the outcome is none.
-    outcome next(uevent& event, failure& f);
-
-    /// The number of the last event that the kernel has sent; 0 where it does not tell.
-    [[nodiscard]] static std::uint64_t last_number();
+    /// Takes the events that wait. Never blocks.
+    /// @return Whether there were any, be they lost because there were too many.
+    bool take(failure& f);
 
   private:
     struct closer {
