@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import contextlib
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -28,8 +29,9 @@ def start(
     terminal: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a command, with its output in a log; with `terminal`, on the caller's own terminal instead."""
-    # setpriv becomes the command: the process id stays.
-    guarded = ["setpriv", "--pdeathsig", "KILL", "--", *command]
+    # Each becomes the next: the process id stays. The shell is for a death before the signal was asked for.
+    orphaned = f'[ $PPID -eq {os.getpid()} ] || exit; exec "$@"'
+    guarded = ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", orphaned, "sh", *command]
 
     def popen() -> subprocess.Popen[bytes]:
         if terminal:
