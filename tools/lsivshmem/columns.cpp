@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "columns.hpp"
 
+#include "device_text.hpp"
 #include "pci_access.hpp"
-#include "text.hpp"
 
 #include <fmt/format.h>
 
@@ -65,7 +65,8 @@ std::string part_of(const row& r) {
     if (!r.bar)
         return std::string{to_string(info.type)};
     const auto& bar = info.bars.at(*r.bar);
-    return fmt::format("{}, {}{}", bar_purpose(info, *r.bar), bar.is_64bit() ? "64-bit" : "32-bit",
+    return fmt::format("{}, {}{}", tools::bar_purpose(info, *r.bar),
+                       bar.is_64bit() ? "64-bit" : "32-bit",
                        bar.prefetchable() ? ", prefetchable" : "");
 }
 
@@ -82,7 +83,7 @@ std::string of_verdict(const row& r, const style& /*unused*/) {
 std::string size_of(const row& r, const style& s) {
     const auto& bars = r.device.info.bars;
     const auto size = r.vectors ? 0 : bars.at(r.bar.value_or(2)).size;
-    return size == 0 ? std::string{} : size_text(size, s.bytes);
+    return size == 0 ? std::string{} : tools::size_text(size, s.bytes);
 }
 
 std::string start_of(const row& r, const style& /*unused*/) {
@@ -171,13 +172,13 @@ const column columns[] = {
      }>},
     {"MEMBERS", "the other functions of the IOMMU group, with their drivers", list,
      of_device<[](info_t i) {
-         return lines(i.group_members, member_text);
+         return lines(i.group_members, tools::member_text);
      }>},
     {"NODE", "node through which the driver offers the device", text, of_device<[](info_t i) {
          return node_of(i);
      }>},
     {"NODES", "all nodes, with what this process may do", list, of_device<[](info_t i) {
-         return lines(nodes_of(i), [](auto* node) { return node_text(*node); });
+         return lines(tools::nodes_of(i), [](auto* node) { return tools::node_text(*node); });
      }>},
     {"NUMA", "NUMA node", integer, of_device<[](info_t i) {
          return digits(i.numa_node);
@@ -192,7 +193,7 @@ const column columns[] = {
          return bars_of(i);
      }>},
     {"USE", "what this process can do with the device now", text, of_verdict<[](verdict_t v) {
-         return use_text(v);
+         return tools::use_text(v);
      }>},
     {"MAP", "whether the memory can be mapped", text, of_verdict<[](verdict_t v) {
          return yes_no(v.can_map);

@@ -3,8 +3,8 @@
 #include "details.hpp"
 
 #include "config_space.hpp"
+#include "device_text.hpp"
 #include "pci_access.hpp"
-#include "text.hpp"
 
 #include <fmt/format.h>
 
@@ -21,20 +21,6 @@ void line(fmt::format_string<Args...> format, Args&&... args) {
     fmt::print("\t{}\n", fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// "0000:00:04.0 ivshmem-doorbell v1, 4 vectors, 4M"
-std::string headline(const device_info& info) {
-    auto text = fmt::format("{} ivshmem {} {}", to_string(info.address), to_string(info.protocol),
-                            info.type == ivshmem::device_type::unknown ? "of unknown type"
-                                                                       : to_string(info.type));
-    if (info.vectors)
-        text += fmt::format(", {} vector{}", *info.vectors, *info.vectors == 1 ? "" : "s");
-    if (info.memory_size() != 0)
-        text += ", " + size_text(info.memory_size(), false);
-    if (info.acrn_region)
-        text += fmt::format(", ACRN region {}", *info.acrn_region);
-    return text;
-}
-
 std::string group_line(const device_info& info) {
     if (!info.iommu_group)
         return "none";
@@ -45,16 +31,16 @@ std::string group_line(const device_info& info) {
 void print_group(const device_info& info) {
     line("IOMMU group: {}", group_line(info));
     for (const auto& member : info.group_members)
-        line("\t{}", member_text(member));
+        line("\t{}", tools::member_text(member));
 }
 
 void print_nodes(const device_info& info) {
-    for (const auto* node : nodes_of(info))
-        line("Node: {}", node_text(*node));
+    for (const auto* node : tools::nodes_of(info))
+        line("Node: {}", tools::node_text(*node));
 }
 
 void print_verdict(const ivshmem::diagnosis& verdict) {
-    line("Use: {}", use_text(verdict));
+    line("Use: {}", tools::use_text(verdict));
     if (!verdict.problem.empty())
         line("Problem: {}", verdict.problem);
     if (!verdict.remedy.empty())
@@ -76,23 +62,23 @@ void print_memory(const device_info& info, bool plain) {
         const auto& bar = info.bars.at(i);
         if (!bar.present())
             continue;
-        line("BAR{}: {} at {:#x}, {}{}, {}, {}prefetchable", i, bar_purpose(info, i), bar.start,
-             size_text(bar.size, plain), plain ? " bytes" : "",
+        line("BAR{}: {} at {:#x}, {}{}, {}, {}prefetchable", i, tools::bar_purpose(info, i),
+             bar.start, tools::size_text(bar.size, plain), plain ? " bytes" : "",
              bar.is_memory() ? bar.is_64bit() ? "64-bit" : "32-bit" : "no memory",
              bar.prefetchable() ? "" : "not ");
     }
     if (!info.v2)
         return;
     line("Sections: state table {}, read/write {}, output {} a peer",
-         size_text(info.v2->state_table, plain), size_text(info.v2->read_write, plain),
-         size_text(info.v2->output, plain));
+         tools::size_text(info.v2->state_table, plain),
+         tools::size_text(info.v2->read_write, plain), tools::size_text(info.v2->output, plain));
     if (info.v2->base)
         line("Base address: {:#x}", *info.v2->base);
 }
 
 void print_block(const options& o, const listed_device& device, pci_library* pci) {
     const auto& info = device.info;
-    fmt::print("{}\n", headline(info));
+    fmt::print("{}\n", tools::headline(info));
     print_ids(info, pci);
     if (o.verbosity >= 2) {
         print_memory(info, o.bytes);
@@ -131,7 +117,7 @@ void print_details(const options& o, std::span<const listed_device> devices) {
 
 void print_kernel(std::span<const listed_device> devices) {
     for (const auto& device : devices) {
-        fmt::print("{}\n", headline(device.info));
+        fmt::print("{}\n", tools::headline(device.info));
         line("Kernel driver in use: {}", device.info.driver.empty() ? "none" : device.info.driver);
         print_group(device.info);
         print_nodes(device.info);

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "json.hpp"
 
+#include "device_text.hpp"
 #include "pci_access.hpp"
-#include "text.hpp"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -39,7 +39,7 @@ json::value node(const ivshmem::device_node& n) {
 
 json::array nodes(const device_info& info) {
     json::array result;
-    for (const auto* n : nodes_of(info))
+    for (const auto* n : tools::nodes_of(info))
         result.push_back(node(*n));
     return result;
 }
@@ -50,7 +50,7 @@ json::array bars(const device_info& info) {
         const auto& bar = info.bars.at(i);
         if (bar.present())
             result.push_back({{"index", i},
-                              {"purpose", bar_purpose(info, i)},
+                              {"purpose", tools::bar_purpose(info, i)},
                               {"start", bar.start},
                               {"size", bar.size},
                               {"64bit", bar.is_64bit()},

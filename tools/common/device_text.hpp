@@ -10,10 +10,12 @@
 #include <string>
 #include <vector>
 
-namespace lsivshmem {
+namespace tools {
 
 /// "4M", or "4194304".
 [[nodiscard]] std::string size_text(std::uint64_t bytes, bool plain);
+/// "0000:00:04.0 ivshmem v1 doorbell, 4 vectors, 4M"
+[[nodiscard]] std::string headline(const ivshmem::device_info& info);
 /// "/dev/vfio/7 rw": what this process may do; "-" for each of what it may not.
 [[nodiscard]] std::string node_text(const ivshmem::device_node& node);
 /// The nodes that sysfs shows for the device.
@@ -25,4 +27,4 @@ namespace lsivshmem {
 /// "map ring interrupt", "none"
 [[nodiscard]] std::string use_text(const ivshmem::diagnosis& verdict);
 
-} // namespace lsivshmem
+} // namespace tools

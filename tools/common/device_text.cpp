@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "text.hpp"
+#include "device_text.hpp"
 
-namespace lsivshmem {
+#include <fmt/format.h>
+
+namespace tools {
 
 std::string size_text(std::uint64_t bytes, bool plain) {
     // A BAR is a power of two, so the largest unit that fits divides it.
@@ -13,6 +15,19 @@ std::string size_text(std::uint64_t bytes, bool plain) {
     for (; bytes >= 1024 && bytes % 1024 == 0; bytes /= 1024)
         ++unit;
     return std::to_string(bytes) + units[unit]; // NOLINT(*-constant-array-index): 2^64 is 16E
+}
+
+std::string headline(const ivshmem::device_info& info) {
+    auto text = fmt::format("{} ivshmem {} {}", to_string(info.address), to_string(info.protocol),
+                            info.type == ivshmem::device_type::unknown ? "of unknown type"
+                                                                       : to_string(info.type));
+    if (info.vectors)
+        text += fmt::format(", {} vector{}", *info.vectors, *info.vectors == 1 ? "" : "s");
+    if (info.memory_size() != 0)
+        text += ", " + size_text(info.memory_size(), false);
+    if (info.acrn_region)
+        text += fmt::format(", ACRN region {}", *info.acrn_region);
+    return text;
 }
 
 std::string node_text(const ivshmem::device_node& node) {
@@ -64,4 +79,4 @@ std::string use_text(const ivshmem::diagnosis& verdict) {
     return text.empty() ? "none" : text;
 }
 
-} // namespace lsivshmem
+} // namespace tools
