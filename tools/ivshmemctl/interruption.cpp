@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "interruption.hpp"
+
+namespace ivshmemctl {
+
+interruption::interruption() noexcept {
+    ::sigemptyset(&watched_);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        struct sigaction now {};
+        if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler != SIG_IGN)
+            ::sigaddset(&watched_, number);
+    }
+    ::sigaddset(&watched_, SIGCHLD);
+    ::sigprocmask(SIG_BLOCK, &watched_, &before_);
+}
+
+interruption::~interruption() {
+    forget();
+}
+
+void interruption::pause(std::chrono::milliseconds time) noexcept {
+    const timespec limit{static_cast<std::time_t>(time.count() / 1000),
+                         static_cast<long>(time.count() % 1000) * 1'000'000};
+    const int number = ::sigtimedwait(&watched_, nullptr, &limit);
+    if (number > 0 && number != SIGCHLD)
+        signal_ = number;
+}
+
+int interruption::arrived() noexcept {
+    using namespace std::chrono_literals;
+    if (signal_ == 0)
+        pause(0ms);
+    return signal_;
+}
+
+void interruption::obey() noexcept {
+    forget();
+    ::raise(signal_);
+}
+
+void interruption::forget() const noexcept {
+    ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+}
+
+} // namespace ivshmemctl

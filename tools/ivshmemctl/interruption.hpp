@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <chrono>
+
+#include <signal.h> // NOLINT(modernize-deprecated-headers): sigset_t is POSIX's
+
+namespace ivshmemctl {
+
+/// Holds back the signals that end a program (Ctrl-C, SIGTERM, SIGHUP) while this object lives, so
+/// that what was begun can be undone. Those that were ignored before stay so.
+class interruption {
+  public:
+    interruption() noexcept;
+    ~interruption();
+    interruption(const interruption&) = delete;
+    interruption& operator=(const interruption&) = delete;
+
+    /// Sleeps; a signal or the end of a child ends it early.
+    void pause(std::chrono::milliseconds time) noexcept;
+    /// The number of the signal that came, 0 for none.
+    [[nodiscard]] int arrived() noexcept;
+    /// Lets the signal that came do what it would have done.
+    void obey() noexcept;
+    /// For a child: the signals as they were before.
+    void forget() const noexcept;
+
+  private:
+    sigset_t watched_{};
+    sigset_t before_{};
+    int signal_ = 0;
+};
+
+} // namespace ivshmemctl
