@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// TLS by Asio and OpenSSL, as they are, over streams.
+// TLS by Asio and OpenSSL, as they are, over streams. What speaks HTTP through it is tested between
+// two guests.
 
 #include "stream_certificate.hpp"
 #include "stream_fixture.hpp"
-
-#include <ivshmem/asio/beast.hpp>
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/buffers_to_string.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 
 using namespace test;
-namespace beast = boost::beast;
-namespace http = beast::http;
 namespace ssl = net::ssl;
-namespace websocket = beast::websocket;
 using ivshmem::asio::stream;
 using tls_stream = ssl::stream<stream>;
 
@@ -125,65 +116,5 @@ TEST_CASE("TLS: a certificate for another name is refused") {
             const auto [ec] = co_await s.async_handshake(ssl::stream_base::client, result);
             CHECK(ec.category() == net::error::get_ssl_category());
             co_await s.next_layer().channel().async_drain(result);
-        });
-}
-
-TEST_CASE("HTTP over TLS") {
-    tls_peers peers;
-    const std::string body = pattern(1U << 20);
-    peers.run(
-        [&]() -> net::awaitable<void> {
-            tls_stream s{peers.right.stream(), peers.server};
-            co_await s.async_handshake(ssl::stream_base::server, net::use_awaitable);
-            beast::flat_buffer buffer;
-            http::request<http::string_body> request;
-            co_await http::async_read(s, buffer, request, net::use_awaitable);
-            http::response<http::string_body> response{http::status::ok, 11};
-            response.body() = request.body();
-            response.prepare_payload();
-            co_await http::async_write(s, response, net::use_awaitable);
-            co_await s.async_shutdown(result);
-        },
-        [&]() -> net::awaitable<void> {
-            tls_stream s{peers.left.stream(), peers.client};
-            co_await s.async_handshake(ssl::stream_base::client, net::use_awaitable);
-            http::request<http::string_body> request{http::verb::put, "/", 11, body};
-            request.prepare_payload();
-            co_await http::async_write(s, request, net::use_awaitable);
-            beast::flat_buffer buffer;
-            http::response_parser<http::string_body> parser;
-            parser.body_limit(8U << 20);
-            co_await http::async_read(s, buffer, parser, net::use_awaitable);
-            CHECK((parser.get().body() == body));
-            co_await s.async_shutdown(result);
-        });
-}
-
-TEST_CASE("WebSocket over TLS") {
-    tls_peers peers;
-    const std::string sent = pattern(100'000);
-    peers.run(
-        [&]() -> net::awaitable<void> {
-            websocket::stream<tls_stream> ws{peers.right.stream(), peers.server};
-            co_await ws.next_layer().async_handshake(ssl::stream_base::server, net::use_awaitable);
-            ws.binary(true);
-            co_await ws.async_accept(net::use_awaitable);
-            beast::flat_buffer message;
-            co_await ws.async_read(message, net::use_awaitable);
-            co_await ws.async_write(message.data(), net::use_awaitable);
-            const auto [ec, none] = co_await ws.async_read(message, result);
-            CHECK(ec == websocket::error::closed);
-        },
-        [&]() -> net::awaitable<void> {
-            websocket::stream<tls_stream> ws{peers.left.stream(), peers.client};
-            co_await ws.next_layer().async_handshake(ssl::stream_base::client, net::use_awaitable);
-            ws.binary(true);
-            co_await ws.async_handshake("vm-a", "/", net::use_awaitable);
-            co_await ws.async_write(net::buffer(sent), net::use_awaitable);
-            beast::flat_buffer message;
-            co_await ws.async_read(message, net::use_awaitable);
-            CHECK((beast::buffers_to_string(message.data()) == sent));
-            const auto [ec] = co_await ws.async_close(websocket::close_code::normal, result);
-            CHECK((!ec || ec == net::error::eof));
         });
 }
