@@ -6,6 +6,8 @@
 
 #include "asio_fixture.hpp"
 
+#include <ivshmem/discovery.hpp>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>

@@ -5,6 +5,7 @@
 #include "../catch.hpp"
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -141,21 +142,16 @@ TEST_CASE("what its use switches is no change, but is not forgotten") {
 TEST_CASE("a device is added when the kernel has done with it, or takes too long") {
     device_changes changes;
     auto coming = whole();
-    SECTION("the files of its BARs are not there yet") {
-        coming.resource0.reset();
-        coming.resource2.reset();
-    }
-    SECTION("one is not") {
-        coming.resource2.reset();
-    }
-    SECTION("its BARs have no address yet") {
+    const auto* const lack = GENERATE("files", "a file", "addresses", "BARs");
+    CAPTURE(lack);
+    if (lack == std::string_view{"addresses"})
         coming.bars[2] = {0, 65536, 0x14220c | unset};
-    }
-    SECTION("it has no BARs") {
-        coming.bars = {};
-        coming.resource0.reset();
+    else
         coming.resource2.reset();
-    }
+    if (lack == std::string_view{"files"} || lack == std::string_view{"BARs"})
+        coming.resource0.reset();
+    if (lack == std::string_view{"BARs"})
+        coming.bars = {};
     look(changes, {coming, whole("0000:02:00.0")});
     CHECK(changes.unsettled());
     CHECK(told(changes) == "added 0000:02:00.0");
