@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "interruption.hpp"
+#include "held_signals.hpp"
 
 namespace ivshmemctl {
 
-interruption::interruption() noexcept {
+held_signals::held_signals() noexcept {
     ::sigemptyset(&watched_);
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
         struct sigaction now {};
@@ -15,11 +15,11 @@ interruption::interruption() noexcept {
     ::sigprocmask(SIG_BLOCK, &watched_, &before_);
 }
 
-interruption::~interruption() {
+held_signals::~held_signals() {
     forget();
 }
 
-void interruption::pause(std::chrono::milliseconds time) noexcept {
+void held_signals::pause(std::chrono::milliseconds time) noexcept {
     const timespec limit{static_cast<std::time_t>(time.count() / 1000),
                          static_cast<long>(time.count() % 1000) * 1'000'000};
     const int number = ::sigtimedwait(&watched_, nullptr, &limit);
@@ -27,19 +27,19 @@ void interruption::pause(std::chrono::milliseconds time) noexcept {
         signal_ = number;
 }
 
-int interruption::arrived() noexcept {
+int held_signals::arrived() noexcept {
     using namespace std::chrono_literals;
     if (signal_ == 0)
         pause(0ms);
     return signal_;
 }
 
-void interruption::obey() noexcept {
+void held_signals::obey() noexcept {
     forget();
     ::raise(signal_);
 }
 
-void interruption::forget() const noexcept {
+void held_signals::forget() const noexcept {
     ::sigprocmask(SIG_SETMASK, &before_, nullptr);
 }
 

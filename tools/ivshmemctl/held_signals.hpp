@@ -10,12 +10,12 @@ namespace ivshmemctl {
 
 /// Holds back the signals that end a program (Ctrl-C, SIGTERM, SIGHUP) while this object lives, so
 /// that what was begun can be undone. Those that were ignored before stay so.
-class interruption {
+class held_signals {
   public:
-    interruption() noexcept;
-    ~interruption();
-    interruption(const interruption&) = delete;
-    interruption& operator=(const interruption&) = delete;
+    held_signals() noexcept;
+    ~held_signals();
+    held_signals(const held_signals&) = delete;
+    held_signals& operator=(const held_signals&) = delete;
 
     /// Sleeps; a signal or the end of a child ends it early.
     void pause(std::chrono::milliseconds time) noexcept;
