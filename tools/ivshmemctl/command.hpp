@@ -20,6 +20,8 @@ using command = std::function<int(const common_options&)>;
 /// Adds the subcommand to the command line; when it is the one that is given, sets `chosen`.
 /// @{
 void add_info(CLI::App& app, command& chosen);
+void add_ring(CLI::App& app, command& chosen);
+void add_wait(CLI::App& app, command& chosen);
 /// @}
 
 /// Writes a line to the standard error, the tool's name before it.

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "moment.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <ctime>
+
+namespace ivshmemctl {
+
+moment moment::now() {
+    return {std::chrono::system_clock::now().time_since_epoch(),
+            std::chrono::steady_clock::now().time_since_epoch()};
+}
+
+std::string in_seconds(std::chrono::nanoseconds time) {
+    return fmt::format("{}.{:09}", time.count() / 1'000'000'000, time.count() % 1'000'000'000);
+}
+
+std::string in_local_time(std::chrono::nanoseconds since_epoch) {
+    const auto seconds = static_cast<std::time_t>(since_epoch.count() / 1'000'000'000);
+    std::tm parts{};
+    ::localtime_r(&seconds, &parts);
+    std::array<char, 32> day{};
+    std::array<char, 8> zone{};
+    std::strftime(day.data(), day.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+    std::strftime(zone.data(), zone.size(), "%z", &parts);
+    return fmt::format("{}.{:09}{}", day.data(), since_epoch.count() % 1'000'000'000, zone.data());
+}
+
+} // namespace ivshmemctl

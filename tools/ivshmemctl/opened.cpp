@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "opened.hpp"
+
+namespace ivshmemctl {
+
+ivshmem::device open_device(const common_options& common) {
+    ivshmem::open_options how;
+    how.root = common.sysroot;
+    return ivshmem::device::open(common.device, how);
+}
+
+std::string name_of(const ivshmem::device& device) {
+    return device.info() != nullptr ? to_string(device.info()->address) : device.description();
+}
+
+std::string own_peer(const ivshmem::device& device) {
+    return device.capabilities().ring ? "peer " + std::to_string(device.id())
+                                      : std::string{"a peer without an id"};
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "command.hpp"
+#include "exit_status.hpp"
+#include "number.hpp"
+#include "opened.hpp"
+#include "result_line.hpp"
+#include "seconds.hpp"
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace ivshmemctl {
+namespace {
+
+struct ring_options {
+    std::string peer;
+    std::string vector;
+    std::optional<std::uint64_t> count{};
+    std::optional<std::chrono::nanoseconds> interval{};
+};
+
+std::uint32_t number_in(const std::string& text, const char* what) {
+    const auto number = parse_number(text);
+    if (!number || *number > 0xffffffffU)
+        throw std::invalid_argument{fmt::format("'{}' is no {}", text, what)};
+    return static_cast<std::uint32_t>(*number);
+}
+
+std::vector<std::uint32_t> chosen_peers(ivshmem::device& device, const std::string& text) {
+    if (text == "self")
+        return {device.id()};
+    if (text == "all") {
+        const auto all = device.peers(); // says where they cannot be known
+        return {all.begin(), all.end()};
+    }
+    const std::uint32_t peer = number_in(text, "peer: take an id, self or all");
+    if (peer > 0xffff || peer == device.id() || !device.capabilities().peer_events)
+        return {peer}; // beyond the range the library says so
+    const auto all = device.peers();
+    if (std::find(all.begin(), all.end(), peer) == all.end())
+        throw std::invalid_argument{fmt::format(
+            "{}: no peer {} is connected; 'ivshmemctl peers' shows who is", name_of(device), peer)};
+    return {peer};
+}
+
+std::vector<std::uint32_t> chosen_vectors(const ivshmem::device& device, const std::string& text) {
+    if (text != "all")
+        return {number_in(text, "vector: take its number, or all")};
+    std::vector<std::uint32_t> all(device.vectors());
+    for (std::uint32_t vector = 0; vector < all.size(); ++vector)
+        all[vector] = vector;
+    return all;
+}
+
+int ring(const common_options& common, const ring_options& asked) {
+    auto device = open_device(common);
+    const auto peers = chosen_peers(device, asked.peer);
+    const auto vectors = chosen_vectors(device, asked.vector);
+    const std::uint64_t times = asked.count.value_or(1);
+    for (std::uint64_t i = 0; i < times; ++i) {
+        if (i != 0 && asked.interval)
+            std::this_thread::sleep_for(*asked.interval);
+        for (const auto peer : peers)
+            for (const auto vector : vectors)
+                device.ring(peer, vector);
+    }
+    const std::uint64_t rings = times * peers.size() * vectors.size();
+    if (common.json)
+        put_line(boost::json::serialize(
+            boost::json::object{{"peers", boost::json::value_from(peers)},
+                                {"vectors", boost::json::value_from(vectors)},
+                                {"rings", rings}}));
+    if (common.verbosity > 0)
+        complain(fmt::format("{}: rang {} times; rings are best effort: who is absent, or has not "
+                             "enabled the vector, misses them, and nobody is told",
+                             name_of(device), rings));
+    else if (rings == 0 && times != 0 && !common.quiet)
+        complain(name_of(device) + ": there is nobody to ring");
+    return tools::exit_success;
+}
+
+} // namespace
+
+void add_ring(CLI::App& app, command& chosen) {
+    auto* sub = app.add_subcommand("ring", "ring a vector of a peer, by its doorbell");
+    const auto asked = std::make_shared<ring_options>();
+    sub->add_option("peer", asked->peer, "the peer's id; self; or all, where peers can be known")
+        ->type_name("PEER")
+        ->required();
+    sub->add_option("vector", asked->vector, "the vector; or all that this device has")
+        ->type_name("VECTOR")
+        ->required();
+    add_number(*sub, "-n,--count", asked->count, "how often to ring (1)");
+    add_seconds(*sub, "-i,--interval", asked->interval, "how long to wait between (not at all)");
+    sub->callback([&chosen, asked] {
+        chosen = [asked](const common_options& common) {
+            return ring(common, *asked);
+        };
+    });
+}
+
+} // namespace ivshmemctl
