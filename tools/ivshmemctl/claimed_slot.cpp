@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "claimed_slot.hpp"
+
+#include "exit_status.hpp"
+#include "memory_use.hpp"
+#include "number.hpp"
+#include "opened.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+#include <string_view>
+
+#include <unistd.h>
+
+namespace ivshmemctl {
+namespace {
+
+extern "C" void say_that_the_memory_is_gone(int) {
+    constexpr std::string_view text =
+        "ivshmemctl: the shared memory is gone: the device was removed, or its driver changed\n";
+    if (::write(STDERR_FILENO, text.data(), text.size()) < 0) {
+        // then nobody hears it
+    }
+    ::_exit(tools::exit_failure);
+}
+
+ivshmem::asio::slot claim(boost::asio::io_context& io, const ivshmem::device& device,
+                          std::uint32_t number, bool reformat) {
+    ivshmem::slot_options options;
+    options.number = number;
+    options.reformat = reformat;
+    return ivshmem::asio::slot{io, device, options};
+}
+
+} // namespace
+
+void add_slot_choice(CLI::App& app, slot_choice& choice) {
+    add_number(app, "--slot", choice.number, "the slot of channels to take (the first free one)");
+    app.add_flag("--reformat", choice.reformat,
+                 "use the memory though it holds other data, or channels of another geometry");
+}
+
+ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
+                               const slot_choice& choice) {
+    // Without VFIO the kernel takes the mapping away together with the device.
+    std::signal(SIGBUS, say_that_the_memory_is_gone);
+    const memory_use use = look_at_memory(device);
+    if (!use.channels && !choice.reformat && has_data(device.memory()))
+        throw std::runtime_error{name_of(device) +
+                                 ": the shared memory holds data that are not of channels, which "
+                                 "would be overwritten; if nobody needs them, say --reformat"};
+    if (choice.number)
+        return claim(io, device,
+                     static_cast<std::uint32_t>(std::min<std::uint64_t>(*choice.number, ~0U)),
+                     choice.reformat);
+    for (std::uint32_t number = 0;; ++number) {
+        if (std::any_of(use.held.begin(), use.held.end(),
+                        [&](const memory_use::held_slot& h) { return h.slot == number; }))
+            continue;
+        try {
+            return claim(io, device, number, choice.reformat);
+        } catch (const ivshmem::error& e) {
+            if (e.code() == ivshmem::errc::slot_out_of_range)
+                throw std::runtime_error{fmt::format(
+                    "{}: all {} slots of channels are held, or were by processes that got killed; "
+                    "--slot N takes one whose holder does not answer",
+                    name_of(device), number)};
+            if (e.code() != ivshmem::errc::slot_in_use)
+                throw;
+        }
+    }
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/asio/slot.hpp>
+#include <ivshmem/device.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include <cstdint>
+#include <optional>
+
+namespace CLI {
+class App;
+} // namespace CLI
+
+namespace ivshmemctl {
+
+/// Where in the memory a subcommand that talks to peers has its place.
+struct slot_choice {
+    std::optional<std::uint64_t> number{}; ///< --slot; empty: the first one that is free
+    bool reformat = false;                 ///< --reformat
+};
+
+void add_slot_choice(CLI::App& app, slot_choice& choice);
+
+/// Claims a slot. Memory that holds other data than channels is left alone, unless it is to be
+/// reformatted. From now on the program ends with a message where the memory goes away.
+ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
+                               const slot_choice& choice);
+
+} // namespace ivshmemctl

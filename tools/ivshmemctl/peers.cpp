@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "command.hpp"
+#include "exit_status.hpp"
+#include "memory_use.hpp"
+#include "opened.hpp"
+#include "result_line.hpp"
+
+#include <ivshmem/error.hpp>
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+namespace ivshmemctl {
+namespace {
+
+namespace json = boost::json;
+
+struct found_peer {
+    std::uint16_t id = 0;
+    std::optional<std::uint32_t> slot{}; ///< of channels, where it holds one
+};
+
+/// Who is connected, as the backend tells, and who holds a slot of channels, as the memory does.
+std::vector<found_peer> find_peers(ivshmem::device& device) {
+    std::vector<found_peer> found;
+    const memory_use use = look_at_memory(device);
+    for (const auto& [slot, peer] : use.held)
+        found.push_back({peer, slot});
+    std::error_code ec;
+    const auto connected = device.peers(ec);
+    for (const auto id : connected)
+        if (std::none_of(found.begin(), found.end(),
+                         [&](const found_peer& p) { return p.id == id; }))
+            found.push_back({id, std::nullopt});
+    if (ec && found.empty())
+        static_cast<void>(device.peers()); // says more than a code can
+    std::stable_sort(found.begin(), found.end(),
+                     [](const found_peer& a, const found_peer& b) { return a.id < b.id; });
+    return found;
+}
+
+void print_json(const ivshmem::device& device, const std::vector<found_peer>& peers) {
+    json::array list;
+    for (const auto& [id, slot] : peers)
+        list.push_back(
+            json::object{{"id", id}, {"slot", slot ? json::value(*slot) : json::value(nullptr)}});
+    put_line(json::serialize(json::object{{"id", device.id()}, {"peers", list}}));
+}
+
+int print_peers(const common_options& common) {
+    auto device = open_device(common);
+    const auto peers = find_peers(device);
+    if (common.json)
+        print_json(device, peers);
+    else
+        for (const auto& [id, slot] : peers)
+            put_line(slot ? fmt::format("peer {}, slot {}", id, *slot)
+                          : fmt::format("peer {}", id));
+    if (!common.quiet && !device.capabilities().peer_events)
+        complain(name_of(device) + ": only peers that hold a slot of channels can be known");
+    if (common.verbosity > 0)
+        complain(fmt::format("{}: this process is {}", name_of(device), own_peer(device)));
+    return tools::exit_success;
+}
+
+} // namespace
+
+void add_peers(CLI::App& app, command& chosen) {
+    auto* peers = app.add_subcommand("peers", "show who else is there, where it can be known");
+    peers->callback([&chosen] { chosen = print_peers; });
+}
+
+} // namespace ivshmemctl

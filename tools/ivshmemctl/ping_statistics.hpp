@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+namespace ivshmemctl {
+
+/// What ping says in the end. Takes the same memory however many round trips there are.
+class ping_statistics {
+  public:
+    using duration = std::chrono::nanoseconds;
+
+    void sent() noexcept { ++sent_; }
+    void received(duration round_trip) noexcept;
+
+    [[nodiscard]] std::uint64_t answers() const noexcept { return received_; }
+    /// The median, within two percent; 0 without an answer.
+    [[nodiscard]] duration median() const noexcept;
+
+    /// "3 sent, 2 received, 33.3% lost" and, where there was an answer, a line with the times.
+    [[nodiscard]] std::string text() const;
+    [[nodiscard]] std::string json() const;
+
+  private:
+    /// Of each power of two that a time can be between: so many equal parts.
+    static constexpr unsigned parts_shift = 5;
+
+    static std::size_t bucket_of(std::uint64_t nanoseconds) noexcept;
+    static double middle_of(std::size_t bucket) noexcept;
+    [[nodiscard]] double mean() const noexcept;
+    [[nodiscard]] double deviation() const noexcept;
+    [[nodiscard]] double lost_percent() const noexcept;
+
+    std::uint64_t sent_ = 0;
+    std::uint64_t received_ = 0;
+    std::uint64_t min_ = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t max_ = 0;
+    double sum_ = 0;
+    double squares_ = 0;
+    std::array<std::uint64_t, std::size_t{64} << parts_shift> buckets_{};
+};
+
+} // namespace ivshmemctl

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "pinger.hpp"
+
+#include "opened.hpp"
+
+#include <ivshmem/asio/connect.hpp>
+
+#include <boost/asio.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace ivshmemctl {
+
+namespace net = boost::asio;
+
+namespace {
+
+constexpr auto with_error = net::as_tuple(net::use_awaitable);
+constexpr std::chrono::milliseconds look_again{20};
+
+/// Whether there may be another channel after this.
+bool is_end_of_channel(const boost::system::error_code& ec) {
+    for (const auto end :
+         {ivshmem::errc::channel_closed, ivshmem::errc::channel_reset, ivshmem::errc::not_connected,
+          ivshmem::errc::channel_poisoned, ivshmem::errc::channel_rejected})
+        if (ec == end)
+            return true;
+    return false;
+}
+
+} // namespace
+
+pinger::pinger(ivshmem::device& device, ivshmem::asio::slot& slot, const options& how,
+               std::function<void(const outcome&)> report)
+    : device_{device}, slot_{slot}, options_{how}, report_{std::move(report)}, message_(how.size),
+      answer_(how.size), pause_{slot.get_executor()}, watch_{slot.get_executor()} {
+    for (std::size_t i = 0; i < message_.size(); ++i)
+        message_[i] = static_cast<std::byte>(i);
+}
+
+net::awaitable<void> pinger::run() {
+    net::co_spawn(slot_.get_executor(), watch(), net::detached);
+    auto next = clock::now();
+    while (!stopping_ && sequence_ != options_.count) {
+        ++sequence_;
+        statistics_.sent();
+        deadline_ = clock::now() + options_.patience;
+        expired_ = false;
+        probing_ = true;
+        const error_code ec = co_await probe();
+        probing_ = false;
+        if (ec)
+            conclude(ec);
+        if (stopping_ || options_.interval.count() == 0 || sequence_ == options_.count)
+            continue;
+        next = std::max(next + options_.interval, clock::now());
+        pause_.expires_at(next);
+        co_await pause_.async_wait(with_error);
+    }
+    stop();
+}
+
+void pinger::stop() {
+    stopping_ = true;
+    abandon();
+    watch_.cancel();
+}
+
+void pinger::abandon() {
+    expired_ = true;
+    pause_.cancel();
+    connecting_.emit(net::cancellation_type::terminal);
+    if (channel_.is_open())
+        channel_.cancel();
+}
+
+net::awaitable<void> pinger::watch() {
+    while (!stopping_) {
+        // What is sent from now on has at least as much time.
+        watch_.expires_at(probing_ && !expired_ ? deadline_ : clock::now() + options_.patience);
+        co_await watch_.async_wait(with_error);
+        if (probing_ && !expired_ && clock::now() >= deadline_)
+            abandon();
+    }
+}
+
+net::awaitable<pinger::error_code> pinger::probe() {
+    if (!channel_.is_open())
+        if (const error_code ec = co_await connect())
+            co_return ec;
+    if (over()) // as late as that
+        co_return net::error::operation_aborted;
+    std::memcpy(message_.data(), &sequence_, sizeof sequence_);
+    sent_ = clock::now();
+    const auto [failed, all] = co_await channel_.async_send(net::buffer(message_), with_error);
+    if (failed)
+        co_return failed;
+    for (;;) {
+        const auto [ec, size] = co_await channel_.async_receive(net::buffer(answer_), with_error);
+        if (ec == net::error::operation_aborted)
+            overdue_.emplace(sequence_, sent_);
+        if (ec || is_answer(size, sent_))
+            co_return ec;
+        if (over()) {
+            overdue_.emplace(sequence_, sent_);
+            co_return net::error::operation_aborted;
+        }
+    }
+}
+
+bool pinger::is_answer(std::size_t size, clock::time_point sent) {
+    const auto now = clock::now();
+    if (size == message_.size() && std::memcmp(answer_.data(), message_.data(), size) == 0) {
+        statistics_.received(now - sent);
+        if (report_)
+            report_({outcome::kind::answered, sequence_, now - sent});
+        return true;
+    }
+    std::uint64_t number = 0;
+    if (size == message_.size() &&
+        std::memcmp(answer_.data() + sizeof number, message_.data() + sizeof number,
+                    size - sizeof number) == 0)
+        std::memcpy(&number, answer_.data(), sizeof number);
+    const auto late = overdue_.find(number);
+    if (late == overdue_.end()) {
+        tell({outcome::kind::wrong, sequence_});
+        return false;
+    }
+    statistics_.received(now - late->second);
+    tell({outcome::kind::late, number, now - late->second});
+    overdue_.erase(late);
+    return false;
+}
+
+void pinger::conclude(const error_code& ec) {
+    if (ec == net::error::operation_aborted) {
+        if (!stopping_)
+            tell({outcome::kind::unanswered,
+                  sequence_,
+                  {},
+                  channel_.is_open() ? "" : "nobody serves"});
+        return;
+    }
+    if (!is_end_of_channel(ec))
+        throw ivshmem::error{ec, name_of(device_) + ": pinging: " + ec.message()};
+    channel_.close();
+    overdue_.clear();
+    tell({outcome::kind::unanswered, sequence_, {}, ec.message()});
+}
+
+void pinger::tell(const outcome& o) const {
+    if (report_)
+        report_(o);
+}
+
+net::awaitable<pinger::error_code> pinger::connect() {
+    ivshmem::asio::connect_options how;
+    how.channel.max_message = static_cast<std::uint32_t>(options_.size);
+    while (options_.peer && !(how.slot = find_server())) {
+        check_device();
+        if (over())
+            co_return net::error::operation_aborted;
+        pause_.expires_after(look_again);
+        co_await pause_.async_wait(with_error);
+    }
+    auto [ec, channel] = co_await ivshmem::asio::async_connect(
+        slot_, ping_service, how, net::bind_cancellation_slot(connecting_.slot(), with_error));
+    if (ec)
+        co_return ec;
+    channel_ = std::move(channel);
+    const std::uint32_t slot = channel_.next_layer().peer();
+    const auto peer = slot_.next_layer().find_peer(slot);
+    who_ = peer && device_.capabilities().ring ? fmt::format("peer {} (slot {})", peer->id, slot)
+                                               : fmt::format("slot {}", slot);
+    co_return error_code{};
+}
+
+std::optional<std::uint32_t> pinger::find_server() const {
+    const auto& slot = slot_.next_layer();
+    for (const auto& peer : slot.peers()) {
+        std::error_code ec;
+        static_cast<void>(slot.find_service(ping_service, peer.slot, ec));
+        if (peer.id == *options_.peer && !ec)
+            return peer.slot;
+    }
+    return std::nullopt;
+}
+
+/// While there is no channel that would tell.
+void pinger::check_device() {
+    if (!device_.capabilities().removal_events)
+        return;
+    const auto event = device_.next_event();
+    if (event && event->type == ivshmem::event::kind::removal_requested)
+        throw ivshmem::error{ivshmem::errc::device_removed, name_of(device_) + ": device removed"};
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "claimed_slot.hpp"
+#include "command.hpp"
+#include "exit_status.hpp"
+#include "opened.hpp"
+#include "pinger.hpp"
+
+#include <ivshmem/asio/acceptor.hpp>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio.hpp>
+#include <fmt/format.h>
+
+#include <csignal>
+#include <exception>
+#include <memory>
+#include <vector>
+
+namespace ivshmemctl {
+namespace {
+
+namespace net = boost::asio;
+
+constexpr auto with_error = net::as_tuple(net::use_awaitable);
+
+/// Sends back what comes, until the peer goes.
+net::awaitable<void> answer(ivshmem::asio::channel channel, std::string who, bool verbose) {
+    std::vector<std::byte> message(4096);
+    std::uint64_t answered = 0;
+    boost::system::error_code end;
+    while (!end) {
+        const auto [ec, size] = co_await channel.async_receive(net::buffer(message), with_error);
+        end = ec;
+        if (ec == ivshmem::errc::buffer_too_small) {
+            std::error_code why;
+            if (const auto length = channel.next_layer().next_size(why))
+                message.resize(*length); // at most what the channel takes
+            end = why;
+        } else if (!ec) {
+            const auto [failed, all] =
+                co_await channel.async_send(net::buffer(message.data(), size), with_error);
+            end = failed;
+            answered += failed ? 0 : 1;
+        }
+    }
+    if (verbose && end != net::error::operation_aborted)
+        complain(fmt::format("{}: {} messages answered; then: {}", who, answered, end.message()));
+}
+
+net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slot, bool verbose) {
+    ivshmem::channel_options options;
+    options.max_message = longest_ping;
+    ivshmem::asio::acceptor acceptor{slot, ping_service, options};
+    for (;;) {
+        auto [ec, channel] = co_await acceptor.async_accept(with_error);
+        if (ec == ivshmem::errc::device_removed)
+            throw ivshmem::error{ec, name_of(device) + ": device removed"};
+        if (ec)
+            throw ivshmem::error{ec, name_of(device) + ": serving: " + ec.message()};
+        const std::uint32_t from = channel.next_layer().peer();
+        const auto peer = slot.next_layer().find_peer(from);
+        const auto who = peer && device.capabilities().ring
+                             ? fmt::format("peer {} (slot {})", peer->id, from)
+                             : fmt::format("slot {}", from);
+        if (verbose)
+            complain(who + " pings");
+        net::co_spawn(slot.get_executor(), answer(std::move(channel), who, verbose), net::detached);
+    }
+}
+
+int serve(const common_options& common, const slot_choice& place) {
+    auto device = open_device(common);
+    net::io_context io{1};
+    auto slot = claim_slot(io, device, place);
+    net::signal_set signals{io, SIGINT, SIGTERM};
+    signals.async_wait([&](const boost::system::error_code&, int) { io.stop(); });
+    net::co_spawn(io, serve_all(device, slot, common.verbosity > 0 && !common.quiet),
+                  [](const std::exception_ptr& failed) {
+                      if (failed)
+                          std::rethrow_exception(failed);
+                  });
+    if (!common.quiet)
+        complain(fmt::format("{}: answering pings as {}, in slot {}", name_of(device),
+                             own_peer(device), slot.number()));
+    io.run();
+    return tools::exit_success;
+}
+
+} // namespace
+
+void add_serve(CLI::App& app, command& chosen) {
+    auto* sub = app.add_subcommand("serve", "answer the pings of other peers until Ctrl-C");
+    const auto place = std::make_shared<slot_choice>();
+    add_slot_choice(*sub, *place);
+    sub->callback([&chosen, place] {
+        chosen = [place](const common_options& common) {
+            return serve(common, *place);
+        };
+    });
+}
+
+} // namespace ivshmemctl
