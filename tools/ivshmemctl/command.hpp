@@ -20,6 +20,7 @@ using command = std::function<int(const common_options&)>;
 /// Adds the subcommand to the command line; when it is the one that is given, sets `chosen`.
 /// @{
 void add_info(CLI::App& app, command& chosen);
+void add_monitor(CLI::App& app, command& chosen);
 void add_peers(CLI::App& app, command& chosen);
 void add_ping(CLI::App& app, command& chosen);
 void add_ring(CLI::App& app, command& chosen);

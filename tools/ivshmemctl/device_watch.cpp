@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "device_watch.hpp"
+
+#include "command.hpp"
+#include "moment.hpp"
+#include "opened.hpp"
+#include "result_line.hpp"
+
+#include <boost/asio/error.hpp>
+#include <fmt/format.h>
+
+#include <utility>
+#include <variant>
+
+namespace ivshmemctl {
+
+namespace net = boost::asio;
+namespace json = boost::json;
+using ivshmem::errc;
+
+namespace {
+
+/// What was waited for is not waited for any more.
+bool is_over(const boost::system::error_code& ec) {
+    return ec == net::error::operation_aborted || ec == errc::closed;
+}
+
+} // namespace
+
+device_watch::device_watch(net::io_context& io, const common_options& common)
+    : common_{common}, changes_{io}, interrupts_{io}, events_{io} {}
+
+bool device_watch::is_server() const {
+    return std::holds_alternative<ivshmem::selector::server_at>(common_.device.what());
+}
+
+bool device_watch::is_chosen(const ivshmem::device_info& info) const {
+    const auto* address = std::get_if<ivshmem::pci_address>(&common_.device.what());
+    return address == nullptr || *address == info.address;
+}
+
+void device_watch::start() {
+    if (is_server())
+        return hold(open_device(common_));
+    if (common_.sysroot != "/")
+        throw std::invalid_argument{"monitor: watches the devices of this machine; --sysroot does "
+                                    "not go with it"};
+    changes_.open(ivshmem::device_monitor::open());
+    next_change();
+}
+
+void device_watch::next_change() {
+    changes_.async_next([this](const error_code& ec, const ivshmem::device_change& change) {
+        if (is_over(ec))
+            return;
+        if (ec)
+            throw ivshmem::error{ec, "watching the devices: " + ec.message()};
+        if (is_chosen(change.device)) {
+            const bool removed = change.type == ivshmem::device_change::kind::removed;
+            if (removed && device_.info() != nullptr &&
+                device_.info()->address == change.device.address)
+                let_go();
+            print(change);
+            if (!removed && !device_.is_open())
+                try_to_hold();
+        }
+        next_change();
+    });
+}
+
+void device_watch::try_to_hold() {
+    try {
+        auto device = open_device(common_);
+        // Nothing that happens to it would be heard of here, and others may want it.
+        if (device.capabilities().interrupts == 0 && !device.capabilities().removal_events)
+            return remark(name_of(device) + ": no interrupts arrive through its present driver");
+        hold(std::move(device));
+    } catch (const ivshmem::error& e) {
+        remark(e.what()); // it may become usable
+    }
+}
+
+void device_watch::hold(ivshmem::device device) {
+    device_ = std::move(device);
+    name_ = name_of(device_);
+    last_remark_.clear();
+    const auto& can = device_.capabilities();
+    put("opened", fmt::format("opened {}, as {}", name_, own_peer(device_)),
+        {{"peer", can.ring ? json::value(device_.id()) : json::value(nullptr)}});
+    if (can.interrupts > 0) {
+        interrupts_.open(device_);
+        next_ring();
+    }
+    if (can.peer_events)
+        for (const auto peer : device_.peers())
+            put("peer present", fmt::format("peer {} is there", peer), {{"peer", peer}});
+    if (can.peer_events || can.removal_events) {
+        events_.open(device_);
+        next_event();
+    }
+}
+
+void device_watch::let_go() {
+    interrupts_.close();
+    events_.close();
+    if (!device_.is_open())
+        return;
+    device_.close();
+    put("closed", "closed " + name_, {});
+}
+
+void device_watch::next_ring() {
+    interrupts_.async_wait([this](const error_code& ec, const ivshmem::interrupt_count& rung) {
+        if (is_over(ec))
+            return;
+        if (ec == errc::device_removed)
+            return let_go();
+        if (ec)
+            throw ivshmem::error{ec, name_ + ": waiting for rings: " + ec.message()};
+        total_ += rung.count;
+        put("ring", fmt::format("ring vector {} count {}", rung.vector, rung.count),
+            {{"vector", rung.vector}, {"count", rung.count}, {"total", total_}});
+        next_ring();
+    });
+}
+
+void device_watch::next_event() {
+    events_.async_next([this](const error_code& ec, const ivshmem::event& event) {
+        if (is_over(ec))
+            return;
+        if (ec == errc::device_removed)
+            return let_go();
+        if (ec == errc::server_closed)
+            return; // as the last event said; rings of known peers may still come
+        if (ec)
+            throw ivshmem::error{ec, name_ + ": watching its peers: " + ec.message()};
+        print(event);
+        if (event.type == ivshmem::event::kind::removal_requested)
+            return let_go();
+        next_event();
+    });
+}
+
+void device_watch::print(const ivshmem::event& event) {
+    using kind = ivshmem::event::kind;
+    const auto what = to_string(event.type);
+    if (event.type == kind::peer_joined || event.type == kind::peer_left)
+        put(what,
+            fmt::format("peer {} {}", event.peer,
+                        event.type == kind::peer_joined ? "joined" : "left"),
+            {{"peer", event.peer}});
+    else
+        put(what, fmt::format("{}: {}", name_, what), {});
+}
+
+void device_watch::print(const ivshmem::device_change& change) {
+    const auto address = to_string(change.device.address);
+    const auto& driver = change.device.driver;
+    const bool removed = change.type == ivshmem::device_change::kind::removed;
+    const auto what = fmt::format("device {}", to_string(change.type));
+    std::string text = fmt::format("device {} {}", address, to_string(change.type));
+    json::object members{{"device", address}};
+    if (!removed) {
+        text += driver.empty() ? ", no driver" : ", driver " + driver;
+        members["driver"] = driver.empty() ? json::value(nullptr) : json::value(driver);
+    }
+    put(what, text, std::move(members));
+}
+
+void device_watch::remark(const std::string& line) {
+    if (!common_.quiet && line != last_remark_)
+        complain(line);
+    last_remark_ = line;
+}
+
+void device_watch::put(std::string_view event, const std::string& text,
+                       json::object members) const {
+    const auto now = moment::now();
+    if (!common_.json)
+        return put_line(in_seconds(now.real) + ' ' + text);
+    json::object line{{"event", event}, {"time_ns", now.real.count()}};
+    if (!members.contains("device"))
+        line["device"] = name_;
+    for (const auto& member : members)
+        line[member.key()] = member.value();
+    put_line(json::serialize(line));
+}
+
+} // namespace ivshmemctl

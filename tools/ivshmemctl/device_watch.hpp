@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "common_options.hpp"
+
+#include <ivshmem/asio/any_interrupt.hpp>
+#include <ivshmem/asio/device_monitor.hpp>
+#include <ivshmem/asio/event_stream.hpp>
+#include <ivshmem/device.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ivshmemctl {
+
+/// Prints all that happens to devices: what comes and goes, and of the one that is chosen, its
+/// rings and its peers. Lets that go when it is to be removed, and takes it again when it is back.
+class device_watch {
+  public:
+    device_watch(boost::asio::io_context& io, const common_options& common);
+
+    /// Begins; what happens is printed while the event loop runs.
+    /// @throws ivshmem::error where a server cannot be joined, or nothing can be watched.
+    void start();
+
+  private:
+    using error_code = boost::system::error_code;
+
+    [[nodiscard]] bool is_server() const;
+    [[nodiscard]] bool is_chosen(const ivshmem::device_info& info) const;
+    void next_change();
+    void next_ring();
+    void next_event();
+    void print(const ivshmem::device_change& change);
+    void print(const ivshmem::event& event);
+    void try_to_hold();
+    void hold(ivshmem::device device);
+    void let_go();
+    void remark(const std::string& line);
+    void put(std::string_view event, const std::string& text, boost::json::object members) const;
+
+    const common_options& common_;
+    ivshmem::device device_;
+    std::string name_; ///< of device_
+    std::uint64_t total_ = 0;
+    std::string last_remark_;
+    ivshmem::asio::device_monitor changes_;
+    ivshmem::asio::any_interrupt interrupts_;
+    ivshmem::asio::event_stream events_;
+};
+
+} // namespace ivshmemctl

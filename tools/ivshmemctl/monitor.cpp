@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "command.hpp"
+#include "device_watch.hpp"
+#include "exit_status.hpp"
+
+#include <CLI/CLI.hpp>
+#include <boost/asio.hpp>
+
+#include <csignal>
+
+namespace ivshmemctl {
+namespace {
+
+int monitor(const common_options& common) {
+    boost::asio::io_context io{1};
+    boost::asio::signal_set signals{io, SIGINT, SIGTERM};
+    signals.async_wait([&](const boost::system::error_code&, int) { io.stop(); });
+    device_watch watch{io, common};
+    watch.start();
+    io.run();
+    return tools::exit_success;
+}
+
+} // namespace
+
+void add_monitor(CLI::App& app, command& chosen) {
+    auto* sub = app.add_subcommand(
+        "monitor", "print rings, peers that come and go, and devices that do, until Ctrl-C");
+    sub->callback([&chosen] { chosen = monitor; });
+}
+
+} // namespace ivshmemctl
