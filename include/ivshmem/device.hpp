@@ -142,9 +142,14 @@ class IVSHMEM_API device {
     /// How many vectors the device has, 0 on a plain device. How many of them can be waited for is
     /// capabilities().interrupts. Other peers may have more or fewer.
     [[nodiscard]] std::uint32_t vectors() const noexcept;
-    /// The shared memory. The view is valid until the device is closed; moving keeps it. vfio
-    /// holds the removal of a device back until it is closed; the uio backend cannot: there the
-    /// kernel takes the mapping away, and the next access, as the next ring(), raises SIGBUS.
+    /// The shared memory. The view is valid until the device is closed; moving keeps it.
+    ///
+    /// Unplugging: vfio holds the removal back until the device is closed, so that until then the
+    /// memory is safe to touch. The uio backend cannot: the device goes at once, and from then on
+    /// loads give 0 or all ones, stores and ring() reach nothing or, worse, whatever comes to the
+    /// same address next; a kernel may raise SIGBUS instead. A device_monitor tells of that when it
+    /// has happened. To be safe bind the device to vfio-pci, or end the program before the device
+    /// is unplugged.
     [[nodiscard]] const class memory& memory() const noexcept;
     /// @}
 
