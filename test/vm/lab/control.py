@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import GuestGone
+from .errors import CommandTimeout, GuestGone
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,41 @@ class Control:
         self._born: dict[int, int] = {}
         """The start of the agent that each request was sent to."""
         self._replies: dict[int, Reply] = {}
+        self._successor: socket.socket | None = None
         self._closed = False
         threading.Thread(target=self._read, name="control", daemon=True).start()
 
     def _read(self) -> None:
-        try:
-            with self._socket.makefile("rb") as lines:
-                for line in lines:
-                    self._handle(line)
-        except OSError:
-            pass
+        rest = b""
+        while data := self._receive():
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self._handle(line)
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def _receive(self) -> bytes:
+        """What comes next, by way of the successor once the connection has ended; nothing at the end of all."""
+        while True:
+            with contextlib.suppress(OSError):
+                if data := self._socket.recv(1 << 16):
+                    return data
+            with self._changed:
+                if self._successor is None:
+                    return b""
+                self._socket, self._successor = self._successor, None
+                self._changed.notify_all()
+
+    def succeed(self, connection: socket.socket) -> None:
+        """Go on with another connection, on which the same agent goes on, when this one ends."""
+        with self._changed:
+            self._successor = connection
+
+    def wait_succeeded(self, timeout: float) -> None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._closed or self._successor is None, timeout):
+                raise CommandTimeout(self._explain("the old control channel does not end"))
 
     def _handle(self, line: bytes) -> None:
         with self._changed:

@@ -25,6 +25,8 @@ class Plain:
     size: int = 4 << 20
     """Bytes, a power of two."""
     place: Place = "root"
+    master: bool = False
+    """Whether the memory migrates with the guest; without, a guest that has the device does not migrate."""
 
     def backend(self, name: str) -> tuple[str, dict[str, Any]]:
         """The QMP command, with its arguments, that makes what is behind the device."""
@@ -42,7 +44,7 @@ class Plain:
 
     def properties(self, name: str) -> dict[str, Any]:
         """The properties of the device itself, its driver included."""
-        return {"driver": "ivshmem-plain", "memdev": name}
+        return {"driver": "ivshmem-plain", "memdev": name, "master": "on" if self.master else "off"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Doorbell:
     vectors: int = 1
     ioeventfd: bool = True
     place: Place = "root"
+    master: bool = False
+    """As `Plain.master`; takes the id 0."""
 
     def backend(self, name: str) -> tuple[str, dict[str, Any]]:
         address = {"type": "unix", "data": {"path": str(self.socket)}}
@@ -70,6 +74,7 @@ class Doorbell:
             "chardev": name,
             "vectors": self.vectors,
             "ioeventfd": self.ioeventfd,
+            "master": "on" if self.master else "off",
         }
 
 

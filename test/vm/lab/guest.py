@@ -22,6 +22,7 @@ from .errors import CommandTimeout, LabError
 from .initramfs import NOBODY, boot_files
 from .job import Job, Result
 from .kernel import Kernel, stock
+from .migration import Migration
 from .pci import Pci
 from .qmp import Qmp
 from .workdir import Workdir
@@ -36,7 +37,7 @@ _PUT_SIZE = 16 << 10
 # A serial port's receive buffer in Linux takes 64 KiB when nobody reads.
 
 
-class Guest(Pci):
+class Guest(Migration, Pci):
     """A guest that runs as long as this object is used in a `with` statement."""
 
     def __init__(
@@ -70,6 +71,7 @@ class Guest(Pci):
         memory: MiB. spare_ports: empty ports, for `plug`. options: more QEMU arguments.
         """
         self.name = name
+        self._work = work
         self.kernel = kernel or stock(arch)
         self.arch = self.kernel.arch
         self.console = work / f"{name}.console"
@@ -96,11 +98,22 @@ class Guest(Pci):
 
         With `terminal`, the guest's console is the terminal of this process (and is logged as well).
         """
+        self._child, control, qmp = self._launch(terminal)
+        self._control = Control(control, self.explain)
+        self._qmp = Qmp(qmp, self.explain)
+
+    def _launch(
+        self, terminal: bool = False, incoming: Path | None = None
+    ) -> tuple[subprocess.Popen[bytes], socket.socket, socket.socket]:
+        """Start QEMU with the devices that are plugged now; with `incoming`, for a guest that comes from another.
+
+        Returns also its control channel and its monitor.
+        """
         control, control_there = socket.socketpair()
         qmp, qmp_there = socket.socketpair()
         command = [
             *self._machine.command(accel.choose(self.arch)),
-            *_console(self.console, terminal),
+            *_console(self.console, terminal, append=incoming is not None),
             *("-chardev", f"socket,id=control,fd={control_there.fileno()}", "-serial", "chardev:control"),
             *("-chardev", f"socket,id=qmp,fd={qmp_there.fileno()}", "-mon", "chardev=qmp,mode=control"),
             # A kernel that panics reboots: that ends QEMU, and so is noticed. reboot() allows it for a while.
@@ -108,13 +121,13 @@ class Guest(Pci):
             *("-kernel", str(self.kernel.image), "-initrd", str(self._initramfs)),
             *("-append", self._machine.kernel_command_line(f"quiet lab.control={self.arch.control} {self._append}")),
             *self._options,
+            *(["-incoming", f"unix:{incoming}"] if incoming else []),
         ]
-        with control_there, qmp_there, open(self.log, "wb") as log:
+        with control_there, qmp_there, open(self.log, "ab" if incoming else "wb") as log:
             log.write((shlex.join(command) + "\n").encode())
             log.flush()
-            self._child = processes.start(command, log, (control_there.fileno(), qmp_there.fileno()), terminal)
-        self._control = Control(control, self.explain)
-        self._qmp = Qmp(qmp, self.explain)
+            child = processes.start(command, log, (control_there.fileno(), qmp_there.fileno()), terminal)
+        return child, control, qmp
 
     def wait_ready(self, timeout: float = BOOT_TIMEOUT) -> None:
         """Wait until the guest can run commands."""
@@ -271,9 +284,10 @@ class Guest(Pci):
         self._machine.wait_unplugged(self.qmp, index, timeout)
 
 
-def _console(log: Path, terminal: bool) -> list[str]:
+def _console(log: Path, terminal: bool, append: bool) -> list[str]:
     if not terminal:
-        return ["-serial", f"file:{log}"]
+        backend = f"file,id=console,path={log},append={'on' if append else 'off'}"
+        return ["-chardev", backend, "-serial", "chardev:console"]
     # Ctrl-C is for the guest; Ctrl-A is QEMU's key.
     backend = f"stdio,id=console,mux=on,signal=off,logfile={log}"
     return ["-chardev", backend, "-serial", "chardev:console", "-mon", "chardev=console"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,8 @@ class Machine:
         if any(slot.bus == "bridge" for slot in self.slots):
             command += ["-device", f"pcie-pci-bridge,id=bridge,bus=pcie.0,addr={_BRIDGE:#x}"]
         for slot in self.slots:
+            if not slot.plugged:
+                continue
             command += [*slot.device.backend_options(slot.backend), "-device", json.dumps(slot.arguments())]
         return command
 
@@ -132,6 +134,13 @@ class Machine:
         qmp.execute("device_add", **slot.arguments())
         self.slots.append(slot)
         return index
+
+    def replace(self, devices: Mapping[int, Device]) -> dict[int, Device]:
+        """Let other devices be in the places of these; return those that were there."""
+        before = {index: self.slot(index).device for index in devices}
+        for index, device in devices.items():
+            self.slot(index).device = device
+        return before
 
     def request_unplug(self, qmp: Qmp, index: int) -> None:
         qmp.execute("device_del", id=self.slot(index).name)
