@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/cache_mode.hpp>
+
+#include <cstddef>
+#include <span>
+
+namespace ivshmemctl {
+
+/// @name Copying from and to shared memory
+/// Memory that is not write-back is accessed by naturally aligned loads and stores of up to a word
+/// only, each byte once: on some processors others fault on device memory.
+/// @{
+void copy_from(ivshmem::cache_mode mode, std::span<const std::byte> shared, std::byte* to);
+void copy_to(ivshmem::cache_mode mode, std::span<std::byte> shared, const std::byte* from);
+/// @}
+
+} // namespace ivshmemctl

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "command.hpp"
+#include "descriptor.hpp"
+#include "exit_status.hpp"
+#include "hex_dump.hpp"
+#include "interruption.hpp"
+#include "memory_part.hpp"
+#include "number.hpp"
+#include "progress.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+namespace ivshmemctl {
+namespace {
+
+int dump(const common_options& common, const memory_options& options) {
+    refuse_json(common, "dump");
+    const memory_part part{open_device(common, options.cache), options};
+    const interruption signals;
+    const auto output = descriptor::for_writing({});
+    progress bar{common, "dump", part.size(), true};
+    hex_dump hex{part.offset(), common.verbosity > 0};
+    std::vector<std::byte> bytes(memory_part::piece);
+    std::uint64_t at = 0;
+    const auto print = [&](const std::string& text) {
+        return output.write(std::as_bytes(std::span{text})) == text.size();
+    };
+    while (at < part.size() && !interruption::requested()) {
+        const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
+        part.read(at, now);
+        std::string text;
+        hex.add(now, text);
+        if (!print(text))
+            break;
+        at += now.size();
+        bar.at(at);
+    }
+    std::string rest;
+    hex.finish(rest);
+    if (!interruption::requested() && print(rest))
+        return tools::exit_success;
+    bar.clear();
+    interruption::end(fmt::format("{} of {} were printed", at, part.text()));
+}
+
+} // namespace
+
+void add_dump(CLI::App& app, command& chosen) {
+    auto* dump_app = app.add_subcommand("dump", "print memory in hexadecimal");
+    dump_app->footer("\nThe format is that of hexdump -C: an asterisk stands for lines that repeat "
+                     "the one before; -v\nprints them." +
+                     std::string{number_help});
+    auto options = std::make_shared<memory_options>();
+    add_memory_options(*dump_app, *options, false);
+    dump_app->callback([&chosen, options] {
+        chosen = [options](const common_options& common) {
+            return dump(common, *options);
+        };
+    });
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "command.hpp"
+#include "exit_status.hpp"
+#include "interruption.hpp"
+#include "memory_part.hpp"
+#include "number.hpp"
+#include "progress.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <sstream>
+#include <vector>
+
+namespace ivshmemctl {
+namespace {
+
+struct fill_options {
+    memory_options memory{};
+    std::vector<std::byte> pattern{};
+};
+
+/// "0", "0xff", "0xde,0xad,0xbe,0xef"
+std::vector<std::byte> parse_pattern(const std::string& text) {
+    std::vector<std::byte> pattern;
+    std::istringstream list{text + ','};
+    for (std::string item; std::getline(list, item, ',');) {
+        const auto value = parse_number(item);
+        if (!value || *value > 0xff)
+            throw CLI::ValidationError{
+                fmt::format("PATTERN: '{}' is no byte; take 0 to 255, or 0x0 to 0xff", item)};
+        pattern.push_back(static_cast<std::byte>(*value));
+    }
+    return pattern;
+}
+
+int fill(const common_options& common, const fill_options& options) {
+    refuse_json(common, "fill");
+    const memory_part part{open_device(common, options.memory.cache), options.memory};
+    const interruption signals;
+    progress bar{common, "fill", part.size(), false};
+    // Whole repetitions, so that each piece begins with the pattern.
+    std::vector<std::byte> bytes;
+    do {
+        bytes.insert(bytes.end(), options.pattern.begin(), options.pattern.end());
+    } while (bytes.size() < memory_part::piece);
+    std::uint64_t at = 0;
+    while (at < part.size() && !interruption::requested()) {
+        const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
+        part.write(at, now);
+        at += now.size();
+        bar.at(at);
+    }
+    bar.clear();
+    if (at < part.size())
+        interruption::end(fmt::format("{} of {} were filled", at, part.text()));
+    return tools::exit_success;
+}
+
+} // namespace
+
+void add_fill(CLI::App& app, command& chosen) {
+    auto* fill_app = app.add_subcommand("fill", "fill memory with a byte or a pattern");
+    fill_app->footer(
+        "\nPATTERN is a byte, 0 to 255, or several separated by commas, which are repeated "
+        "from OFFSET\non: 0xde,0xad." +
+        std::string{number_help});
+    auto options = std::make_shared<fill_options>();
+    fill_app
+        ->add_option_function<std::string>(
+            "PATTERN",
+            [options](const std::string& text) { options->pattern = parse_pattern(text); },
+            "with which byte or bytes")
+        ->type_name("")
+        ->required();
+    add_memory_options(*fill_app, options->memory, true);
+    fill_app->callback([&chosen, options] {
+        chosen = [options](const common_options& common) {
+            return fill(common, *options);
+        };
+    });
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "memory_part.hpp"
+
+#include "aligned_copy.hpp"
+#include "number.hpp"
+#include "opened.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+namespace ivshmemctl {
+
+void add_cache_option(CLI::App& app, std::optional<ivshmem::cache_mode>& cache) {
+    const auto set = [&cache](const std::string& name) {
+        using ivshmem::cache_mode;
+        for (const auto mode :
+             {cache_mode::write_back, cache_mode::write_combining, cache_mode::uncached})
+            if (name == to_string(mode))
+                cache = mode;
+        if (!cache)
+            throw CLI::ValidationError{"--cache", "takes write-back, write-combining or uncached"};
+    };
+    app.add_option_function<std::string>("--cache", set,
+                                         "map the memory write-back, write-combining or uncached "
+                                         "instead of the best of these")
+        ->type_name("MODE");
+}
+
+void add_memory_options(CLI::App& app, memory_options& options, bool required) {
+    add_number(app, "OFFSET", options.offset, required ? "where to begin" : "where to begin (0)")
+        ->required(required);
+    add_number(app, "LENGTH", options.length, "how many bytes (up to the end of the memory)");
+    add_cache_option(app, options.cache);
+}
+
+ivshmem::device open_device(const common_options& common,
+                            std::optional<ivshmem::cache_mode> cache) {
+    ivshmem::open_options how;
+    how.root = common.sysroot;
+    how.cache = cache;
+    return ivshmem::device::open(common.device, how);
+}
+
+memory_part::memory_part(ivshmem::device device, const memory_options& options)
+    : device_{std::move(device)}, offset_{options.offset.value_or(0)} {
+    const std::uint64_t size = device_.memory().size();
+    if (offset_ > size || options.length.value_or(0) > size - offset_)
+        throw std::runtime_error{
+            fmt::format("{}: {} from {:#x} on are past the end of the memory, which has {} bytes "
+                        "({:#x}); take a smaller OFFSET or LENGTH",
+                        name_of(device_),
+                        options.length ? fmt::format("{} bytes", *options.length) : "the bytes",
+                        offset_, size, size)};
+    bytes_ = device_.memory().bytes().subspan(offset_, options.length.value_or(size - offset_));
+}
+
+std::string memory_part::text() const {
+    return fmt::format("{} bytes at {:#x} of {}", size(), offset_, name_of(device_));
+}
+
+void memory_part::read(std::uint64_t at, std::span<std::byte> to) const {
+    copy_from(device_.memory().mode(), bytes_.subspan(at, to.size()), to.data());
+}
+
+void memory_part::write(std::uint64_t at, std::span<const std::byte> from) const {
+    copy_to(device_.memory().mode(), bytes_.subspan(at, from.size()), from.data());
+    ivshmem::memory::publish();
+}
+
+void refuse_json(const common_options& common, const std::string& command) {
+    if (common.json)
+        throw std::runtime_error{command + ": there is no JSON of bytes; leave -J out"};
+}
+
+} // namespace ivshmemctl

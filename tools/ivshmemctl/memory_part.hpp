@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "common_options.hpp"
+
+#include <ivshmem/device.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace CLI {
+class App;
+} // namespace CLI
+
+namespace ivshmemctl {
+
+/// Which part of the memory a command is about, as the command line has it.
+struct memory_options {
+    std::optional<std::uint64_t> offset{}; ///< 0 where the command line need not name it
+    std::optional<std::uint64_t> length{}; ///< empty: up to the end
+    std::optional<ivshmem::cache_mode> cache{};
+};
+
+/// Adds OFFSET and LENGTH, and --cache.
+/// @param required Whether OFFSET may not be left out: of what changes the memory.
+void add_memory_options(CLI::App& app, memory_options& options, bool required);
+/// Adds --cache.
+void add_cache_option(CLI::App& app, std::optional<ivshmem::cache_mode>& cache);
+
+/// Opens the device that the common options name; with a mode, insists on it.
+ivshmem::device open_device(const common_options& common, std::optional<ivshmem::cache_mode> cache);
+
+/// A part of the shared memory of a device that this holds open.
+class memory_part {
+  public:
+    /// The size of the pieces in which commands copy: small enough to stop soon where the memory
+    /// is slow.
+    static constexpr std::size_t piece = 65536;
+
+    /// @throws std::runtime_error where the memory has no such part.
+    memory_part(ivshmem::device device, const memory_options& options);
+
+    [[nodiscard]] const ivshmem::device& device() const noexcept { return device_; }
+    /// Of its first byte, in the memory.
+    [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
+    [[nodiscard]] std::uint64_t size() const noexcept { return bytes_.size(); }
+    /// "64 bytes at 0x1000 of 0000:00:04.0"
+    [[nodiscard]] std::string text() const;
+
+    /// @name Copying; `at` counts from the beginning of the part
+    /// @{
+    void read(std::uint64_t at, std::span<std::byte> to) const;
+    void write(std::uint64_t at, std::span<const std::byte> from) const;
+    /// @}
+
+  private:
+    ivshmem::device device_;
+    std::uint64_t offset_ = 0;
+    std::span<std::byte> bytes_;
+};
+
+/// Commands about bytes have no JSON. @throws std::runtime_error where it was asked for.
+void refuse_json(const common_options& common, const std::string& command);
+
+} // namespace ivshmemctl

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "progress.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include <unistd.h>
+
+namespace ivshmemctl {
+namespace {
+
+constexpr int columns = 79; // of the narrowest terminal that people use, less one: no line wraps
+constexpr std::uint64_t bar_width = 30;
+
+} // namespace
+
+progress::progress(const common_options& common, std::string what,
+                   std::optional<std::uint64_t> total, bool prints)
+    : what_{std::move(what)}, total_{total}, enabled_{!common.quiet &&
+                                                      ::isatty(STDERR_FILENO) == 1 &&
+                                                      !(prints && ::isatty(STDOUT_FILENO) == 1)} {}
+
+progress::~progress() {
+    clear();
+}
+
+void progress::at(std::uint64_t bytes) {
+    const auto now = clock::now();
+    if (!enabled_ || now < next_)
+        return;
+    next_ = now + std::chrono::milliseconds{200};
+    const double mib = static_cast<double>(bytes) / (1U << 20U);
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    std::string bar;
+    if (total_ && *total_ != 0) {
+        const double share = static_cast<double>(bytes) / static_cast<double>(*total_);
+        const auto filled = static_cast<std::uint64_t>(share * bar_width);
+        bar = fmt::format(" [{:<{}}] {:3.0f}%", std::string(filled, '#'), bar_width, share * 100);
+    }
+    const auto line = fmt::format("{}{} {:.1f} MiB, {:.1f} MiB/s", what_, bar, mib, mib / seconds);
+    fmt::print(stderr, "\r{:<{}.{}}", line, columns, columns);
+    std::fflush(stderr);
+    shown_ = true;
+}
+
+void progress::clear() {
+    if (!shown_)
+        return;
+    fmt::print(stderr, "\r{:{}}\r", "", columns);
+    std::fflush(stderr);
+    shown_ = false;
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "command.hpp"
+#include "descriptor.hpp"
+#include "exit_status.hpp"
+#include "interruption.hpp"
+#include "memory_part.hpp"
+#include "number.hpp"
+#include "progress.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+namespace ivshmemctl {
+namespace {
+
+struct read_options {
+    memory_options memory{};
+    std::string output{};
+};
+
+int read(const common_options& common, const read_options& options) {
+    refuse_json(common, "read");
+    const memory_part part{open_device(common, options.memory.cache), options.memory};
+    const interruption signals;
+    auto output = descriptor::for_writing(options.output);
+    if (options.output.empty() && output.is_terminal())
+        throw std::runtime_error{"read: the standard output is a terminal; name a file by -o, or "
+                                 "use 'dump' for people to read"};
+    progress bar{common, "read", part.size(), options.output.empty()};
+    std::vector<std::byte> bytes(memory_part::piece);
+    std::uint64_t at = 0;
+    while (at < part.size() && !interruption::requested()) {
+        const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
+        part.read(at, now);
+        at += output.write(now);
+        bar.at(at);
+    }
+    bar.clear();
+    if (at < part.size())
+        interruption::end(
+            fmt::format("{} of {} were read into {}", at, part.text(), output.name()));
+    output.close();
+    return tools::exit_success;
+}
+
+} // namespace
+
+void add_read(CLI::App& app, command& chosen) {
+    auto* read_app = app.add_subcommand("read", "copy memory to a file");
+    read_app->footer(number_help);
+    auto options = std::make_shared<read_options>();
+    read_app->add_option("-o,--output", options->output, "the file (the standard output)")
+        ->type_name("FILE");
+    add_memory_options(*read_app, options->memory, false);
+    read_app->callback([&chosen, options] {
+        chosen = [options](const common_options& common) {
+            return read(common, *options);
+        };
+    });
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "command.hpp"
+#include "descriptor.hpp"
+#include "exit_status.hpp"
+#include "interruption.hpp"
+#include "memory_part.hpp"
+#include "number.hpp"
+#include "opened.hpp"
+#include "progress.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+namespace ivshmemctl {
+namespace {
+
+struct write_options {
+    memory_options memory{};
+    std::string input{};
+};
+
+/// Refuses what is known not to fit before anything is written.
+/// @return How much will be written; empty where only the end of the input tells.
+std::optional<std::uint64_t> look_at_sizes(const memory_part& part, const descriptor& input,
+                                           bool exact) {
+    const auto available = input.size();
+    if (available && exact && *available < part.size())
+        throw std::runtime_error{fmt::format("{}: has {} bytes, fewer than LENGTH, {}; nothing "
+                                             "was written",
+                                             input.name(), *available, part.size())};
+    if (available && !exact && *available > part.size())
+        throw std::runtime_error{fmt::format(
+            "{}: has {} bytes, more than the {}, up to the end of the memory; nothing was written",
+            input.name(), *available, part.text())};
+    return exact ? part.size() : available;
+}
+
+int write(const common_options& common, const write_options& options) {
+    refuse_json(common, "write");
+    const auto input = descriptor::for_reading(options.input);
+    const memory_part part{open_device(common, options.memory.cache), options.memory};
+    const bool exact = options.memory.length.has_value();
+    const auto total = look_at_sizes(part, input, exact);
+    const interruption signals;
+    progress bar{common, "write", total, false};
+    std::vector<std::byte> bytes(memory_part::piece);
+    std::uint64_t at = 0;
+    bool ended = false;
+    while (at < part.size() && !ended && !interruption::requested()) {
+        const auto room = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
+        const auto got = room.first(input.read(room));
+        part.write(at, got);
+        at += got.size();
+        bar.at(at);
+        ended = got.size() < room.size();
+    }
+    std::array<std::byte, 1> next{};
+    const bool more = !ended && !exact && !interruption::requested() && input.read(next) != 0;
+    bar.clear();
+    if (interruption::requested())
+        interruption::end(fmt::format("{} bytes were written at {:#x} of {}", at, part.offset(),
+                                      name_of(part.device())));
+    if (more)
+        throw std::runtime_error{
+            fmt::format("{}: has more than the {}, up to the end of the memory; these were written",
+                        input.name(), part.text())};
+    if (exact && at < part.size())
+        throw std::runtime_error{fmt::format("{}: has {} bytes, fewer than LENGTH, {}; these were "
+                                             "written at {:#x}",
+                                             input.name(), at, part.size(), part.offset())};
+    return tools::exit_success;
+}
+
+} // namespace
+
+void add_write(CLI::App& app, command& chosen) {
+    auto* write_app = app.add_subcommand("write", "copy a file into memory");
+    write_app->footer("\nWithout LENGTH the whole input is written, which has to fit." +
+                      std::string{number_help});
+    auto options = std::make_shared<write_options>();
+    write_app->add_option("-i,--input", options->input, "the file (the standard input)")
+        ->type_name("FILE");
+    add_memory_options(*write_app, options->memory, true);
+    write_app->callback([&chosen, options] {
+        chosen = [options](const common_options& common) {
+            return write(common, *options);
+        };
+    });
+}
+
+} // namespace ivshmemctl
