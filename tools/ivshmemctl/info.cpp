@@ -1,75 +1,204 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "command.hpp"
+#include "device_text.hpp"
 #include "exit_status.hpp"
+#include "memory_part.hpp"
+#include "system_facts.hpp"
 
-#include <ivshmem/device.hpp>
+#include <ivshmem/discovery.hpp>
+#include <ivshmem/error.hpp>
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 namespace ivshmemctl {
 namespace {
 
 namespace json = boost::json;
+using ivshmem::device_info;
 
-std::string yes_or_no(bool yes) {
-    return yes ? "yes" : "no";
+/// What is known of the device, whether it can be opened or not.
+struct report {
+    std::optional<device_info> info{}; ///< not of a server
+    ivshmem::device device{};          ///< closed where opening failed
+    std::string error{};               ///< why it failed
+    std::vector<fact> system{};
+};
+
+report look(const common_options& common, std::optional<ivshmem::cache_mode> cache) {
+    report found;
+    if (common.verbosity > 0 || common.json)
+        found.system = system_facts(common.sysroot);
+    if (!std::holds_alternative<ivshmem::selector::server_at>(common.device.what()))
+        found.info = common.device.choose(ivshmem::discover(common.sysroot).devices);
+    try {
+        found.device = open_device(common, cache);
+        if (found.device.info() != nullptr)
+            found.info = *found.device.info(); // as it was opened
+    } catch (const ivshmem::error& e) {
+        found.error = e.what();
+    }
+    return found;
 }
 
-void print_json(const ivshmem::device& device) {
+void line(std::string_view name, std::string_view value) {
+    fmt::print("{:<14} {}\n", name, value);
+}
+
+void print_info(const device_info& info) {
+    const auto verdict = diagnose(info);
+    line("device", tools::headline(info));
+    line("ids", fmt::format("{:04x}:{:04x}, subsystem {:04x}:{:04x}{}", info.vendor, info.device,
+                            info.subsystem_vendor, info.subsystem_device,
+                            info.revision ? fmt::format(", revision {}", *info.revision) : ""));
+    line("driver", info.driver.empty() ? "none" : info.driver);
+    if (info.iommu_group)
+        line("IOMMU group",
+             fmt::format("{}{}", *info.iommu_group, info.noiommu ? ", no-IOMMU" : ""));
+    else
+        line("IOMMU group", "none");
+    for (const auto& member : info.group_members)
+        line("  shared with", tools::member_text(member));
+    for (const auto* node : tools::nodes_of(info))
+        line("node", tools::node_text(*node));
+    for (const auto& problem : info.problems)
+        line("unread", problem);
+    line("use", tools::use_text(verdict));
+    if (!verdict.problem.empty())
+        line("problem", verdict.problem);
+    if (!verdict.remedy.empty())
+        line("remedy", verdict.remedy);
+}
+
+std::string vectors_text(const ivshmem::device& device) {
+    const auto waitable = device.capabilities().interrupts;
+    if (device.vectors() == 0)
+        return "none";
+    if (waitable != 0)
+        return fmt::format("{}, of which {} can be waited for", device.vectors(),
+                           waitable == device.vectors() ? "all" : fmt::format("{}", waitable));
+    std::string why;
+    try {
+        static_cast<void>(device.interrupt_fd(0));
+    } catch (const ivshmem::error& e) {
+        why = e.what();
+    }
+    return fmt::format("{}, of which none can be waited for: {}", device.vectors(), why);
+}
+
+std::string events_text(const ivshmem::capabilities& can) {
+    if (can.removal_events)
+        return can.peer_events ? "removal, peers that join and leave" : "removal";
+    return can.peer_events ? "peers that join and leave" : "none";
+}
+
+void print_device(const ivshmem::device& device) {
     const auto& can = device.capabilities();
     const auto& memory = device.memory();
-    const auto* info = device.info();
-    const json::object members{
-        {"address", info ? json::value(to_string(info->address)) : json::value(nullptr)},
-        {"backend", to_string(device.backend())},
-        {"description", device.description()},
-        {"id", device.id()},
-        {"vectors", device.vectors()},
-        {"ring", can.ring},
-        {"interrupts", can.interrupts},
-        {"removal_events", can.removal_events},
-        {"peer_events", can.peer_events},
-        {"size", memory.size()},
-        {"cache_mode", to_string(memory.mode())},
-        {"cache_reason", memory.reason()}};
+    line("reached by", device.description());
+    line("id", can.ring ? std::to_string(device.id()) : "none: a plain device");
+    line("vectors", vectors_text(device));
+    line("ring", can.ring ? "yes" : "no");
+    line("events", events_text(can));
+    line("memory", fmt::format("{} ({} bytes), {}", tools::size_text(memory.size(), false),
+                               memory.size(), to_string(memory.mode())));
+    line("  because", memory.reason());
+}
+
+void print_text(const report& found) {
+    for (const auto& [name, value] : found.system)
+        line(name, value);
+    if (found.info)
+        print_info(*found.info);
+    if (found.device.is_open())
+        print_device(found.device);
+}
+
+json::value or_null(std::string_view text) {
+    return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+void add_info(json::object& to, const device_info& info) {
+    const auto verdict = diagnose(info);
+    json::array nodes;
+    for (const auto* node : tools::nodes_of(info))
+        nodes.push_back({{"path", node->path},
+                         {"exists", node->exists},
+                         {"readable", node->readable},
+                         {"writable", node->writable}});
+    to["type"] = to_string(info.type);
+    to["protocol"] = to_string(info.protocol);
+    to["revision"] = info.revision ? json::value(*info.revision) : json::value(nullptr);
+    to["driver"] = or_null(info.driver);
+    to["group"] = info.iommu_group ? json::value(*info.iommu_group) : json::value(nullptr);
+    to["noiommu"] = info.noiommu;
+    to["nodes"] = std::move(nodes);
+    to["use"] = tools::use_text(verdict);
+    to["problem"] = or_null(verdict.problem);
+    to["remedy"] = or_null(verdict.remedy);
+}
+
+void add_device(json::object& to, const ivshmem::device& device) {
+    const auto& can = device.capabilities();
+    const auto& memory = device.memory();
+    to["backend"] = to_string(device.backend());
+    to["description"] = device.description();
+    to["id"] = can.ring ? json::value(device.id()) : json::value(nullptr);
+    to["vectors"] = device.vectors();
+    to["ring"] = can.ring;
+    to["interrupts"] = can.interrupts;
+    to["removal_events"] = can.removal_events;
+    to["peer_events"] = can.peer_events;
+    to["size"] = memory.size();
+    to["cache_mode"] = to_string(memory.mode());
+    to["cache_reason"] = memory.reason();
+}
+
+void print_json(const report& found) {
+    json::object members;
+    members["address"] =
+        found.info ? json::value(to_string(found.info->address)) : json::value(nullptr);
+    if (found.info)
+        add_info(members, *found.info);
+    if (found.device.is_open())
+        add_device(members, found.device);
+    members["error"] = or_null(found.error);
+    json::object system;
+    for (const auto& [name, value] : found.system)
+        system[name] = value;
+    members["system"] = std::move(system);
     fmt::print("{}\n", json::serialize(members));
 }
 
-void print_text(const ivshmem::device& device) {
-    const auto line = [](const char* name, const std::string& value) {
-        fmt::print("{:<14} {}\n", name, value);
-    };
-    const auto& can = device.capabilities();
-    const auto& memory = device.memory();
-    if (device.info() != nullptr)
-        line("device", to_string(device.info()->address));
-    line("reached by", device.description());
-    line("id", can.ring ? std::to_string(device.id()) : "none: a plain device");
-    line("vectors",
-         fmt::format("{}, of which {} can be waited for", device.vectors(), can.interrupts));
-    line("memory", fmt::format("{} bytes, {}", memory.size(), to_string(memory.mode())));
-    line("", memory.reason());
-    line("rings", yes_or_no(can.ring));
-    line("tells removal", yes_or_no(can.removal_events));
-    line("tells peers", yes_or_no(can.peer_events));
+int info(const common_options& common, std::optional<ivshmem::cache_mode> cache) {
+    const auto found = look(common, cache);
+    common.json ? print_json(found) : print_text(found);
+    if (found.error.empty())
+        return tools::exit_success;
+    complain(found.error);
+    return tools::exit_failure;
 }
 
 } // namespace
 
 void add_info(CLI::App& app, command& chosen) {
-    auto* info = app.add_subcommand("info", "open the device and show what it is and can do");
-    info->callback([&chosen] {
-        chosen = [](const common_options& common) {
-            ivshmem::open_options how;
-            how.root = common.sysroot;
-            const auto device = ivshmem::device::open(common.device, how);
-            common.json ? print_json(device) : print_text(device);
-            return tools::exit_success;
+    auto* info_app = app.add_subcommand("info", "open the device and show what it is and can do");
+    info_app->footer(
+        "\nWhat can be known is shown also where the device cannot be opened. -v shows "
+        "the kernel and\nthe machine, too: paste that into a bug report.");
+    auto cache = std::make_shared<std::optional<ivshmem::cache_mode>>();
+    add_cache_option(*info_app, *cache);
+    info_app->callback([&chosen, cache] {
+        chosen = [cache](const common_options& common) {
+            return info(common, *cache);
         };
     });
 }
