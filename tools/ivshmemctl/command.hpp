@@ -19,6 +19,7 @@ using command = std::function<int(const common_options&)>;
 /// @name The subcommands, each in a file of its own
 /// Adds the subcommand to the command line; when it is the one that is given, sets `chosen`.
 /// @{
+void add_bench(CLI::App& app, command& chosen);
 void add_dump(CLI::App& app, command& chosen);
 void add_fill(CLI::App& app, command& chosen);
 void add_info(CLI::App& app, command& chosen);

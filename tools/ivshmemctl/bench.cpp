@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "bench_channel.hpp"
+#include "bench_memory.hpp"
+#include "bench_rings.hpp"
+#include "command.hpp"
+#include "exit_status.hpp"
+#include "interruption.hpp"
+#include "memory_part.hpp"
+#include "number.hpp"
+#include "opened.hpp"
+
+#include <ivshmem/error.hpp>
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
+#include <vector>
+
+namespace ivshmemctl {
+namespace {
+
+namespace json = boost::json;
+using ivshmem::cache_mode;
+
+constexpr std::uint64_t default_length = 1U << 20U;
+
+struct bench_options {
+    memory_options memory{};
+    bool write = false;
+    bool channel = false;
+};
+
+/// Prints each figure when it is there, or all as JSON in the end.
+class bench_report {
+  public:
+    explicit bench_report(bool json) : json_{json} {}
+
+    void memory(std::string_view name, const bandwidth& b) {
+        memory_.push_back({{"cache_mode", name},
+                           {"read", b.read},
+                           {"write", or_null(b.write)},
+                           {"copy", or_null(b.copy)}});
+        line(name, fmt::format("read {:.0f} MiB/s{}{}", b.read, figure("write", b.write),
+                               figure("copy", b.copy)));
+    }
+    void no_memory(std::string_view name, const std::string& why) {
+        memory_.push_back({{"cache_mode", name}, {"error", why}});
+        line(name, "not to be had: " + why);
+    }
+    void ring(double ns) {
+        all_["ring_ns"] = ns;
+        line("ring", fmt::format("{:.0f} ns", ns));
+    }
+    void round_trip(const char* member, std::string_view name, const round_times& times) {
+        all_[member] = {{"median", median(times)},
+                        {"min", times.front()},
+                        {"max", times.back()},
+                        {"count", times.size()}};
+        line(name, fmt::format("{:.2f} us ({:.2f} to {:.2f}, {} times)", median(times) / 1e3,
+                               times.front() / 1e3, times.back() / 1e3, times.size()));
+    }
+    void messages(const channel_speed& speed) {
+        all_["small_messages"] = speed.small_per_second;
+        all_["large_messages"] = {{"size", speed.large_size}, {"mib", speed.large_mib}};
+        line("messages", fmt::format("{:.0f} a second of 64 bytes; {:.0f} MiB/s in {} bytes",
+                                     speed.small_per_second, speed.large_mib, speed.large_size));
+    }
+    void remark(std::string_view name, const std::string& text) { line(name, text); }
+    void end() {
+        if (!json_)
+            return;
+        all_["memory"] = memory_;
+        fmt::print("{}\n", json::serialize(all_));
+    }
+
+  private:
+    static json::value or_null(const std::optional<double>& value) {
+        return value ? json::value(*value) : json::value(nullptr);
+    }
+    static std::string figure(const char* name, const std::optional<double>& value) {
+        return value ? fmt::format(", {} {:.0f} MiB/s", name, *value) : "";
+    }
+    void line(std::string_view name, const std::string& text) const {
+        if (json_)
+            return;
+        fmt::print("{:<20} {}\n", name, text);
+        std::fflush(stdout);
+    }
+
+    bool json_;
+    json::object all_{};
+    json::array memory_{};
+};
+
+void stop_if_asked() {
+    if (interruption::requested())
+        interruption::end("what bench overwrote was put back");
+}
+
+/// The part that is asked for or, without LENGTH, some of it.
+memory_options part_of(const ivshmem::device& device, const bench_options& options) {
+    memory_options part = options.memory;
+    const auto offset = part.offset.value_or(0);
+    const auto size = device.memory().size();
+    if (!part.length && offset < size)
+        part.length = std::min(default_length, size - offset);
+    return part;
+}
+
+void bench_mode(const common_options& common, const bench_options& options, cache_mode mode,
+                bench_report& report) {
+    ivshmem::device device;
+    try {
+        device = open_device(common, mode);
+    } catch (const ivshmem::error& e) {
+        return report.no_memory(to_string(mode), e.what());
+    }
+    const auto part = part_of(device, options);
+    const auto bytes = device.memory().bytes().subspan(part.offset.value_or(0), *part.length);
+    std::optional<kept_bytes> kept;
+    if (options.write)
+        kept.emplace(mode, bytes);
+    report.memory(to_string(mode), measure_bandwidth(mode, bytes, options.write));
+}
+
+void bench_memory(const common_options& common, const bench_options& options, std::uint64_t length,
+                  bench_report& report) {
+    std::vector<std::byte> own(length);
+    report.memory("private memory", measure_bandwidth(cache_mode::write_back, own, options.write));
+    stop_if_asked();
+    for (const auto mode :
+         {cache_mode::write_back, cache_mode::write_combining, cache_mode::uncached}) {
+        if (options.memory.cache.value_or(mode) != mode)
+            continue;
+        bench_mode(common, options, mode, report);
+        stop_if_asked();
+    }
+}
+
+void bench_rings(ivshmem::device& device, bench_report& report) {
+    const auto& can = device.capabilities();
+    if (!can.ring)
+        return report.remark("ring", "the device has no doorbell");
+    report.ring(measure_ring(device));
+    stop_if_asked();
+    if (can.interrupts == 0)
+        return report.remark("ring to oneself", "no interrupt can be waited for");
+    report.round_trip("self_ring_ns", "ring to oneself", measure_self_rings(device));
+    stop_if_asked();
+}
+
+int bench(const common_options& common, const bench_options& options) {
+    const interruption signals;
+    bench_report report{common.json};
+    std::uint64_t length = 0;
+    {
+        const memory_part best{open_device(common, options.memory.cache), options.memory};
+        length = part_of(best.device(), options).length.value_or(0);
+        if (length == 0)
+            throw std::runtime_error{name_of(best.device()) +
+                                     ": nothing can be measured on 0 bytes; take a smaller OFFSET "
+                                     "or a larger LENGTH"};
+    }
+    bench_memory(common, options, length, report);
+    auto device = open_device(common, options.memory.cache);
+    bench_rings(device, report);
+    if (options.channel) {
+        const auto speed = measure_channel(device);
+        stop_if_asked();
+        report.round_trip("message_ns", "message and answer", speed.round_trips);
+        report.messages(speed);
+    }
+    report.end();
+    return tools::exit_success;
+}
+
+} // namespace
+
+void add_bench(CLI::App& app, command& chosen) {
+    auto* bench_app = app.add_subcommand("bench", "measure the memory and the doorbell");
+    bench_app->footer(
+        "\nWithout LENGTH 1M of the memory is taken, or what there is. Only --write and --channel\n"
+        "change the memory; what was there is put back, whoever changes it in the meantime." +
+        std::string{number_help});
+    auto options = std::make_shared<bench_options>();
+    bench_app->add_flag("--write", options->write,
+                        "measure writing and copying, too: overwrites the part for a while");
+    bench_app->add_flag("--channel", options->channel,
+                        "measure messages, too: overwrites the memory for a while");
+    add_memory_options(*bench_app, options->memory, false);
+    bench_app->callback([&chosen, options] {
+        chosen = [options](const common_options& common) {
+            return bench(common, *options);
+        };
+    });
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "bench_channel.hpp"
+
+#include "bench_memory.hpp"
+
+#include <ivshmem/channel.hpp>
+#include <ivshmem/slot.hpp>
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace ivshmemctl {
+namespace {
+
+using ivshmem::channel;
+
+constexpr std::size_t echoed = 8; ///< messages of this size come back, others do not
+constexpr std::size_t small = 64;
+
+/// Spins until `done()`, or interruption::requested().
+template <typename Done>
+void spin_until(Done done) {
+    while (!done() && !interruption::requested())
+        std::this_thread::yield();
+}
+
+void connect(channel& one, channel& other) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    spin_until([&] {
+        if (std::chrono::steady_clock::now() > end)
+            throw std::runtime_error{"the two slots do not find each other"};
+        const auto state = one.update();
+        return other.update() == channel::state::connected && state == channel::state::connected;
+    });
+}
+
+/// The other end of the channel. An error closes it, which this end notices.
+void answer(channel own, std::size_t longest, const std::atomic<bool>& end) {
+    std::vector<std::byte> message(longest);
+    while (!end) {
+        const auto size = own.try_receive(message);
+        if (!size)
+            std::this_thread::yield();
+        else if (*size == echoed)
+            spin_until([&] { return own.try_send(std::span{message}.first(echoed)) || end; });
+    }
+}
+
+/// Nanoseconds a message, when there are many one way.
+double time_messages(channel& own, std::size_t size, int count) {
+    const std::vector<std::byte> message(size, std::byte{1});
+    const auto times = time_rounds([&] {
+        for (int i = 0; i < count; ++i)
+            spin_until([&] { return own.try_send(message); });
+        spin_until([&] { return own.drained(); });
+    });
+    return median(times) / count;
+}
+
+round_times time_round_trips(channel& own) {
+    std::array<std::byte, echoed> message{};
+    return time_rounds([&] {
+        spin_until([&] { return own.try_send(message); });
+        spin_until([&] { return own.try_receive(message).has_value(); });
+    });
+}
+
+} // namespace
+
+channel_speed measure_channel(const ivshmem::device& device) {
+    const auto memory = device.memory().bytes();
+    const auto mode = device.memory().mode();
+    const auto geometry = ivshmem::largest_rings(memory.size(), 2, 1);
+    // What one slot writes: channel-layout.md, "A section".
+    const auto begin = memory.size() / 2 / 4096 * 4096;
+    const auto size = std::min<std::size_t>(4096 + 256 + geometry.ring_size, begin);
+    kept_bytes first_kept{mode, memory.subspan(0, size)};
+    kept_bytes second_kept{mode, memory.subspan(begin, size)};
+
+    ivshmem::slot_options options;
+    options.geometry = geometry;
+    ivshmem::slot first;
+    ivshmem::slot second;
+    try {
+        options.number = 0;
+        first = ivshmem::slot::claim(device, options);
+        options.number = 1;
+        second = ivshmem::slot::claim(device, options);
+    } catch (...) {
+        first_kept.forget(); // peers use it
+        second_kept.forget();
+        throw;
+    }
+    ivshmem::channel_options how;
+    how.polling = true;
+    auto own = channel::open(first, 1, 0, how);
+    auto other = channel::open(second, 0, 0, how);
+    connect(own, other);
+
+    channel_speed speed;
+    speed.large_size = geometry.ring_size / 4;
+    std::atomic<bool> end{false};
+    auto answering = std::async(std::launch::async, answer, std::move(other),
+                                std::size_t{speed.large_size}, std::cref(end));
+    const auto stop = [&] {
+        end = true;
+        answering.get();
+    };
+    try {
+        speed.round_trips = time_round_trips(own);
+        speed.small_per_second = 1e9 / time_messages(own, small, 1000);
+        speed.large_mib =
+            speed.large_size / (time_messages(own, speed.large_size, 8) / 1e9) / (1U << 20U);
+    } catch (...) {
+        stop(); // where the other end failed, its reason is the better one
+        throw;
+    }
+    stop();
+    return speed;
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "bench_memory.hpp"
+
+#include "aligned_copy.hpp"
+#include "bench_rounds.hpp"
+
+#include <ivshmem/memory.hpp>
+
+namespace ivshmemctl {
+namespace {
+
+/// Copies that one has the time to interrupt.
+template <typename Copy>
+double mib_per_second(std::size_t size, Copy copy) {
+    const auto times = time_rounds([&] {
+        for (std::size_t at = 0; at < size && !interruption::requested(); at += memory_part::piece)
+            copy(at, std::min(memory_part::piece, size - at));
+        ivshmem::memory::publish();
+    });
+    return static_cast<double>(size) / (1U << 20U) / (median(times) / 1e9);
+}
+
+} // namespace
+
+bandwidth measure_bandwidth(ivshmem::cache_mode mode, std::span<std::byte> memory, bool writes) {
+    std::vector<std::byte> own(memory.size());
+    bandwidth measured;
+    measured.read = mib_per_second(memory.size(), [&](std::size_t at, std::size_t size) {
+        copy_from(mode, memory.subspan(at, size), &own[at]);
+    });
+    if (!writes)
+        return measured;
+    measured.write = mib_per_second(memory.size(), [&](std::size_t at, std::size_t size) {
+        copy_to(mode, memory.subspan(at, size), &own[at]);
+    });
+    const auto half = memory.size() / 2;
+    if (half != 0)
+        measured.copy = mib_per_second(half, [&](std::size_t at, std::size_t size) {
+            copy_from(mode, memory.subspan(at, size), own.data());
+            copy_to(mode, memory.subspan(half + at, size), own.data());
+        });
+    return measured;
+}
+
+kept_bytes::kept_bytes(ivshmem::cache_mode mode, std::span<std::byte> shared)
+    : mode_{mode}, shared_{shared}, bytes_(shared.size()) {
+    copy_from(mode_, shared_, bytes_.data());
+}
+
+kept_bytes::~kept_bytes() {
+    copy_to(mode_, shared_.first(bytes_.size()), bytes_.data());
+    ivshmem::memory::publish();
+}
+
+} // namespace ivshmemctl

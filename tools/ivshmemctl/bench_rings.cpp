@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "bench_rings.hpp"
+
+namespace ivshmemctl {
+
+double measure_ring(ivshmem::device& device) {
+    constexpr int batch = 100;
+    const auto times = time_rounds([&] {
+        for (int i = 0; i < batch; ++i)
+            device.ring(device.id(), 0);
+    });
+    return median(times) / batch;
+}
+
+round_times measure_self_rings(ivshmem::device& device) {
+    constexpr std::chrono::milliseconds quiet{20};
+    constexpr std::chrono::seconds lost{2};
+    std::error_code ec;
+    while (device.wait(0, quiet, ec) != 0) { // what others rang before
+        if (interruption::requested())
+            break;
+    }
+    return time_rounds([&] {
+        device.ring(device.id(), 0);
+        device.wait(0, lost);
+    });
+}
+
+} // namespace ivshmemctl

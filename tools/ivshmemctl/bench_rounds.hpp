@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "interruption.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+namespace ivshmemctl {
+
+/// How long each of many rounds took, in nanoseconds, ascending.
+using round_times = std::vector<double>;
+
+/// Repeats `round()` for a while, or until interruption::requested(); the first one, which finds
+/// nothing in the caches, does not count.
+template <typename Round>
+round_times time_rounds(Round&& round) {
+    using clock = std::chrono::steady_clock;
+    round_times times;
+    round();
+    const auto end = clock::now() + std::chrono::milliseconds{300};
+    auto begin = clock::now();
+    do {
+        round();
+        const auto now = clock::now();
+        times.push_back(std::chrono::duration<double, std::nano>(now - begin).count());
+        begin = now;
+    } while (begin < end && !interruption::requested());
+    std::sort(times.begin(), times.end());
+    return times;
+}
+
+/// @pre There was a round.
+inline double median(const round_times& times) {
+    return times[times.size() / 2];
+}
+
+} // namespace ivshmemctl
