@@ -20,6 +20,7 @@ using command = std::function<int(const common_options&)>;
 /// Adds the subcommand to the command line; when it is the one that is given, sets `chosen`.
 /// @{
 void add_bench(CLI::App& app, command& chosen);
+void add_bind(CLI::App& app, command& chosen);
 void add_dump(CLI::App& app, command& chosen);
 void add_fill(CLI::App& app, command& chosen);
 void add_info(CLI::App& app, command& chosen);
@@ -29,6 +30,7 @@ void add_ping(CLI::App& app, command& chosen);
 void add_read(CLI::App& app, command& chosen);
 void add_ring(CLI::App& app, command& chosen);
 void add_serve(CLI::App& app, command& chosen);
+void add_unbind(CLI::App& app, command& chosen);
 void add_wait(CLI::App& app, command& chosen);
 void add_write(CLI::App& app, command& chosen);
 /// @}

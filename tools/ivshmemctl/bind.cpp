@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "bindable.hpp"
+#include "binding.hpp"
+#include "chosen_devices.hpp"
+#include "command.hpp"
+#include "exit_status.hpp"
+#include "rebind.hpp"
+#include "text_file.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <memory>
+#include <stdexcept>
+
+namespace ivshmemctl {
+namespace {
+
+using ivshmem::device_info;
+
+constexpr const char* footer = R"(
+The driver is vfio-pci where the device has an IOMMU group (interrupts on every vector), or else
+igb_uio where its module is installed (interrupts on vector 0); with neither nothing is done.
+uio_pci_generic gives memory and doorbell; none leaves the device without a driver and switches its
+memory on, for the files resource* in sysfs.
+
+The module is loaded (igb_uio with intr_mode=msix wc_activate=1), the device's driver_override is
+set, and the device's node is waited for. All devices are looked at before the first is changed.
+What fails, or is ended by Ctrl-C, is undone; unbind undoes what succeeded.
+
+--persist writes /etc/udev/rules.d/61-ivshmemctl-ADDRESS.rules.
+
+--cached changes the whole system: firmware may have marked the addresses of the shared memory as
+uncachable in an MTRR; the range is dropped from /proc/mtrr, until unbind or the next boot, so that
+root can map the memory write-back through /dev/mem. Other devices in the range are no longer
+protected from mappings that cache; their drivers ask for none.
+
+Examples:
+  ivshmemctl bind                        the only device there is, to the best driver
+  ivshmemctl bind --dry-run 00:04.0      print the commands of a shell instead
+  ivshmemctl bind --driver vfio-pci --persist 00:04.0 00:05.0)";
+
+struct options {
+    rebind_options common;
+    binding wanted;
+};
+
+/// How each device is to be bound; whoever cannot be bound so keeps all from being changed.
+std::vector<binding> decide(const options& o, const std::vector<device_info>& devices,
+                            const std::filesystem::path& root) {
+    std::vector<binding> result;
+    for (const auto& device : devices) {
+        const auto name = to_string(device.address);
+        auto wanted = o.wanted;
+        if (wanted.driver.empty())
+            wanted.driver = default_driver(device, root);
+        if (wanted.driver.empty())
+            throw std::runtime_error{fmt::format("{}: there is neither an IOMMU group for vfio-pci "
+                                                 "nor a module igb_uio; {}",
+                                                 name, how_to_get_driver())};
+        if (const auto reason = why_not_bindable(device, wanted, devices, root); !reason.empty())
+            throw std::runtime_error{
+                fmt::format("{}: cannot be bound to {}: {}", name, wanted.driver, reason)};
+        result.push_back(wanted);
+    }
+    return result;
+}
+
+void remark(const std::vector<device_info>& before, const std::vector<binding>& wanted,
+            const std::filesystem::path& root) {
+    for (std::size_t i = 0; i < before.size(); ++i) {
+        const auto name = to_string(before[i].address);
+        const auto path = udev_rule_path(before[i].address);
+        const auto rule = read_text(root / path.substr(1));
+        if (rule && *rule != udev_rule(before[i], wanted[i].driver))
+            complain(fmt::format("{}: {} still binds it otherwise at the next boot", name, path));
+        const auto verdict = diagnose_bound(before[i], wanted[i].driver, before);
+        if (!verdict.problem.empty() && wanted[i].driver != "none")
+            complain(fmt::format("{}: {}", name, verdict.problem));
+    }
+}
+
+int bind(const options& o, const common_options& common) {
+    const std::filesystem::path root = common.sysroot;
+    const auto devices = chosen_devices(o.common.devices, common);
+    const auto wanted = decide(o, devices, root);
+    transaction plan;
+    for (std::size_t i = 0; i < devices.size(); ++i)
+        add_binding(plan, devices[i], wanted[i], root);
+    if (plan.empty() && o.common.dry_run)
+        complain("nothing is to be done: all is as wanted");
+    if (!plan.empty())
+        carry_out(plan, o.common, common, "bind");
+    if (o.common.dry_run)
+        return tools::exit_success;
+    print_bound(devices, common);
+    if (!common.quiet)
+        remark(devices, wanted, root);
+    return tools::exit_success;
+}
+
+} // namespace
+
+void add_bind(CLI::App& app, command& chosen) {
+    auto o = std::make_shared<options>();
+    auto* bind_ = app.add_subcommand("bind", "bind devices to the driver that makes them work");
+    bind_->footer(footer);
+    bind_->add_option("DEVICE", o->common.devices, "the devices (default: the only one)");
+    bind_->add_option("--driver", o->wanted.driver, "vfio-pci, igb_uio, uio_pci_generic or none")
+        ->type_name("DRIVER")
+        ->check(CLI::IsMember{{"vfio-pci", "igb_uio", "uio_pci_generic", "none"}});
+    bind_->add_flag("--persist", o->wanted.persist, "bind so after each boot, too");
+    bind_->add_flag("--cached", o->wanted.cached,
+                    "make a write-back mapping possible; changes the whole system");
+    bind_->add_flag("--dry-run", o->common.dry_run, "print the shell commands and do nothing");
+    bind_->callback([o, &chosen] {
+        if (o->wanted.persist && o->wanted.driver == "none")
+            throw CLI::ValidationError{"--persist", "needs a driver, not none"};
+        chosen = [o](const common_options& common) {
+            return bind(*o, common);
+        };
+    });
+}
+
+} // namespace ivshmemctl

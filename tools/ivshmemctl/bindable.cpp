@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "bindable.hpp"
+
+#include "holders.hpp"
+#include "kernel_module.hpp"
+#include "mtrr.hpp"
+#include "text_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+namespace ivshmemctl {
+namespace {
+
+using ivshmem::device_info;
+
+constexpr const char* noiommu_switch = "sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
+
+std::string why_not_vfio(const device_info& device, const std::filesystem::path& root) {
+    if (device.iommu_group || read_text(root / noiommu_switch) == "Y")
+        return {};
+    return fmt::format(
+        "there is no IOMMU group, which vfio-pci needs: start the VM with a vIOMMU (QEMU: -device "
+        "intel-iommu,intremap=on; Linux: intel_iommu=on), or try --driver igb_uio{}",
+        std::filesystem::exists(root / noiommu_switch)
+            ? fmt::format(", or, unsafe: echo Y >/{}", noiommu_switch)
+            : "");
+}
+
+/// What keeps a device from this driver whatever driver it has now.
+std::string why_not_driver(const device_info& device, const std::string& driver,
+                           std::span<const device_info> too, const std::filesystem::path& root) {
+    if (driver != "none" && look_for_module(root, driver) == module_state::missing)
+        return fmt::format("the kernel {} has no module {}; try: {}", kernel_release(root), driver,
+                           how_to_get_module(driver));
+    if (driver == "vfio-pci")
+        if (auto reason = why_not_vfio(device, root); !reason.empty())
+            return reason;
+    if (driver == "vfio-pci" && !device.iommu_group)
+        return {}; // the group comes when it is bound
+    const auto verdict = diagnose_bound(device, driver, too);
+    if (verdict.can_map)
+        return {};
+    return verdict.problem + (verdict.remedy.empty() ? "" : "; try: " + verdict.remedy);
+}
+
+std::string why_not_cached(const device_info& device, const std::filesystem::path& root) {
+    const auto reason = why_not_cachable(root, device.bars[2]);
+    return reason.empty() ? "" : "--cached: " + reason;
+}
+
+/// driverctl binds when the device appears, too: two would contend.
+std::string why_not_persistent(const device_info& device, const std::string& driver,
+                               const std::filesystem::path& root) {
+    const auto name = to_string(device.address);
+    if (const auto other = read_text(root / ("etc/driverctl.d/pci-" + name));
+        other && *other != driver)
+        return fmt::format("--persist: driverctl is to bind it to {}; try: driverctl "
+                           "unset-override {}",
+                           *other, name);
+    std::error_code ec;
+    if (!std::filesystem::exists(root / "run/udev/control", ec))
+        return "--persist: udev does not run here (/run/udev/control is missing), so nothing would "
+               "bind the device when it appears";
+    return {};
+}
+
+} // namespace
+
+std::string default_driver(const device_info& device, const std::filesystem::path& root) {
+    if (device.iommu_group)
+        return "vfio-pci";
+    const auto igb_uio = look_for_module(root, "igb_uio");
+    return igb_uio == module_state::present || igb_uio == module_state::installed ? "igb_uio" : "";
+}
+
+std::string how_to_get_driver() {
+    return "start the VM with a vIOMMU (QEMU: -device intel-iommu,intremap=on; Linux: "
+           "intel_iommu=on); or " +
+           how_to_get_module("igb_uio") + "; or, for memory without interrupts, --driver none";
+}
+
+ivshmem::diagnosis diagnose_bound(device_info device, const std::string& driver,
+                                  std::span<const device_info> too) {
+    device.driver = driver == "none" ? "" : driver;
+    device.enabled = true;
+    device.vfio_node.reset();
+    device.uio_node.reset();
+    if (driver == "vfio-pci" && device.iommu_group)
+        device.vfio_node = {fmt::format("/dev/vfio/{}", *device.iommu_group), true, true, true, {}};
+    else if (driver != "vfio-pci" && driver != "none")
+        device.uio_node = {"/dev/uioN", true, true, true, {}};
+    for (auto* file : {&device.resource0, &device.resource2, &device.resource2_wc})
+        if (*file)
+            (*file)->readable = (*file)->writable = true;
+    for (auto& member : device.group_members)
+        if (std::any_of(too.begin(), too.end(),
+                        [&](const auto& other) { return other.address == member.address; }))
+            member.driver = driver;
+    return diagnose(device);
+}
+
+std::string why_not_bindable(const device_info& device, const binding& wanted,
+                             std::span<const device_info> too, const std::filesystem::path& root) {
+    std::string reason;
+    if (!is_bound(device, wanted.driver)) {
+        reason = why_not_driver(device, wanted.driver, too, root);
+        if (reason.empty() && root == "/") // of a captured tree nobody knows
+            reason = why_in_use(device);
+    }
+    if (reason.empty() && wanted.cached)
+        reason = why_not_cached(device, root);
+    if (reason.empty() && wanted.persist)
+        reason = why_not_persistent(device, wanted.driver, root);
+    return reason;
+}
+
+} // namespace ivshmemctl

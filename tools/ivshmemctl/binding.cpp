@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "binding.hpp"
+
+#include "cached_range.hpp"
+#include "kernel_module.hpp"
+#include "text_file.hpp"
+
+#include <fmt/format.h>
+
+#include <system_error>
+
+namespace ivshmemctl {
+namespace {
+
+using ivshmem::device_info;
+
+std::string device_file(const device_info& device, const char* name) {
+    return fmt::format("/sys/bus/pci/devices/{}/{}", to_string(device.address), name);
+}
+
+std::string driver_file(const std::string& driver, const char* name) {
+    return fmt::format("/sys/bus/pci/drivers/{}/{}", driver, name);
+}
+
+std::string enabled_record(const device_info& device) {
+    return fmt::format("{}/{}.enabled", records_folder, to_string(device.address));
+}
+
+std::string override_of(const device_info& device, const std::filesystem::path& root) {
+    const auto text = read_text(root / device_file(device, "driver_override").substr(1));
+    return !text || *text == "(null)" ? "" : *text;
+}
+
+bool exists(const std::filesystem::path& root, const std::string& path) {
+    std::error_code ec;
+    return std::filesystem::exists(root / path.substr(1), ec);
+}
+
+operation set_override(const device_info& device, const std::string& driver) {
+    return write_line(device_file(device, "driver_override"), driver);
+}
+
+/// Takes the device from its driver, or switches off what `bind --driver none` switched on.
+void add_release(transaction& plan, const device_info& device, const std::string& override,
+                 const std::filesystem::path& root) {
+    const auto name = to_string(device.address);
+    if (const auto record = enabled_record(device); exists(root, record)) {
+        plan.add(remove_file(record), {make_file(record, name)});
+        if (device.enabled && device.driver.empty())
+            plan.add(write_line(device_file(device, "enable"), "0"),
+                     {write_line(device_file(device, "enable"), "1")});
+    }
+    if (!device.driver.empty())
+        plan.add(write_line(driver_file(device.driver, "unbind"), name),
+                 {set_override(device, device.driver),
+                  write_line(driver_file(device.driver, "bind"), name),
+                  set_override(device, override)});
+}
+
+void add_override(transaction& plan, const device_info& device, const std::string& now,
+                  const std::string& wanted) {
+    if (now != wanted)
+        plan.add(set_override(device, wanted), {set_override(device, now)});
+}
+
+void add_module(transaction& plan, const std::string& driver, const std::filesystem::path& root) {
+    for (const auto& module : driver == "vfio-pci"
+                                  ? std::vector<std::string>{"vfio-pci", "vfio_iommu_type1"}
+                                  : std::vector<std::string>{driver})
+        if (const auto load = command_line(modprobe_words(module));
+            look_for_module(root, module) != module_state::present && !plan.has(load))
+            plan.add(load, {command_line({"modprobe", "-r", module})});
+}
+
+/// As a word of the shell.
+std::string node_of(const device_info& device, const std::string& driver) {
+    if (driver != "vfio-pci")
+        return fmt::format("/dev/$(ls {})", device_file(device, "uio"));
+    if (device.iommu_group && !device.noiommu)
+        return fmt::format("/dev/vfio/{}", *device.iommu_group);
+    return fmt::format("/dev/vfio/noiommu-$(basename $(readlink {}))",
+                       device_file(device, "iommu_group"));
+}
+
+void add_change(transaction& plan, const device_info& device, const std::string& driver,
+                const std::filesystem::path& root) {
+    const auto name = to_string(device.address);
+    const auto override = override_of(device, root);
+    if (driver == "none") {
+        add_release(plan, device, override, root);
+        add_override(plan, device, override, "");
+        plan.add(write_line(device_file(device, "enable"), "1"),
+                 {write_line(device_file(device, "enable"), "0")});
+        plan.add(make_file(enabled_record(device), name), {remove_file(enabled_record(device))});
+        return;
+    }
+    add_module(plan, driver, root);
+    add_release(plan, device, override, root);
+    add_override(plan, device, override, driver);
+    plan.add(write_line(driver_file(driver, "bind"), name),
+             {write_line(driver_file(driver, "unbind"), name)});
+    plan.add(wait_for_node(device.address, node_of(device, driver)));
+}
+
+void add_rule(transaction& plan, const device_info& device, const std::string& driver,
+              const std::filesystem::path& root) {
+    const auto path = udev_rule_path(device.address);
+    const auto now = read_text(root / path.substr(1));
+    const auto wanted = udev_rule(device, driver);
+    if (now != wanted)
+        plan.add(make_file(path, wanted), {now ? make_file(path, *now) : remove_file(path)});
+}
+
+} // namespace
+
+std::string udev_rule_path(const ivshmem::pci_address& address) {
+    return fmt::format("/etc/udev/rules.d/61-ivshmemctl-{}.rules", to_string(address));
+}
+
+std::string udev_rule(const device_info& device, const std::string& driver) {
+    std::string load;
+    for (const auto& word : modprobe_words(driver))
+        load += (load.empty() ? "/sbin/" : " ") + word;
+    const auto name = to_string(device.address);
+    return fmt::format("# Made by ivshmemctl bind --persist; ivshmemctl unbind deletes it.\n"
+                       "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{}\", "
+                       "ATTR{{vendor}}==\"{:#06x}\", ATTR{{device}}==\"{:#06x}\", "
+                       "ATTR{{driver_override}}=\"{}\", RUN+=\"{}\", "
+                       "RUN+=\"/bin/sh -c 'echo {} >/sys/bus/pci/drivers_probe'\"",
+                       name, device.vendor, device.device, driver, load, name);
+}
+
+std::vector<std::string> modprobe_words(const std::string& driver) {
+    if (driver ==
+        "igb_uio") // without wc_activate it maps BAR2 uncached, and so does everybody then
+        return {"modprobe", "igb_uio", "intr_mode=msix", "wc_activate=1"};
+    return {"modprobe", driver};
+}
+
+bool is_bound(const device_info& device, const std::string& driver) {
+    return driver == "none" ? device.driver.empty() && device.enabled : device.driver == driver;
+}
+
+void add_binding(transaction& plan, const device_info& device, const binding& wanted,
+                 const std::filesystem::path& root) {
+    if (!is_bound(device, wanted.driver))
+        add_change(plan, device, wanted.driver, root);
+    if (wanted.cached)
+        add_cached(plan, device, root);
+    if (wanted.persist)
+        add_rule(plan, device, wanted.driver, root);
+}
+
+void add_unbinding(transaction& plan, const device_info& device,
+                   const std::filesystem::path& root) {
+    const auto rule = udev_rule_path(device.address);
+    if (const auto text = read_text(root / rule.substr(1)))
+        plan.add(remove_file(rule), {make_file(rule, *text)});
+    const auto override = override_of(device, root);
+    add_release(plan, device, override, root);
+    add_override(plan, device, override, "");
+    add_uncached(plan, device, root);
+}
+
+} // namespace ivshmemctl

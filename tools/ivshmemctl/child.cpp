@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "child.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace ivshmemctl {
+namespace {
+
+constexpr int no_such_command = 127;
+
+int exec(const std::vector<std::string>& words) {
+    std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
+    for (const auto& word : words)
+        arguments.push_back(const_cast<char*>(word.c_str())); // as execvp() has it
+    arguments.push_back(nullptr);
+    // su without "-" leaves a root without the folders of its own commands.
+    const char* path = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): one thread
+    const auto wider = std::string{path != nullptr ? path : "/usr/bin:/bin"} + ":/usr/sbin:/sbin";
+    ::setenv("PATH", wider.c_str(), 1); // NOLINT(concurrency-mt-unsafe)
+    ::dup2(STDERR_FILENO, STDOUT_FILENO);
+    ::execvp(arguments.front(), arguments.data());
+    return no_such_command;
+}
+
+} // namespace
+
+std::optional<int> run_in_child(const std::function<int()>& body, std::chrono::seconds limit,
+                                held_signals& stop) {
+    using namespace std::chrono_literals;
+    const auto end = std::chrono::steady_clock::now() + limit;
+    const pid_t child = ::fork();
+    if (child < 0)
+        throw std::system_error{errno, std::system_category(), "fork"};
+    if (child == 0)
+        ::_exit(body()); // it, too, holds the signals back: what it does is done, or not begun
+    for (;;) {
+        int status = 0;
+        const pid_t ended = ::waitpid(child, &status, WNOHANG);
+        if (ended < 0)
+            throw std::system_error{errno, std::system_category(), "waitpid"};
+        if (ended == child)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        if (std::chrono::steady_clock::now() >= end)
+            break;
+        stop.pause(100ms);
+    }
+    ::kill(child, SIGTERM);
+    return std::nullopt;
+}
+
+std::optional<int> run_command(const std::vector<std::string>& words, std::chrono::seconds limit,
+                               held_signals& stop) {
+    return run_in_child(
+        [&] {
+            ::setpgid(0, 0); // Ctrl-C is for this program, which lets the command finish
+            stop.forget();
+            return exec(words);
+        },
+        limit, stop);
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "common_options.hpp"
+
+#include <ivshmem/device_info.hpp>
+
+#include <string>
+#include <vector>
+
+namespace ivshmemctl {
+
+/// The PCI devices that are named, each once; without names the one that -D means.
+/// @throws ivshmem::error errc::device_not_found, device_ambiguous, bad_selector (a server, too).
+[[nodiscard]] std::vector<ivshmem::device_info>
+chosen_devices(const std::vector<std::string>& names, const common_options& common);
+
+} // namespace ivshmemctl

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace ivshmemctl {
+
+enum class module_state {
+    unknown, ///< the lists of modules cannot be read
+    missing,
+    installed, ///< modprobe can load it
+    present,   ///< loaded, or built in
+};
+
+/// Whether the running kernel has a module; "-" and "_" are the same.
+[[nodiscard]] module_state look_for_module(const std::filesystem::path& root,
+                                           std::string_view name);
+
+/// The release of the running kernel; empty where it cannot be read.
+[[nodiscard]] std::string kernel_release(const std::filesystem::path& root);
+
+/// What is to be installed where a module is missing.
+[[nodiscard]] std::string how_to_get_module(std::string_view name);
+
+} // namespace ivshmemctl

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "operation.hpp"
+
+#include "child.hpp"
+#include "text_file.hpp"
+
+#include <ivshmem/discovery.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace ivshmemctl {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto write_limit = 10s; // unbinding waits until the device is closed
+constexpr auto command_limit = 60s;
+constexpr auto node_limit = 5s;
+
+[[noreturn]] void fail(const std::string& what) {
+    throw std::runtime_error{what};
+}
+
+/// @return 0 or errno.
+int write_to(const std::string& path, const std::string& text) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC); // not made where it is missing
+    if (fd < 0)
+        return errno;
+    const auto written = ::write(fd, text.data(), text.size());
+    const int number = written < 0 ? errno : 0;
+    ::close(fd);
+    return number;
+}
+
+bool has_node(const ivshmem::pci_address& address) {
+    const auto found = ivshmem::discover();
+    return std::any_of(found.devices.begin(), found.devices.end(), [&](const auto& device) {
+        const auto& node = device.vfio_node ? device.vfio_node : device.uio_node;
+        return device.address == address && node && node->exists;
+    });
+}
+
+void replace(const std::string& path, const std::string& text) {
+    const std::filesystem::path target{path};
+    std::filesystem::create_directories(target.parent_path());
+    const auto fresh = path + ".new";
+    std::ofstream file{fresh, std::ios::binary};
+    file << text;
+    file.close();
+    if (!file) {
+        const int number = errno;
+        std::error_code ec;
+        std::filesystem::remove(fresh, ec);
+        fail(fmt::format("{}: writing: {}", path, std::strerror(number)));
+    }
+    std::filesystem::rename(fresh, target);
+}
+
+} // namespace
+
+operation write_line(const std::string& path, const std::string& line) {
+    return {fmt::format("echo {}>{}", line.empty() ? "" : shell_word(line) + " ", path),
+            [=](held_signals& stop) {
+                const auto done =
+                    run_in_child([&] { return write_to(path, line + "\n"); }, write_limit, stop);
+                if (!done)
+                    fail(fmt::format("{}: the kernel does not come back from writing \"{}\": the "
+                                     "device is in use, and the kernel finishes this when it is "
+                                     "closed (fuser -v /dev/vfio/* /dev/uio* names who has it)",
+                                     path, line));
+                if (*done != 0)
+                    fail(fmt::format("{}: writing \"{}\": {}; dmesg may say more", path, line,
+                                     std::strerror(*done)));
+            }};
+}
+
+operation command_line(const std::vector<std::string>& words) {
+    std::string shell;
+    for (const auto& word : words)
+        shell += (shell.empty() ? "" : " ") + shell_word(word);
+    return {shell, [=](held_signals& stop) {
+                const auto done = run_command(words, command_limit, stop);
+                if (!done)
+                    fail(fmt::format("{}: no end within {} s", shell, command_limit.count()));
+                if (*done != 0)
+                    fail(
+                        fmt::format("{}: failed with status {}; dmesg may say more", shell, *done));
+            }};
+}
+
+operation make_file(const std::string& path, const std::string& line) {
+    const auto folder = std::filesystem::path{path}.parent_path().string();
+    return {fmt::format("mkdir -p {} && echo {} >{}", shell_word(folder), shell_word(line),
+                        shell_word(path)),
+            [=](held_signals&) {
+                replace(path, line + "\n");
+            }};
+}
+
+operation remove_file(const std::string& path) {
+    return {"rm -f " + shell_word(path), [=](held_signals&) {
+                std::filesystem::remove(path);
+            }};
+}
+
+operation wait_for_node(const ivshmem::pci_address& address, const std::string& node) {
+    return {fmt::format("timeout {} sh -c 'until [ -c {} ]; do sleep 0.1; done'",
+                        node_limit.count(), node),
+            [=](held_signals& stop) {
+                const auto end = std::chrono::steady_clock::now() + node_limit;
+                while (!has_node(address)) {
+                    if (stop.arrived() != 0)
+                        return; // whoever performs this looks at it, too
+                    if (std::chrono::steady_clock::now() >= end)
+                        fail(fmt::format("{}: bound, but {} did not appear within {} s; is /dev a "
+                                         "devtmpfs, or is this a container that was not given it?",
+                                         to_string(address), node, node_limit.count()));
+                    stop.pause(50ms);
+                }
+            }};
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "held_signals.hpp"
+
+#include <ivshmem/pci_address.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace ivshmemctl {
+
+/// One change of the system.
+struct operation {
+    std::string shell; ///< the command that makes it
+    /// Makes it. Throws std::runtime_error, then nothing has changed.
+    std::function<void(held_signals&)> perform;
+};
+
+/// Writes a line to a file of the kernel.
+operation write_line(const std::string& path, const std::string& line);
+/// Runs a command.
+operation command_line(const std::vector<std::string>& words);
+/// Makes a file, with the folders it is in, or replaces it at once.
+operation make_file(const std::string& path, const std::string& line);
+operation remove_file(const std::string& path);
+/// Waits for the node that the driver bound to a device makes.
+/// @param node The node as a word of the shell, which may contain commands.
+operation wait_for_node(const ivshmem::pci_address& address, const std::string& node);
+
+} // namespace ivshmemctl

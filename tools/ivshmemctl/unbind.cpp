@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "binding.hpp"
+#include "chosen_devices.hpp"
+#include "command.hpp"
+#include "exit_status.hpp"
+#include "holders.hpp"
+#include "rebind.hpp"
+#include "text_file.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <memory>
+#include <stdexcept>
+
+namespace ivshmemctl {
+namespace {
+
+constexpr const char* footer = R"(
+Each device is taken from its driver, whichever it is, and its driver_override is emptied. What
+"ivshmemctl bind" did beside that is undone: the udev rule of --persist is deleted, the MTRR range
+of --cached is given back, the memory that --driver none switched on is switched off. Modules stay
+loaded. A device that a program has open is left as it is, and the program is named.
+
+Examples:
+  ivshmemctl unbind 00:04.0
+  ivshmemctl unbind --dry-run            print the commands of a shell instead)";
+
+int unbind(const rebind_options& o, const common_options& common) {
+    const std::filesystem::path root = common.sysroot;
+    const auto devices = chosen_devices(o.devices, common);
+    transaction plan;
+    for (const auto& device : devices) {
+        const auto reason = root == "/" ? why_in_use(device) : "";
+        if (!reason.empty())
+            throw std::runtime_error{to_string(device.address) + ": " + reason};
+        add_unbinding(plan, device, root);
+    }
+    if (plan.empty() && o.dry_run)
+        complain("nothing is to be done: all is as wanted");
+    if (!plan.empty())
+        carry_out(plan, o, common, "unbind");
+    if (o.dry_run)
+        return tools::exit_success;
+    print_bound(devices, common);
+    for (const auto& device : devices)
+        if (const auto name = to_string(device.address);
+            !common.quiet && read_text(root / ("etc/driverctl.d/pci-" + name)))
+            complain(fmt::format("{0}: driverctl binds it again at the next boot; to end that: "
+                                 "driverctl unset-override {0}",
+                                 name));
+    return tools::exit_success;
+}
+
+} // namespace
+
+void add_unbind(CLI::App& app, command& chosen) {
+    auto o = std::make_shared<rebind_options>();
+    auto* unbind_ = app.add_subcommand("unbind", "undo what bind did; leave no driver bound");
+    unbind_->footer(footer);
+    unbind_->add_option("DEVICE", o->devices, "the devices (default: the only one)");
+    unbind_->add_flag("--dry-run", o->dry_run, "print the shell commands and do nothing");
+    unbind_->callback([o, &chosen] {
+        chosen = [o](const common_options& common) {
+            return unbind(*o, common);
+        };
+    });
+}
+
+} // namespace ivshmemctl
