@@ -21,6 +21,7 @@ using command = std::function<int(const common_options&)>;
 /// @{
 void add_bench(CLI::App& app, command& chosen);
 void add_bind(CLI::App& app, command& chosen);
+void add_doctor(CLI::App& app, command& chosen);
 void add_dump(CLI::App& app, command& chosen);
 void add_fill(CLI::App& app, command& chosen);
 void add_info(CLI::App& app, command& chosen);

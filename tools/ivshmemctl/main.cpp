@@ -72,8 +72,8 @@ int run(int argc, char** argv) {
     app.require_subcommand(1);
     add_common(app, common, raw);
     for (const auto add :
-         {add_bench, add_bind, add_dump, add_fill, add_info, add_monitor, add_peers, add_ping,
-          add_read, add_ring, add_serve, add_unbind, add_wait, add_write})
+         {add_bench, add_bind, add_doctor, add_dump, add_fill, add_info, add_monitor, add_peers,
+          add_ping, add_read, add_ring, add_serve, add_unbind, add_wait, add_write})
         add(app, chosen);
 
     try {

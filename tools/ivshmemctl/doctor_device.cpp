@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "patient.hpp"
+
+#include <fmt/format.h>
+
+namespace ivshmemctl {
+
+using ivshmem::device_type;
+
+finding check_device(const patient& p) {
+    const auto& info = p.info;
+    const auto what =
+        fmt::format("{}: ivshmem {}, {}, driver {}", p.name(), to_string(info.protocol),
+                    to_string(info.type), info.driver.empty() ? "none" : info.driver);
+    if (info.gone)
+        return {"device", outcome::fail, p.verdict.problem, p.verdict.remedy};
+    if (info.protocol == ivshmem::protocol::v2)
+        return {"device", outcome::fail, what + ": " + p.verdict.problem, ""};
+    if (info.problems.empty())
+        return {"device", outcome::ok, what, ""};
+    return {"device", outcome::warn, what + ": " + info.problems.front(),
+            info.problems.size() == 1 ? "" : "lsivshmem -vv lists all that cannot be read"};
+}
+
+finding check_bars(const patient& p) {
+    const auto& bars = p.info.bars;
+    if (!bars[2].present() || (!bars[0].present() && !p.is_plain()))
+        return {"BARs", outcome::fail, p.verdict.problem, p.verdict.remedy};
+    std::string text;
+    for (std::size_t i = 0; i < bars.size(); ++i)
+        if (bars.at(i).present())
+            text += fmt::format("{}BAR{} {} bytes at {:#x}", text.empty() ? "" : ", ", i,
+                                bars.at(i).size, bars.at(i).start);
+    return {"BARs", outcome::ok, text, ""};
+}
+
+finding check_msix(const patient& p) {
+    switch (p.info.type) {
+    case device_type::plain:
+        return {"MSI-X", outcome::skip, "none: a plain device has memory and no interrupts", ""};
+    case device_type::doorbell:
+        if (!p.info.vectors)
+            return {"MSI-X", outcome::warn, "the number of vectors cannot be read", "sudo"};
+        return {"MSI-X", outcome::ok,
+                fmt::format("{} vector{}", *p.info.vectors, *p.info.vectors == 1 ? "" : "s"), ""};
+    case device_type::unknown:
+        break;
+    }
+    return {"MSI-X", outcome::skip, "only root can read whether the device has it", "sudo"};
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "bindable.hpp"
+#include "patient.hpp"
+
+#include <fmt/format.h>
+
+namespace ivshmemctl {
+namespace {
+
+std::string mode_of(const ivshmem::device_node& node) {
+    return fmt::format("{}{}", node.readable ? 'r' : '-', node.writable ? 'w' : '-');
+}
+
+} // namespace
+
+finding check_driver(const patient& p) {
+    const auto& driver = p.info.driver;
+    const auto best = default_driver(p.info, p.root);
+    const auto bind = best.empty() ? how_to_get_driver() : "ivshmemctl bind " + p.name();
+    if (!backend_for(p.info))
+        return {"driver", outcome::fail, p.verdict.problem, bind};
+    if (p.is_plain())
+        return {"driver", outcome::ok, driver.empty() ? "none; none is needed" : driver, ""};
+    if (driver == "vfio-pci")
+        return {"driver", outcome::ok, "vfio-pci", ""};
+    if (driver == "igb_uio") {
+        if (p.info.vectors.value_or(1) == 1)
+            return {"driver", outcome::ok, "igb_uio", ""};
+        return {"driver", outcome::warn, "igb_uio delivers vector 0 only",
+                best == "vfio-pci" ? "ivshmemctl bind --driver vfio-pci " + p.name() : ""};
+    }
+    if (driver.empty())
+        return {"driver", outcome::fail, "none is bound, so no interrupt can arrive", bind};
+    return {"driver", outcome::fail, driver + " delivers no interrupts of this device", bind};
+}
+
+finding check_node(const patient& p) {
+    const auto& info = p.info;
+    const auto& node = p.is_vfio()     ? info.vfio_node
+                       : info.uio_node ? info.uio_node
+                                       : info.resource2;
+    if (!node)
+        return {"node", outcome::skip, "none for this driver", ""};
+    const auto text = fmt::format("{}: {}", node->path,
+                                  node->exists ? mode_of(*node) + " for this process" : "missing");
+    if (node->usable())
+        return {"node", outcome::ok, text, ""};
+    return {"node", outcome::fail, text,
+            p.verdict.problem.starts_with(node->path) ? p.verdict.remedy : "sudo"};
+}
+
+} // namespace ivshmemctl

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "bindable.hpp"
+#include "holders.hpp"
+#include "mtrr.hpp"
+#include "patient.hpp"
+
+#include <ivshmem/device.hpp>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace ivshmemctl {
+namespace {
+
+using namespace std::chrono_literals;
+using ivshmem::cache_mode;
+using ivshmem::errc;
+
+constexpr auto patience = 5s; // for an interrupt that takes microseconds
+constexpr cache_mode modes[] = {cache_mode::write_back, cache_mode::write_combining,
+                                cache_mode::uncached};
+
+ivshmem::open_options how_to_open(const patient& p) {
+    ivshmem::open_options how;
+    how.root = p.root;
+    return how;
+}
+
+/// Opens the device; nothing where that fails, with the finding.
+std::optional<ivshmem::device> open(const patient& p, finding& f) {
+    f.check = "open";
+    try {
+        auto device = ivshmem::device::open(p.info.address, how_to_open(p));
+        f.is = outcome::ok;
+        f.text = fmt::format("{}, id {}", device.description(), device.id());
+        return device;
+    } catch (const ivshmem::error& e) {
+        f.is = outcome::fail;
+        f.text = e.what();
+        if (e.code() == errc::device_busy)
+            f.text += "; " + why_in_use(p.info);
+        return std::nullopt;
+    }
+}
+
+finding self_ring(const patient& p, ivshmem::device& device) {
+    constexpr const char* name = "self-ring";
+    if (p.is_plain())
+        return {name, outcome::skip, "a plain device cannot ring", ""};
+    const auto count = device.capabilities().interrupts;
+    try {
+        if (count == 0)
+            static_cast<void>(device.interrupt_fd(0)); // says why not
+        for (std::uint32_t vector = 0; vector < count; ++vector) {
+            device.take(vector);
+            device.ring(device.id(), vector);
+            std::error_code ec;
+            if (device.wait(vector, patience, ec) == 0)
+                return {name, outcome::fail,
+                        fmt::format("rang vector {} of its own id {}: no interrupt came within "
+                                    "{} s ({})",
+                                    vector, device.id(), patience.count(), ec.message()),
+                        "dmesg | tail; and see that the ivshmem server and QEMU's chardev live"};
+        }
+    } catch (const ivshmem::error& e) {
+        const bool unsupported = e.code() == errc::interrupts_unsupported;
+        return {name, unsupported ? outcome::skip : outcome::fail, e.what(), ""};
+    }
+    return {name, outcome::ok, fmt::format("{} of {} vectors rang back", count, device.vectors()),
+            ""};
+}
+
+/// How to have a write-back mapping where only an MTRR forbids it.
+std::string cached_command(const patient& p) {
+    const auto& bar = p.info.bars[2];
+    const auto ranges = uncachable_over(p.root, bar);
+    if (!ranges || ranges->empty() || !why_not_cachable(p.root, bar).empty())
+        return {};
+    return "ivshmemctl bind --cached " + p.name() + " (changes the whole system, see --help)";
+}
+
+/// Maps the memory in each mode by itself. What is slower than what can be had is of no interest.
+std::vector<finding> map_in_each_mode(const patient& p, cache_mode best) {
+    std::vector<finding> result;
+    for (const auto mode : modes) {
+        auto how = how_to_open(p);
+        how.cache = mode;
+        finding f{std::string{to_string(mode)}, outcome::warn, {}, {}};
+        try {
+            const auto device = ivshmem::device::open(p.info.address, how);
+            f.text = device.memory().reason();
+            f.is = mode == cache_mode::uncached && mode == best ? outcome::warn : outcome::ok;
+        } catch (const ivshmem::error& e) {
+            f.text = e.what();
+            if (mode == cache_mode::write_back)
+                f.next = cached_command(p);
+        }
+        result.push_back(std::move(f));
+    }
+    return result;
+}
+
+} // namespace
+
+std::vector<finding> check_use(const patient& p) {
+    std::vector<finding> result;
+    const auto skip_all = [&](const std::string& why) {
+        for (const auto mode : modes)
+            result.push_back({std::string{to_string(mode)}, outcome::skip, why, ""});
+        result.push_back({"self-ring", outcome::skip, why, ""});
+    };
+    if (p.is_captured()) {
+        result.push_back({"open", outcome::skip, "a captured tree has no device to open", ""});
+        skip_all("a captured tree has no device to open");
+        return result;
+    }
+    finding opened;
+    auto device = open(p, opened);
+    result.push_back(opened);
+    if (!device) {
+        skip_all("the device cannot be opened");
+        return result;
+    }
+    const auto best = device->memory().mode();
+    const auto rung = self_ring(p, *device);
+    device->close();
+    for (auto& f : map_in_each_mode(p, best))
+        result.push_back(std::move(f));
+    result.push_back(rung);
+    return result;
+}
+
+} // namespace ivshmemctl
