@@ -16,6 +16,7 @@ from lab.case import LabCase
 
 CONFORMANCE = build_folder() / "test/host/conformance"
 PROBE = build_folder() / "test/vm/guest/probe"
+IVSHMEMCTL = build_folder() / "tools/ivshmemctl/ivshmemctl"
 LSIVSHMEM = build_folder() / "tools/lsivshmem/lsivshmem"
 PROGRAMS = (CONFORMANCE, PROBE, LSIVSHMEM)
 """What a guest needs."""
