@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""completion.py MAKE_TREES LSIVSHMEM COMPLETION: types at a bash on a terminal, and looks at what Tab
-makes of it.
+"""completion.py MAKE_TREES LSIVSHMEM COMPLETION IVSHMEMCTL COMPLETION: types at a bash on a terminal, and
+looks at what Tab makes of it.
 
 bash-completion is not loaded; the shell fails on unset variables. All is done twice: in a bash whose
 readline breaks words at colons and equals signs, as it does by default, and in one whose does not."""
@@ -84,44 +84,70 @@ CASES = [
 ]
 BROKEN_ONLY = [("--sysroot=jail", TAB, "--sysroot=jailhouse/")]
 
+# The same after "ivshmemctl ".
+CTL_CASES = [
+    ("du", TAB, "dump "),
+    ("-q du", TAB, "-q dump "),
+    ("--sysroot vfio -D ", TAB, "--sysroot vfio -D 0000:00:04.0 "),
+    ("--sysroot vfio -D0000:", TAB, "--sysroot vfio -D0000:00:04.0 "),
+    ("--sysroot vfio --device=00:0", TAB, "--sysroot vfio --device=00:04.0 "),
+    ("--sysroot vfio dump -D 00:", TAB, "--sysroot vfio dump -D 00:04.0 "),
+    ("info --sysroot acrn-hv -D r", TAB, "info --sysroot acrn-hv -D region:"),
+    ("--sysroot vfio-pair info -D ", ALL, "--sysroot vfio-pair info -D 0000:00:04.0 0000:00:05.0 "),
+    ("dump --ca", TAB, "dump --cache "),
+    ("dump --cache u", TAB, "dump --cache uncached "),
+    ("dump --cache w", TAB, "dump --cache write-"),
+    ("dump --cache=un", TAB, "dump --cache=uncached "),
+    ("dump ", TAB, "dump "),
+    ("dump 0 ", TAB, "dump 0 "),
+    ("read -o jail", TAB, "read -o jailhouse/"),
+    ("--socket jail", TAB, "--socket jailhouse/"),
+    ("info --js", TAB, "info --json "),
+    ("info --color=n", TAB, "info --color=never "),
+    ("--socket dump rea", TAB, "--socket dump read "),
+    ("nonsense", TAB, "nonsense"),
+]
+
 
 class Shell:
     """An interactive bash on a terminal of its own."""
 
-    def __init__(self, folder, trees, program, completion, setting):
+    def __init__(self, folder, trees, programs, completions, setting):
         self.errors, lines, rc = folder / "errors", folder / "lines", folder / "rc"
         self.errors.touch()
         os.mkfifo(lines)
+        sources = "; ".join(f"source '{completion}'" for completion in completions)
+        path = ":".join([*(str(program.parent) for program in programs), os.environ["PATH"]])
         rc.write_text(f"""
             set -u
             {setting}
-            source '{completion}'
-            observed() {{ _lsivshmem "$@" 2>>'{self.errors}'; }}
-            complete -F observed lsivshmem
+            {sources}
+            observed() {{ "_$1" "$@" 2>>'{self.errors}'; }}
+            complete -F observed lsivshmem ivshmemctl
             copy() {{ printf '%s\\n' "$READLINE_LINE" >'{lines}'; READLINE_LINE=; }}
             bind -x '"\\C-t": copy'
             bind 'set bell-style none'
             bind 'set page-completions off'
         """)
-        environment = {"PATH": f"{program.parent}:{os.environ['PATH']}", "HOME": str(trees), "TERM": "dumb",
-                       "INPUTRC": "/dev/null", "LC_ALL": "C"}
+        environment = {"PATH": path, "HOME": str(trees), "TERM": "dumb", "INPUTRC": "/dev/null",
+                       "LC_ALL": "C"}
         self.lines = os.open(lines, os.O_RDWR)  # for writing too: it never ends
         self.terminal, inside = pty.openpty()
         self.process = subprocess.Popen(["bash", "--noprofile", "--rcfile", str(rc), "-i"], cwd=trees, env=environment,
                                         stdin=inside, stdout=inside, stderr=inside, start_new_session=True)
         os.close(inside)
 
-    def type(self, typed, key):
-        os.write(self.terminal, f"lsivshmem {typed}{key}{COPY}".encode())
+    def type(self, program, typed, key):
+        os.write(self.terminal, f"{program} {typed}{key}{COPY}".encode())
         line, deadline = b"", time.monotonic() + 20
         while not line.endswith(b"\n"):
             ready, _, _ = select.select([self.lines, self.terminal], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                raise TimeoutError(f"bash says nothing after lsivshmem {typed}")
+                raise TimeoutError(f"bash says nothing after {program} {typed}")
             for fd in ready:
                 text = os.read(fd, 65536)
                 line += text if fd == self.lines else b""
-        return line.decode().removesuffix("\n").removeprefix("lsivshmem ")
+        return line.decode().removesuffix("\n").removeprefix(f"{program} ")
 
     def close(self):
         self.process.kill()
@@ -130,23 +156,42 @@ class Shell:
         os.close(self.lines)
 
 
-def check(shell, cases, columns):
-    """The cases, and the lists that are all of their kind."""
-    wanted = [*cases, ("-", ALL, " ".join(sorted(OPTIONS.split())) + " "), ("-o ", ALL, f"-o {' '.join(columns)} "),
-              ("-o driver,", ALL, "-o " + " ".join(f"driver,{name}" for name in columns if name != "driver") + " ")]
+def check(shell, program, wanted):
+    """What each case makes of the line."""
     failed = []
     for typed, key, line in wanted:
-        got = shell.type(typed, key)
+        got = shell.type(program, typed, key)
         if key == ALL:  # in whichever order
             got, line = sorted(got.split()), sorted(line.split())
         if got != line:
-            failed.append(f"lsivshmem {typed!r}: {got!r} instead of {line!r}")
-    if errors := shell.errors.read_text():
-        failed.append(f"on standard error: {errors}")
-    return len(wanted), failed
+            failed.append(f"{program} {typed!r}: {got!r} instead of {line!r}")
+    return failed
 
 
-def main(make_trees, lsivshmem, completion):
+def options_of(*command):
+    """Those of --help, as they are offered."""
+    described = subprocess.run([*command, "--help"], text=True, capture_output=True, check=True).stdout
+    found = re.findall(r"(?m)^ {1,12}(-\w\b)?,? *(--[a-z][\w-]*)?", described)
+    options = {name for names in found for name in names if name}
+    if "--color" in options:
+        options = options - {"--color"} | {f"--color={when}" for when in ("always", "auto", "never")}
+    return options
+
+
+def lists_of_ctl(ivshmemctl):
+    """Cases of all commands, and of all options of each."""
+    described = subprocess.run([ivshmemctl, "--help"], text=True, capture_output=True, check=True).stdout
+    listed = re.search(r"(?ms)^(?:Subcommands|SUBCOMMANDS):\n(.*?)(?=^\S|\Z)", described)[1]
+    commands = re.findall(r"(?m)^ {1,4}([a-z]+)", listed)
+    common = options_of(ivshmemctl)
+    cases = [("", ALL, " ".join(commands)), ("-", ALL, " ".join(common))]
+    for command in commands:
+        options = options_of(ivshmemctl, command) | common
+        cases.append((f"{command} -", ALL, " ".join([command, *options])))
+    return cases
+
+
+def main(make_trees, lsivshmem, completion, ivshmemctl, ctl_completion):
     try:
         for fd in pty.openpty():
             os.close(fd)
@@ -155,25 +200,27 @@ def main(make_trees, lsivshmem, completion):
         return 77
     listed = subprocess.run([lsivshmem, "--list-columns"], text=True, capture_output=True, check=True).stdout
     columns = [line.split()[0].lower() for line in listed.splitlines()]
-    described = subprocess.run([lsivshmem, "--help"], text=True, capture_output=True, check=True).stdout
-    found = re.findall(r"(?m)^ {1,12}(-\w\b)?,? *(--[a-z][\w-]*)?", described)
-    options = {name for names in found for name in names if name}
-    differing = options ^ set(re.sub("=[a-z]+", "", OPTIONS).split())
+    differing = options_of(lsivshmem) ^ set(OPTIONS.split())
     failed = [f"--help and this test differ in {option}" for option in differing]
     total = 1
+    lists = [("-", ALL, OPTIONS), ("-o ", ALL, f"-o {' '.join(columns)} "),
+             ("-o driver,", ALL, "-o " + " ".join(f"driver,{name}" for name in columns if name != "driver") + " ")]
     with tempfile.TemporaryDirectory(prefix="ivshmem-completion-") as name:
         trees = pathlib.Path(name) / "trees"
         subprocess.run([make_trees, trees], check=True)
         for word, setting, more in (("default", "", BROKEN_ONLY), ("whole", "COMP_WORDBREAKS=$' \\t\\n'", [])):
             folder = pathlib.Path(name) / word
             folder.mkdir()
-            shell = Shell(folder, trees, lsivshmem, completion, setting)
+            shell = Shell(folder, trees, (lsivshmem, ivshmemctl), (completion, ctl_completion), setting)
             try:
-                count, complaints = check(shell, CASES + more, columns)
+                for program, cases in (("lsivshmem", [*CASES, *more, *lists]),
+                                       ("ivshmemctl", [*CTL_CASES, *lists_of_ctl(ivshmemctl)])):
+                    failed += [f"{word}: {complaint}" for complaint in check(shell, program, cases)]
+                    total += len(cases)
             finally:
                 shell.close()
-            total += count
-            failed += [f"{word}: {complaint}" for complaint in complaints]
+            if errors := shell.errors.read_text():
+                failed.append(f"{word}: on standard error: {errors}")
     for complaint in failed:
         print(complaint, file=sys.stderr)
     print(f"{total - len(failed)} passed, {len(failed)} failed")

@@ -73,15 +73,15 @@ _lsivshmem_columns() {
     compopt -o nospace 2>/dev/null
 }
 
-_lsivshmem() {
-    local IFS=$' \t\n' cur program option='' head='' trim='' sysroot='' quoted='' i
-    local -a words
-    COMPREPLY=()
+# Looks at the line up to the cursor, and sets the caller's variables: cur, what is begun; option, whose
+# value it is (- where it is an option, -- after that word); head, what of cur stands before the value;
+# trim; sysroot. The short options that take values are $1.
+_lsivshmem_look() {
+    local quoted='' i
+    option='' head='' trim='' sysroot=''
     _lsivshmem_words
-    ((${#words[@]} > 1)) || return 0
+    ((${#words[@]} > 1)) || return 1
 
-    program=${words[0]/#~\//"${HOME-}/"}
-    type -P -- "$program" >/dev/null || program=lsivshmem # an alias
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
         case ${words[i]} in
             --sysroot) sysroot=${words[i + 1]} ;;
@@ -98,7 +98,7 @@ _lsivshmem() {
         case $cur in
             --color=*) option=- ;;
             --*=*) option=${cur%%=*} head=$option= ;;
-            -[ods]?*) option=${cur:0:2} head=$option ;;
+            -[$1]?*) option=${cur:0:2} head=$option ;;
             -*) option=- ;;
             *) option=${words[-2]} ;;
         esac
@@ -109,6 +109,16 @@ _lsivshmem() {
         [[ $COMP_WORDBREAKS == *=* ]] && trim=${trim##*=}
         trim=${cur%"$trim"}
     fi
+}
+
+_lsivshmem() {
+    local IFS=$' \t\n' cur program option head trim sysroot
+    local -a words
+    COMPREPLY=()
+    _lsivshmem_look ods || return 0
+
+    program=${words[0]/#~\//"${HOME-}/"}
+    type -P -- "$program" >/dev/null || program=lsivshmem # an alias
 
     case $option in
         -o | --output) _lsivshmem_columns ;;
