@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""manual_pages.py TOP LSIVSHMEM IVSHMEM_SERVER: compares the manual pages with what the programs say
+"""manual_pages.py TOP LSIVSHMEM IVSHMEM_SERVER IVSHMEMCTL: compares the manual pages with what the programs say
 of themselves, and formats the pages."""
 
 import os
@@ -55,14 +55,32 @@ def terms(page, name):
     return re.findall(r"(?m)^(\*.*)\n(?=\t)", section(page, name))
 
 
-def documented_options(page):
-    return {name for term in terms(page, "OPTIONS") for name in re.findall(r"\*(-[\w-]+)\*", term)}
+def documented_options(page, name="OPTIONS"):
+    return {name for term in terms(page, name) for name in re.findall(r"\*(-[\w-]+)\*", term)}
 
 
-def described_options(program):
+def described_options(*program):
     """Those of --help: what the lines of its list begin with, in whichever layout CLI11 has."""
-    found = re.findall(r"(?m)^ {1,12}(-\w\b)?,? *(--[a-z][\w-]*)?", said(program, "--help"))
+    found = re.findall(r"(?m)^ {1,12}(-\w\b)?,? *(--[a-z][\w-]*)?", said(*program, "--help"))
     return {name for names in found for name in names if name}
+
+
+def subcommands(page):
+    """The sections of the commands, by their names, each as a page."""
+    parts = re.split(r"(?m)^## (\w+)(.*)\n", section(page, "COMMANDS"))
+    return {name: f"# OPTIONS\n{text}" for name, text in zip(parts[1::3], parts[3::3])}
+
+
+def check_commands(checks, page, program):
+    """Each command has a section, and that section its options."""
+    documented = subcommands(page)
+    listed = re.search(r"(?ms)^(?:Subcommands|SUBCOMMANDS):\n(.*?)(?=^\S|\Z)", said(program, "--help"))[1]
+    described = set(re.findall(r"(?m)^ {1,4}([a-z]+)", listed))
+    checks.same("ivshmemctl: COMMANDS", set(documented), described)
+    for name in sorted(described & set(documented)):
+        options = described_options(program, name) - {"-h", "--help"}
+        if options | documented_options(documented[name]):
+            checks.same(f"ivshmemctl {name}", documented_options(documented[name]), options)
 
 
 def check_page(checks, source):
@@ -85,7 +103,7 @@ def check_page(checks, source):
     return page
 
 
-def main(top, lsivshmem, server):
+def main(top, lsivshmem, server, ctl):
     checks = Checks()
     check_page(checks, top / "lib/ivshmem.7.scd")
 
@@ -96,6 +114,10 @@ def main(top, lsivshmem, server):
 
     page = check_page(checks, top / "tools/ivshmem-server/ivshmem-server.8.scd")
     checks.same("ivshmem-server", documented_options(page), described_options(server))
+
+    page = check_page(checks, top / "tools/ivshmemctl/ivshmemctl.8.scd")
+    checks.same("ivshmemctl", documented_options(page), described_options(ctl))
+    check_commands(checks, page, ctl)
 
     skipped = f", {checks.skipped} skipped" if checks.skipped else ""
     print(f"{checks.passed} passed, {checks.failed} failed{skipped}")
