@@ -28,12 +28,15 @@ _PROMISED = {
         r"usr/share/doc/libivshmem-dev/channel-layout\.md\.gz",
     ],
     "ivshmem-tools": [
+        "usr/bin/ivshmemctl",
         "usr/bin/lsivshmem",
         "usr/lib/sysusers.d/ivshmem-tools.conf",
         "usr/lib/udev/ivshmem-access",
         "usr/lib/udev/rules.d/60-ivshmem.rules",
+        "usr/share/bash-completion/completions/ivshmemctl",
         "usr/share/bash-completion/completions/lsivshmem",
         r"usr/share/man/man7/ivshmem\.7\.gz",
+        r"usr/share/man/man8/ivshmemctl\.8\.gz",
         r"usr/share/man/man8/lsivshmem\.8\.gz",
     ],
     "ivshmem-server": [
