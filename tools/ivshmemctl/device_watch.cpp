@@ -58,8 +58,7 @@ void device_watch::next_change() {
             throw ivshmem::error{ec, "watching the devices: " + ec.message()};
         if (is_chosen(change.device)) {
             const bool removed = change.type == ivshmem::device_change::kind::removed;
-            if (removed && device_.info() != nullptr &&
-                device_.info()->address == change.device.address)
+            if (removed && device_.is_open() && to_string(change.device.address) == name_)
                 let_go();
             print(change);
             if (!removed && !device_.is_open())
@@ -114,6 +113,8 @@ void device_watch::next_ring() {
     interrupts_.async_wait([this](const error_code& ec, const ivshmem::interrupt_count& rung) {
         if (is_over(ec))
             return;
+        if (ec == errc::device_removed && device_.capabilities().removal_events)
+            return; // the event comes, too
         if (ec == errc::device_removed)
             return let_go();
         if (ec)
