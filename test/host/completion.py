@@ -105,6 +105,11 @@ CTL_CASES = [
     ("info --js", TAB, "info --json "),
     ("info --color=n", TAB, "info --color=never "),
     ("--socket dump rea", TAB, "--socket dump read "),
+    ("--sysroot vfio bind ", TAB, "--sysroot vfio bind 0000:00:04.0 "),
+    ("--sysroot vfio-pair unbind 00:04.0 ", ALL, "--sysroot vfio-pair unbind 00:04.0 0000:00:04.0 0000:00:05.0 "),
+    ("--sysroot vfio doctor 00:", TAB, "--sysroot vfio doctor 00:04.0 "),
+    ("bind --driver v", TAB, "bind --driver vfio-pci "),
+    ("bind --driver=n", TAB, "bind --driver=none "),
     ("nonsense", TAB, "nonsense"),
 ]
 

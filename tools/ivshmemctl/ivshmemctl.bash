@@ -13,7 +13,7 @@ _ivshmemctl_section() {
     local line inside=''
     while IFS= read -r line; do
         case $line in
-            "$1":*) inside=yes ;;
+            "$1":* | "${1^^}":*) inside=yes ;; # as the version of CLI11 has it
             [![:blank:]]*) inside='' ;;
             '  '[![:blank:]]*)
                 line=${line#  }
