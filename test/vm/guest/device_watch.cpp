@@ -48,9 +48,10 @@ void tell_change(const device_change& change) {
     const auto& device = change.device;
     const auto& node = device.vfio_node ? device.vfio_node : device.uio_node;
     const bool usable = node && node->usable();
-    say("%s %s %s %s%s", std::string{to_string(change.type)}.c_str(),
+    const bool whole = device.resource0 && device.resource2;
+    say("%s %s %s %s%s%s", std::string{to_string(change.type)}.c_str(),
         to_string(device.address).c_str(), device.driver.empty() ? "-" : device.driver.c_str(),
-        node ? node->path.c_str() : "-", node && !usable ? " unusable" : "");
+        node ? node->path.c_str() : "-", node && !usable ? " unusable" : "", whole ? "" : " half");
 }
 
 net::awaitable<void> follow() {
