@@ -22,6 +22,7 @@ from suites import SuiteCase, for_each_suite
 _OVERRIDES = "/etc/driverctl.d"
 _GIVEN = "find /dev /sys/devices -xdev -group ivshmem -printf '%p %m %u\\n' | sort"
 _BARS = ("resource0", "resource2", "resource2_wc")
+_FOLLOW = "/tmp/follow"
 _HOLD = "/tmp/hold"
 
 
@@ -117,6 +118,17 @@ class Guest(SuiteCase):
         told = self.listed(STRANGER, self.doorbell)
         self.assertFalse(told["map"] or told["interrupt"])
         self.assertIn("adduser", told["remedy"])
+
+    def test_5b_a_member_is_told_when_a_device_can_be_used(self) -> None:
+        """udevd runs the rules of the package before it passes on the kernel's events."""
+        source = Path(__file__).with_name("follow.cpp")
+        self.guest.put(_FOLLOW, repository.compiled(self.built, {"follow": source})["follow"], 0o755)
+        following = self.guest.spawn(as_user(USER, f"exec {_FOLLOW}"))
+        following.wait_output(f"added {self.uio} \n", timeout=60)
+        self.guest.run(f"driverctl set-override {self.uio} uio_pci_generic")
+        following.wait_output(f"changed {self.uio} uio_pci_generic usable\n", timeout=60)
+        self.guest.run(f"kill -TERM {' '.join(running(self.guest, 'follow'))}")
+        self.assertEqual(following.wait(60).check().stdout.count("added"), 4)
 
     def test_6_the_group_has_these_files_and_no_others(self) -> None:
         for address, driver in ((self.uio, "uio_pci_generic"), (self.shared, "vfio-pci")):
