@@ -20,12 +20,13 @@
 namespace ivshmemctl {
 namespace {
 
+constexpr std::string_view gone =
+    "the shared memory is gone: the device was removed, or its driver changed";
+
 extern "C" void say_that_the_memory_is_gone(int) {
-    constexpr std::string_view text =
-        "ivshmemctl: the shared memory is gone: the device was removed, or its driver changed\n";
-    if (::write(STDERR_FILENO, text.data(), text.size()) < 0) {
-        // then nobody hears it
-    }
+    for (const std::string_view text : {std::string_view{"ivshmemctl: "}, gone, {"\n"}})
+        if (::write(STDERR_FILENO, text.data(), text.size()) < 0)
+            break; // then nobody hears it
     ::_exit(tools::exit_failure);
 }
 
@@ -74,6 +75,15 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
                 throw;
         }
     }
+}
+
+ivshmem::error explained(ivshmem::device& device, const std::error_code& ec) {
+    if (ec == ivshmem::errc::device_removed)
+        return {ec, name_of(device) + ": device removed"};
+    // Until the mapping goes, too, there is something to read, but not what was written.
+    if (ec == ivshmem::errc::slot_lost && !look_at_memory(device).channels)
+        return {ivshmem::errc::device_gone, fmt::format("{}: {}", name_of(device), gone)};
+    return {ec, fmt::format("{}: {}", name_of(device), ec.message())};
 }
 
 } // namespace ivshmemctl

@@ -4,11 +4,13 @@
 
 #include <ivshmem/asio/slot.hpp>
 #include <ivshmem/device.hpp>
+#include <ivshmem/error.hpp>
 
 #include <boost/asio/io_context.hpp>
 
 #include <cstdint>
 #include <optional>
+#include <system_error>
 
 namespace CLI {
 class App;
@@ -28,5 +30,9 @@ void add_slot_choice(CLI::App& app, slot_choice& choice);
 /// reformatted. From now on the program ends with a message where the memory goes away.
 ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
                                const slot_choice& choice);
+
+/// What a failure on a claimed slot means: a device that is being removed may look as if another
+/// peer had taken the slot.
+ivshmem::error explained(ivshmem::device& device, const std::error_code& ec);
 
 } // namespace ivshmemctl

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "pinger.hpp"
 
+#include "claimed_slot.hpp"
 #include "opened.hpp"
 
 #include <ivshmem/asio/connect.hpp>
@@ -145,7 +146,7 @@ void pinger::conclude(const error_code& ec) {
         return;
     }
     if (!is_end_of_channel(ec))
-        throw ivshmem::error{ec, name_of(device_) + ": pinging: " + ec.message()};
+        throw explained(device_, ec);
     channel_.close();
     overdue_.clear();
     tell({outcome::kind::unanswered, sequence_, {}, ec.message()});
@@ -195,7 +196,7 @@ void pinger::check_device() {
         return;
     const auto event = device_.next_event();
     if (event && event->type == ivshmem::event::kind::removal_requested)
-        throw ivshmem::error{ivshmem::errc::device_removed, name_of(device_) + ": device removed"};
+        throw explained(device_, ivshmem::errc::device_removed);
 }
 
 } // namespace ivshmemctl

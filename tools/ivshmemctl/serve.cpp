@@ -54,10 +54,8 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
     ivshmem::asio::acceptor acceptor{slot, ping_service, options};
     for (;;) {
         auto [ec, channel] = co_await acceptor.async_accept(with_error);
-        if (ec == ivshmem::errc::device_removed)
-            throw ivshmem::error{ec, name_of(device) + ": device removed"};
         if (ec)
-            throw ivshmem::error{ec, name_of(device) + ": serving: " + ec.message()};
+            throw explained(device, ec);
         const std::uint32_t from = channel.next_layer().peer();
         const auto peer = slot.next_layer().find_peer(from);
         const auto who = peer && device.capabilities().ring
