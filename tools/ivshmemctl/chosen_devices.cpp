@@ -12,6 +12,7 @@ std::vector<ivshmem::device_info> chosen_devices(const std::vector<std::string>&
                                                  const common_options& common) {
     const auto found = ivshmem::discover(common.sysroot);
     std::vector<ivshmem::selector> selectors;
+    selectors.reserve(names.size() + 1);
     for (const auto& name : names)
         selectors.push_back(ivshmem::selector::parse(name));
     if (names.empty())
