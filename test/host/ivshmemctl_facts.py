@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""ivshmemctl_facts.py IVSHMEMCTL IVSHMEM_SERVER: what info and bench say of a server's memory."""
+
+import json
+import os
+import random
+import subprocess
+import unittest
+
+from ivshmemctl_memory_case import IVSHMEMCTL, PATIENCE, SIZE, MemoryCase
+
+
+class Info(MemoryCase):
+    def test_text(self):
+        text = self.good("info").decode()
+        for line in (f"reached by     server {self.socket}", "vectors        2, of which all can be waited for",
+                     "events         peers that join and leave", "memory         1M (1048576 bytes), write-back"):
+            self.assertIn(line + "\n", text)
+        self.assertRegex(text, r"(?m)^id +\d+$")
+        self.assertNotIn("kernel", text)
+        text = self.good("info", "-v").decode()
+        self.assertIn(f"\nkernel         {os.uname().release}\n", text)
+        self.assertRegex(text, r"(?m)^ivshmemctl +\d+\.\d+\.\d+$")
+
+    def test_json(self):
+        told = json.loads(self.good("-J", "info"))
+        self.assertEqual((told["address"], told["backend"], told["error"]), (None, "server", None))
+        self.assertEqual((told["size"], told["cache_mode"], told["vectors"], told["interrupts"]),
+                         (SIZE, "write-back", 2, 2))
+        self.assertEqual(told["system"]["kernel"], os.uname().release)
+
+    def test_what_cannot_be_opened_is_described(self):
+        result = subprocess.run([IVSHMEMCTL, "info", "-J", "--socket", self.work / "none"], capture_output=True,
+                                text=True, timeout=PATIENCE, check=False)
+        self.assertEqual(result.returncode, 1)
+        told = json.loads(result.stdout)
+        self.assertNotIn("backend", told)
+        self.assertEqual(f"ivshmemctl: {told['error']}\n", result.stderr)
+
+
+class Bench(MemoryCase):
+    def test_reading_only(self):
+        told = json.loads(self.good("bench", "-J"))
+        modes = {each["cache_mode"]: each for each in told["memory"]}
+        self.assertEqual(set(modes), {"private memory", "write-back", "write-combining", "uncached"})
+        self.assertGreater(modes["write-back"]["read"], 0)
+        self.assertIsNone(modes["write-back"]["write"])
+        self.assertIn("write-back", modes["uncached"]["error"])
+        self.assertGreater(told["ring_ns"], 0)
+        self.assertLessEqual(told["self_ring_ns"]["min"], told["self_ring_ns"]["median"])
+        self.assertNotIn("message_ns", told)
+
+    def test_everything_is_put_back(self):
+        data = random.Random(9).randbytes(SIZE)
+        self.good("write", "0", input=data)
+        text = self.good("bench", "--write", "--channel", "0x123", "300001").decode()
+        self.assertRegex(text, r"(?m)^write-back +read \d+ MiB/s, write \d+ MiB/s, copy \d+ MiB/s$")
+        self.assertRegex(text, r"(?m)^ring +\d+ ns$")
+        self.assertRegex(text, r"(?m)^message and answer +\d+\.\d+ us ")
+        self.assertRegex(text, r"(?m)^messages +\d+ a second of 64 bytes; \d+ MiB/s in \d+ bytes$")
+        self.assertEqual(self.memory(), data)
+
+    def test_one_mode(self):
+        told = json.loads(self.good("bench", "-J", "--cache", "write-back", "0", "64"))
+        self.assertEqual([each["cache_mode"] for each in told["memory"]], ["private memory", "write-back"])
+        self.bad("bench", "--cache", "uncached", says=["write-back"])
+
+    def test_ranges(self):
+        self.bad("bench", SIZE, says=["0 bytes"])
+        self.bad("bench", "--write", "0", SIZE + 1, says=["past the end"])
+
+
+if __name__ == "__main__":
+    unittest.main()
