@@ -11,6 +11,7 @@ from comparison import Comparison
 from .channel_guests import between_guests as channels_between_guests
 from .channel_scale import scale
 from .doorbell import between_guests, between_processes
+from .ivshmemctl_setup import setup
 from .lsivshmem import listing
 from .memory import bandwidth
 from .messages import messages
@@ -27,4 +28,5 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "channel-scale": scale,
     "server-join": joins,
     "lsivshmem": listing,
+    "ivshmemctl-setup": setup,
 }
