@@ -2,9 +2,15 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "held_signals.hpp"
 
+#include "command.hpp"
+
+#include <utility>
+
+#include <unistd.h>
+
 namespace ivshmemctl {
 
-held_signals::held_signals() noexcept {
+held_signals::held_signals() {
     ::sigemptyset(&watched_);
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
         struct sigaction now {};
@@ -19,7 +25,18 @@ held_signals::~held_signals() {
     forget();
 }
 
-void held_signals::pause(std::chrono::milliseconds time) noexcept {
+void held_signals::begin(std::string what) {
+    begun_ = std::move(what);
+    since_ = std::chrono::steady_clock::now();
+}
+
+void held_signals::pause(std::chrono::milliseconds time) {
+    using namespace std::chrono_literals;
+    if (!begun_.empty() && std::chrono::steady_clock::now() - since_ > 1s) {
+        if (::isatty(STDERR_FILENO) == 1)
+            complain("this takes a while: " + begun_);
+        begun_.clear();
+    }
     const timespec limit{static_cast<std::time_t>(time.count() / 1000),
                          static_cast<long>(time.count() % 1000) * 1'000'000};
     const int number = ::sigtimedwait(&watched_, nullptr, &limit);
@@ -27,7 +44,7 @@ void held_signals::pause(std::chrono::milliseconds time) noexcept {
         signal_ = number;
 }
 
-int held_signals::arrived() noexcept {
+int held_signals::arrived() {
     using namespace std::chrono_literals;
     if (signal_ == 0)
         pause(0ms);

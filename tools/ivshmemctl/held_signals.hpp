@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 #include <signal.h> // NOLINT(modernize-deprecated-headers): sigset_t is POSIX's
 
@@ -12,15 +13,17 @@ namespace ivshmemctl {
 /// that what was begun can be undone. Those that were ignored before stay so.
 class held_signals {
   public:
-    held_signals() noexcept;
+    held_signals();
     ~held_signals();
     held_signals(const held_signals&) = delete;
     held_signals& operator=(const held_signals&) = delete;
 
+    /// Names what is begun now: if it takes long, a person at the terminal is told. Empty: nobody.
+    void begin(std::string what);
     /// Sleeps; a signal or the end of a child ends it early.
-    void pause(std::chrono::milliseconds time) noexcept;
+    void pause(std::chrono::milliseconds time);
     /// The number of the signal that came, 0 for none.
-    [[nodiscard]] int arrived() noexcept;
+    [[nodiscard]] int arrived();
     /// Lets the signal that came do what it would have done.
     void obey() noexcept;
     /// For a child: the signals as they were before.
@@ -30,6 +33,8 @@ class held_signals {
     sigset_t watched_{};
     sigset_t before_{};
     int signal_ = 0;
+    std::string begun_;
+    std::chrono::steady_clock::time_point since_{};
 };
 
 } // namespace ivshmemctl

@@ -43,7 +43,7 @@ void carry_out(const transaction& plan, const rebind_options& options, const com
     if (::geteuid() != 0)
         throw std::runtime_error{subcommand + ": only root may do this; try sudo, or --dry-run to "
                                               "see the commands"};
-    plan.carry_out(common.verbosity > 0);
+    plan.carry_out(common.verbosity > 0, common.quiet);
 }
 
 void print_bound(const std::vector<device_info>& before, const common_options& common) {

@@ -29,11 +29,12 @@ void transaction::print() const {
         fmt::print("{}\n", each.apply.shell);
 }
 
-void transaction::carry_out(bool verbose) const {
+void transaction::carry_out(bool verbose, bool quiet) const {
     held_signals stop;
     const auto perform = [&](const operation& what, const char* before) {
         if (verbose)
             complain(before + what.shell);
+        stop.begin(quiet ? "" : what.shell);
         what.perform(stop);
     };
     const auto roll_back = [&](std::size_t count) {

@@ -18,10 +18,11 @@ class transaction {
     [[nodiscard]] bool empty() const noexcept { return steps_.empty(); }
     /// Prints the commands of a shell.
     void print() const;
-    /// Makes the changes; each is told of where `verbose`. Where one fails, those before it are
-    /// undone, the last first, and what failed is thrown (std::runtime_error). Where a signal asks
-    /// for the end, they are undone too, and the signal then ends the program.
-    void carry_out(bool verbose) const;
+    /// Makes the changes; each is told of where `verbose`, one that takes long unless `quiet`.
+    /// Where one fails, those before it are undone, the last first, and what failed is thrown
+    /// (std::runtime_error). Where a signal asks for the end, they are undone too, and the signal
+    /// then ends the program.
+    void carry_out(bool verbose, bool quiet) const;
 
   private:
     struct step {
