@@ -4,6 +4,7 @@
 
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -32,10 +33,16 @@ class MemoryCase(unittest.TestCase):
                                   stderr=subprocess.PIPE)
         cls.addClassCleanup(lambda: (server.terminate(), server.communicate()))
         deadline = time.monotonic() + PATIENCE
-        while not cls.socket.exists():
+        while not cls.listens():
             if server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server does not listen: {server.stderr.read()}")
             time.sleep(0.02)
+
+    @classmethod
+    def listens(cls):
+        """Whether the server does: its socket has a name a moment before."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(cls.socket)) == 0
 
     def setUp(self):
         self.good("fill", "0", "0")
