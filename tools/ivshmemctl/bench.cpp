@@ -9,10 +9,10 @@
 #include "memory_part.hpp"
 #include "number.hpp"
 #include "opened.hpp"
+#include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>
 
-#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
@@ -184,23 +184,19 @@ int bench(const common_options& common, const bench_options& options) {
 
 } // namespace
 
-void add_bench(CLI::App& app, command& chosen) {
-    auto* bench_app = app.add_subcommand("bench", "measure the memory and the doorbell");
-    bench_app->footer(
+void add_bench(subcommands& line) {
+    auto sub = line.add("bench", "measure the memory and the doorbell");
+    sub.footer(
         "\nWithout LENGTH 1M of the memory is taken, or what there is. Only --write and --channel\n"
         "change the memory; what was there is put back, whoever changes it in the meantime." +
         std::string{number_help});
     auto options = std::make_shared<bench_options>();
-    bench_app->add_flag("--write", options->write,
-                        "measure writing and copying, too: overwrites the part for a while");
-    bench_app->add_flag("--channel", options->channel,
-                        "measure messages, too: overwrites the memory for a while");
-    add_memory_options(*bench_app, options->memory, false);
-    bench_app->callback([&chosen, options] {
-        chosen = [options](const common_options& common) {
-            return bench(common, *options);
-        };
-    });
+    sub.add_flag("--write", options->write,
+                 "measure writing and copying, too: overwrites the part for a while");
+    sub.add_flag("--channel", options->channel,
+                 "measure messages, too: overwrites the memory for a while");
+    add_memory_options(sub, options->memory, false);
+    sub.runs([options](const common_options& common) { return bench(common, *options); });
 }
 
 } // namespace ivshmemctl

@@ -6,9 +6,9 @@
 #include "command.hpp"
 #include "exit_status.hpp"
 #include "rebind.hpp"
+#include "subcommands.hpp"
 #include "text_file.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <memory>
@@ -102,24 +102,27 @@ int bind(const options& o, const common_options& common) {
 
 } // namespace
 
-void add_bind(CLI::App& app, command& chosen) {
+void add_bind(subcommands& line) {
     auto o = std::make_shared<options>();
-    auto* bind_ = app.add_subcommand("bind", "bind devices to the driver that makes them work");
-    bind_->footer(footer);
-    bind_->add_option("DEVICE", o->common.devices, "the devices (default: the only one)");
-    bind_->add_option("--driver", o->wanted.driver, "vfio-pci, igb_uio, uio_pci_generic or none")
-        ->type_name("DRIVER")
-        ->check(CLI::IsMember{{"vfio-pci", "igb_uio", "uio_pci_generic", "none"}});
-    bind_->add_flag("--persist", o->wanted.persist, "bind so after each boot, too");
-    bind_->add_flag("--cached", o->wanted.cached,
-                    "make a write-back mapping possible; changes the whole system");
-    bind_->add_flag("--dry-run", o->common.dry_run, "print the shell commands and do nothing");
-    bind_->callback([o, &chosen] {
+    auto sub = line.add("bind", "bind devices to the driver that makes them work");
+    sub.footer(footer);
+    sub.add_option({"DEVICE", "", "the devices (default: the only one)"}, o->common.devices);
+    sub.add_option({"--driver", "DRIVER", "vfio-pci, igb_uio, uio_pci_generic or none"},
+                   [o](const std::string& name) {
+                       if (name != "vfio-pci" && name != "igb_uio" && name != "uio_pci_generic" &&
+                           name != "none")
+                           throw usage_error{
+                               "--driver: takes vfio-pci, igb_uio, uio_pci_generic or none"};
+                       o->wanted.driver = name;
+                   });
+    sub.add_flag("--persist", o->wanted.persist, "bind so after each boot, too");
+    sub.add_flag("--cached", o->wanted.cached,
+                 "make a write-back mapping possible; changes the whole system");
+    sub.add_flag("--dry-run", o->common.dry_run, "print the shell commands and do nothing");
+    sub.runs([o](const common_options& common) {
         if (o->wanted.persist && o->wanted.driver == "none")
-            throw CLI::ValidationError{"--persist", "needs a driver, not none"};
-        chosen = [o](const common_options& common) {
-            return bind(*o, common);
-        };
+            throw usage_error{"--persist: needs a driver, not none"};
+        return bind(*o, common);
     });
 }
 

@@ -7,7 +7,6 @@
 #include "number.hpp"
 #include "opened.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,9 +39,10 @@ ivshmem::asio::slot claim(boost::asio::io_context& io, const ivshmem::device& de
 
 } // namespace
 
-void add_slot_choice(CLI::App& app, slot_choice& choice) {
-    add_number(app, "--slot", choice.number, "the slot of channels to take (the first free one)");
-    app.add_flag("--reformat", choice.reformat,
+void add_slot_choice(subcommand& sub, slot_choice& choice) {
+    add_number(sub, {"--slot", "N", "the slot of channels to take (the first free one)"},
+               choice.number);
+    sub.add_flag("--reformat", choice.reformat,
                  "use the memory though it holds other data, or channels of another geometry");
 }
 

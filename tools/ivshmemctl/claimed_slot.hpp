@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include "subcommand.hpp"
+
 #include <ivshmem/asio/slot.hpp>
 #include <ivshmem/device.hpp>
 #include <ivshmem/error.hpp>
@@ -12,10 +14,6 @@
 #include <optional>
 #include <system_error>
 
-namespace CLI {
-class App;
-} // namespace CLI
-
 namespace ivshmemctl {
 
 /// Where in the memory a subcommand that talks to peers has its place.
@@ -24,7 +22,7 @@ struct slot_choice {
     bool reformat = false;                 ///< --reformat
 };
 
-void add_slot_choice(CLI::App& app, slot_choice& choice);
+void add_slot_choice(subcommand& sub, slot_choice& choice);
 
 /// Claims a slot. Memory that holds other data than channels is left alone, unless it is to be
 /// reformatted. From now on the program ends with a message where the memory goes away.

@@ -7,33 +7,31 @@
 #include <functional>
 #include <string>
 
-namespace CLI {
-class App;
-} // namespace CLI
-
 namespace ivshmemctl {
+
+class subcommands;
 
 /// What a subcommand does once the line is parsed; it returns what to exit with.
 using command = std::function<int(const common_options&)>;
 
 /// @name The subcommands, each in a file of its own
-/// Adds the subcommand to the command line; when it is the one that is given, sets `chosen`.
+/// Adds the subcommand to the command line.
 /// @{
-void add_bench(CLI::App& app, command& chosen);
-void add_bind(CLI::App& app, command& chosen);
-void add_doctor(CLI::App& app, command& chosen);
-void add_dump(CLI::App& app, command& chosen);
-void add_fill(CLI::App& app, command& chosen);
-void add_info(CLI::App& app, command& chosen);
-void add_monitor(CLI::App& app, command& chosen);
-void add_peers(CLI::App& app, command& chosen);
-void add_ping(CLI::App& app, command& chosen);
-void add_read(CLI::App& app, command& chosen);
-void add_ring(CLI::App& app, command& chosen);
-void add_serve(CLI::App& app, command& chosen);
-void add_unbind(CLI::App& app, command& chosen);
-void add_wait(CLI::App& app, command& chosen);
-void add_write(CLI::App& app, command& chosen);
+void add_bench(subcommands& line);
+void add_bind(subcommands& line);
+void add_doctor(subcommands& line);
+void add_dump(subcommands& line);
+void add_fill(subcommands& line);
+void add_info(subcommands& line);
+void add_monitor(subcommands& line);
+void add_peers(subcommands& line);
+void add_ping(subcommands& line);
+void add_read(subcommands& line);
+void add_ring(subcommands& line);
+void add_serve(subcommands& line);
+void add_unbind(subcommands& line);
+void add_wait(subcommands& line);
+void add_write(subcommands& line);
 /// @}
 
 /// Writes a line to the standard error, the tool's name before it.

@@ -4,10 +4,10 @@
 #include "command.hpp"
 #include "exit_status.hpp"
 #include "patient.hpp"
+#include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -76,10 +76,11 @@ int doctor_without_device(const std::string& why, const common_options& common) 
     return tools::exit_none_found;
 }
 
-int doctor(const std::vector<std::string>& names, const common_options& common) {
+int doctor(const std::string& name, const common_options& common) {
     std::vector<ivshmem::device_info> devices;
     try {
-        devices = chosen_devices(names, common);
+        devices =
+            chosen_devices(name.empty() ? std::vector<std::string>{} : std::vector{name}, common);
     } catch (const ivshmem::error& e) {
         if (e.code() != ivshmem::errc::device_not_found)
             throw;
@@ -96,16 +97,12 @@ int doctor(const std::vector<std::string>& names, const common_options& common) 
 
 } // namespace
 
-void add_doctor(CLI::App& app, command& chosen) {
-    auto names = std::make_shared<std::vector<std::string>>();
-    auto* sub = app.add_subcommand("doctor", "find out what keeps a device from working");
-    sub->footer(footer);
-    sub->add_option("DEVICE", *names, "the device (default: the only one)")->expected(0, 1);
-    sub->callback([names, &chosen] {
-        chosen = [names](const common_options& common) {
-            return doctor(*names, common);
-        };
-    });
+void add_doctor(subcommands& line) {
+    auto name = std::make_shared<std::string>();
+    auto sub = line.add("doctor", "find out what keeps a device from working");
+    sub.footer(footer);
+    sub.add_option({"DEVICE", "", "the device (default: the only one)"}, *name);
+    sub.runs([name](const common_options& common) { return doctor(*name, common); });
 }
 
 } // namespace ivshmemctl

@@ -8,8 +8,8 @@
 #include "memory_part.hpp"
 #include "number.hpp"
 #include "progress.hpp"
+#include "subcommands.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -51,18 +51,14 @@ int dump(const common_options& common, const memory_options& options) {
 
 } // namespace
 
-void add_dump(CLI::App& app, command& chosen) {
-    auto* dump_app = app.add_subcommand("dump", "print memory in hexadecimal");
-    dump_app->footer("\nThe format is that of hexdump -C: an asterisk stands for lines that repeat "
-                     "the one before; -v\nprints them." +
-                     std::string{number_help});
+void add_dump(subcommands& line) {
+    auto sub = line.add("dump", "print memory in hexadecimal");
+    sub.footer("\nThe format is that of hexdump -C: an asterisk stands for lines that repeat "
+               "the one before; -v\nprints them." +
+               std::string{number_help});
     auto options = std::make_shared<memory_options>();
-    add_memory_options(*dump_app, *options, false);
-    dump_app->callback([&chosen, options] {
-        chosen = [options](const common_options& common) {
-            return dump(common, *options);
-        };
-    });
+    add_memory_options(sub, *options, false);
+    sub.runs([options](const common_options& common) { return dump(common, *options); });
 }
 
 } // namespace ivshmemctl

@@ -6,8 +6,8 @@
 #include "memory_part.hpp"
 #include "number.hpp"
 #include "progress.hpp"
+#include "subcommands.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,7 +30,7 @@ std::vector<std::byte> parse_pattern(const std::string& text) {
     for (std::string item; std::getline(list, item, ',');) {
         const auto value = parse_number(item);
         if (!value || *value > 0xff)
-            throw CLI::ValidationError{
+            throw usage_error{
                 fmt::format("PATTERN: '{}' is no byte; take 0 to 255, or 0x0 to 0xff", item)};
         pattern.push_back(static_cast<std::byte>(*value));
     }
@@ -62,26 +62,16 @@ int fill(const common_options& common, const fill_options& options) {
 
 } // namespace
 
-void add_fill(CLI::App& app, command& chosen) {
-    auto* fill_app = app.add_subcommand("fill", "fill memory with a byte or a pattern");
-    fill_app->footer(
-        "\nPATTERN is a byte, 0 to 255, or several separated by commas, which are repeated "
-        "from OFFSET\non: 0xde,0xad." +
-        std::string{number_help});
+void add_fill(subcommands& line) {
+    auto sub = line.add("fill", "fill memory with a byte or a pattern");
+    sub.footer("\nPATTERN is a byte, 0 to 255, or several separated by commas, which are repeated "
+               "from OFFSET\non: 0xde,0xad." +
+               std::string{number_help});
     auto options = std::make_shared<fill_options>();
-    fill_app
-        ->add_option_function<std::string>(
-            "PATTERN",
-            [options](const std::string& text) { options->pattern = parse_pattern(text); },
-            "with which byte or bytes")
-        ->type_name("")
-        ->required();
-    add_memory_options(*fill_app, options->memory, true);
-    fill_app->callback([&chosen, options] {
-        chosen = [options](const common_options& common) {
-            return fill(common, *options);
-        };
-    });
+    sub.add_option({"PATTERN", "", "with which byte or bytes", true},
+                   [options](const std::string& text) { options->pattern = parse_pattern(text); });
+    add_memory_options(sub, options->memory, true);
+    sub.runs([options](const common_options& common) { return fill(common, *options); });
 }
 
 } // namespace ivshmemctl

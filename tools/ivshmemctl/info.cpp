@@ -4,12 +4,12 @@
 #include "device_text.hpp"
 #include "exit_status.hpp"
 #include "memory_part.hpp"
+#include "subcommands.hpp"
 #include "system_facts.hpp"
 
 #include <ivshmem/discovery.hpp>
 #include <ivshmem/error.hpp>
 
-#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
@@ -189,18 +189,13 @@ int info(const common_options& common, std::optional<ivshmem::cache_mode> cache)
 
 } // namespace
 
-void add_info(CLI::App& app, command& chosen) {
-    auto* info_app = app.add_subcommand("info", "open the device and show what it is and can do");
-    info_app->footer(
-        "\nWhat can be known is shown also where the device cannot be opened. -v shows "
-        "the kernel and\nthe machine, too: paste that into a bug report.");
+void add_info(subcommands& line) {
+    auto sub = line.add("info", "open the device and show what it is and can do");
+    sub.footer("\nWhat can be known is shown also where the device cannot be opened. -v shows "
+               "the kernel and\nthe machine, too: paste that into a bug report.");
     auto cache = std::make_shared<std::optional<ivshmem::cache_mode>>();
-    add_cache_option(*info_app, *cache);
-    info_app->callback([&chosen, cache] {
-        chosen = [cache](const common_options& common) {
-            return info(common, *cache);
-        };
-    });
+    add_cache_option(sub, *cache);
+    sub.runs([cache](const common_options& common) { return info(common, *cache); });
 }
 
 } // namespace ivshmemctl

@@ -6,34 +6,32 @@
 #include "number.hpp"
 #include "opened.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <stdexcept>
 
 namespace ivshmemctl {
 
-void add_cache_option(CLI::App& app, std::optional<ivshmem::cache_mode>& cache) {
-    const auto set = [&cache](const std::string& name) {
+void add_cache_option(subcommand& sub, std::optional<ivshmem::cache_mode>& cache) {
+    const option_text text{"--cache", "MODE",
+                           "map the memory write-back, write-combining or uncached instead of the "
+                           "best of these"};
+    sub.add_option(text, [&cache](const std::string& name) {
         using ivshmem::cache_mode;
         for (const auto mode :
              {cache_mode::write_back, cache_mode::write_combining, cache_mode::uncached})
             if (name == to_string(mode))
                 cache = mode;
         if (!cache)
-            throw CLI::ValidationError{"--cache", "takes write-back, write-combining or uncached"};
-    };
-    app.add_option_function<std::string>("--cache", set,
-                                         "map the memory write-back, write-combining or uncached "
-                                         "instead of the best of these")
-        ->type_name("MODE");
+            throw usage_error{"--cache: takes write-back, write-combining or uncached"};
+    });
 }
 
-void add_memory_options(CLI::App& app, memory_options& options, bool required) {
-    add_number(app, "OFFSET", options.offset, required ? "where to begin" : "where to begin (0)")
-        ->required(required);
-    add_number(app, "LENGTH", options.length, "how many bytes (up to the end of the memory)");
-    add_cache_option(app, options.cache);
+void add_memory_options(subcommand& sub, memory_options& options, bool required) {
+    add_number(sub, {"OFFSET", "", required ? "where to begin" : "where to begin (0)", required},
+               options.offset);
+    add_number(sub, {"LENGTH", "", "how many bytes (up to the end of the memory)"}, options.length);
+    add_cache_option(sub, options.cache);
 }
 
 ivshmem::device open_device(const common_options& common,
@@ -70,9 +68,9 @@ void memory_part::write(std::uint64_t at, std::span<const std::byte> from) const
     ivshmem::memory::publish();
 }
 
-void refuse_json(const common_options& common, const std::string& command) {
+void refuse_json(const common_options& common, const std::string& name) {
     if (common.json)
-        throw std::runtime_error{command + ": there is no JSON of bytes; leave -J out"};
+        throw std::runtime_error{name + ": there is no JSON of bytes; leave -J out"};
 }
 
 } // namespace ivshmemctl

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common_options.hpp"
+#include "subcommand.hpp"
 
 #include <ivshmem/device.hpp>
 
@@ -12,10 +13,6 @@
 #include <optional>
 #include <span>
 #include <string>
-
-namespace CLI {
-class App;
-} // namespace CLI
 
 namespace ivshmemctl {
 
@@ -28,9 +25,9 @@ struct memory_options {
 
 /// Adds OFFSET and LENGTH, and --cache.
 /// @param required Whether OFFSET may not be left out: of what changes the memory.
-void add_memory_options(CLI::App& app, memory_options& options, bool required);
+void add_memory_options(subcommand& sub, memory_options& options, bool required);
 /// Adds --cache.
-void add_cache_option(CLI::App& app, std::optional<ivshmem::cache_mode>& cache);
+void add_cache_option(subcommand& sub, std::optional<ivshmem::cache_mode>& cache);
 
 /// Opens the device that the common options name; with a mode, insists on it.
 ivshmem::device open_device(const common_options& common, std::optional<ivshmem::cache_mode> cache);
@@ -65,6 +62,6 @@ class memory_part {
 };
 
 /// Commands about bytes have no JSON. @throws std::runtime_error where it was asked for.
-void refuse_json(const common_options& common, const std::string& command);
+void refuse_json(const common_options& common, const std::string& name);
 
 } // namespace ivshmemctl

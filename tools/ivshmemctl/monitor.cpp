@@ -3,8 +3,8 @@
 #include "command.hpp"
 #include "device_watch.hpp"
 #include "exit_status.hpp"
+#include "subcommands.hpp"
 
-#include <CLI/CLI.hpp>
 #include <boost/asio.hpp>
 
 #include <csignal>
@@ -24,10 +24,10 @@ int monitor(const common_options& common) {
 
 } // namespace
 
-void add_monitor(CLI::App& app, command& chosen) {
-    auto* sub = app.add_subcommand(
-        "monitor", "print rings, peers that come and go, and devices that do, until Ctrl-C");
-    sub->callback([&chosen] { chosen = monitor; });
+void add_monitor(subcommands& line) {
+    auto sub = line.add("monitor",
+                        "print rings, peers that come and go, and devices that do, until Ctrl-C");
+    sub.runs(monitor);
 }
 
 } // namespace ivshmemctl

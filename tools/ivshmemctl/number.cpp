@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "number.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -29,19 +28,15 @@ std::optional<std::uint64_t> parse_number(const std::string& text) {
     return number << shift;
 }
 
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& value,
-                        const std::string& help) {
-    const auto set = [&value, name](const std::string& text) {
-        value = parse_number(text);
+void add_number(subcommand& sub, const option_text& text, std::optional<std::uint64_t>& value) {
+    sub.add_option(text, [&value, name = text.names](const std::string& given) {
+        value = parse_number(given);
         if (!value)
-            throw CLI::ValidationError{fmt::format(
+            throw usage_error{fmt::format(
                 "{}: '{}' is no number; take a decimal one, or a hexadecimal one after 0x, with "
                 "K, M or G behind it or not",
-                name, text)};
-    };
-    auto* option = app.add_option_function<std::string>(name, set, help);
-    // An argument has its name already.
-    return name.starts_with('-') ? option->type_name("N") : option->type_name("");
+                name, given)};
+    });
 }
 
 } // namespace ivshmemctl

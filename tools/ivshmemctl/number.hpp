@@ -2,14 +2,11 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include "subcommand.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
-
-namespace CLI {
-class App;
-class Option;
-} // namespace CLI
 
 namespace ivshmemctl {
 
@@ -22,7 +19,6 @@ constexpr const char* number_help =
     "\nNumbers are decimal, or hexadecimal after 0x, and may end with K, M or G.";
 
 /// Adds an option or, named without dashes, an argument that is such a number.
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& value,
-                        const std::string& help);
+void add_number(subcommand& sub, const option_text& text, std::optional<std::uint64_t>& value);
 
 } // namespace ivshmemctl

@@ -5,10 +5,10 @@
 #include "memory_use.hpp"
 #include "opened.hpp"
 #include "result_line.hpp"
+#include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>
 
-#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
@@ -71,9 +71,9 @@ int print_peers(const common_options& common) {
 
 } // namespace
 
-void add_peers(CLI::App& app, command& chosen) {
-    auto* peers = app.add_subcommand("peers", "show who else is there, where it can be known");
-    peers->callback([&chosen] { chosen = print_peers; });
+void add_peers(subcommands& line) {
+    auto sub = line.add("peers", "show who else is there, where it can be known");
+    sub.runs(print_peers);
 }
 
 } // namespace ivshmemctl

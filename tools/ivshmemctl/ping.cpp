@@ -8,8 +8,8 @@
 #include "pinger.hpp"
 #include "result_line.hpp"
 #include "seconds.hpp"
+#include "subcommands.hpp"
 
-#include <CLI/CLI.hpp>
 #include <boost/asio.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -137,26 +137,26 @@ int ping(const common_options& common, const ping_options& asked) {
 
 } // namespace
 
-void add_ping(CLI::App& app, command& chosen) {
-    auto* sub = app.add_subcommand(
-        "ping", "send messages to a peer that runs 'serve', and tell how long they take");
+void add_ping(subcommands& line) {
+    auto sub =
+        line.add("ping", "send messages to a peer that runs 'serve', and tell how long they take");
     const auto asked = std::make_shared<ping_options>();
-    add_number(*sub, "peer", asked->peer, "the peer's id (whoever serves)")->type_name("PEER");
-    add_number(*sub, "-c,--count", asked->count, "stop after so many messages (never)");
-    add_seconds(*sub, "-i,--interval", asked->interval, "from one message to the next (1)");
-    add_seconds(*sub, "-W,--patience", asked->patience, "how long to wait for each answer (1)");
-    add_seconds(*sub, "-w,--deadline", asked->deadline, "stop after this time (never)");
-    sub->add_flag("-f,--flood", asked->flood,
-                  "send each message when the one before is answered, and print the end only");
+    add_number(sub, {"peer", "PEER", "the peer's id (whoever serves)"}, asked->peer);
+    add_number(sub, {"-c,--count", "N", "stop after so many messages (never)"}, asked->count);
+    add_seconds(sub, {"-i,--interval", "SECONDS", "from one message to the next (1)"},
+                asked->interval);
+    add_seconds(sub, {"-W,--patience", "SECONDS", "how long to wait for each answer (1)"},
+                asked->patience);
+    add_seconds(sub, {"-w,--deadline", "SECONDS", "stop after this time (never)"}, asked->deadline);
+    sub.add_flag("-f,--flood", asked->flood,
+                 "send each message when the one before is answered, and print the end only");
     add_number(
-        *sub, "-s,--size", asked->size,
-        fmt::format("the bytes of each message, {} to {} (56)", shortest_ping, longest_ping));
-    add_slot_choice(*sub, asked->place);
-    sub->callback([&chosen, asked] {
-        chosen = [asked](const common_options& common) {
-            return ping(common, *asked);
-        };
-    });
+        sub,
+        {"-s,--size", "BYTES",
+         fmt::format("the bytes of each message, {} to {} (56)", shortest_ping, longest_ping)},
+        asked->size);
+    add_slot_choice(sub, asked->place);
+    sub.runs([asked](const common_options& common) { return ping(common, *asked); });
 }
 
 } // namespace ivshmemctl

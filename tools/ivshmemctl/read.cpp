@@ -7,8 +7,8 @@
 #include "memory_part.hpp"
 #include "number.hpp"
 #include "progress.hpp"
+#include "subcommands.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -51,18 +51,13 @@ int read(const common_options& common, const read_options& options) {
 
 } // namespace
 
-void add_read(CLI::App& app, command& chosen) {
-    auto* read_app = app.add_subcommand("read", "copy memory to a file");
-    read_app->footer(number_help);
+void add_read(subcommands& line) {
+    auto sub = line.add("read", "copy memory to a file");
+    sub.footer(number_help);
     auto options = std::make_shared<read_options>();
-    read_app->add_option("-o,--output", options->output, "the file (the standard output)")
-        ->type_name("FILE");
-    add_memory_options(*read_app, options->memory, false);
-    read_app->callback([&chosen, options] {
-        chosen = [options](const common_options& common) {
-            return read(common, *options);
-        };
-    });
+    sub.add_option({"-o,--output", "FILE", "the file (the standard output)"}, options->output);
+    add_memory_options(sub, options->memory, false);
+    sub.runs([options](const common_options& common) { return read(common, *options); });
 }
 
 } // namespace ivshmemctl

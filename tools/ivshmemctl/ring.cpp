@@ -6,8 +6,8 @@
 #include "opened.hpp"
 #include "result_line.hpp"
 #include "seconds.hpp"
+#include "subcommands.hpp"
 
-#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
@@ -89,22 +89,17 @@ int ring(const common_options& common, const ring_options& asked) {
 
 } // namespace
 
-void add_ring(CLI::App& app, command& chosen) {
-    auto* sub = app.add_subcommand("ring", "ring a vector of a peer, by its doorbell");
+void add_ring(subcommands& line) {
+    auto sub = line.add("ring", "ring a vector of a peer, by its doorbell");
     const auto asked = std::make_shared<ring_options>();
-    sub->add_option("peer", asked->peer, "the peer's id; self; or all, where peers can be known")
-        ->type_name("PEER")
-        ->required();
-    sub->add_option("vector", asked->vector, "the vector; or all that this device has")
-        ->type_name("VECTOR")
-        ->required();
-    add_number(*sub, "-n,--count", asked->count, "how often to ring (1)");
-    add_seconds(*sub, "-i,--interval", asked->interval, "how long to wait between (not at all)");
-    sub->callback([&chosen, asked] {
-        chosen = [asked](const common_options& common) {
-            return ring(common, *asked);
-        };
-    });
+    sub.add_option({"peer", "PEER", "the peer's id; self; or all, where peers can be known", true},
+                   asked->peer);
+    sub.add_option({"vector", "VECTOR", "the vector; or all that this device has", true},
+                   asked->vector);
+    add_number(sub, {"-n,--count", "N", "how often to ring (1)"}, asked->count);
+    add_seconds(sub, {"-i,--interval", "SECONDS", "how long to wait between (not at all)"},
+                asked->interval);
+    sub.runs([asked](const common_options& common) { return ring(common, *asked); });
 }
 
 } // namespace ivshmemctl

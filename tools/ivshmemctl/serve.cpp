@@ -5,10 +5,10 @@
 #include "exit_status.hpp"
 #include "opened.hpp"
 #include "pinger.hpp"
+#include "subcommands.hpp"
 
 #include <ivshmem/asio/acceptor.hpp>
 
-#include <CLI/CLI.hpp>
 #include <boost/asio.hpp>
 #include <fmt/format.h>
 
@@ -87,15 +87,11 @@ int serve(const common_options& common, const slot_choice& place) {
 
 } // namespace
 
-void add_serve(CLI::App& app, command& chosen) {
-    auto* sub = app.add_subcommand("serve", "answer the pings of other peers until Ctrl-C");
+void add_serve(subcommands& line) {
+    auto sub = line.add("serve", "answer the pings of other peers until Ctrl-C");
     const auto place = std::make_shared<slot_choice>();
-    add_slot_choice(*sub, *place);
-    sub->callback([&chosen, place] {
-        chosen = [place](const common_options& common) {
-            return serve(common, *place);
-        };
-    });
+    add_slot_choice(sub, *place);
+    sub.runs([place](const common_options& common) { return serve(common, *place); });
 }
 
 } // namespace ivshmemctl

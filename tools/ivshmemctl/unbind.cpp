@@ -6,9 +6,9 @@
 #include "exit_status.hpp"
 #include "holders.hpp"
 #include "rebind.hpp"
+#include "subcommands.hpp"
 #include "text_file.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <memory>
@@ -55,17 +55,13 @@ int unbind(const rebind_options& o, const common_options& common) {
 
 } // namespace
 
-void add_unbind(CLI::App& app, command& chosen) {
+void add_unbind(subcommands& line) {
     auto o = std::make_shared<rebind_options>();
-    auto* unbind_ = app.add_subcommand("unbind", "undo what bind did; leave no driver bound");
-    unbind_->footer(footer);
-    unbind_->add_option("DEVICE", o->devices, "the devices (default: the only one)");
-    unbind_->add_flag("--dry-run", o->dry_run, "print the shell commands and do nothing");
-    unbind_->callback([o, &chosen] {
-        chosen = [o](const common_options& common) {
-            return unbind(*o, common);
-        };
-    });
+    auto sub = line.add("unbind", "undo what bind did; leave no driver bound");
+    sub.footer(footer);
+    sub.add_option({"DEVICE", "", "the devices (default: the only one)"}, o->devices);
+    sub.add_flag("--dry-run", o->dry_run, "print the shell commands and do nothing");
+    sub.runs([o](const common_options& common) { return unbind(*o, common); });
 }
 
 } // namespace ivshmemctl

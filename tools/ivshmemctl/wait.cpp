@@ -7,10 +7,10 @@
 #include "result_line.hpp"
 #include "ring_format.hpp"
 #include "seconds.hpp"
+#include "subcommands.hpp"
 
 #include <ivshmem/asio/any_interrupt.hpp>
 
-#include <CLI/CLI.hpp>
 #include <boost/asio.hpp>
 #include <fmt/format.h>
 
@@ -126,22 +126,20 @@ class ring_waiter {
 
 } // namespace
 
-void add_wait(CLI::App& app, command& chosen) {
-    auto* sub = app.add_subcommand("wait", "wait for rings, and print a line for each");
+void add_wait(subcommands& line) {
+    auto sub = line.add("wait", "wait for rings, and print a line for each");
     const auto asked = std::make_shared<wait_options>();
-    sub->add_option("--vector", asked->vector, "wait for this vector only (all)")
-        ->type_name("N|all");
-    add_number(*sub, "-n,--count", asked->count, "exit after so many rings (never)");
-    add_seconds(*sub, "--timeout", asked->timeout, "exit after this time, with status 124 (never)");
-    sub->add_option(
-           "--format", asked->format,
-           fmt::format("how to write a line ({}): {}", ring_format::usual, ring_format::letters))
-        ->type_name("TEXT");
-    sub->callback([&chosen, asked] {
-        chosen = [asked](const common_options& common) {
-            auto device = open_device(common);
-            return ring_waiter{device, common, *asked}.run();
-        };
+    sub.add_option({"--vector", "N|all", "wait for this vector only (all)"}, asked->vector);
+    add_number(sub, {"-n,--count", "N", "exit after so many rings (never)"}, asked->count);
+    add_seconds(sub, {"--timeout", "SECONDS", "exit after this time, with status 124 (never)"},
+                asked->timeout);
+    sub.add_option(
+        {"--format", "TEXT",
+         fmt::format("how to write a line ({}): {}", ring_format::usual, ring_format::letters)},
+        asked->format);
+    sub.runs([asked](const common_options& common) {
+        auto device = open_device(common);
+        return ring_waiter{device, common, *asked}.run();
     });
 }
 

@@ -8,8 +8,8 @@
 #include "number.hpp"
 #include "opened.hpp"
 #include "progress.hpp"
+#include "subcommands.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -80,19 +80,14 @@ int write(const common_options& common, const write_options& options) {
 
 } // namespace
 
-void add_write(CLI::App& app, command& chosen) {
-    auto* write_app = app.add_subcommand("write", "copy a file into memory");
-    write_app->footer("\nWithout LENGTH the whole input is written, which has to fit." +
-                      std::string{number_help});
+void add_write(subcommands& line) {
+    auto sub = line.add("write", "copy a file into memory");
+    sub.footer("\nWithout LENGTH the whole input is written, which has to fit." +
+               std::string{number_help});
     auto options = std::make_shared<write_options>();
-    write_app->add_option("-i,--input", options->input, "the file (the standard input)")
-        ->type_name("FILE");
-    add_memory_options(*write_app, options->memory, true);
-    write_app->callback([&chosen, options] {
-        chosen = [options](const common_options& common) {
-            return write(common, *options);
-        };
-    });
+    sub.add_option({"-i,--input", "FILE", "the file (the standard input)"}, options->input);
+    add_memory_options(sub, options->memory, true);
+    sub.runs([options](const common_options& common) { return write(common, *options); });
 }
 
 } // namespace ivshmemctl
