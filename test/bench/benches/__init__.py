@@ -12,6 +12,7 @@ from .channel_guests import between_guests as channels_between_guests
 from .channel_scale import scale
 from .doorbell import between_guests, between_processes
 from .ivshmemctl_setup import setup
+from .ivshmemctl_ping import pinging
 from .lsivshmem import listing
 from .memory import bandwidth
 from .messages import messages
@@ -27,6 +28,7 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "channel-guests": channels_between_guests,
     "channel-scale": scale,
     "server-join": joins,
+    "ivshmemctl-ping": pinging,
     "lsivshmem": listing,
     "ivshmemctl-setup": setup,
 }
