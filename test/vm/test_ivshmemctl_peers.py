@@ -9,7 +9,7 @@ import re
 import subprocess
 from typing import ClassVar
 
-from channel_support import HostJob
+from channel_support import HostJob, kill
 from lab import Doorbell, Guest, Job, Plain, Server, booted
 from lab.devices import Device
 from support import DEVICES, IVSHMEMCTL, PATIENCE, DeviceCase
@@ -61,7 +61,7 @@ class IvshmemctlPeers(DeviceCase):
     def start(self, guest: int, device: str, words: str) -> Job:
         """Start the tool; what it writes to its standard error is in its output, too."""
         job = self.guests[guest].spawn(f"exec {IVSHMEMCTL.name} -D {device} {words} 2>&1")
-        self.addCleanup(lambda: job.ended or job.signal("KILL"))
+        self.addCleanup(kill, job, self.guests[guest])
         return job
 
     def run_tool(self, guest: int, device: str, words: str, status: int = 0) -> str:
