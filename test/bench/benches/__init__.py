@@ -11,8 +11,8 @@ from comparison import Comparison
 from .channel_guests import between_guests as channels_between_guests
 from .channel_scale import scale
 from .doorbell import between_guests, between_processes
-from .ivshmemctl_setup import setup
 from .ivshmemctl_ping import pinging
+from .ivshmemctl_setup import setup
 from .lsivshmem import listing
 from .memory import bandwidth
 from .messages import messages
