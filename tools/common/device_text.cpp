@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "device_text.hpp"
 
-#include <fmt/format.h>
+#include "print.hpp"
 
 namespace tools {
 
@@ -18,15 +18,15 @@ std::string size_text(std::uint64_t bytes, bool plain) {
 }
 
 std::string headline(const ivshmem::device_info& info) {
-    auto text = fmt::format("{} ivshmem {} {}", to_string(info.address), to_string(info.protocol),
-                            info.type == ivshmem::device_type::unknown ? "of unknown type"
-                                                                       : to_string(info.type));
+    auto text = tools::format("{} ivshmem {} {}", to_string(info.address), to_string(info.protocol),
+                              info.type == ivshmem::device_type::unknown ? "of unknown type"
+                                                                         : to_string(info.type));
     if (info.vectors)
-        text += fmt::format(", {} vector{}", *info.vectors, *info.vectors == 1 ? "" : "s");
+        text += tools::format(", {} vector{}", *info.vectors, *info.vectors == 1 ? "" : "s");
     if (info.memory_size() != 0)
         text += ", " + size_text(info.memory_size(), false);
     if (info.acrn_region)
-        text += fmt::format(", ACRN region {}", *info.acrn_region);
+        text += tools::format(", ACRN region {}", *info.acrn_region);
     return text;
 }
 

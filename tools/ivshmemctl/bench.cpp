@@ -9,12 +9,12 @@
 #include "memory_part.hpp"
 #include "number.hpp"
 #include "opened.hpp"
+#include "print.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>
 
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -48,8 +48,8 @@ class bench_report {
                            {"read", b.read},
                            {"write", or_null(b.write)},
                            {"copy", or_null(b.copy)}});
-        line(name, fmt::format("read {:.0f} MiB/s{}{}", b.read, figure("write", b.write),
-                               figure("copy", b.copy)));
+        line(name, tools::format("read {:.0f} MiB/s{}{}", b.read, figure("write", b.write),
+                                 figure("copy", b.copy)));
     }
     void no_memory(std::string_view name, const std::string& why) {
         memory_.push_back({{"cache_mode", name}, {"error", why}});
@@ -57,28 +57,28 @@ class bench_report {
     }
     void ring(double ns) {
         all_["ring_ns"] = ns;
-        line("ring", fmt::format("{:.0f} ns", ns));
+        line("ring", tools::format("{:.0f} ns", ns));
     }
     void round_trip(const char* member, std::string_view name, const round_times& times) {
         all_[member] = {{"median", median(times)},
                         {"min", times.front()},
                         {"max", times.back()},
                         {"count", times.size()}};
-        line(name, fmt::format("{:.2f} us ({:.2f} to {:.2f}, {} times)", median(times) / 1e3,
-                               times.front() / 1e3, times.back() / 1e3, times.size()));
+        line(name, tools::format("{:.2f} us ({:.2f} to {:.2f}, {} times)", median(times) / 1e3,
+                                 times.front() / 1e3, times.back() / 1e3, times.size()));
     }
     void messages(const channel_speed& speed) {
         all_["small_messages"] = speed.small_per_second;
         all_["large_messages"] = {{"size", speed.large_size}, {"mib", speed.large_mib}};
-        line("messages", fmt::format("{:.0f} a second of 64 bytes; {:.0f} MiB/s in {} bytes",
-                                     speed.small_per_second, speed.large_mib, speed.large_size));
+        line("messages", tools::format("{:.0f} a second of 64 bytes; {:.0f} MiB/s in {} bytes",
+                                       speed.small_per_second, speed.large_mib, speed.large_size));
     }
     void remark(std::string_view name, const std::string& text) { line(name, text); }
     void end() {
         if (!json_)
             return;
         all_["memory"] = memory_;
-        fmt::print("{}\n", json::serialize(all_));
+        tools::print("{}\n", json::serialize(all_));
     }
 
   private:
@@ -86,12 +86,12 @@ class bench_report {
         return value ? json::value(*value) : json::value(nullptr);
     }
     static std::string figure(const char* name, const std::optional<double>& value) {
-        return value ? fmt::format(", {} {:.0f} MiB/s", name, *value) : "";
+        return value ? tools::format(", {} {:.0f} MiB/s", name, *value) : "";
     }
     void line(std::string_view name, const std::string& text) const {
         if (json_)
             return;
-        fmt::print("{:<20} {}\n", name, text);
+        tools::print("{:<20} {}\n", name, text);
         std::fflush(stdout);
     }
 

@@ -5,11 +5,10 @@
 #include "chosen_devices.hpp"
 #include "command.hpp"
 #include "exit_status.hpp"
+#include "print.hpp"
 #include "rebind.hpp"
 #include "subcommands.hpp"
 #include "text_file.hpp"
-
-#include <fmt/format.h>
 
 #include <memory>
 #include <stdexcept>
@@ -56,12 +55,13 @@ std::vector<binding> decide(const options& o, const std::vector<device_info>& de
         if (wanted.driver.empty())
             wanted.driver = default_driver(device, root);
         if (wanted.driver.empty())
-            throw std::runtime_error{fmt::format("{}: there is neither an IOMMU group for vfio-pci "
-                                                 "nor a module igb_uio; {}",
-                                                 name, how_to_get_driver())};
+            throw std::runtime_error{
+                tools::format("{}: there is neither an IOMMU group for vfio-pci "
+                              "nor a module igb_uio; {}",
+                              name, how_to_get_driver())};
         if (const auto reason = why_not_bindable(device, wanted, devices, root); !reason.empty())
             throw std::runtime_error{
-                fmt::format("{}: cannot be bound to {}: {}", name, wanted.driver, reason)};
+                tools::format("{}: cannot be bound to {}: {}", name, wanted.driver, reason)};
         result.push_back(wanted);
     }
     return result;
@@ -74,10 +74,10 @@ void remark(const std::vector<device_info>& before, const std::vector<binding>& 
         const auto path = udev_rule_path(before[i].address);
         const auto rule = read_text(root / path.substr(1));
         if (rule && *rule != udev_rule(before[i], wanted[i].driver))
-            complain(fmt::format("{}: {} still binds it otherwise at the next boot", name, path));
+            complain(tools::format("{}: {} still binds it otherwise at the next boot", name, path));
         const auto verdict = diagnose_bound(before[i], wanted[i].driver, before);
         if (!verdict.problem.empty() && wanted[i].driver != "none")
-            complain(fmt::format("{}: {}", name, verdict.problem));
+            complain(tools::format("{}: {}", name, verdict.problem));
     }
 }
 

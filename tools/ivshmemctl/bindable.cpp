@@ -5,9 +5,8 @@
 #include "holders.hpp"
 #include "kernel_module.hpp"
 #include "mtrr.hpp"
+#include "print.hpp"
 #include "text_file.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <system_error>
@@ -22,11 +21,11 @@ constexpr const char* noiommu_switch = "sys/module/vfio/parameters/enable_unsafe
 std::string why_not_vfio(const device_info& device, const std::filesystem::path& root) {
     if (device.iommu_group || read_text(root / noiommu_switch) == "Y")
         return {};
-    return fmt::format(
+    return tools::format(
         "there is no IOMMU group, which vfio-pci needs: start the VM with a vIOMMU (QEMU: -device "
         "intel-iommu,intremap=on; Linux: intel_iommu=on), or try --driver igb_uio{}",
         std::filesystem::exists(root / noiommu_switch)
-            ? fmt::format(", or, unsafe: echo Y >/{}", noiommu_switch)
+            ? tools::format(", or, unsafe: echo Y >/{}", noiommu_switch)
             : "");
 }
 
@@ -34,8 +33,8 @@ std::string why_not_vfio(const device_info& device, const std::filesystem::path&
 std::string why_not_driver(const device_info& device, const std::string& driver,
                            std::span<const device_info> too, const std::filesystem::path& root) {
     if (driver != "none" && look_for_module(root, driver) == module_state::missing)
-        return fmt::format("the kernel {} has no module {}; try: {}", kernel_release(root), driver,
-                           how_to_get_module(driver));
+        return tools::format("the kernel {} has no module {}; try: {}", kernel_release(root),
+                             driver, how_to_get_module(driver));
     if (driver == "vfio-pci")
         if (auto reason = why_not_vfio(device, root); !reason.empty())
             return reason;
@@ -58,9 +57,9 @@ std::string why_not_persistent(const device_info& device, const std::string& dri
     const auto name = to_string(device.address);
     if (const auto other = read_text(root / ("etc/driverctl.d/pci-" + name));
         other && *other != driver)
-        return fmt::format("--persist: driverctl is to bind it to {}; try: driverctl "
-                           "unset-override {}",
-                           *other, name);
+        return tools::format("--persist: driverctl is to bind it to {}; try: driverctl "
+                             "unset-override {}",
+                             *other, name);
     std::error_code ec;
     if (!std::filesystem::exists(root / "run/udev/control", ec))
         return "--persist: udev does not run here (/run/udev/control is missing), so nothing would "
@@ -90,7 +89,8 @@ ivshmem::diagnosis diagnose_bound(device_info device, const std::string& driver,
     device.vfio_node.reset();
     device.uio_node.reset();
     if (driver == "vfio-pci" && device.iommu_group)
-        device.vfio_node = {fmt::format("/dev/vfio/{}", *device.iommu_group), true, true, true, {}};
+        device.vfio_node = {
+            tools::format("/dev/vfio/{}", *device.iommu_group), true, true, true, {}};
     else if (driver != "vfio-pci" && driver != "none")
         device.uio_node = {"/dev/uioN", true, true, true, {}};
     for (auto* file : {&device.resource0, &device.resource2, &device.resource2_wc})

@@ -4,9 +4,8 @@
 
 #include "cached_range.hpp"
 #include "kernel_module.hpp"
+#include "print.hpp"
 #include "text_file.hpp"
-
-#include <fmt/format.h>
 
 #include <system_error>
 
@@ -16,15 +15,15 @@ namespace {
 using ivshmem::device_info;
 
 std::string device_file(const device_info& device, const char* name) {
-    return fmt::format("/sys/bus/pci/devices/{}/{}", to_string(device.address), name);
+    return tools::format("/sys/bus/pci/devices/{}/{}", to_string(device.address), name);
 }
 
 std::string driver_file(const std::string& driver, const char* name) {
-    return fmt::format("/sys/bus/pci/drivers/{}/{}", driver, name);
+    return tools::format("/sys/bus/pci/drivers/{}/{}", driver, name);
 }
 
 std::string enabled_record(const device_info& device) {
-    return fmt::format("{}/{}.enabled", records_folder, to_string(device.address));
+    return tools::format("{}/{}.enabled", records_folder, to_string(device.address));
 }
 
 std::string override_of(const device_info& device, const std::filesystem::path& root) {
@@ -76,11 +75,11 @@ void add_module(transaction& plan, const std::string& driver, const std::filesys
 /// As a word of the shell.
 std::string node_of(const device_info& device, const std::string& driver) {
     if (driver != "vfio-pci")
-        return fmt::format("/dev/$(ls {})", device_file(device, "uio"));
+        return tools::format("/dev/$(ls {})", device_file(device, "uio"));
     if (device.iommu_group && !device.noiommu)
-        return fmt::format("/dev/vfio/{}", *device.iommu_group);
-    return fmt::format("/dev/vfio/noiommu-$(basename $(readlink {}))",
-                       device_file(device, "iommu_group"));
+        return tools::format("/dev/vfio/{}", *device.iommu_group);
+    return tools::format("/dev/vfio/noiommu-$(basename $(readlink {}))",
+                         device_file(device, "iommu_group"));
 }
 
 void add_change(transaction& plan, const device_info& device, const std::string& driver,
@@ -115,7 +114,7 @@ void add_rule(transaction& plan, const device_info& device, const std::string& d
 } // namespace
 
 std::string udev_rule_path(const ivshmem::pci_address& address) {
-    return fmt::format("/etc/udev/rules.d/61-ivshmemctl-{}.rules", to_string(address));
+    return tools::format("/etc/udev/rules.d/61-ivshmemctl-{}.rules", to_string(address));
 }
 
 std::string udev_rule(const device_info& device, const std::string& driver) {
@@ -123,12 +122,12 @@ std::string udev_rule(const device_info& device, const std::string& driver) {
     for (const auto& word : modprobe_words(driver))
         load += (load.empty() ? "/sbin/" : " ") + word;
     const auto name = to_string(device.address);
-    return fmt::format("# Made by ivshmemctl bind --persist; ivshmemctl unbind deletes it.\n"
-                       "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{}\", "
-                       "ATTR{{vendor}}==\"{:#06x}\", ATTR{{device}}==\"{:#06x}\", "
-                       "ATTR{{driver_override}}=\"{}\", RUN+=\"{}\", "
-                       "RUN+=\"/bin/sh -c 'echo {} >/sys/bus/pci/drivers_probe'\"",
-                       name, device.vendor, device.device, driver, load, name);
+    return tools::format("# Made by ivshmemctl bind --persist; ivshmemctl unbind deletes it.\n"
+                         "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{}\", "
+                         "ATTR{{vendor}}==\"{:#06x}\", ATTR{{device}}==\"{:#06x}\", "
+                         "ATTR{{driver_override}}=\"{}\", RUN+=\"{}\", "
+                         "RUN+=\"/bin/sh -c 'echo {} >/sys/bus/pci/drivers_probe'\"",
+                         name, device.vendor, device.device, driver, load, name);
 }
 
 std::vector<std::string> modprobe_words(const std::string& driver) {

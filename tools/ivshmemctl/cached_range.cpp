@@ -3,8 +3,7 @@
 #include "cached_range.hpp"
 
 #include "mtrr.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <algorithm>
 #include <cinttypes>
@@ -29,7 +28,7 @@ struct record {
 };
 
 std::string record_path(const std::string& address, const mtrr_range& range) {
-    return fmt::format("{}/{}.mtrr-{:#x}-{:#x}", records_folder, address, range.base, range.size);
+    return tools::format("{}/{}.mtrr-{:#x}-{:#x}", records_folder, address, range.base, range.size);
 }
 
 std::vector<record> records(const fs::path& root) {
@@ -51,12 +50,13 @@ std::vector<record> records(const fs::path& root) {
 
 /// For a range that was given back: nobody knows beforehand which register it gets.
 operation drop_again(const mtrr_range& range) {
-    return {fmt::format("drop {} from {}", range.line(), mtrr_file), [=](held_signals& stop) {
-                for (const auto& now :
-                     uncachable_over("/", {range.base, range.size, 0}).value_or(ranges{}))
-                    if (now == range)
-                        write_line(mtrr_file, fmt::format("disable={}", now.number)).perform(stop);
-            }};
+    return {
+        tools::format("drop {} from {}", range.line(), mtrr_file), [=](held_signals& stop) {
+            for (const auto& now :
+                 uncachable_over("/", {range.base, range.size, 0}).value_or(ranges{}))
+                if (now == range)
+                    write_line(mtrr_file, tools::format("disable={}", now.number)).perform(stop);
+        }};
 }
 
 } // namespace
@@ -71,7 +71,7 @@ void add_cached(transaction& plan, const ivshmem::device_info& device, const fs:
     };
     for (const auto& range : uncachable_over(root, device.bars[2]).value_or(ranges{})) {
         remember(range);
-        const auto drop = write_line(mtrr_file, fmt::format("disable={}", range.number));
+        const auto drop = write_line(mtrr_file, tools::format("disable={}", range.number));
         if (!plan.has(drop)) // two devices may lie in one range
             plan.add(drop, {write_line(mtrr_file, range.line())});
     }

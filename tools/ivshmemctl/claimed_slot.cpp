@@ -6,8 +6,7 @@
 #include "memory_use.hpp"
 #include "number.hpp"
 #include "opened.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -67,7 +66,7 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
             return claim(io, device, number, choice.reformat);
         } catch (const ivshmem::error& e) {
             if (e.code() == ivshmem::errc::slot_out_of_range)
-                throw std::runtime_error{fmt::format(
+                throw std::runtime_error{tools::format(
                     "{}: all {} slots of channels are held, or were by processes that got killed; "
                     "--slot N takes one whose holder does not answer",
                     name_of(device), number)};
@@ -82,8 +81,8 @@ ivshmem::error explained(ivshmem::device& device, const std::error_code& ec) {
         return {ec, name_of(device) + ": device removed"};
     // Until the mapping goes, too, there is something to read, but not what was written.
     if (ec == ivshmem::errc::slot_lost && !look_at_memory(device).channels)
-        return {ivshmem::errc::device_gone, fmt::format("{}: {}", name_of(device), gone)};
-    return {ec, fmt::format("{}: {}", name_of(device), ec.message())};
+        return {ivshmem::errc::device_gone, tools::format("{}: {}", name_of(device), gone)};
+    return {ec, tools::format("{}: {}", name_of(device), ec.message())};
 }
 
 } // namespace ivshmemctl

@@ -3,8 +3,7 @@
 #include "descriptor.hpp"
 
 #include "interruption.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <cerrno>
 #include <stdexcept>
@@ -95,7 +94,7 @@ void descriptor::close() {
 
 void descriptor::fail(const char* step) const {
     throw std::runtime_error{
-        fmt::format("{}: {}: {}", name_, step, std::generic_category().message(errno))};
+        tools::format("{}: {}: {}", name_, step, std::generic_category().message(errno))};
 }
 
 } // namespace ivshmemctl

@@ -5,10 +5,10 @@
 #include "command.hpp"
 #include "moment.hpp"
 #include "opened.hpp"
+#include "print.hpp"
 #include "result_line.hpp"
 
 #include <boost/asio/error.hpp>
-#include <fmt/format.h>
 
 #include <utility>
 #include <variant>
@@ -85,7 +85,7 @@ void device_watch::hold(ivshmem::device device) {
     name_ = name_of(device_);
     last_remark_.clear();
     const auto& can = device_.capabilities();
-    put("opened", fmt::format("opened {}, as {}", name_, own_peer(device_)),
+    put("opened", tools::format("opened {}, as {}", name_, own_peer(device_)),
         {{"peer", can.ring ? json::value(device_.id()) : json::value(nullptr)}});
     if (can.interrupts > 0) {
         interrupts_.open(device_);
@@ -93,7 +93,7 @@ void device_watch::hold(ivshmem::device device) {
     }
     if (can.peer_events)
         for (const auto peer : device_.peers())
-            put("peer present", fmt::format("peer {} is there", peer), {{"peer", peer}});
+            put("peer present", tools::format("peer {} is there", peer), {{"peer", peer}});
     if (can.peer_events || can.removal_events) {
         events_.open(device_);
         next_event();
@@ -120,7 +120,7 @@ void device_watch::next_ring() {
         if (ec)
             throw ivshmem::error{ec, name_ + ": waiting for rings: " + ec.message()};
         total_ += rung.count;
-        put("ring", fmt::format("ring vector {} count {}", rung.vector, rung.count),
+        put("ring", tools::format("ring vector {} count {}", rung.vector, rung.count),
             {{"vector", rung.vector}, {"count", rung.count}, {"total", total_}});
         next_ring();
     });
@@ -148,19 +148,19 @@ void device_watch::print(const ivshmem::event& event) {
     const auto what = to_string(event.type);
     if (event.type == kind::peer_joined || event.type == kind::peer_left)
         put(what,
-            fmt::format("peer {} {}", event.peer,
-                        event.type == kind::peer_joined ? "joined" : "left"),
+            tools::format("peer {} {}", event.peer,
+                          event.type == kind::peer_joined ? "joined" : "left"),
             {{"peer", event.peer}});
     else
-        put(what, fmt::format("{}: {}", name_, what), {});
+        put(what, tools::format("{}: {}", name_, what), {});
 }
 
 void device_watch::print(const ivshmem::device_change& change) {
     const auto address = to_string(change.device.address);
     const auto& driver = change.device.driver;
     const bool removed = change.type == ivshmem::device_change::kind::removed;
-    const auto what = fmt::format("device {}", to_string(change.type));
-    std::string text = fmt::format("device {} {}", address, to_string(change.type));
+    const auto what = tools::format("device {}", to_string(change.type));
+    std::string text = tools::format("device {} {}", address, to_string(change.type));
     json::object members{{"device", address}};
     if (!removed) {
         text += driver.empty() ? ", no driver" : ", driver " + driver;

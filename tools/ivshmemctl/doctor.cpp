@@ -4,11 +4,10 @@
 #include "command.hpp"
 #include "exit_status.hpp"
 #include "patient.hpp"
+#include "print.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
@@ -50,14 +49,15 @@ verdict conclude(const patient& p, const std::vector<finding>& findings) {
     const auto count = std::count_if(findings.begin(), findings.end(), failed);
     if (count != 0) {
         const auto first = std::find_if(findings.begin(), findings.end(), failed);
-        return {false, fmt::format("{}: {} check{} failed; begin with {}", p.name(), count,
-                                   count == 1 ? "" : "s", first->check)};
+        return {false, tools::format("{}: {} check{} failed; begin with {}", p.name(), count,
+                                     count == 1 ? "" : "s", first->check)};
     }
     if (p.is_captured()) {
         const bool works = p.is_plain() ? p.verdict.can_map : p.verdict.can_interrupt;
-        return {works, fmt::format("{}: {}", p.name(),
-                                   works ? "nothing is seen in this tree that keeps it from working"
-                                         : p.verdict.problem)};
+        return {works,
+                tools::format("{}: {}", p.name(),
+                              works ? "nothing is seen in this tree that keeps it from working"
+                                    : p.verdict.problem)};
     }
     if (is_ok(findings, "self-ring"))
         return {true, p.name() + ": it works: interrupts arrive and the memory can be mapped"};

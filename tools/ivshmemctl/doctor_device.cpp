@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "patient.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 namespace ivshmemctl {
 
@@ -11,8 +10,8 @@ using ivshmem::device_type;
 finding check_device(const patient& p) {
     const auto& info = p.info;
     const auto what =
-        fmt::format("{}: ivshmem {}, {}, driver {}", p.name(), to_string(info.protocol),
-                    to_string(info.type), info.driver.empty() ? "none" : info.driver);
+        tools::format("{}: ivshmem {}, {}, driver {}", p.name(), to_string(info.protocol),
+                      to_string(info.type), info.driver.empty() ? "none" : info.driver);
     if (info.gone)
         return {"device", outcome::fail, p.verdict.problem, p.verdict.remedy};
     if (info.protocol == ivshmem::protocol::v2)
@@ -30,8 +29,8 @@ finding check_bars(const patient& p) {
     std::string text;
     for (std::size_t i = 0; i < bars.size(); ++i)
         if (bars.at(i).present())
-            text += fmt::format("{}BAR{} {} bytes at {:#x}", text.empty() ? "" : ", ", i,
-                                bars.at(i).size, bars.at(i).start);
+            text += tools::format("{}BAR{} {} bytes at {:#x}", text.empty() ? "" : ", ", i,
+                                  bars.at(i).size, bars.at(i).start);
     return {"BARs", outcome::ok, text, ""};
 }
 
@@ -43,7 +42,7 @@ finding check_msix(const patient& p) {
         if (!p.info.vectors)
             return {"MSI-X", outcome::warn, "the number of vectors cannot be read", "sudo"};
         return {"MSI-X", outcome::ok,
-                fmt::format("{} vector{}", *p.info.vectors, *p.info.vectors == 1 ? "" : "s"), ""};
+                tools::format("{} vector{}", *p.info.vectors, *p.info.vectors == 1 ? "" : "s"), ""};
     case device_type::unknown:
         break;
     }

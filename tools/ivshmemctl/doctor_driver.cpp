@@ -2,14 +2,13 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "bindable.hpp"
 #include "patient.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 namespace ivshmemctl {
 namespace {
 
 std::string mode_of(const ivshmem::device_node& node) {
-    return fmt::format("{}{}", node.readable ? 'r' : '-', node.writable ? 'w' : '-');
+    return tools::format("{}{}", node.readable ? 'r' : '-', node.writable ? 'w' : '-');
 }
 
 } // namespace
@@ -42,8 +41,8 @@ finding check_node(const patient& p) {
                                        : info.resource2;
     if (!node)
         return {"node", outcome::skip, "none for this driver", ""};
-    const auto text = fmt::format("{}: {}", node->path,
-                                  node->exists ? mode_of(*node) + " for this process" : "missing");
+    const auto text = tools::format(
+        "{}: {}", node->path, node->exists ? mode_of(*node) + " for this process" : "missing");
     if (node->usable())
         return {"node", outcome::ok, text, ""};
     return {"node", outcome::fail, text,

@@ -4,9 +4,8 @@
 #include "kernel_config.hpp"
 #include "kernel_module.hpp"
 #include "patient.hpp"
+#include "print.hpp"
 #include "text_file.hpp"
-
-#include <fmt/format.h>
 
 #include <system_error>
 
@@ -66,11 +65,11 @@ finding check_group(const patient& p) {
         return {"IOMMU group", outcome::skip, for_a_plain_device, ""};
     if (!p.info.iommu_group)
         return {"IOMMU group", outcome::skip, "none without a vIOMMU", ""};
-    std::string text = fmt::format("{}{}", *p.info.iommu_group,
-                                   p.info.group_members.empty() ? ", alone in it" : ", with");
+    std::string text = tools::format("{}{}", *p.info.iommu_group,
+                                     p.info.group_members.empty() ? ", alone in it" : ", with");
     for (const auto& member : p.info.group_members)
-        text += fmt::format(" {} ({})", to_string(member.address),
-                            member.driver.empty() ? "no driver" : member.driver);
+        text += tools::format(" {} ({})", to_string(member.address),
+                              member.driver.empty() ? "no driver" : member.driver);
     if (p.info.driver == "igb_uio" || p.info.group_members.empty())
         return {"IOMMU group", outcome::ok, text, ""};
     const auto verdict = p.is_vfio() ? p.verdict : diagnose_bound(p.info, "vfio-pci");
@@ -104,9 +103,9 @@ finding check_remapping(const patient& p) {
                 ""};
     return {name, outcome::fail,
             "the vIOMMU remaps no interrupts, so VFIO refuses the group (EPERM)",
-            fmt::format("start the VM with -device intel-iommu,intremap=on, or, unsafe: modprobe "
-                        "vfio_iommu_type1 && echo 1 >/{}",
-                        allow)};
+            tools::format("start the VM with -device intel-iommu,intremap=on, or, unsafe: modprobe "
+                          "vfio_iommu_type1 && echo 1 >/{}",
+                          allow)};
 }
 
 finding check_noiommu(const patient& p) {

@@ -4,8 +4,7 @@
 #include "kernel_module.hpp"
 #include "lockdown.hpp"
 #include "patient.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 namespace ivshmemctl {
 namespace {
@@ -35,7 +34,7 @@ finding check_kernel_config(const patient& p) {
     for (const char* name :
          {"VFIO_PCI", "VFIO_NOIOMMU", "INTEL_IOMMU", "AMD_IOMMU", "VIRTIO_IOMMU", "IRQ_REMAP",
           "UIO", "UIO_PCI_GENERIC", "STRICT_DEVMEM", "IO_STRICT_DEVMEM"})
-        text += fmt::format(" {}={}", name, config.value(name));
+        text += tools::format(" {}={}", name, config.value(name));
     if (!config.has("VFIO_PCI") && !config.has("UIO") && !p.is_plain())
         return {"kernel config", outcome::fail, text,
                 "boot a kernel with CONFIG_VFIO_PCI, as the distributions have it"};
@@ -66,7 +65,7 @@ finding check_modules(const patient& p) {
     std::string missing;
     for (const char* name : {"vfio-pci", "vfio_iommu_type1", "uio_pci_generic", "igb_uio"}) {
         const auto state = look_for_module(p.root, name);
-        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, to_string(state));
+        text += tools::format("{}{} {}", text.empty() ? "" : ", ", name, to_string(state));
         const bool needed = vfio == (name[0] == 'v') && name[0] != 'u';
         if (state == module_state::missing && needed && missing.empty())
             missing = name;
@@ -77,7 +76,7 @@ finding check_modules(const patient& p) {
         return {"modules", outcome::ok, text, ""};
     // Without a vIOMMU igb_uio is the second choice: that there is none is said of the vIOMMU.
     return {"modules", vfio ? outcome::fail : outcome::warn,
-            fmt::format("the kernel {} has no {}: {}", kernel_release(p.root), missing, text),
+            tools::format("the kernel {} has no {}: {}", kernel_release(p.root), missing, text),
             how_to_get_module(missing)};
 }
 

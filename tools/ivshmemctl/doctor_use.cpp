@@ -4,10 +4,9 @@
 #include "holders.hpp"
 #include "mtrr.hpp"
 #include "patient.hpp"
+#include "print.hpp"
 
 #include <ivshmem/device.hpp>
-
-#include <fmt/format.h>
 
 #include <chrono>
 #include <optional>
@@ -37,7 +36,7 @@ std::optional<ivshmem::device> open(const patient& p, finding& f) {
     try {
         auto device = ivshmem::device::open(p.info.address, how_to_open(p));
         f.is = outcome::ok;
-        f.text = fmt::format("{}, id {}", device.description(), device.id());
+        f.text = tools::format("{}, id {}", device.description(), device.id());
         return device;
     } catch (const ivshmem::error& e) {
         f.is = outcome::fail;
@@ -62,16 +61,16 @@ finding self_ring(const patient& p, ivshmem::device& device) {
             std::error_code ec;
             if (device.wait(vector, patience, ec) == 0)
                 return {name, outcome::fail,
-                        fmt::format("rang vector {} of its own id {}: no interrupt came within "
-                                    "{} s ({})",
-                                    vector, device.id(), patience.count(), ec.message()),
+                        tools::format("rang vector {} of its own id {}: no interrupt came within "
+                                      "{} s ({})",
+                                      vector, device.id(), patience.count(), ec.message()),
                         "dmesg | tail; and see that the ivshmem server and QEMU's chardev live"};
         }
     } catch (const ivshmem::error& e) {
         const bool unsupported = e.code() == errc::interrupts_unsupported;
         return {name, unsupported ? outcome::skip : outcome::fail, e.what(), ""};
     }
-    return {name, outcome::ok, fmt::format("{} of {} vectors rang back", count, device.vectors()),
+    return {name, outcome::ok, tools::format("{} of {} vectors rang back", count, device.vectors()),
             ""};
 }
 

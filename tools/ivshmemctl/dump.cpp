@@ -7,10 +7,9 @@
 #include "interruption.hpp"
 #include "memory_part.hpp"
 #include "number.hpp"
+#include "print.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
@@ -46,7 +45,7 @@ int dump(const common_options& common, const memory_options& options) {
     if (!interruption::requested() && print(rest))
         return tools::exit_success;
     bar.clear();
-    interruption::end(fmt::format("{} of {} were printed", at, part.text()));
+    interruption::end(tools::format("{} of {} were printed", at, part.text()));
 }
 
 } // namespace

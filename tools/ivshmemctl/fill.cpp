@@ -5,10 +5,9 @@
 #include "interruption.hpp"
 #include "memory_part.hpp"
 #include "number.hpp"
+#include "print.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
@@ -31,7 +30,7 @@ std::vector<std::byte> parse_pattern(const std::string& text) {
         const auto value = parse_number(item);
         if (!value || *value > 0xff)
             throw usage_error{
-                fmt::format("PATTERN: '{}' is no byte; take 0 to 255, or 0x0 to 0xff", item)};
+                tools::format("PATTERN: '{}' is no byte; take 0 to 255, or 0x0 to 0xff", item)};
         pattern.push_back(static_cast<std::byte>(*value));
     }
     return pattern;
@@ -56,7 +55,7 @@ int fill(const common_options& common, const fill_options& options) {
     }
     bar.clear();
     if (at < part.size())
-        interruption::end(fmt::format("{} of {} were filled", at, part.text()));
+        interruption::end(tools::format("{} of {} were filled", at, part.text()));
     return tools::exit_success;
 }
 

@@ -2,8 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "finding.hpp"
 
+#include "print.hpp"
+
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 namespace ivshmemctl {
 namespace {
@@ -13,7 +14,7 @@ namespace json = boost::json;
 /// Four columns wide; what keeps the device from working is the only one that shouts.
 std::string mark(outcome o, bool color) {
     const auto painted = [&](const char* sgr, const char* text) {
-        return color ? fmt::format("\x1b[{}m{}\x1b[0m", sgr, text) : std::string{text};
+        return color ? tools::format("\x1b[{}m{}\x1b[0m", sgr, text) : std::string{text};
     };
     switch (o) {
     case outcome::ok:
@@ -46,11 +47,11 @@ std::string_view to_string(outcome o) noexcept {
 
 void print_text(const std::vector<finding>& findings, const verdict& end, bool color) {
     for (const auto& f : findings) {
-        fmt::print("{}  {:<16} {}\n", mark(f.is, color), f.check, f.text);
+        tools::print("{}  {:<16} {}\n", mark(f.is, color), f.check, f.text);
         if (!f.next.empty())
-            fmt::print("{:6}try: {}\n", "", f.next);
+            tools::print("{:6}try: {}\n", "", f.next);
     }
-    fmt::print("{}\n", end.text);
+    tools::print("{}\n", end.text);
 }
 
 void print_json(const std::vector<finding>& findings, const verdict& end,
@@ -66,7 +67,7 @@ void print_json(const std::vector<finding>& findings, const verdict& end,
                            {"works", end.works},
                            {"verdict", end.text},
                            {"checks", checks}};
-    fmt::print("{}\n", json::serialize(all));
+    tools::print("{}\n", json::serialize(all));
 }
 
 } // namespace ivshmemctl

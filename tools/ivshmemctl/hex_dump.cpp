@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "hex_dump.hpp"
 
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -25,7 +25,7 @@ void hex_dump::finish(std::string& text) {
         return;
     if (filled_ != 0)
         print_line(text);
-    fmt::format_to(std::back_inserter(text), "{:08x}\n", offset_ + filled_);
+    text += tools::format("{:08x}\n", offset_ + filled_);
 }
 
 void hex_dump::take_line(std::string& text) {
@@ -44,7 +44,7 @@ void hex_dump::take_line(std::string& text) {
 
 void hex_dump::print_line(std::string& text) const {
     constexpr std::string_view digits = "0123456789abcdef";
-    fmt::format_to(std::back_inserter(text), "{:08x} ", offset_);
+    text += tools::format("{:08x} ", offset_);
     for (std::size_t i = 0; i < width; ++i) {
         const auto value = std::to_integer<unsigned>(line_.at(i));
         text += ' ';

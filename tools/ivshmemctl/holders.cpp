@@ -2,10 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "holders.hpp"
 
+#include "print.hpp"
 #include "text_file.hpp"
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -50,16 +48,18 @@ std::vector<std::string> holders(const ivshmem::device_info& device) {
         if (id.find_first_not_of("0123456789") != std::string::npos)
             continue;
         if (const auto file = open_file(entry->path(), files, folder); !file.empty())
-            result.push_back(fmt::format("{} (pid {}, {})",
-                                         read_text(entry->path() / "comm").value_or("a process"),
-                                         id, file));
+            result.push_back(tools::format("{} (pid {}, {})",
+                                           read_text(entry->path() / "comm").value_or("a process"),
+                                           id, file));
     }
     return result;
 }
 
 std::string why_in_use(const ivshmem::device_info& device) {
-    const auto all = holders(device);
-    return all.empty() ? "" : fmt::format("in use by {}; end that first", fmt::join(all, ", "));
+    std::string all;
+    for (const auto& one : holders(device))
+        all += (all.empty() ? "" : ", ") + one;
+    return all.empty() ? "" : tools::format("in use by {}; end that first", all);
 }
 
 } // namespace ivshmemctl

@@ -4,6 +4,7 @@
 #include "device_text.hpp"
 #include "exit_status.hpp"
 #include "memory_part.hpp"
+#include "print.hpp"
 #include "subcommands.hpp"
 #include "system_facts.hpp"
 
@@ -11,7 +12,6 @@
 #include <ivshmem/error.hpp>
 
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <memory>
 #include <optional>
@@ -50,19 +50,19 @@ report look(const common_options& common, std::optional<ivshmem::cache_mode> cac
 }
 
 void line(std::string_view name, std::string_view value) {
-    fmt::print("{:<14} {}\n", name, value);
+    tools::print("{:<14} {}\n", name, value);
 }
 
 void print_info(const device_info& info) {
     const auto verdict = diagnose(info);
     line("device", tools::headline(info));
-    line("ids", fmt::format("{:04x}:{:04x}, subsystem {:04x}:{:04x}{}", info.vendor, info.device,
-                            info.subsystem_vendor, info.subsystem_device,
-                            info.revision ? fmt::format(", revision {}", *info.revision) : ""));
+    line("ids", tools::format("{:04x}:{:04x}, subsystem {:04x}:{:04x}{}", info.vendor, info.device,
+                              info.subsystem_vendor, info.subsystem_device,
+                              info.revision ? tools::format(", revision {}", *info.revision) : ""));
     line("driver", info.driver.empty() ? "none" : info.driver);
     if (info.iommu_group)
         line("IOMMU group",
-             fmt::format("{}{}", *info.iommu_group, info.noiommu ? ", no-IOMMU" : ""));
+             tools::format("{}{}", *info.iommu_group, info.noiommu ? ", no-IOMMU" : ""));
     else
         line("IOMMU group", "none");
     for (const auto& member : info.group_members)
@@ -83,15 +83,15 @@ std::string vectors_text(const ivshmem::device& device) {
     if (device.vectors() == 0)
         return "none";
     if (waitable != 0)
-        return fmt::format("{}, of which {} can be waited for", device.vectors(),
-                           waitable == device.vectors() ? "all" : fmt::format("{}", waitable));
+        return tools::format("{}, of which {} can be waited for", device.vectors(),
+                             waitable == device.vectors() ? "all" : tools::format("{}", waitable));
     std::string why;
     try {
         static_cast<void>(device.interrupt_fd(0));
     } catch (const ivshmem::error& e) {
         why = e.what();
     }
-    return fmt::format("{}, of which none can be waited for: {}", device.vectors(), why);
+    return tools::format("{}, of which none can be waited for: {}", device.vectors(), why);
 }
 
 std::string events_text(const ivshmem::capabilities& can) {
@@ -108,8 +108,8 @@ void print_device(const ivshmem::device& device) {
     line("vectors", vectors_text(device));
     line("ring", can.ring ? "yes" : "no");
     line("events", events_text(can));
-    line("memory", fmt::format("{} ({} bytes), {}", tools::size_text(memory.size(), false),
-                               memory.size(), to_string(memory.mode())));
+    line("memory", tools::format("{} ({} bytes), {}", tools::size_text(memory.size(), false),
+                                 memory.size(), to_string(memory.mode())));
     line("  because", memory.reason());
 }
 
@@ -175,7 +175,7 @@ void print_json(const report& found) {
     for (const auto& [name, value] : found.system)
         system[name] = value;
     members["system"] = std::move(system);
-    fmt::print("{}\n", json::serialize(members));
+    tools::print("{}\n", json::serialize(members));
 }
 
 int info(const common_options& common, std::optional<ivshmem::cache_mode> cache) {

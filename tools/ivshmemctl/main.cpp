@@ -2,11 +2,10 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "command.hpp"
 #include "exit_status.hpp"
+#include "print.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>
-
-#include <fmt/format.h>
 
 #include <cstdio>
 #include <exception>
@@ -27,7 +26,7 @@ int run(int argc, char** argv) {
 
 void complain(const std::string& line) {
     std::fflush(stdout); // what was found comes before what was not
-    fmt::print(stderr, "ivshmemctl: {}\n", line);
+    tools::print_error("ivshmemctl: {}\n", line);
 }
 
 } // namespace ivshmemctl

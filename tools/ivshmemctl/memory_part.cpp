@@ -5,8 +5,7 @@
 #include "aligned_copy.hpp"
 #include "number.hpp"
 #include "opened.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <stdexcept>
 
@@ -47,16 +46,16 @@ memory_part::memory_part(ivshmem::device device, const memory_options& options)
     const std::uint64_t size = device_.memory().size();
     if (offset_ > size || options.length.value_or(0) > size - offset_)
         throw std::runtime_error{
-            fmt::format("{}: {} from {:#x} on are past the end of the memory, which has {} bytes "
-                        "({:#x}); take a smaller OFFSET or LENGTH",
-                        name_of(device_),
-                        options.length ? fmt::format("{} bytes", *options.length) : "the bytes",
-                        offset_, size, size)};
+            tools::format("{}: {} from {:#x} on are past the end of the memory, which has {} bytes "
+                          "({:#x}); take a smaller OFFSET or LENGTH",
+                          name_of(device_),
+                          options.length ? tools::format("{} bytes", *options.length) : "the bytes",
+                          offset_, size, size)};
     bytes_ = device_.memory().bytes().subspan(offset_, options.length.value_or(size - offset_));
 }
 
 std::string memory_part::text() const {
-    return fmt::format("{} bytes at {:#x} of {}", size(), offset_, name_of(device_));
+    return tools::format("{} bytes at {:#x} of {}", size(), offset_, name_of(device_));
 }
 
 void memory_part::read(std::uint64_t at, std::span<std::byte> to) const {

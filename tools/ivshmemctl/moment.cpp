@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "moment.hpp"
 
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <array>
 #include <ctime>
@@ -15,7 +15,7 @@ moment moment::now() {
 }
 
 std::string in_seconds(std::chrono::nanoseconds time) {
-    return fmt::format("{}.{:09}", time.count() / 1'000'000'000, time.count() % 1'000'000'000);
+    return tools::format("{}.{:09}", time.count() / 1'000'000'000, time.count() % 1'000'000'000);
 }
 
 std::string in_local_time(std::chrono::nanoseconds since_epoch) {
@@ -26,7 +26,8 @@ std::string in_local_time(std::chrono::nanoseconds since_epoch) {
     std::array<char, 8> zone{};
     std::strftime(day.data(), day.size(), "%Y-%m-%dT%H:%M:%S", &parts);
     std::strftime(zone.data(), zone.size(), "%z", &parts);
-    return fmt::format("{}.{:09}{}", day.data(), since_epoch.count() % 1'000'000'000, zone.data());
+    return tools::format("{}.{:09}{}", day.data(), since_epoch.count() % 1'000'000'000,
+                         zone.data());
 }
 
 } // namespace ivshmemctl

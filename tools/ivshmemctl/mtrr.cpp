@@ -3,8 +3,7 @@
 #include "mtrr.hpp"
 
 #include "lockdown.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <cinttypes>
 #include <cstdio>
@@ -13,7 +12,7 @@
 namespace ivshmemctl {
 
 std::string mtrr_range::line() const {
-    return fmt::format("base={:#x} size={:#x} type=uncachable", base, size);
+    return tools::format("base={:#x} size={:#x} type=uncachable", base, size);
 }
 
 std::optional<std::vector<mtrr_range>> uncachable_over(const std::filesystem::path& root,
@@ -46,7 +45,7 @@ std::string why_not_cachable(const std::filesystem::path& root, const ivshmem::b
     if (!uncachable_over(root, bar))
         return "/proc/mtrr cannot be read: this machine has no MTRRs";
     if (bar.start < four_gib)
-        return fmt::format(
+        return tools::format(
             "BAR2 lies at {:#x}, below 4 GiB, in one range with the registers of all "
             "devices; give the VM firmware or a size that puts it above (QEMU: "
             "OVMF, or 2 GiB of shared memory)",

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "number.hpp"
 
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <charconv>
 #include <limits>
@@ -32,7 +32,7 @@ void add_number(subcommand& sub, const option_text& text, std::optional<std::uin
     sub.add_option(text, [&value, name = text.names](const std::string& given) {
         value = parse_number(given);
         if (!value)
-            throw usage_error{fmt::format(
+            throw usage_error{tools::format(
                 "{}: '{}' is no number; take a decimal one, or a hexadecimal one after 0x, with "
                 "K, M or G behind it or not",
                 name, given)};

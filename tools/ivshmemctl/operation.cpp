@@ -3,11 +3,10 @@
 #include "operation.hpp"
 
 #include "child.hpp"
+#include "print.hpp"
 #include "text_file.hpp"
 
 #include <ivshmem/discovery.hpp>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -63,7 +62,7 @@ void replace(const std::string& path, const std::string& text) {
         const int number = errno;
         std::error_code ec;
         std::filesystem::remove(fresh, ec);
-        fail(fmt::format("{}: writing: {}", path, std::strerror(number)));
+        fail(tools::format("{}: writing: {}", path, std::strerror(number)));
     }
     std::filesystem::rename(fresh, target);
 }
@@ -71,18 +70,18 @@ void replace(const std::string& path, const std::string& text) {
 } // namespace
 
 operation write_line(const std::string& path, const std::string& line) {
-    return {fmt::format("echo {}>{}", line.empty() ? "" : shell_word(line) + " ", path),
+    return {tools::format("echo {}>{}", line.empty() ? "" : shell_word(line) + " ", path),
             [=](held_signals& stop) {
                 const auto done =
                     run_in_child([&] { return write_to(path, line + "\n"); }, write_limit, stop);
                 if (!done)
-                    fail(fmt::format("{}: the kernel does not come back from writing \"{}\": the "
-                                     "device is in use, and the kernel finishes this when it is "
-                                     "closed (fuser -v /dev/vfio/* /dev/uio* names who has it)",
-                                     path, line));
+                    fail(tools::format("{}: the kernel does not come back from writing \"{}\": the "
+                                       "device is in use, and the kernel finishes this when it is "
+                                       "closed (fuser -v /dev/vfio/* /dev/uio* names who has it)",
+                                       path, line));
                 if (*done != 0)
-                    fail(fmt::format("{}: writing \"{}\": {}; dmesg may say more", path, line,
-                                     std::strerror(*done)));
+                    fail(tools::format("{}: writing \"{}\": {}; dmesg may say more", path, line,
+                                       std::strerror(*done)));
             }};
 }
 
@@ -90,20 +89,20 @@ operation command_line(const std::vector<std::string>& words) {
     std::string shell;
     for (const auto& word : words)
         shell += (shell.empty() ? "" : " ") + shell_word(word);
-    return {shell, [=](held_signals& stop) {
-                const auto done = run_command(words, command_limit, stop);
-                if (!done)
-                    fail(fmt::format("{}: no end within {} s", shell, command_limit.count()));
-                if (*done != 0)
-                    fail(
-                        fmt::format("{}: failed with status {}; dmesg may say more", shell, *done));
-            }};
+    return {
+        shell, [=](held_signals& stop) {
+            const auto done = run_command(words, command_limit, stop);
+            if (!done)
+                fail(tools::format("{}: no end within {} s", shell, command_limit.count()));
+            if (*done != 0)
+                fail(tools::format("{}: failed with status {}; dmesg may say more", shell, *done));
+        }};
 }
 
 operation make_file(const std::string& path, const std::string& line) {
     const auto folder = std::filesystem::path{path}.parent_path().string();
-    return {fmt::format("mkdir -p {} && echo {} >{}", shell_word(folder), shell_word(line),
-                        shell_word(path)),
+    return {tools::format("mkdir -p {} && echo {} >{}", shell_word(folder), shell_word(line),
+                          shell_word(path)),
             [=](held_signals&) {
                 replace(path, line + "\n");
             }};
@@ -116,17 +115,18 @@ operation remove_file(const std::string& path) {
 }
 
 operation wait_for_node(const ivshmem::pci_address& address, const std::string& node) {
-    return {fmt::format("timeout {} sh -c 'until [ -c {} ]; do sleep 0.1; done'",
-                        node_limit.count(), node),
+    return {tools::format("timeout {} sh -c 'until [ -c {} ]; do sleep 0.1; done'",
+                          node_limit.count(), node),
             [=](held_signals& stop) {
                 const auto end = std::chrono::steady_clock::now() + node_limit;
                 while (!has_node(address)) {
                     if (stop.arrived() != 0)
                         return; // whoever performs this looks at it, too
                     if (std::chrono::steady_clock::now() >= end)
-                        fail(fmt::format("{}: bound, but {} did not appear within {} s; is /dev a "
-                                         "devtmpfs, or is this a container that was not given it?",
-                                         to_string(address), node, node_limit.count()));
+                        fail(
+                            tools::format("{}: bound, but {} did not appear within {} s; is /dev a "
+                                          "devtmpfs, or is this a container that was not given it?",
+                                          to_string(address), node, node_limit.count()));
                     stop.pause(50ms);
                 }
             }};

@@ -4,13 +4,13 @@
 #include "exit_status.hpp"
 #include "memory_use.hpp"
 #include "opened.hpp"
+#include "print.hpp"
 #include "result_line.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>
 
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>
@@ -60,12 +60,12 @@ int print_peers(const common_options& common) {
         print_json(device, peers);
     else
         for (const auto& [id, slot] : peers)
-            put_line(slot ? fmt::format("peer {}, slot {}", id, *slot)
-                          : fmt::format("peer {}", id));
+            put_line(slot ? tools::format("peer {}, slot {}", id, *slot)
+                          : tools::format("peer {}", id));
     if (!common.quiet && !device.capabilities().peer_events)
         complain(name_of(device) + ": only peers that hold a slot of channels can be known");
     if (common.verbosity > 0)
-        complain(fmt::format("{}: this process is {}", name_of(device), own_peer(device)));
+        complain(tools::format("{}: this process is {}", name_of(device), own_peer(device)));
     return tools::exit_success;
 }
 

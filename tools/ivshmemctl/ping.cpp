@@ -6,13 +6,13 @@
 #include "number.hpp"
 #include "opened.hpp"
 #include "pinger.hpp"
+#include "print.hpp"
 #include "result_line.hpp"
 #include "seconds.hpp"
 #include "subcommands.hpp"
 
 #include <boost/asio.hpp>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <csignal>
 #include <exception>
@@ -41,12 +41,12 @@ void print_text(const pinger& by, std::size_t size, const pinger::outcome& o) {
     switch (o.what) {
     case kind::answered:
     case kind::late:
-        put_line(fmt::format("{} bytes from {}: seq={} time={:.3f} ms{}", size, by.who(),
-                             o.sequence, milliseconds, o.what == kind::late ? " (late)" : ""));
+        put_line(tools::format("{} bytes from {}: seq={} time={:.3f} ms{}", size, by.who(),
+                               o.sequence, milliseconds, o.what == kind::late ? " (late)" : ""));
         break;
     case kind::unanswered:
         put_line(
-            fmt::format("no answer: seq={}{}{}", o.sequence, o.why.empty() ? "" : ", ", o.why));
+            tools::format("no answer: seq={}{}{}", o.sequence, o.why.empty() ? "" : ", ", o.why));
         break;
     case kind::wrong:
         put_line(by.who() + ": sent something that is no answer");
@@ -71,14 +71,14 @@ void print_json(const pinger::outcome& o) {
 pinger::options checked(const ivshmem::device& device, const ping_options& asked) {
     pinger::options how;
     if (asked.peer && *asked.peer > 0xffff)
-        throw ivshmem::error{
-            ivshmem::errc::peer_out_of_range,
-            fmt::format("{}: there is no peer {}, only 0 to 65535", name_of(device), *asked.peer)};
+        throw ivshmem::error{ivshmem::errc::peer_out_of_range,
+                             tools::format("{}: there is no peer {}, only 0 to 65535",
+                                           name_of(device), *asked.peer)};
     if (asked.peer && *asked.peer == device.id() && device.capabilities().ring)
         throw std::invalid_argument{
-            fmt::format("{}: peer {} is this one itself; ping another, or try 'ivshmemctl ring "
-                        "self'",
-                        name_of(device), *asked.peer)};
+            tools::format("{}: peer {} is this one itself; ping another, or try 'ivshmemctl ring "
+                          "self'",
+                          name_of(device), *asked.peer)};
     if (asked.peer)
         how.peer = static_cast<std::uint16_t>(*asked.peer);
     how.count = asked.count;
@@ -89,7 +89,7 @@ pinger::options checked(const ivshmem::device& device, const ping_options& asked
     how.size = asked.size.value_or(56);
     if (how.size < shortest_ping || how.size > longest_ping)
         throw std::invalid_argument{
-            fmt::format("--size: takes {} to {} bytes", shortest_ping, longest_ping)};
+            tools::format("--size: takes {} to {} bytes", shortest_ping, longest_ping)};
     return how;
 }
 
@@ -153,7 +153,7 @@ void add_ping(subcommands& line) {
     add_number(
         sub,
         {"-s,--size", "BYTES",
-         fmt::format("the bytes of each message, {} to {} (56)", shortest_ping, longest_ping)},
+         tools::format("the bytes of each message, {} to {} (56)", shortest_ping, longest_ping)},
         asked->size);
     add_slot_choice(sub, asked->place);
     sub.runs([asked](const common_options& common) { return ping(common, *asked); });

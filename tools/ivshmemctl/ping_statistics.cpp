@@ -2,8 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "ping_statistics.hpp"
 
+#include "print.hpp"
+
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
@@ -70,14 +71,15 @@ double ping_statistics::lost_percent() const noexcept {
 }
 
 std::string ping_statistics::text() const {
-    auto text = fmt::format("{} sent, {} received, {:.3g}% lost", sent_, received_, lost_percent());
+    auto text =
+        tools::format("{} sent, {} received, {:.3g}% lost", sent_, received_, lost_percent());
     if (received_ != 0)
-        text +=
-            fmt::format("\nrtt min/avg/max/mdev = {:.4f}/{:.4f}/{:.4f}/{:.4f} ms, median {:.4f} "
-                        "ms",
-                        static_cast<double>(min_) / per_millisecond, mean() / per_millisecond,
-                        static_cast<double>(max_) / per_millisecond, deviation() / per_millisecond,
-                        static_cast<double>(median().count()) / per_millisecond);
+        text += tools::format(
+            "\nrtt min/avg/max/mdev = {:.4f}/{:.4f}/{:.4f}/{:.4f} ms, median {:.4f} "
+            "ms",
+            static_cast<double>(min_) / per_millisecond, mean() / per_millisecond,
+            static_cast<double>(max_) / per_millisecond, deviation() / per_millisecond,
+            static_cast<double>(median().count()) / per_millisecond);
     return text;
 }
 

@@ -4,11 +4,11 @@
 
 #include "claimed_slot.hpp"
 #include "opened.hpp"
+#include "print.hpp"
 
 #include <ivshmem/asio/connect.hpp>
 
 #include <boost/asio.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
@@ -174,8 +174,8 @@ net::awaitable<pinger::error_code> pinger::connect() {
     channel_ = std::move(channel);
     const std::uint32_t slot = channel_.next_layer().peer();
     const auto peer = slot_.next_layer().find_peer(slot);
-    who_ = peer && device_.capabilities().ring ? fmt::format("peer {} (slot {})", peer->id, slot)
-                                               : fmt::format("slot {}", slot);
+    who_ = peer && device_.capabilities().ring ? tools::format("peer {} (slot {})", peer->id, slot)
+                                               : tools::format("slot {}", slot);
     co_return error_code{};
 }
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "progress.hpp"
 
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <cstdio>
 
@@ -37,10 +37,11 @@ void progress::at(std::uint64_t bytes) {
     if (total_ && *total_ != 0) {
         const double share = static_cast<double>(bytes) / static_cast<double>(*total_);
         const auto filled = static_cast<std::uint64_t>(share * bar_width);
-        bar = fmt::format(" [{:<{}}] {:3.0f}%", std::string(filled, '#'), bar_width, share * 100);
+        bar = tools::format(" [{:<{}}] {:3.0f}%", std::string(filled, '#'), bar_width, share * 100);
     }
-    const auto line = fmt::format("{}{} {:.1f} MiB, {:.1f} MiB/s", what_, bar, mib, mib / seconds);
-    fmt::print(stderr, "\r{:<{}.{}}", line, columns, columns);
+    const auto line =
+        tools::format("{}{} {:.1f} MiB, {:.1f} MiB/s", what_, bar, mib, mib / seconds);
+    tools::print_error("\r{:<{}.{}}", line, columns, columns);
     std::fflush(stderr);
     shown_ = true;
 }
@@ -48,7 +49,7 @@ void progress::at(std::uint64_t bytes) {
 void progress::clear() {
     if (!shown_)
         return;
-    fmt::print(stderr, "\r{:{}}\r", "", columns);
+    tools::print_error("\r{:{}}\r", "", columns);
     std::fflush(stderr);
     shown_ = false;
 }

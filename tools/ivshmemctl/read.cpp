@@ -6,10 +6,9 @@
 #include "interruption.hpp"
 #include "memory_part.hpp"
 #include "number.hpp"
+#include "print.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
@@ -44,7 +43,7 @@ int read(const common_options& common, const read_options& options) {
     bar.clear();
     if (at < part.size())
         interruption::end(
-            fmt::format("{} of {} were read into {}", at, part.text(), output.name()));
+            tools::format("{} of {} were read into {}", at, part.text(), output.name()));
     output.close();
     return tools::exit_success;
 }

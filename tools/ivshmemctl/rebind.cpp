@@ -3,12 +3,12 @@
 #include "rebind.hpp"
 
 #include "command.hpp"
+#include "print.hpp"
 
 #include <ivshmem/diagnosis.hpp>
 #include <ivshmem/discovery.hpp>
 
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -63,14 +63,14 @@ void print_bound(const std::vector<device_info>& before, const common_options& c
                             {"node", text(node)},
                             {"changed", changed}});
         else
-            fmt::print("{}: {}{}{}{}\n", to_string(now->address),
-                       now->driver.empty() ? "bound to no driver" : "bound to " + now->driver,
-                       node.empty() ? "" : ", " + node,
-                       now->driver.empty() && now->enabled ? ", memory enabled" : "",
-                       changed ? "" : ", as before");
+            tools::print("{}: {}{}{}{}\n", to_string(now->address),
+                         now->driver.empty() ? "bound to no driver" : "bound to " + now->driver,
+                         node.empty() ? "" : ", " + node,
+                         now->driver.empty() && now->enabled ? ", memory enabled" : "",
+                         changed ? "" : ", as before");
     }
     if (common.json)
-        fmt::print("{}\n", json::serialize(json::object{{"version", 1}, {"devices", list}}));
+        tools::print("{}\n", json::serialize(json::object{{"version", 1}, {"devices", list}}));
 }
 
 } // namespace ivshmemctl

@@ -4,12 +4,12 @@
 #include "exit_status.hpp"
 #include "number.hpp"
 #include "opened.hpp"
+#include "print.hpp"
 #include "result_line.hpp"
 #include "seconds.hpp"
 #include "subcommands.hpp"
 
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
@@ -30,7 +30,7 @@ struct ring_options {
 std::uint32_t number_in(const std::string& text, const char* what) {
     const auto number = parse_number(text);
     if (!number || *number > 0xffffffffU)
-        throw std::invalid_argument{fmt::format("'{}' is no {}", text, what)};
+        throw std::invalid_argument{tools::format("'{}' is no {}", text, what)};
     return static_cast<std::uint32_t>(*number);
 }
 
@@ -46,7 +46,7 @@ std::vector<std::uint32_t> chosen_peers(ivshmem::device& device, const std::stri
         return {peer}; // beyond the range the library says so
     const auto all = device.peers();
     if (std::find(all.begin(), all.end(), peer) == all.end())
-        throw std::invalid_argument{fmt::format(
+        throw std::invalid_argument{tools::format(
             "{}: no peer {} is connected; 'ivshmemctl peers' shows who is", name_of(device), peer)};
     return {peer};
 }
@@ -79,9 +79,10 @@ int ring(const common_options& common, const ring_options& asked) {
                                 {"vectors", boost::json::value_from(vectors)},
                                 {"rings", rings}}));
     if (common.verbosity > 0)
-        complain(fmt::format("{}: rang {} times; rings are best effort: who is absent, or has not "
-                             "enabled the vector, misses them, and nobody is told",
-                             name_of(device), rings));
+        complain(
+            tools::format("{}: rang {} times; rings are best effort: who is absent, or has not "
+                          "enabled the vector, misses them, and nobody is told",
+                          name_of(device), rings));
     else if (rings == 0 && times != 0 && !common.quiet)
         complain(name_of(device) + ": there is nobody to ring");
     return tools::exit_success;

@@ -5,12 +5,12 @@
 #include "exit_status.hpp"
 #include "opened.hpp"
 #include "pinger.hpp"
+#include "print.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/asio/acceptor.hpp>
 
 #include <boost/asio.hpp>
-#include <fmt/format.h>
 
 #include <csignal>
 #include <exception>
@@ -45,7 +45,7 @@ net::awaitable<void> answer(ivshmem::asio::channel channel, std::string who, boo
         }
     }
     if (verbose && end != net::error::operation_aborted)
-        complain(fmt::format("{}: {} messages answered; then: {}", who, answered, end.message()));
+        complain(tools::format("{}: {} messages answered; then: {}", who, answered, end.message()));
 }
 
 net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slot, bool verbose) {
@@ -59,8 +59,8 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
         const std::uint32_t from = channel.next_layer().peer();
         const auto peer = slot.next_layer().find_peer(from);
         const auto who = peer && device.capabilities().ring
-                             ? fmt::format("peer {} (slot {})", peer->id, from)
-                             : fmt::format("slot {}", from);
+                             ? tools::format("peer {} (slot {})", peer->id, from)
+                             : tools::format("slot {}", from);
         if (verbose)
             complain(who + " pings");
         net::co_spawn(slot.get_executor(), answer(std::move(channel), who, verbose), net::detached);
@@ -79,8 +79,8 @@ int serve(const common_options& common, const slot_choice& place) {
                           std::rethrow_exception(failed);
                   });
     if (!common.quiet)
-        complain(fmt::format("{}: answering pings as {}, in slot {}", name_of(device),
-                             own_peer(device), slot.number()));
+        complain(tools::format("{}: answering pings as {}, in slot {}", name_of(device),
+                               own_peer(device), slot.number()));
     io.run();
     return tools::exit_success;
 }

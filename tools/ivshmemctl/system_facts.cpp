@@ -3,9 +3,8 @@
 #include "system_facts.hpp"
 
 #include "lockdown.hpp"
+#include "print.hpp"
 #include "text_file.hpp"
-
-#include <fmt/format.h>
 
 #include <array>
 #include <cstring>
@@ -72,7 +71,7 @@ std::vector<fact> system_facts(const std::filesystem::path& root) {
     if (root == "/")
         add("hypervisor", hypervisor());
     add("lockdown", lockdown(root).value_or(""));
-    add("user", fmt::format("{}", ::geteuid()));
+    add("user", tools::format("{}", ::geteuid()));
     return facts;
 }
 

@@ -3,8 +3,7 @@
 #include "transaction.hpp"
 
 #include "command.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -26,7 +25,7 @@ bool transaction::has(const operation& what) const {
 
 void transaction::print() const {
     for (const auto& each : steps_)
-        fmt::print("{}\n", each.apply.shell);
+        tools::print("{}\n", each.apply.shell);
 }
 
 void transaction::carry_out(bool verbose, bool quiet) const {
@@ -44,7 +43,7 @@ void transaction::carry_out(bool verbose, bool quiet) const {
                 try {
                     perform(undo, "undo: ");
                 } catch (const std::exception& e) {
-                    complain(fmt::format("this could not be undone: {}", e.what()));
+                    complain(tools::format("this could not be undone: {}", e.what()));
                     clean = false;
                 }
         return clean;

@@ -5,11 +5,10 @@
 #include "command.hpp"
 #include "exit_status.hpp"
 #include "holders.hpp"
+#include "print.hpp"
 #include "rebind.hpp"
 #include "subcommands.hpp"
 #include "text_file.hpp"
-
-#include <fmt/format.h>
 
 #include <memory>
 #include <stdexcept>
@@ -47,9 +46,9 @@ int unbind(const rebind_options& o, const common_options& common) {
     for (const auto& device : devices)
         if (const auto name = to_string(device.address);
             !common.quiet && read_text(root / ("etc/driverctl.d/pci-" + name)))
-            complain(fmt::format("{0}: driverctl binds it again at the next boot; to end that: "
-                                 "driverctl unset-override {0}",
-                                 name));
+            complain(tools::format("{0}: driverctl binds it again at the next boot; to end that: "
+                                   "driverctl unset-override {0}",
+                                   name));
     return tools::exit_success;
 }
 

@@ -4,6 +4,7 @@
 #include "exit_status.hpp"
 #include "number.hpp"
 #include "opened.hpp"
+#include "print.hpp"
 #include "result_line.hpp"
 #include "ring_format.hpp"
 #include "seconds.hpp"
@@ -12,7 +13,6 @@
 #include <ivshmem/asio/any_interrupt.hpp>
 
 #include <boost/asio.hpp>
-#include <fmt/format.h>
 
 #include <csignal>
 #include <memory>
@@ -38,8 +38,8 @@ class ring_waiter {
             return;
         const auto number = parse_number(asked.vector);
         if (!number || *number > 0xffffffffU)
-            throw std::invalid_argument{
-                fmt::format("--vector: '{}' is no vector: take its number, or all", asked.vector)};
+            throw std::invalid_argument{tools::format(
+                "--vector: '{}' is no vector: take its number, or all", asked.vector)};
         vector_ = static_cast<std::uint32_t>(*number);
         static_cast<void>(device.interrupt_fd(*vector_)); // fails where there is no such vector
     }
@@ -62,7 +62,7 @@ class ring_waiter {
         wait();
         io_.run();
         if (common_.verbosity > 0)
-            complain(fmt::format("{} rings in {} events", total_, events_));
+            complain(tools::format("{} rings in {} events", total_, events_));
         return status_;
     }
 
@@ -103,11 +103,11 @@ class ring_waiter {
         if (common_.quiet)
             return;
         const auto last = device_.capabilities().interrupts - 1;
-        const std::string what = vector_     ? fmt::format("vector {}", *vector_)
+        const std::string what = vector_     ? tools::format("vector {}", *vector_)
                                  : last == 0 ? std::string{"vector 0"}
-                                             : fmt::format("vectors 0 to {}", last);
+                                             : tools::format("vectors 0 to {}", last);
         complain(
-            fmt::format("{}: waiting for {} of {}", name_of(device_), what, own_peer(device_)));
+            tools::format("{}: waiting for {} of {}", name_of(device_), what, own_peer(device_)));
     }
 
     ivshmem::device& device_;
@@ -135,7 +135,7 @@ void add_wait(subcommands& line) {
                 asked->timeout);
     sub.add_option(
         {"--format", "TEXT",
-         fmt::format("how to write a line ({}): {}", ring_format::usual, ring_format::letters)},
+         tools::format("how to write a line ({}): {}", ring_format::usual, ring_format::letters)},
         asked->format);
     sub.runs([asked](const common_options& common) {
         auto device = open_device(common);

@@ -7,10 +7,9 @@
 #include "memory_part.hpp"
 #include "number.hpp"
 #include "opened.hpp"
+#include "print.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -32,11 +31,11 @@ std::optional<std::uint64_t> look_at_sizes(const memory_part& part, const descri
                                            bool exact) {
     const auto available = input.size();
     if (available && exact && *available < part.size())
-        throw std::runtime_error{fmt::format("{}: has {} bytes, fewer than LENGTH, {}; nothing "
-                                             "was written",
-                                             input.name(), *available, part.size())};
+        throw std::runtime_error{tools::format("{}: has {} bytes, fewer than LENGTH, {}; nothing "
+                                               "was written",
+                                               input.name(), *available, part.size())};
     if (available && !exact && *available > part.size())
-        throw std::runtime_error{fmt::format(
+        throw std::runtime_error{tools::format(
             "{}: has {} bytes, more than the {}, up to the end of the memory; nothing was written",
             input.name(), *available, part.text())};
     return exact ? part.size() : available;
@@ -65,16 +64,17 @@ int write(const common_options& common, const write_options& options) {
     const bool more = !ended && !exact && !interruption::requested() && input.read(next) != 0;
     bar.clear();
     if (interruption::requested())
-        interruption::end(fmt::format("{} bytes were written at {:#x} of {}", at, part.offset(),
-                                      name_of(part.device())));
+        interruption::end(tools::format("{} bytes were written at {:#x} of {}", at, part.offset(),
+                                        name_of(part.device())));
     if (more)
-        throw std::runtime_error{
-            fmt::format("{}: has more than the {}, up to the end of the memory; these were written",
-                        input.name(), part.text())};
+        throw std::runtime_error{tools::format(
+            "{}: has more than the {}, up to the end of the memory; these were written",
+            input.name(), part.text())};
     if (exact && at < part.size())
-        throw std::runtime_error{fmt::format("{}: has {} bytes, fewer than LENGTH, {}; these were "
-                                             "written at {:#x}",
-                                             input.name(), at, part.size(), part.offset())};
+        throw std::runtime_error{
+            tools::format("{}: has {} bytes, fewer than LENGTH, {}; these were "
+                          "written at {:#x}",
+                          input.name(), at, part.size(), part.offset())};
     return tools::exit_success;
 }
 

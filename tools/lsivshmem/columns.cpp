@@ -4,8 +4,7 @@
 
 #include "device_text.hpp"
 #include "pci_access.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -39,10 +38,10 @@ std::string lines(const Range& range, Write write) {
 std::string address_of(const row& r) {
     const auto& info = r.device.info;
     if (r.bar)
-        return fmt::format("BAR{}", *r.bar);
+        return tools::format("BAR{}", *r.bar);
     if (r.vectors)
         return info.vectors.value_or(1) == 1 ? "vector 0"
-                                             : fmt::format("vectors 0-{}", *info.vectors - 1);
+                                             : tools::format("vectors 0-{}", *info.vectors - 1);
     return to_string(info.address);
 }
 
@@ -51,9 +50,9 @@ std::string bars_of(const device_info& info) {
     for (std::size_t i = 0; i < info.bars.size(); ++i) {
         const auto& bar = info.bars.at(i);
         if (bar.present())
-            result += fmt::format("{}{} {:#x} {} {}{}", result.empty() ? "" : "\n", i, bar.start,
-                                  bar.size, bar.is_64bit() ? "64-bit" : "32-bit",
-                                  bar.prefetchable() ? " prefetchable" : "");
+            result += tools::format("{}{} {:#x} {} {}{}", result.empty() ? "" : "\n", i, bar.start,
+                                    bar.size, bar.is_64bit() ? "64-bit" : "32-bit",
+                                    bar.prefetchable() ? " prefetchable" : "");
     }
     return result;
 }
@@ -65,9 +64,9 @@ std::string part_of(const row& r) {
     if (!r.bar)
         return std::string{to_string(info.type)};
     const auto& bar = info.bars.at(*r.bar);
-    return fmt::format("{}, {}{}", tools::bar_purpose(info, *r.bar),
-                       bar.is_64bit() ? "64-bit" : "32-bit",
-                       bar.prefetchable() ? ", prefetchable" : "");
+    return tools::format("{}, {}{}", tools::bar_purpose(info, *r.bar),
+                         bar.is_64bit() ? "64-bit" : "32-bit",
+                         bar.prefetchable() ? ", prefetchable" : "");
 }
 
 /// A value that only the line of a device has.
@@ -88,7 +87,7 @@ std::string size_of(const row& r, const style& s) {
 
 std::string start_of(const row& r, const style& /*unused*/) {
     const auto& bar = r.device.info.bars.at(r.bar.value_or(2));
-    return r.vectors || !bar.present() ? std::string{} : fmt::format("{:#x}", bar.start);
+    return r.vectors || !bar.present() ? std::string{} : tools::format("{:#x}", bar.start);
 }
 
 std::string name_of(const row& r, const style& s) {
@@ -99,8 +98,8 @@ std::string sections_of(const device_info& info) {
     if (!info.v2)
         return {};
     const auto& v2 = *info.v2;
-    return fmt::format("state {}\nread/write {}\noutput {}{}", v2.state_table, v2.read_write,
-                       v2.output, v2.base ? fmt::format("\nbase {:#x}", *v2.base) : "");
+    return tools::format("state {}\nread/write {}\noutput {}{}", v2.state_table, v2.read_write,
+                         v2.output, v2.base ? tools::format("\nbase {:#x}", *v2.base) : "");
 }
 
 std::string backend_of(const device_info& info) {
@@ -123,13 +122,13 @@ const column columns[] = {
          return address_of(r);
      }},
     {"ID", "vendor and device id", text, of_device<[](info_t i) {
-         return fmt::format("{:04x}:{:04x}", i.vendor, i.device);
+         return tools::format("{:04x}:{:04x}", i.vendor, i.device);
      }>},
     {"SUBSYSTEM", "subsystem vendor and device id", text, of_device<[](info_t i) {
-         return fmt::format("{:04x}:{:04x}", i.subsystem_vendor, i.subsystem_device);
+         return tools::format("{:04x}:{:04x}", i.subsystem_vendor, i.subsystem_device);
      }>},
     {"CLASS", "class code", text, of_device<[](info_t i) {
-         return fmt::format("{:06x}", i.class_code);
+         return tools::format("{:06x}", i.class_code);
      }>},
     {"REVISION", "revision", integer, of_device<[](info_t i) {
          return digits(i.revision);

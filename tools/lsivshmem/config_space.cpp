@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "config_space.hpp"
 
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <array>
 #include <cstddef>
@@ -18,8 +18,8 @@ char sign(bool set) {
 
 void print_command(pci_dev* device) {
     const unsigned command = pci_read_word(device, PCI_COMMAND); // 6.2.2
-    fmt::print("\tControl: memory{} bus master{} INTx{}\n", sign(command & PCI_COMMAND_MEMORY),
-               sign(command & PCI_COMMAND_MASTER), sign(!(command & PCI_COMMAND_DISABLE_INTx)));
+    tools::print("\tControl: memory{} bus master{} INTx{}\n", sign(command & PCI_COMMAND_MEMORY),
+                 sign(command & PCI_COMMAND_MASTER), sign(!(command & PCI_COMMAND_DISABLE_INTx)));
 }
 
 /// 6.8.2: where the table and the pending bits lie.
@@ -28,35 +28,35 @@ void print_msix(pci_dev* device, unsigned at) {
     const unsigned control = pci_read_word(device, static_cast<int>(at) + PCI_CAP_FLAGS);
     const unsigned table = pci_read_long(device, static_cast<int>(at) + PCI_MSIX_TABLE);
     const unsigned pending = pci_read_long(device, static_cast<int>(at) + PCI_MSIX_PBA);
-    fmt::print("MSI-X: enable{} mask{} count {}, table BAR{}+{:#x}, pending bits BAR{}+{:#x}\n",
-               sign(control & PCI_MSIX_ENABLE), sign(control & PCI_MSIX_MASK),
-               (control & PCI_MSIX_TABSIZE) + 1, table & bir, table & ~bir, pending & bir,
-               pending & ~bir);
+    tools::print("MSI-X: enable{} mask{} count {}, table BAR{}+{:#x}, pending bits BAR{}+{:#x}\n",
+                 sign(control & PCI_MSIX_ENABLE), sign(control & PCI_MSIX_MASK),
+                 (control & PCI_MSIX_TABSIZE) + 1, table & bir, table & ~bir, pending & bir,
+                 pending & ~bir);
 }
 
 void print_capabilities(pci_dev* device) {
     pci_fill_info(device, PCI_FILL_CAPS);
     for (const auto* cap = device->first_cap; cap != nullptr; cap = cap->next) {
-        fmt::print("\tCapability at {:#04x}: ", cap->addr);
+        tools::print("\tCapability at {:#04x}: ", cap->addr);
         switch (cap->id) {
         case PCI_CAP_ID_MSIX:
             print_msix(device, cap->addr);
             break;
         case PCI_CAP_ID_VNDR:
-            fmt::print("vendor specific, {} bytes\n",
-                       unsigned{pci_read_byte(device, static_cast<int>(cap->addr) + 2)});
+            tools::print("vendor specific, {} bytes\n",
+                         unsigned{pci_read_byte(device, static_cast<int>(cap->addr) + 2)});
             break;
         case PCI_CAP_ID_MSI:
-            fmt::print("MSI\n");
+            tools::print("MSI\n");
             break;
         case PCI_CAP_ID_PM:
-            fmt::print("power management\n");
+            tools::print("power management\n");
             break;
         case PCI_CAP_ID_EXP:
-            fmt::print("PCI Express\n");
+            tools::print("PCI Express\n");
             break;
         default:
-            fmt::print("id {:#04x}\n", cap->id);
+            tools::print("id {:#04x}\n", cap->id);
         }
     }
 }
@@ -68,7 +68,10 @@ void print_bytes(pci_dev* device) {
     for (int at = 0; at < 256; at += line_size) {
         if (pci_read_block(device, at, bytes.data(), line_size) == 0)
             return;
-        fmt::print("\t{:02x}: {:02x}\n", at, fmt::join(bytes, " "));
+        tools::print("\t{:02x}:", at);
+        for (const auto byte : bytes)
+            tools::print(" {:02x}", byte);
+        tools::print("\n");
     }
 }
 
@@ -78,7 +81,7 @@ void print_config_space(pci_library& pci, const ivshmem::device_info& info) {
     const auto device = pci.open(info.address);
     // What libpci cannot read it reports as all ones: a device that is gone, or no file to read.
     if (!device || pci_read_word(device.get(), PCI_VENDOR_ID) != info.vendor) {
-        fmt::print("\tConfiguration space: cannot be read\n");
+        tools::print("\tConfiguration space: cannot be read\n");
         return;
     }
     print_command(device.get());

@@ -5,8 +5,7 @@
 #include "config_space.hpp"
 #include "device_text.hpp"
 #include "pci_access.hpp"
-
-#include <fmt/format.h>
+#include "print.hpp"
 
 #include <optional>
 #include <utility>
@@ -18,14 +17,14 @@ using ivshmem::device_info;
 
 template <typename... Args>
 void line(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::print("\t{}\n", fmt::format(format, std::forward<Args>(args)...));
+    tools::print("\t{}\n", tools::format(format, std::forward<Args>(args)...));
 }
 
 std::string group_line(const device_info& info) {
     if (!info.iommu_group)
         return "none";
-    return fmt::format("{}{}{}", *info.iommu_group, info.noiommu ? " (no-IOMMU)" : "",
-                       info.group_members.empty() ? ", alone in it" : ", shared with:");
+    return tools::format("{}{}{}", *info.iommu_group, info.noiommu ? " (no-IOMMU)" : "",
+                         info.group_members.empty() ? ", alone in it" : ", shared with:");
 }
 
 void print_group(const device_info& info) {
@@ -48,7 +47,7 @@ void print_verdict(const ivshmem::diagnosis& verdict) {
 }
 
 void print_ids(const device_info& info, pci_library* names) {
-    const auto revision = info.revision ? fmt::format(" (rev {:02x})", *info.revision) : "";
+    const auto revision = info.revision ? tools::format(" (rev {:02x})", *info.revision) : "";
     line("Device: {:04x}:{:04x}{}{}", info.vendor, info.device, revision,
          names != nullptr ? ", " + names->device_name(info) : "");
     line("Subsystem: {:04x}:{:04x}{}", info.subsystem_vendor, info.subsystem_device,
@@ -78,7 +77,7 @@ void print_memory(const device_info& info, bool plain) {
 
 void print_block(const options& o, const listed_device& device, pci_library* pci) {
     const auto& info = device.info;
-    fmt::print("{}\n", tools::headline(info));
+    tools::print("{}\n", tools::headline(info));
     print_ids(info, pci);
     if (o.verbosity >= 2) {
         print_memory(info, o.bytes);
@@ -110,14 +109,14 @@ void print_details(const options& o, std::span<const listed_device> devices) {
     bool first = true;
     for (const auto& device : devices) {
         if (!std::exchange(first, false))
-            fmt::print("\n");
+            tools::print("\n");
         print_block(o, device, pci ? &*pci : nullptr);
     }
 }
 
 void print_kernel(std::span<const listed_device> devices) {
     for (const auto& device : devices) {
-        fmt::print("{}\n", tools::headline(device.info));
+        tools::print("{}\n", tools::headline(device.info));
         line("Kernel driver in use: {}", device.info.driver.empty() ? "none" : device.info.driver);
         print_group(device.info);
         print_nodes(device.info);

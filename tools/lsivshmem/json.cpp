@@ -4,9 +4,9 @@
 
 #include "device_text.hpp"
 #include "pci_access.hpp"
+#include "print.hpp"
 
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
@@ -125,7 +125,7 @@ void print_json(const options& o, std::span<const listed_device> devices) {
     const style plain{true, names ? &*names : nullptr};
 
     // One device a line: small for programs, readable without one.
-    fmt::print("{{\"version\": {}, \"devices\": [", json_version);
+    tools::print("{{\"version\": {}, \"devices\": [", json_version);
     const char* separator = "\n";
     for (const auto& device : devices) {
         const auto special = structured(device);
@@ -135,9 +135,9 @@ void print_json(const options& o, std::span<const listed_device> devices) {
             const auto* found = special.if_contains(key);
             members_of[key] = found != nullptr ? *found : text(c->value({device, {}}, plain));
         }
-        fmt::print("{}{}", std::exchange(separator, ",\n"), json::serialize(members_of));
+        tools::print("{}{}", std::exchange(separator, ",\n"), json::serialize(members_of));
     }
-    fmt::print("\n]}}\n");
+    tools::print("\n]}}\n");
 }
 
 } // namespace lsivshmem

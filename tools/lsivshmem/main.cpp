@@ -6,13 +6,12 @@
 #include "filter.hpp"
 #include "json.hpp"
 #include "options.hpp"
+#include "print.hpp"
 #include "table.hpp"
 
 #include <ivshmem/discovery.hpp>
 #include <ivshmem/error.hpp>
 #include <ivshmem/selector.hpp>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <clocale>
@@ -23,7 +22,7 @@ namespace lsivshmem {
 namespace {
 
 void complain(const std::string& line) {
-    fmt::print(stderr, "lsivshmem: {}\n", line);
+    tools::print_error("lsivshmem: {}\n", line);
 }
 
 /// The devices that the selectors name, in the order of their addresses.
@@ -76,8 +75,8 @@ void print_remarks(const options& o, const std::vector<std::string>& problems,
     for (const auto& [info, verdict] : devices) {
         if (verdict.problem.empty())
             continue;
-        complain(fmt::format("{}: {}{}{}", to_string(info.address), verdict.problem,
-                             verdict.remedy.empty() ? "" : "; try: ", verdict.remedy));
+        complain(tools::format("{}: {}{}{}", to_string(info.address), verdict.problem,
+                               verdict.remedy.empty() ? "" : "; try: ", verdict.remedy));
     }
 }
 

@@ -3,9 +3,8 @@
 #include "table.hpp"
 
 #include "pci_access.hpp"
+#include "print.hpp"
 #include "smartcols.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -96,7 +95,7 @@ void print_table(const options& o, std::span<const listed_device> devices) {
 
 void print_columns() {
     for (const auto& c : all_columns())
-        fmt::print("{:>10}  {}\n", c.name, c.help);
+        tools::print("{:>10}  {}\n", c.name, c.help);
 }
 
 } // namespace lsivshmem
