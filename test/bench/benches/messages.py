@@ -24,14 +24,19 @@ SECONDS = 0.2
 TABLE_SECONDS = 0.1
 TABLE_ROUNDS = 3
 SKIPPED = 77
+SPREAD = {"min_ns": "minimum", "median_ns": "median", "p99_ns": "99th", "p999_ns": "99.9th"}
+MAIN = {"roundtrip": "median_ns", "throughput": "messages_per_second"}
+SPREAD_SIZE = 8
+"""Of the round trips whose spread is shown."""
 
 Key = tuple[str, str, str]
 """What is measured, how it is waited, the transport."""
-Table = dict[Key, dict[int, float]]
+Table = dict[Key, dict[int, dict[str, float]]]
+"""For each size what bench-transports says."""
 
 
-def figure(transport: str, what: str, size: int, wait: str, seconds: float = SECONDS) -> float | None:
-    """Messages per second, or the median in nanoseconds; None if the transport cannot do it."""
+def result(transport: str, what: str, size: int, wait: str, seconds: float) -> dict[str, float] | None:
+    """What bench-transports says; None if the transport cannot do it."""
     program = built("bench-transports")
     words = [program, transport, what, str(size), "--wait", wait, "--seconds", str(seconds)]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
@@ -39,8 +44,13 @@ def figure(transport: str, what: str, size: int, wait: str, seconds: float = SEC
         return None
     if ran.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, words))}: status {ran.returncode}: {ran.stderr.strip()}")
-    said = json.loads(ran.stdout)
-    return said["median_ns"] if what == "roundtrip" else said["messages_per_second"]
+    return json.loads(ran.stdout)
+
+
+def figure(transport: str, what: str, size: int, wait: str) -> float | None:
+    """Messages per second, or the median in nanoseconds; None if the transport cannot do it."""
+    said = result(transport, what, size, wait, SECONDS)
+    return said and said[MAIN[what]]
 
 
 def compared(rounds: int, known: Sequence[str], name: str, rivals: Sequence[str], what: str, size: int,
@@ -82,41 +92,55 @@ def measured_table(known: Sequence[str]) -> Table:
     """The medians of all transports, sizes and ways to wait, from rounds in which each comes once."""
     runs = [(what, wait, name, size) for what, wait, name, size in
             itertools.product(("roundtrip", "throughput"), ("spin", "sleep"), known, SIZES)]
-    figures: dict[tuple[str, str, str, int], list[float]] = {}
+    said: dict[tuple[str, str, str, int], list[dict[str, float]]] = {}
     for i in range(TABLE_ROUNDS):
         for run in runs[:: -1 if i % 2 else 1]:
             what, wait, name, size = run
-            got = figure(name, what, size, wait, TABLE_SECONDS) if i == 0 or run in figures else None
+            got = result(name, what, size, wait, TABLE_SECONDS) if i == 0 or run in said else None
             if got is not None:
-                figures.setdefault(run, []).append(got)
+                said.setdefault(run, []).append(got)
     table: Table = {}
     for run in runs:
-        if run in figures:
+        if run in said:
             what, wait, name, size = run
-            table.setdefault((what, wait, name), {})[size] = median(figures[run])
+            fields = SPREAD if what == "roundtrip" else (MAIN[what],)
+            table.setdefault((what, wait, name), {})[size] = {
+                field: median(one[field] for one in said[run]) for field in fields}
     return table
 
 
+def print_rows(title: str, columns: Iterable[str], rows: Iterable[tuple[str, Iterable[str]]]) -> None:
+    print(f"\n  {title}\n  {'':18}" + "".join(f"{column:>10}" for column in columns))
+    for name, cells in rows:
+        print(f"  {name:18}" + "".join(f"{cell:>10}" for cell in cells))
+
+
 def print_table(table: Table) -> None:
+    def microseconds(figure: float) -> str:
+        return f"{figure / 1000:.3g}"
+
     def per_second(figure: float) -> str:
         return f"{figure / 1e6:.3g} M" if figure >= 1e6 else f"{figure / 1e3:.3g} k"
 
     titles: dict[str, tuple[str, Callable[[float], str]]] = {
-        "roundtrip": ("round trip, median in us", lambda figure: f"{figure / 1000:.3g}"),
+        "roundtrip": ("round trip, median in us", microseconds),
         "throughput": ("messages per second", per_second),
     }
     for (what, (title, cell)), wait in itertools.product(titles.items(), ("spin", "sleep")):
-        print(f"\n  {title}, {wait}\n  {'':18}" + "".join(f"{label:>10}" for label in SIZES.values()))
-        for (of, by, name), row in table.items():
-            if (of, by) == (what, wait):
-                print(f"  {name:18}" + "".join(f"{cell(row[size]) if size in row else '-':>10}" for size in SIZES))
+        rows = {of: row for (about, by, of), row in table.items() if (about, by) == (what, wait)}
+        print_rows(f"{title}, {wait}", SIZES.values(), (
+            (name, (cell(row[size][MAIN[what]]) if size in row else "-" for size in SIZES)) for name, row in rows.items()))
+        if what == "roundtrip":
+            print_rows(f"round trip of {SIZES[SPREAD_SIZE]} in us, {wait}", SPREAD.values(), (
+                (name, (microseconds(row[SPREAD_SIZE][field]) for field in SPREAD))
+                for name, row in rows.items() if SPREAD_SIZE in row))
     print("  -: the transport cannot do it; bench-transports says why", flush=True)
 
 
 def draw(table: Table, path: Path) -> None:
     def lines(what: str, scale: Callable[[int, float], float]) -> list[Line]:
         rows = sorted(((key, row) for key, row in table.items() if key[0] == what), key=lambda item: item[0][2] != OURS)
-        return [Line(name, [(size, scale(size, got)) for size, got in row.items()], wait == "sleep")
+        return [Line(name, [(size, scale(size, got[MAIN[what]])) for size, got in row.items()], wait == "sleep")
                 for (_, wait, name), row in rows]
 
     ticks = {float(size): label for size, label in SIZES.items()}
