@@ -9,16 +9,20 @@ the packages by their tests, and the style layer by its checks.
 from __future__ import annotations
 
 import argparse
+import collections
+import concurrent.futures
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 TOP = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("IVSHMEM_BUILD") or TOP / "build")
@@ -40,6 +44,8 @@ class Totals:
 
 FAILED = Totals(failed=1)
 PASSED = Totals(passed=1)
+GIVE_WAY = ("nice", "-n", "19")
+"""Before commands that run beside the tests of another layer."""
 
 
 def run(*command: str | Path, env: dict[str, str] | None = None) -> bool:
@@ -62,21 +68,26 @@ def tracked(*patterns: str) -> list[str]:
 # -- meson's layers -----------------------------------------------------------------------------------
 
 
-def build(folder: Path, options: Sequence[str], env: dict[str, str], targets: Sequence[str] = ()) -> bool:
+_locks: dict[Path, threading.Lock] = collections.defaultdict(threading.Lock)
+
+
+def build(
+    folder: Path, options: Sequence[str], env: dict[str, str], targets: Sequence[str] = (), prefix: Sequence[str] = ()
+) -> bool:
     """Configure and compile, all or the targets that are named; nothing is built twice."""
-    known = (folder / "build.ninja").exists()
-    verb = ["meson", "configure", folder] if known else ["meson", "setup", folder, TOP]
     log = folder.with_suffix(".log")
-    began = time.monotonic()
-    print(f"building {folder.name}", flush=True)
-    with open(log, "wb") as out:
-        for command in ([*verb, "-Dwerror=true", *options], ["ninja", "-C", folder, *targets]):
+    with _locks[folder], open(log, "wb") as out:
+        known = (folder / "build.ninja").exists()
+        verb = ["meson", "configure", folder] if known else ["meson", "setup", folder, TOP]
+        began = time.monotonic()
+        print(f"building {folder.name}", flush=True)
+        for command in ([*verb, "-Dwerror=true", *options], [*prefix, "ninja", "-C", folder, *targets]):
             if subprocess.run(command, cwd=TOP, env={**os.environ, **env}, stdout=out, stderr=out, check=False).returncode:
                 print("\n".join(log.read_text("utf-8", "replace").splitlines()[-60:]))
                 print(f"FAIL building {folder.name}", flush=True)
                 return False
-    log.unlink()
-    print(f"built {folder.name} in {time.monotonic() - began:.0f} s", flush=True)
+        log.unlink()
+        print(f"built {folder.name} in {time.monotonic() - began:.0f} s", flush=True)
     return True
 
 
@@ -93,14 +104,11 @@ def cases(result: str, output: str) -> Totals:
     return PASSED if result in ("OK", "EXPECTEDFAIL") else Totals(skipped=1) if result == "SKIP" else FAILED
 
 
-def meson_layer(folder: Path, options: Sequence[str], env: dict[str, str], suites: Sequence[str] = ()) -> Totals:
-    # meson builds what the chosen suites need; without a choice, all that there is.
-    if not build(folder, options, env, ["build.ninja"] if suites else []):
-        return FAILED
+def meson_tests(folder: Path, env: dict[str, str], suites: Sequence[str] = ()) -> Totals:
     chosen = [word for suite in suites for word in ("--suite", suite)]
     log = folder / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
-    ran = run("meson", "test", "-C", folder, "--print-errorlogs", *chosen, env=env)
+    ran = run("meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", *chosen, env=env)
     totals = Totals()
     if log.exists():
         for line in log.read_text("utf-8").splitlines():
@@ -115,24 +123,42 @@ def meson_layer(folder: Path, options: Sequence[str], env: dict[str, str], suite
 
 
 def host() -> Totals:
-    return meson_layer(BUILD, [], {"CXX": "g++"})
+    return meson_tests(BUILD, {}) if build(BUILD, [], {"CXX": "g++"}) else FAILED
 
 
-SANITIZED = ["-Db_lundef=false", "-Doptimization=0", "-Ddebug=false", "-Dexamples=disabled", "-Dbenchmarks=disabled"]
+@dataclass(frozen=True)
+class Sanitized:
+    """The tests of the host layer, compiled by clang with a sanitizer."""
+
+    folder: Path
+    options: Sequence[str]
+    env: dict[str, str]
+    targets: Sequence[str] = ()
+    """Empty: all that there is."""
+    suites: Sequence[str] = ()
+
+    def build(self) -> bool:
+        options = ["-Db_lundef=false", "-Doptimization=0", "-Ddebug=false", "-Dexamples=disabled", "-Dbenchmarks=disabled"]
+        return build(self.folder, [*self.options, *options], {"CXX": "clang++"}, self.targets, GIVE_WAY)
+
+    def run(self, built: bool) -> Totals:
+        return meson_tests(self.folder, self.env, self.suites) if built else FAILED
 
 
-def asan() -> Totals:
-    env = {"CXX": "clang++", "ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "halt_on_error=1"}
-    # clang 14 cannot compile coroutines with the check of functions, and that of virtual tables needs
-    # a free descriptor, which some tests leave it without.
-    options = ["-Db_sanitize=address,undefined", "-Dcpp_args=-gline-tables-only -fno-sanitize=function,vptr", *SANITIZED]
-    return meson_layer(TOP / "build-asan", options, env)
-
-
-def tsan() -> Totals:
-    env = {"CXX": "clang++", "TSAN_OPTIONS": "halt_on_error=1"}
-    options = ["-Db_sanitize=thread", "-Dcpp_args=-gline-tables-only", *SANITIZED]
-    return meson_layer(TOP / "build-tsan", options, env, ["host"])
+# clang 14 cannot compile coroutines with the check of functions, and that of virtual tables needs
+# a free descriptor, which some tests leave it without.
+ASAN = Sanitized(
+    TOP / "build-asan",
+    ["-Db_sanitize=address,undefined", "-Dcpp_args=-gline-tables-only -fno-sanitize=function,vptr"],
+    {"ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "halt_on_error=1"},
+)
+TSAN = Sanitized(
+    TOP / "build-tsan",
+    ["-Db_sanitize=thread", "-Dcpp_args=-gline-tables-only"],
+    {"TSAN_OPTIONS": "halt_on_error=1"},
+    ["meson-test-prereq"],
+    ["host"],
+)
 
 
 # -- style --------------------------------------------------------------------------------------------
@@ -154,24 +180,27 @@ def unformatted(sources: list[str]) -> str:
     return ran.stderr
 
 
-def untidy(folder: Path, sources: list[str]) -> str:
-    """What clang-tidy says, a file at a time on each processor."""
+def untidy() -> str:
+    """What clang-tidy says, a file at a time on each processor.
+
+    Without the static analyser, which takes longer than all other checks together: see CONTRIBUTING.md.
+    """
+    folder = BUILD
+    if not build(folder, [], {"CXX": "g++"}, ["build.ninja"]):
+        return "not built"
     compiled = {os.path.normpath(os.path.join(entry["directory"], entry["file"])) for entry in
                 json.loads((folder / "compile_commands.json").read_text())}
-    units = [name for name in sources if str(TOP / name) in compiled]
-    tidy = ["xargs", "-0", "-n", "1", "-P", str(os.cpu_count() or 1), "clang-tidy", "--quiet", "-p", str(folder)]
+    units = [name for name in tracked("lib/*.cpp", "tools/*.cpp", "examples/*.cpp") if str(TOP / name) in compiled]
+    tidy = [*GIVE_WAY, "xargs", "-0", "-n", "1", "-P", str(os.cpu_count() or 1)]
+    tidy += ["clang-tidy", "--quiet", "--checks=-clang-analyzer-*", "-p", str(folder)]
     ran = subprocess.run(tidy, cwd=TOP, input="\0".join(units), capture_output=True, text=True, check=False)
     return ran.stdout if ran.returncode else ""
 
 
-def style() -> Totals:
+def style(complaints: str) -> Totals:
     totals = check("every file has SPDX tags", untagged())
-    sources = tracked("*.cpp", "*.hpp")
-    totals += check("clang-format", unformatted(sources))
-    if not (BUILD / "compile_commands.json").exists() and not build(BUILD, [], {"CXX": "g++"}):
-        return totals + FAILED
-    print("clang-tidy: some minutes", flush=True)
-    return totals + check("clang-tidy", untidy(BUILD, tracked("lib/*.cpp", "tools/*.cpp", "examples/*.cpp")))
+    totals += check("clang-format", unformatted(tracked("*.cpp", "*.hpp")))
+    return totals + check("clang-tidy", complaints)
 
 
 # -- virtual machines ---------------------------------------------------------------------------------
@@ -202,18 +231,42 @@ def packages() -> Totals:
     return with_runner("test/packages/run")
 
 
-LAYERS: dict[str, tuple[str, Callable[[], Totals]]] = {
-    "host": ("pure tests, captured sysfs trees, whole programs on this machine (GCC)", host),
-    "vm": ("real devices in real guests", vm),
-    "packages": ("the Debian packages, built and installed in clean Debian 12 and 13", packages),
-    "asan": ("the host layer under AddressSanitizer and UndefinedBehaviorSanitizer (clang)", asan),
-    "tsan": ("the programs of the host layer under ThreadSanitizer (clang)", tsan),
-    "style": ("SPDX tags, clang-format, clang-tidy", style),
+@dataclass(frozen=True)
+class Layer:
+    what: str
+    run: Callable[..., Totals]
+    ahead: Callable[[], Any] | None = None
+    """What only computes, and so can go on beside the tests of other layers; `run` is given what it returns."""
+
+
+LAYERS = {
+    "host": Layer("pure tests, captured sysfs trees, whole programs on this machine (GCC)", host),
+    "vm": Layer("real devices in real guests", vm),
+    "packages": Layer("the Debian packages, built and installed in clean Debian 12 and 13", packages),
+    "style": Layer("SPDX tags, clang-format, clang-tidy", style, untidy),
+    "asan": Layer("the host layer under AddressSanitizer and UndefinedBehaviorSanitizer (clang)", ASAN.run, ASAN.build),
+    "tsan": Layer("the programs of the host layer under ThreadSanitizer (clang)", TSAN.run, TSAN.build),
 }
 
 
+def play(chosen: Sequence[str]) -> list[tuple[str, float, Totals]]:
+    """Run layers, and say how long each took and how it went."""
+    played = []
+    ahead: dict[str, concurrent.futures.Future[Any]] = {}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:
+        for name in chosen:
+            # The first has all processors to itself; guests, which come after it, wait more than they compute.
+            if not ahead and (name != chosen[0] or LAYERS[name].ahead):
+                ahead = {one: beside.submit(prepare) for one in chosen if (prepare := LAYERS[one].ahead)}
+            print(f"== {name}: {LAYERS[name].what}", flush=True)
+            began = time.monotonic()
+            counted = LAYERS[name].run(*([ahead[name].result()] if name in ahead else []))
+            played.append((name, time.monotonic() - began, counted))
+    return played
+
+
 def main() -> int:
-    names = "\n".join(f"  {name:8} {what}" for name, (what, _) in LAYERS.items())
+    names = "\n".join(f"  {name:8} {layer.what}" for name, layer in LAYERS.items())
     parser = argparse.ArgumentParser(prog="test/run", description=__doc__, epilog=f"layers:\n{names}",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("layer", nargs="*", help="run only these; all without one")
@@ -225,14 +278,11 @@ def main() -> int:
         if shutil.which(tool) is None:
             parser.error(f"{tool}: not found; test/install-deps installs it")
 
-    totals, lines = Totals(), []
-    for name in chosen:
-        print(f"== {name}: {LAYERS[name][0]}", flush=True)
-        began = time.monotonic()
-        counted = LAYERS[name][1]()
-        totals += counted
-        lines.append(f"{name:8} {time.monotonic() - began:5.0f} s  {counted}")
-    print("\n".join(["==", *lines]))
+    played = play(chosen)
+    print("==")
+    for name, seconds, counted in played:
+        print(f"{name:8} {seconds:5.0f} s  {counted}")
+    totals = sum((counted for _, _, counted in played), Totals())
     print(totals)
     return 1 if totals.failed or totals.passed == 0 else 0
 
