@@ -91,7 +91,8 @@ int main(int argc, char** argv) {
                 calls, connected,
                 static_cast<long long>(
                     std::chrono::duration_cast<std::chrono::microseconds>(longest).count()));
-    // A channel that never connects is no proof. Their share depends on who else has the processors.
+    // A channel that never connects is no proof. Their share depends on who else has the
+    // processors.
     const bool proved = connected > 1000;
     std::printf("%d passed, %d failed\n", proved ? 1 : 0, proved ? 0 : 1);
     return proved ? 0 : 1;
