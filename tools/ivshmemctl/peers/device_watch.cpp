@@ -166,7 +166,7 @@ void device_watch::print(const ivshmem::device_change& change) {
         text += driver.empty() ? ", no driver" : ", driver " + driver;
         members["driver"] = driver.empty() ? json::value(nullptr) : json::value(driver);
     }
-    put(what, text, std::move(members));
+    put(what, text, members);
 }
 
 void device_watch::remark(const std::string& line) {
@@ -176,7 +176,7 @@ void device_watch::remark(const std::string& line) {
 }
 
 void device_watch::put(std::string_view event, const std::string& text,
-                       json::object members) const {
+                       const json::object& members) const {
     const auto now = moment::now();
     if (!common_.json)
         return put_line(in_seconds(now.real) + ' ' + text);

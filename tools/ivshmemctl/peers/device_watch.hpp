@@ -42,7 +42,8 @@ class device_watch {
     void hold(ivshmem::device device);
     void let_go();
     void remark(const std::string& line);
-    void put(std::string_view event, const std::string& text, boost::json::object members) const;
+    void put(std::string_view event, const std::string& text,
+             const boost::json::object& members) const;
 
     const common_options& common_;
     ivshmem::device device_;
