@@ -103,6 +103,8 @@ channel_speed measure_channel(const ivshmem::device& device) {
     connect(own, other);
 
     channel_speed speed;
+    if (interruption::requested()) // perhaps before they met
+        return speed;
     speed.large_size = geometry.ring_size / 4;
     std::atomic<bool> end{false};
     auto answering = std::async(std::launch::async, answer, std::move(other),

@@ -16,7 +16,8 @@ struct channel_speed {
     std::uint32_t large_size = 0;
 };
 
-/// Takes two slots of the memory, and puts back what was there.
+/// Takes two slots of the memory, and puts back what was there. After interruption::requested() the
+/// result means nothing.
 /// @throws ivshmem::error errc::geometry_mismatch or slot_in_use where peers use channels already.
 channel_speed measure_channel(const ivshmem::device& device);
 
