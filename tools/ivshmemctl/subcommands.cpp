@@ -120,7 +120,11 @@ int subcommands::run(int argc, char** argv) {
     } catch (const CLI::Success& e) {
         return impl_->app.exit(e);
     } catch (const CLI::ParseError& e) {
-        complain(std::string{e.what()} + "; see ivshmemctl --help");
+        const auto rest = impl_->app.remaining();
+        const bool unknown = impl_->app.get_subcommands().empty() && !rest.empty();
+        const char* const what = unknown && rest.front().starts_with('-') ? "option" : "subcommand";
+        complain((unknown ? rest.front() + ": no such " + what : std::string{e.what()}) +
+                 "; see ivshmemctl --help");
     } catch (const usage_error& e) {
         complain(std::string{e.what()} + "; see ivshmemctl --help");
     }
