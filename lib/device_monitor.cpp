@@ -55,8 +55,9 @@ class device_monitor::impl {
 
     const pid_t owner_ = ::getpid();
     uevents events_;
-    unique_fd alarm_;  ///< a timer: readable when next() is to be called without an event
-    unique_fd either_; ///< readable when an event or the alarm is
+    unique_fd alarm_;            ///< a timer: readable when next() is to be called without an event
+    nanoseconds alarm_after_{0}; ///< what it was set to; 0: not set; -1: it went off
+    unique_fd either_;           ///< readable when an event or the alarm is
     device_changes changes_;
     bool must_look_ = true;
     unsigned pauses_ = 0; ///< since the devices were settled
@@ -86,6 +87,7 @@ std::optional<device_change> device_monitor::impl::next(failure& f) {
     }
     if (changes_.empty()) {
         if (is_readable(alarm_.get())) {
+            alarm_after_ = nanoseconds{-1};
             must_look_ = true;
             ++pauses_;
         }
@@ -118,7 +120,10 @@ void device_monitor::impl::set_alarm() {
         after = nanoseconds{1};
     else if (must_look_ || changes_.unsettled())
         after = first_pause * (1U << std::min(pauses_, most_pauses - 1));
+    if (after == alarm_after_)
+        return; // whoever calls often does not put it off
     set_timer(alarm_.get(), after);
+    alarm_after_ = after;
 }
 
 device_monitor::device_monitor() noexcept = default;

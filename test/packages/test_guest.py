@@ -93,6 +93,17 @@ class Guest(SuiteCase):
         self.assertIn("pci-stub", told["problem"])
         self.assertIn(self.stubbed, told["remedy"])
 
+    def test_2b_a_binding_that_persists(self) -> None:
+        device = f"/sys/bus/pci/devices/{self.uio}"
+        as_at_boot = f"udevadm trigger --action=add {device} && udevadm settle"
+        self.guest.run(f"ivshmemctl bind --driver uio_pci_generic --persist {self.uio}")
+        self.guest.run(f"echo {self.uio} >{device}/driver/unbind && echo >{device}/driver_override")
+        self.assertIsNone(self.guest.driver(self.uio))
+        self.guest.run(as_at_boot)
+        self.assertEqual(self.guest.driver(self.uio), "uio_pci_generic")
+        self.guest.run(f"ivshmemctl unbind {self.uio} && {as_at_boot}")
+        self.assertIsNone(self.guest.driver(self.uio))
+
     def test_3_a_member_may_use_the_device(self) -> None:
         self.first.bind(self.doorbell)
         self.assertEqual(self.guest.driver(self.doorbell), "vfio-pci")

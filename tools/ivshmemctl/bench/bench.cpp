@@ -74,6 +74,7 @@ class bench_report {
                                        speed.small_per_second, speed.large_mib, speed.large_size));
     }
     void remark(std::string_view name, const std::string& text) { line(name, text); }
+    void failure(const std::string& text) { all_["error"] = text; }
     void end() {
         if (!json_)
             return;
@@ -125,10 +126,13 @@ void bench_mode(const common_options& common, const bench_options& options, cach
     }
     const auto part = part_of(device, options);
     const auto bytes = device.memory().bytes().subspan(part.offset.value_or(0), *part.length);
-    std::optional<kept_bytes> kept;
-    if (options.write)
-        kept.emplace(mode, bytes);
-    report.memory(to_string(mode), measure_bandwidth(mode, bytes, options.write));
+    const auto measured = [&] {
+        std::optional<kept_bytes> kept; // put back before the output may fail, or wait
+        if (options.write)
+            kept.emplace(mode, bytes);
+        return measure_bandwidth(mode, bytes, options.write);
+    }();
+    report.memory(to_string(mode), measured);
 }
 
 void bench_memory(const common_options& common, const bench_options& options, std::uint64_t length,
@@ -171,12 +175,18 @@ int bench(const common_options& common, const bench_options& options) {
     }
     bench_memory(common, options, length, report);
     auto device = open_device(common, options.memory.cache);
-    bench_rings(device, report);
-    if (options.channel) {
-        const auto speed = measure_channel(device);
-        stop_if_asked();
-        report.round_trip("message_ns", "message and answer", speed.round_trips);
-        report.messages(speed);
+    try {
+        bench_rings(device, report);
+        if (options.channel) {
+            const auto speed = measure_channel(device);
+            stop_if_asked();
+            report.round_trip("message_ns", "message and answer", speed.round_trips);
+            report.messages(speed);
+        }
+    } catch (const ivshmem::error& e) { // what was measured is of use all the same
+        report.failure(e.what());
+        report.end();
+        throw;
     }
     report.end();
     return tools::exit_success;

@@ -5,6 +5,7 @@
 #include "bench_memory.hpp"
 
 #include <ivshmem/channel.hpp>
+#include <ivshmem/error.hpp>
 #include <ivshmem/slot.hpp>
 
 #include <array>
@@ -57,7 +58,13 @@ double time_messages(channel& own, std::size_t size, int count) {
     const auto times = time_rounds([&] {
         for (int i = 0; i < count; ++i)
             spin_until([&] { return own.try_send(message); });
-        spin_until([&] { return own.drained(); });
+        spin_until([&] {
+            std::error_code ec; // the other end may have gone, and would never read the rest
+            const bool all = own.drained(ec);
+            if (ec)
+                throw ivshmem::error{ec, "the channel between the two slots: " + ec.message()};
+            return all;
+        });
     });
     return median(times) / count;
 }

@@ -89,8 +89,9 @@ finding check_remapping(const patient& p) {
         return {name, outcome::skip, "only a vIOMMU remaps interrupts", ""};
     // The names of interrupt chips: IR-IO-APIC, IR-PCI-MSI where they are remapped (x86).
     const auto interrupts = read_text(p.root / "proc/interrupts");
-    if (!interrupts || (interrupts->find("IO-APIC") == std::string::npos &&
-                        interrupts->find("PCI-MSI") == std::string::npos))
+    if (!interrupts || interrupts->find("ITS-") != std::string::npos || // Arm's remaps always
+        (interrupts->find("IO-APIC") == std::string::npos &&
+         interrupts->find("PCI-MSI") == std::string::npos))
         return {name, outcome::skip, "/proc/interrupts does not say", ""};
     if (interrupts->find("IR-") != std::string::npos)
         return {name, outcome::ok, "the vIOMMU remaps interrupts", ""};
@@ -123,8 +124,11 @@ finding check_noiommu(const patient& p) {
     const kernel_config config{p.root};
     if (mode || (config.known() && config.has("VFIO_NOIOMMU")))
         return {name, outcome::warn, "the kernel has it, switched off (it is unsafe)",
-                "modprobe vfio enable_unsafe_noiommu_mode=1 && ivshmemctl bind --driver vfio-pci " +
-                    p.name()};
+                tools::format("{} && ivshmemctl bind --driver vfio-pci {}",
+                              mode
+                                  ? "echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+                                  : "modprobe vfio enable_unsafe_noiommu_mode=1",
+                              p.name())};
     return {name, outcome::skip,
             config.known() ? "this kernel has none (CONFIG_VFIO_NOIOMMU is not set)"
                            : "this kernel shows none",

@@ -41,8 +41,8 @@ std::optional<ivshmem::device> open(const patient& p, finding& f) {
     } catch (const ivshmem::error& e) {
         f.is = outcome::fail;
         f.text = e.what();
-        if (e.code() == errc::device_busy)
-            f.text += "; " + why_in_use(p.info);
+        if (const auto who = why_in_use(p.info); e.code() == errc::device_busy && !who.empty())
+            f.text += "; " + who;
         return std::nullopt;
     }
 }

@@ -26,8 +26,8 @@ struct read_options {
 int read(const common_options& common, const read_options& options) {
     refuse_json(common, "read");
     const memory_part part{open_device(common, options.memory.cache), options.memory};
+    auto output = descriptor::for_writing(options.output); // a FIFO may have no reader yet
     const interruption signals;
-    auto output = descriptor::for_writing(options.output);
     if (options.output.empty() && output.is_terminal())
         throw std::runtime_error{"read: the standard output is a terminal; name a file by -o, or "
                                  "use 'dump' for people to read"};

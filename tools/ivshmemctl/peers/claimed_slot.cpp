@@ -49,6 +49,8 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
                                const slot_choice& choice) {
     // Without VFIO the kernel takes the mapping away together with the device.
     std::signal(SIGBUS, say_that_the_memory_is_gone);
+    // A slot is to be given back also where nobody reads the output any more.
+    std::signal(SIGPIPE, SIG_IGN);
     const memory_use use = look_at_memory(device);
     if (!use.channels && !choice.reformat && has_data(device.memory()))
         throw std::runtime_error{name_of(device) +

@@ -76,6 +76,7 @@ void device_watch::try_to_hold() {
             return remark(name_of(device) + ": no interrupts arrive through its present driver");
         hold(std::move(device));
     } catch (const ivshmem::error& e) {
+        let_go();         // of what was held in part
         remark(e.what()); // it may become usable
     }
 }

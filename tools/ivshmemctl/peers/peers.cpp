@@ -50,7 +50,8 @@ void print_json(const ivshmem::device& device, const std::vector<found_peer>& pe
     for (const auto& [id, slot] : peers)
         list.push_back(
             json::object{{"id", id}, {"slot", slot ? json::value(*slot) : json::value(nullptr)}});
-    put_line(json::serialize(json::object{{"id", device.id()}, {"peers", list}}));
+    const auto own = device.capabilities().ring ? json::value(device.id()) : json::value(nullptr);
+    put_line(json::serialize(json::object{{"id", own}, {"peers", list}}));
 }
 
 int print_peers(const common_options& common) {

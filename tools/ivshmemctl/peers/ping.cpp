@@ -106,7 +106,7 @@ int ping(const common_options& common, const ping_options& asked) {
         };
     by = std::make_unique<pinger>(device, slot, how, report);
 
-    net::signal_set signals{io, SIGINT, SIGTERM};
+    net::signal_set signals{io, SIGINT, SIGTERM, SIGHUP};
     signals.async_wait([&](const boost::system::error_code& ec, int) {
         if (!ec)
             by->stop();
@@ -130,7 +130,7 @@ int ping(const common_options& common, const ping_options& asked) {
     put_line(common.json ? by->statistics().json() : by->statistics().text());
     if (failed)
         std::rethrow_exception(failed);
-    if (by->who().empty())
+    if (by->who().empty() && !by->statistics().empty())
         complain(name_of(device) + ": nobody serves; run 'ivshmemctl serve' on the other side");
     return by->statistics().answers() != 0 ? tools::exit_success : tools::exit_failure;
 }

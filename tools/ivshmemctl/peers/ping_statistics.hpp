@@ -18,6 +18,7 @@ class ping_statistics {
     void sent() noexcept { ++sent_; }
     void received(duration round_trip) noexcept;
 
+    [[nodiscard]] bool empty() const noexcept { return sent_ == 0; }
     [[nodiscard]] std::uint64_t answers() const noexcept { return received_; }
     /// The median, within two percent; 0 without an answer.
     [[nodiscard]] duration median() const noexcept;

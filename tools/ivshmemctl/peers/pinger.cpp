@@ -99,6 +99,10 @@ net::awaitable<pinger::error_code> pinger::probe() {
     const auto [failed, all] = co_await channel_.async_send(net::buffer(message_), with_error);
     if (failed)
         co_return failed;
+    if (over()) { // what ends it came between the two, and finds nothing to cancel
+        overdue_.emplace(sequence_, sent_);
+        co_return net::error::operation_aborted;
+    }
     for (;;) {
         const auto [ec, size] = co_await channel_.async_receive(net::buffer(answer_), with_error);
         if (ec == net::error::operation_aborted)
@@ -167,6 +171,8 @@ net::awaitable<pinger::error_code> pinger::connect() {
         pause_.expires_after(look_again);
         co_await pause_.async_wait(with_error);
     }
+    if (over()) // during the pause
+        co_return net::error::operation_aborted;
     auto [ec, channel] = co_await ivshmem::asio::async_connect(
         slot_, ping_service, how, net::bind_cancellation_slot(connecting_.slot(), with_error));
     if (ec)

@@ -54,6 +54,11 @@ std::vector<std::uint32_t> chosen_peers(ivshmem::device& device, const std::stri
 std::vector<std::uint32_t> chosen_vectors(const ivshmem::device& device, const std::string& text) {
     if (text != "all")
         return {number_in(text, "vector: take its number, or all")};
+    if (!device.capabilities().ring)
+        return {0}; // the library says why it cannot be rung
+    if (device.vectors() == 0)
+        throw std::runtime_error{name_of(device) + ": how many vectors it has is not known to this "
+                                                   "user; name one"};
     std::vector<std::uint32_t> all(device.vectors());
     for (std::uint32_t vector = 0; vector < all.size(); ++vector)
         all[vector] = vector;

@@ -69,7 +69,7 @@ void add_module(transaction& plan, const std::string& driver, const std::filesys
                                   : std::vector<std::string>{driver})
         if (const auto load = command_line(modprobe_words(module));
             look_for_module(root, module) != module_state::present && !plan.has(load))
-            plan.add(load, {command_line({"modprobe", "-r", module})});
+            plan.add(load, {command_line({"rmmod", module})});
 }
 
 /// As a word of the shell.

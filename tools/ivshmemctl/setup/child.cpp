@@ -12,8 +12,6 @@
 namespace ivshmemctl {
 namespace {
 
-constexpr int no_such_command = 127;
-
 int exec(const std::vector<std::string>& words) {
     std::vector<char*> arguments;
     arguments.reserve(words.size() + 1);

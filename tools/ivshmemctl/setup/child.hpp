@@ -12,6 +12,9 @@
 
 namespace ivshmemctl {
 
+/// What run_command() returns where there is none.
+constexpr int no_such_command = 127;
+
 /// Runs a function in a child process, because it may block in the kernel for ever.
 /// @return The child's status, 128 + N where a signal ended it; nothing where it had not ended
 /// within the time.

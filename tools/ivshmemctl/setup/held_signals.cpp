@@ -12,11 +12,12 @@ namespace ivshmemctl {
 
 held_signals::held_signals() {
     ::sigemptyset(&watched_);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) {
         struct sigaction now {};
         if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler != SIG_IGN)
             ::sigaddset(&watched_, number);
     }
+    ::signal(SIGCHLD, SIG_DFL); // where it was ignored, nobody would learn how a child ended
     ::sigaddset(&watched_, SIGCHLD);
     ::sigprocmask(SIG_BLOCK, &watched_, &before_);
 }

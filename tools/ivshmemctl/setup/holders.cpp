@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 namespace ivshmemctl {
@@ -14,7 +15,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What the process has open of the device; empty for nothing.
+/// What holds a device, of its folder in sysfs: anybody may read the other files.
+bool holds(const std::string& file, const std::string& folder) {
+    return file.starts_with(folder + "resource") || file == folder + "enable";
+}
+
+/// What the process has open or mapped of the device; empty for nothing.
 std::string open_file(const fs::path& process, const std::vector<std::string>& files,
                       const std::string& folder) {
     std::error_code ec;
@@ -22,11 +28,23 @@ std::string open_file(const fs::path& process, const std::vector<std::string>& f
          fd.increment(ec)) {
         std::error_code gone;
         auto target = fs::read_symlink(fd->path(), gone).string();
-        if (std::find(files.begin(), files.end(), target) != files.end() ||
-            target.starts_with(folder))
+        if (std::find(files.begin(), files.end(), target) != files.end() || holds(target, folder))
             return target;
     }
+    std::ifstream maps{process / "maps"}; // what is mapped need not be open any more
+    for (std::string line; std::getline(maps, line);)
+        if (const auto at = line.find('/');
+            at != std::string::npos && holds(line.substr(at), folder))
+            return line.substr(at);
     return {};
+}
+
+/// The name that a process gave itself, fit for a terminal.
+std::string name_of(const fs::path& process) {
+    auto name = read_text(process / "comm").value_or("a process");
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return name;
 }
 
 } // namespace
@@ -48,9 +66,7 @@ std::vector<std::string> holders(const ivshmem::device_info& device) {
         if (id.find_first_not_of("0123456789") != std::string::npos)
             continue;
         if (const auto file = open_file(entry->path(), files, folder); !file.empty())
-            result.push_back(tools::format("{} (pid {}, {})",
-                                           read_text(entry->path() / "comm").value_or("a process"),
-                                           id, file));
+            result.push_back(tools::format("{} (pid {}, {})", name_of(entry->path()), id, file));
     }
     return result;
 }

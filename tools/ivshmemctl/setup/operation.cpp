@@ -70,19 +70,24 @@ void replace(const std::string& path, const std::string& text) {
 } // namespace
 
 operation write_line(const std::string& path, const std::string& line) {
-    return {tools::format("echo {}>{}", line.empty() ? "" : shell_word(line) + " ", path),
-            [=](held_signals& stop) {
-                const auto done =
-                    run_in_child([&] { return write_to(path, line + "\n"); }, write_limit, stop);
-                if (!done)
-                    fail(tools::format("{}: the kernel does not come back from writing \"{}\": the "
-                                       "device is in use, and the kernel finishes this when it is "
-                                       "closed (fuser -v /dev/vfio/* /dev/uio* names who has it)",
-                                       path, line));
-                if (*done != 0)
-                    fail(tools::format("{}: writing \"{}\": {}; dmesg may say more", path, line,
-                                       std::strerror(*done)));
-            }};
+    return {
+        tools::format("echo {}>{}", line.empty() ? "" : shell_word(line) + " ", shell_word(path)),
+        [=](held_signals& stop) {
+            const auto write = [&] {
+                for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+                    ::close(fd); // whoever reads them need not wait for the kernel
+                return write_to(path, line + "\n");
+            };
+            const auto done = run_in_child(write, write_limit, stop);
+            if (!done)
+                fail(tools::format("{}: the kernel does not come back from writing \"{}\": the "
+                                   "device is in use, and the kernel finishes this when it is "
+                                   "closed (fuser -v /dev/vfio/* /dev/uio* names who has it)",
+                                   path, line));
+            if (*done != 0)
+                fail(tools::format("{}: writing \"{}\": {}; dmesg may say more", path, line,
+                                   std::strerror(*done)));
+        }};
 }
 
 operation command_line(const std::vector<std::string>& words) {
@@ -94,6 +99,8 @@ operation command_line(const std::vector<std::string>& words) {
             const auto done = run_command(words, command_limit, stop);
             if (!done)
                 fail(tools::format("{}: no end within {} s", shell, command_limit.count()));
+            if (*done == no_such_command)
+                fail(tools::format("{}: there is no such command; apt install kmod", shell));
             if (*done != 0)
                 fail(tools::format("{}: failed with status {}; dmesg may say more", shell, *done));
         }};
