@@ -135,7 +135,7 @@ class Guest(SuiteCase):
         source = Path(__file__).with_name("follow.cpp")
         self.guest.put(_FOLLOW, repository.compiled(self.built, {"follow": source})["follow"], 0o755)
         following = self.guest.spawn(as_user(USER, f"exec {_FOLLOW}"))
-        following.wait_output(f"added {self.uio} \n", timeout=60)
+        following.wait_output(f"added {self.uio} ", timeout=60)
         self.guest.run(f"driverctl set-override {self.uio} uio_pci_generic")
         following.wait_output(f"changed {self.uio} uio_pci_generic usable\n", timeout=60)
         self.guest.run(f"kill -TERM {' '.join(running(self.guest, 'follow'))}")
