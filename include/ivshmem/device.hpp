@@ -220,7 +220,8 @@ class IVSHMEM_API device {
     /// @throws error errc::events_unsupported, errc::forked, errc::closed.
     [[nodiscard]] int event_fd() const;
     [[nodiscard]] int event_fd(std::error_code& ec) const;
-    /// Takes the next event; nothing where there is none. Never blocks.
+    /// Takes the next event; nothing where there is none. Never blocks. Of a peer that left before
+    /// it was told here that it joined nothing is told, so that what waits stays small.
     /// @throws error as event_fd(); after the last event there can ever be, why that is so:
     ///         errc::device_removed; errc::server_closed; errc::descriptor_limit (a peer joined
     ///         for whose vectors no descriptor was free); errc::server_protocol.
