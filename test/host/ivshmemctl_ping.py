@@ -163,8 +163,20 @@ class Memory(PingCase):
         self.assertEqual(self.good("read", "0", "0x80000").strip("\0"), "", "nothing was written")
         server, _, _ = self.serve("--reformat")
         self.good("ping", "-c", 1)
+        # Whether the last one gave its slot back or not: the data are outside of its section.
+        for end in (signal.SIGINT, signal.SIGKILL):
+            server.end(end)
+            self.bad("ping", says=["holds data", "--reformat", "fill 0 0"])
+            server, _, _ = self.serve("--reformat")
         server.end(signal.SIGINT)
-        # From now on it is known to be for channels, also when nobody holds a slot.
+        self.good("fill", "0", "0")
+        self.serve()
+
+    def test_what_channels_left_behind_is_theirs(self):
+        for end in (signal.SIGINT, signal.SIGKILL):
+            server, _, _ = self.serve("--slot", 3)
+            self.good("ping", "-c", 3, "-s", "4K")
+            server.end(end)
         self.bad("ping", "-c", 1, "-W", 0.1, says=["nobody serves"])
 
     def test_slots(self):

@@ -52,10 +52,12 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
     // A slot is to be given back also where nobody reads the output any more.
     std::signal(SIGPIPE, SIG_IGN);
     const memory_use use = look_at_memory(device);
-    if (!use.channels && !choice.reformat && has_data(device.memory()))
+    // Where somebody holds a slot the memory is divided among channels, whatever it held before.
+    if (use.held.empty() && !choice.reformat && has_other_data(device.memory()))
         throw std::runtime_error{name_of(device) +
                                  ": the shared memory holds data that are not of channels, which "
-                                 "would be overwritten; if nobody needs them, say --reformat"};
+                                 "would be overwritten; if nobody needs them, say --reformat, or "
+                                 "clear it: ivshmemctl fill 0 0"};
     if (choice.number)
         return claim(io, device,
                      static_cast<std::uint32_t>(std::min<std::uint64_t>(*choice.number, ~0U)),

@@ -84,12 +84,20 @@ memory_use look_at_memory(ivshmem::device& device) {
     return use;
 }
 
-bool has_data(const ivshmem::memory& memory) {
+bool has_other_data(const ivshmem::memory& memory) {
     const words all{memory.data(), false};
     // The size is that of a BAR, or of pages.
-    for (std::size_t offset = 0; offset + 4 <= memory.size(); offset += 4)
-        if (all.load(offset) != 0)
-            return true;
+    for (std::uint64_t offset = 0; offset < memory.size();) {
+        if (offset + layout::header::size <= memory.size())
+            if (const auto found = division_at(all.at(offset), offset, memory.size())) {
+                offset += found->section_size;
+                continue;
+            }
+        for (const std::uint64_t end = std::min(offset + layout::page, memory.size()); offset < end;
+             offset += 4)
+            if (all.load(offset) != 0)
+                return true;
+    }
     return false;
 }
 

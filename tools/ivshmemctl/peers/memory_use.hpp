@@ -25,7 +25,8 @@ struct memory_use {
 
 /// Looks at the first word of each page, and at the headers of slots.
 memory_use look_at_memory(ivshmem::device& device);
-/// Whether there is a byte that is not zero. Reads all of the memory up to that.
-bool has_data(const ivshmem::memory& memory);
+/// Whether there is a byte that is not zero outside of the sections that somebody has, or had, for
+/// channels. Reads all of the memory up to that.
+bool has_other_data(const ivshmem::memory& memory);
 
 } // namespace ivshmemctl
