@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "device_changes.hpp"
 
+#include "sysfs.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -11,8 +13,6 @@ namespace {
 
 using kind = device_change::kind;
 
-constexpr std::uint64_t flag_unset = 0x20000000; // IORESOURCE_UNSET, linux/ioport.h
-
 /// Linux announces a device before it has given it addresses and files for its BARs, and takes the
 /// files away before it announces the removal.
 bool is_settled(const device_info& device) {
@@ -20,7 +20,7 @@ bool is_settled(const device_info& device) {
     const auto& memory = device.bars[2];
     return registers.present() && device.resource0 &&
            memory.present() == device.resource2.has_value() &&
-           ((registers.flags | memory.flags) & flag_unset) == 0;
+           ((registers.flags | memory.flags) & resource_unset) == 0;
 }
 
 /// Whether there is nothing to report. What the use of a device switches is no news.

@@ -9,9 +9,7 @@
 namespace ivshmem {
 namespace {
 
-constexpr std::uint16_t vendor_intel = 0x8086;   // ACRN's subsystem vendor
-constexpr std::uint64_t flag_unset = 0x20000000; // IORESOURCE_UNSET, linux/ioport.h
-constexpr std::uint64_t flag_memory = 0x200;     // IORESOURCE_MEM
+constexpr std::uint16_t vendor_intel = 0x8086; // ACRN's subsystem vendor
 
 } // namespace
 
@@ -84,7 +82,7 @@ void device_reader::read_bars() {
 /// Three numbers: the first byte, the last byte, the flags; all 0 where there is no such BAR.
 void device_reader::read_bar(std::size_t index, std::string_view line) {
     const auto bad = [&](std::string_view what) {
-        note(formatted("{}: BAR {}: {}: {}", dir_.path("resource"), index, quoted(line), what));
+        note(formatted("{}: BAR {}: {}: {}", dir_.path("resource"), index, in_quotes(line), what));
     };
     std::array<std::uint64_t, 3> field{};
     auto rest = line;
@@ -108,7 +106,7 @@ void device_reader::read_bar(std::size_t index, std::string_view line) {
     // PCI 3.0, 6.2.5.1: a BAR decodes a power of two.
     if (!std::has_single_bit(size))
         return bad("its size is not a power of two");
-    if ((flags & flag_memory) != 0 && (flags & flag_unset) != 0)
+    if ((flags & resource_memory) != 0 && (flags & resource_unset) != 0)
         bad("the firmware or the kernel gave it no address");
     info_.bars.at(index) = {start, size, flags};
 }
@@ -196,7 +194,7 @@ void device_reader::read_placement() {
             info_.numa_node = static_cast<int>(*value);
         else
             note(formatted("{}: holds {} instead of a node's number", dir_.path("numa_node"),
-                           quoted(*node)));
+                           in_quotes(*node)));
     }
     note(f, if_absent::ignore);
     info_.enabled =

@@ -39,7 +39,7 @@ void device_reader::read_group() {
     const auto number = parse_number(*number_text);
     if (!number || *number > std::numeric_limits<std::uint32_t>::max())
         return note(formatted("{}: leads to {} instead of a group's number",
-                              dir_.path("iommu_group"), quoted(*number_text)));
+                              dir_.path("iommu_group"), in_quotes(*number_text)));
     info_.iommu_group = static_cast<std::uint32_t>(*number);
 
     const auto group = dir_.dir("iommu_group");
@@ -61,7 +61,7 @@ void device_reader::read_group() {
 void device_reader::read_member(const sysfs_dir& group, const std::string& name) {
     const auto address = parse_pci_address(name);
     if (!address)
-        return note(group.path("devices") + "/" + quoted(name) +
+        return note(group.path("devices") + "/" + in_quotes(name) +
                     ": is no PCI device; whether it holds the group back cannot be judged");
     if (*address == info_.address)
         return;

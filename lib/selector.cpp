@@ -53,7 +53,7 @@ bool take_key(std::string_view& text, std::string_view key) {
 
 std::optional<selector> parse_selector(std::string_view text, failure& f) {
     const auto bad = [&, whole = text](std::string_view what) {
-        f.set(errc::bad_selector, "{}: {}; {}", quoted(whole), what, forms);
+        f.set(errc::bad_selector, "{}: {}; {}", in_quotes(whole), what, forms);
         return std::nullopt;
     };
     if (text == "any")

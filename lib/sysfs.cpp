@@ -110,7 +110,8 @@ std::optional<std::string> sysfs_dir::text(std::string_view name, failure& f) co
         content->pop_back();
     if (!std::all_of(content->begin(), content->end(),
                      [](char c) { return printable(c) || c == '\n'; })) {
-        f.set(errc::sysfs_malformed, "{}: holds {} instead of text", path(name), quoted(*content));
+        f.set(errc::sysfs_malformed, "{}: holds {} instead of text", path(name),
+              in_quotes(*content));
         return std::nullopt;
     }
     return content;
@@ -124,7 +125,7 @@ std::optional<std::uint64_t> sysfs_dir::number(std::string_view name, std::uint6
     const auto value = parse_number(*content);
     if (!value)
         f.set(errc::sysfs_malformed, "{}: holds {} instead of a number", path(name),
-              quoted(*content));
+              in_quotes(*content));
     else if (*value > max)
         f.set(errc::sysfs_malformed, "{}: {} is more than {:#x}", path(name), *content, max);
     else
@@ -147,7 +148,7 @@ std::optional<std::string> sysfs_dir::link(std::string_view name, failure& f) co
     const auto last = target.substr(target.rfind('/') + 1);
     const auto clean = std::all_of(last.begin(), last.end(), printable);
     if (last.empty() || last == "." || last == ".." || !clean) {
-        f.set(errc::sysfs_malformed, "{}: leads to {}", file, quoted(target));
+        f.set(errc::sysfs_malformed, "{}: leads to {}", file, in_quotes(target));
         return std::nullopt;
     }
     return std::string{last};
@@ -169,7 +170,7 @@ std::optional<std::uint64_t> parse_number(std::string_view text) noexcept {
     return value;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     constexpr std::size_t most = 32;
     std::string result = "\"";
     for (const char c : text.substr(0, most)) {

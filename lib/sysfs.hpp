@@ -44,6 +44,10 @@ class sysfs_dir {
     std::string path_;
 };
 
+/// Flags in the file `resource`, linux/ioport.h: IORESOURCE_MEM and IORESOURCE_UNSET.
+inline constexpr std::uint64_t resource_memory = 0x200;
+inline constexpr std::uint64_t resource_unset = 0x20000000;
+
 /// Whether a failure only says that the file is not there.
 [[nodiscard]] bool is_absent(const failure& f) noexcept;
 
@@ -51,6 +55,6 @@ class sysfs_dir {
 [[nodiscard]] std::optional<std::uint64_t> parse_number(std::string_view text) noexcept;
 
 /// A piece of untrusted text for a message: in quotes, cut short, non-printable bytes escaped.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 } // namespace ivshmem

@@ -13,7 +13,7 @@ namespace {
 using boost::system::error_code;
 using ivshmem::errc;
 
-void self_checks(ivshmem::device& dev, const options& o, report& r) {
+void asio_self_checks(ivshmem::device& dev, const options& o, report& r) {
     boost::asio::io_context io;
     for (std::uint32_t vector = 0; vector < dev.capabilities().interrupts; ++vector) {
         r.check("asio.interrupt." + std::to_string(vector), [&] {
@@ -76,7 +76,7 @@ void alone_with_asio(ivshmem::device& dev, const options& o, report& r) {
     if (dev.capabilities().interrupts == 0)
         unsupported_checks(dev, o, r);
     else if (dev.capabilities().ring)
-        self_checks(dev, o, r);
+        asio_self_checks(dev, o, r);
 }
 
 } // namespace conformance

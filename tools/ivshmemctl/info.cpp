@@ -126,7 +126,7 @@ json::value or_null(std::string_view text) {
     return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
-void add_info(json::object& to, const device_info& info) {
+void add_facts(json::object& to, const device_info& info) {
     const auto verdict = diagnose(info);
     json::array nodes;
     for (const auto* node : tools::nodes_of(info))
@@ -167,7 +167,7 @@ void print_json(const report& found) {
     members["address"] =
         found.info ? json::value(to_string(found.info->address)) : json::value(nullptr);
     if (found.info)
-        add_info(members, *found.info);
+        add_facts(members, *found.info);
     if (found.device.is_open())
         add_device(members, found.device);
     members["error"] = or_null(found.error);

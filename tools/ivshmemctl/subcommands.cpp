@@ -14,7 +14,7 @@
 namespace ivshmemctl {
 namespace {
 
-constexpr const char* footer = R"(
+constexpr const char* whole_footer = R"(
 A DEVICE is a PCI address (0000:00:04.0 or 00:04.0), index:N, region:N (ACRN), size:N[K|M|G],
 server:PATH (the socket of an ivshmem server, on the host) or any. Without -D the only device.
 
@@ -72,7 +72,7 @@ struct subcommands::impl {
 };
 
 subcommands::impl::impl() {
-    app.footer(footer);
+    app.footer(whole_footer);
     app.fallthrough(); // the common options may stand behind the subcommand, too
     app.require_subcommand(1);
     app.set_help_flag("-h,--help", "print this help");

@@ -19,7 +19,7 @@ namespace {
 namespace json = boost::json;
 using ivshmem::device_info;
 
-json::value text(std::string_view value) {
+json::value text_or_null(std::string_view value) {
     return value.empty() ? json::value(nullptr) : json::value(value);
 }
 
@@ -28,7 +28,7 @@ json::value number(const std::optional<T>& value) {
     return value ? json::value(std::int64_t{*value}) : json::value(nullptr);
 }
 
-json::value size(std::uint64_t bytes) {
+json::value size_or_null(std::uint64_t bytes) {
     return bytes == 0 ? json::value(nullptr) : bytes;
 }
 
@@ -63,7 +63,7 @@ json::array members(const device_info& info) {
     json::array result;
     for (const auto& member : info.group_members)
         result.push_back({{"address", to_string(member.address)},
-                          {"driver", text(member.driver)},
+                          {"driver", text_or_null(member.driver)},
                           {"bridge", member.bridge}});
     return result;
 }
@@ -88,7 +88,7 @@ std::string lower(std::string_view name) {
 json::object structured(const listed_device& device) {
     const auto& [info, verdict] = device;
     return {{"revision", number(info.revision)},
-            {"size", size(info.memory_size())},
+            {"size", size_or_null(info.memory_size())},
             {"start", info.bars[2].present() ? json::value(info.bars[2].start) : nullptr},
             {"sections", sections(info)},
             {"vectors", number(info.vectors)},
@@ -133,7 +133,8 @@ void print_json(const options& o, std::span<const listed_device> devices) {
         for (const auto* c : columns) {
             const auto key = lower(c->name);
             const auto* found = special.if_contains(key);
-            members_of[key] = found != nullptr ? *found : text(c->value({device, {}}, plain));
+            members_of[key] =
+                found != nullptr ? *found : text_or_null(c->value({device, {}}, plain));
         }
         tools::print("{}{}", std::exchange(separator, ",\n"), json::serialize(members_of));
     }

@@ -15,7 +15,7 @@
 namespace ivshmemctl {
 namespace {
 
-constexpr const char* footer = R"(
+constexpr const char* doctor_footer = R"(
 Each line is a check: ok; warn (works, but not as well as it could); FAIL (keeps the device from
 working); skip (does not apply, or cannot be seen). Below it stands what to do next. The last line
 is the verdict.
@@ -100,7 +100,7 @@ int doctor(const std::string& name, const common_options& common) {
 void add_doctor(subcommands& line) {
     auto name = std::make_shared<std::string>();
     auto sub = line.add("doctor", "find out what keeps a device from working");
-    sub.footer(footer);
+    sub.footer(doctor_footer);
     sub.add_option({"DEVICE", "", "the device (default: the only one)"}, *name);
     sub.runs([name](const common_options& common) { return doctor(*name, common); });
 }

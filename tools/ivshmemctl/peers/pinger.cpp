@@ -5,6 +5,7 @@
 #include "claimed_slot.hpp"
 #include "opened.hpp"
 #include "print.hpp"
+#include "with_error.hpp"
 
 #include <ivshmem/asio/connect.hpp>
 
@@ -19,7 +20,6 @@ namespace net = boost::asio;
 
 namespace {
 
-constexpr auto with_error = net::as_tuple(net::use_awaitable);
 constexpr std::chrono::milliseconds look_again{20};
 
 /// Whether there may be another channel after this.

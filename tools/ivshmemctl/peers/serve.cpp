@@ -7,6 +7,7 @@
 #include "pinger.hpp"
 #include "print.hpp"
 #include "subcommands.hpp"
+#include "with_error.hpp"
 
 #include <ivshmem/asio/acceptor.hpp>
 
@@ -21,8 +22,6 @@ namespace ivshmemctl {
 namespace {
 
 namespace net = boost::asio;
-
-constexpr auto with_error = net::as_tuple(net::use_awaitable);
 
 /// Sends back what comes, until the peer goes.
 net::awaitable<void> answer(ivshmem::asio::channel channel, std::string who, bool verbose) {

@@ -18,7 +18,7 @@ namespace {
 
 using ivshmem::device_info;
 
-constexpr const char* footer = R"(
+constexpr const char* bind_footer = R"(
 The driver is vfio-pci where the device has an IOMMU group (interrupts on every vector), or else
 igb_uio where its module is installed (interrupts on vector 0); with neither nothing is done.
 uio_pci_generic gives memory and doorbell; none leaves the device without a driver and switches its
@@ -105,7 +105,7 @@ int bind(const options& o, const common_options& common) {
 void add_bind(subcommands& line) {
     auto o = std::make_shared<options>();
     auto sub = line.add("bind", "bind devices to the driver that makes them work");
-    sub.footer(footer);
+    sub.footer(bind_footer);
     sub.add_option({"DEVICE", "", "the devices (default: the only one)"}, o->common.devices);
     sub.add_option({"--driver", "DRIVER", "vfio-pci, igb_uio, uio_pci_generic or none"},
                    [o](const std::string& name) {

@@ -16,7 +16,7 @@
 namespace ivshmemctl {
 namespace {
 
-constexpr const char* footer = R"(
+constexpr const char* unbind_footer = R"(
 Each device is taken from its driver, whichever it is, and its driver_override is emptied. What
 "ivshmemctl bind" did beside that is undone: the udev rule of --persist is deleted, the MTRR range
 of --cached is given back, the memory that --driver none switched on is switched off. Modules stay
@@ -57,7 +57,7 @@ int unbind(const rebind_options& o, const common_options& common) {
 void add_unbind(subcommands& line) {
     auto o = std::make_shared<rebind_options>();
     auto sub = line.add("unbind", "undo what bind did; leave no driver bound");
-    sub.footer(footer);
+    sub.footer(unbind_footer);
     sub.add_option({"DEVICE", "", "the devices (default: the only one)"}, o->devices);
     sub.add_flag("--dry-run", o->dry_run, "print the shell commands and do nothing");
     sub.runs([o](const common_options& common) { return unbind(*o, common); });

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace ivshmemctl {
+
+/// The completion token of what is awaited with its error as a result, not as an exception.
+inline constexpr auto with_error = boost::asio::as_tuple(boost::asio::use_awaitable);
+
+} // namespace ivshmemctl
