@@ -150,7 +150,7 @@ class Sanitized:
     """None: all tests."""
 
     def build(self) -> bool:
-        options = ["-Db_lundef=false", "-Doptimization=0", "-Ddebug=false", "-Dexamples=disabled", "-Dbenchmarks=disabled"]
+        options = ["-Db_lundef=false", "-Dunity=on", "-Doptimization=0", "-Ddebug=false", "-Dexamples=disabled", "-Dbenchmarks=disabled"]
         env = {"CXX": "clang++"}
         if self.suite is None:
             return build(self.folder, [*self.options, *options], env, [], GIVE_WAY)
