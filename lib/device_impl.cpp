@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "device_impl.hpp"
 
+#include "bind_command.hpp"
 #include "deadline.hpp"
 #include "find.hpp"
 #include "server_backend.hpp"
@@ -50,10 +51,8 @@ std::unique_ptr<backend> open_pci(const device_info& info, const open_options& o
         return nullptr;
     const auto suitable = backend_for(info);
     if (!suitable) {
-        f.set(errc::driver_unsuitable,
-              "{}: bound to {}, which no backend can use; try: driverctl "
-              "set-override {} vfio-pci",
-              name, info.driver, name);
+        f.set(errc::driver_unsuitable, "{}: bound to {}, which no backend can use; try: {}", name,
+              info.driver, bind_command("vfio-pci", name));
         return nullptr;
     }
     if (options.backend && *options.backend != *suitable) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
+#include "bind_command.hpp"
 #include "formatted.hpp"
 #include "privileges.hpp"
 #include "vfio_group.hpp"
@@ -15,16 +16,11 @@ bool usable(const std::optional<device_node>& node) {
     return node && node->usable();
 }
 
-std::string bind_command(const pci_address& address, std::string_view driver) {
-    return formatted("driverctl set-override {} {}", to_string(address), driver);
-}
-
 /// How interrupts can be had where the present driver gives none, or not all.
 std::string interrupt_remedy(const device_info& info) {
     if (info.iommu_group && !info.noiommu)
-        return bind_command(info.address, "vfio-pci");
-    return "apt install dpdk-kmods-dkms && modprobe igb_uio intr_mode=msix wc_activate=1 && " +
-           bind_command(info.address, "igb_uio");
+        return bind_command("vfio-pci", to_string(info.address));
+    return "apt install dpdk-kmods-dkms && " + bind_command("igb_uio", to_string(info.address));
 }
 
 std::string access_command(const device_node& node) {
@@ -41,7 +37,7 @@ diagnosis diagnose_vfio(const device_info& info, const privileges& may) {
     if (!info.iommu_group || !info.vfio_node)
         return stuck("bound to vfio-pci, but there is no IOMMU group to open",
                      "start the VM with a vIOMMU (QEMU: -device intel-iommu,intremap=on), or: " +
-                         bind_command(info.address, "igb_uio"));
+                         bind_command("igb_uio", to_string(info.address)));
     const auto& node = *info.vfio_node;
     for (const auto& member : info.group_members)
         if (holds_group_back(member))
@@ -49,7 +45,7 @@ diagnosis diagnose_vfio(const device_info& info, const privileges& may) {
                 formatted("{}: group not viable: {} is still bound to {}; bind it to vfio-pci or "
                           "unbind it",
                           node.path, to_string(member.address), member.driver),
-                bind_command(member.address, "vfio-pci"));
+                formatted("driverctl set-override {} vfio-pci", to_string(member.address)));
     if (!node.exists)
         return stuck(node.path + ": is not there, although vfio-pci is bound",
                      "udevadm trigger (in a container: give it the node, docker run --device)");
@@ -84,7 +80,7 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
                                    node->path.substr(0, node->path.rfind('/'))));
         result.problem = node->path + ": this process may not open it";
         result.remedy = info.iommu_group && !info.noiommu && !bound
-                            ? bind_command(info.address, "vfio-pci")
+                            ? bind_command("vfio-pci", to_string(info.address))
                             : access_command(*node);
         return result;
     }
@@ -108,7 +104,7 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
         if (!result.problem.empty())
             result.remedy = info.uio_node && !result.can_interrupt ? access_command(*info.uio_node)
                             : info.iommu_group && !info.noiommu
-                                ? bind_command(info.address, "vfio-pci")
+                                ? bind_command("vfio-pci", to_string(info.address))
                                 : "start the VM with a vIOMMU (QEMU: -device "
                                   "intel-iommu,intremap=on) and bind vfio-pci";
         return result;

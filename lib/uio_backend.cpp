@@ -3,6 +3,7 @@
 #include "uio_backend.hpp"
 
 #include "bar2.hpp"
+#include "bind_command.hpp"
 #include "permission.hpp"
 
 #include <algorithm>
@@ -156,19 +157,18 @@ bool uio_backend::node_has_interrupt() const {
 std::string uio_backend::why_no_interrupts() const {
     const device_info& info = *facts_.info;
     const std::string cure = info.iommu_group && !info.noiommu
-                                 ? formatted("driverctl set-override {} vfio-pci", facts_.name)
-                                 : formatted("driverctl set-override {} igb_uio (package "
-                                             "dpdk-kmods-dkms; vector 0 only), or give the VM a "
-                                             "vIOMMU and use vfio-pci",
-                                             facts_.name);
+                                 ? bind_command("vfio-pci", facts_.name)
+                                 : bind_command("igb_uio", facts_.name) +
+                                       " (package dpdk-kmods-dkms; vector 0 only), or give the VM "
+                                       "a vIOMMU and use vfio-pci";
     if (info.driver.empty())
         return "no driver is bound that could deliver interrupts; try: " + cure;
     if (facts_.capabilities.interrupts == 0)
         return formatted("{} delivers no interrupts of this device (it has MSI-X only); try: {}",
                          info.driver, cure);
     return formatted("{} delivers vector 0 only; for the others give the VM a vIOMMU and try: "
-                     "driverctl set-override {} vfio-pci",
-                     info.driver, facts_.name);
+                     "{}",
+                     info.driver, bind_command("vfio-pci", facts_.name));
 }
 
 void uio_backend::map_registers(failure& f) {
@@ -186,8 +186,8 @@ void uio_backend::map_registers(failure& f) {
         if (!bar0_ && errno == EPERM)
             return f.set(errc::locked_down,
                          "{}: mmap: kernel lockdown forbids it; give the VM a vIOMMU and try: "
-                         "driverctl set-override {} vfio-pci",
-                         path, facts_.name);
+                         "{}",
+                         path, bind_command("vfio-pci", facts_.name));
         if (!bar0_)
             return f.set_errno(errno, "{}: mmap (EINVAL: another driver claims BAR0)", path);
     }

@@ -125,10 +125,10 @@ TEST_CASE("uio_pci_generic: memory and ring, no interrupts") {
     info.driver = "uio_pci_generic";
     info.uio_node = node("/dev/uio0");
     check(diagnose(info, root), true, true, false, "uio_pci_generic delivers no interrupts",
-          "driverctl set-override 0000:00:04.0 igb_uio");
+          "ivshmemctl bind --driver igb_uio 0000:00:04.0");
     info.iommu_group = 7;
     check(diagnose(info, root), true, true, false, "uio_pci_generic delivers no interrupts",
-          "driverctl set-override 0000:00:04.0 vfio-pci");
+          "ivshmemctl bind --driver vfio-pci 0000:00:04.0");
     info.type = device_type::plain;
     check(diagnose(info, root), true, false, false, "", "");
 }
@@ -156,7 +156,7 @@ TEST_CASE("no driver: root may map and ring, nobody is interrupted") {
           "chown");
     info.iommu_group = 7;
     check(diagnose(info, nobody), false, false, false, "/sys/resource2_wc: this process may not",
-          "driverctl set-override 0000:00:04.0 vfio-pci");
+          "ivshmemctl bind --driver vfio-pci 0000:00:04.0");
 }
 
 TEST_CASE("no driver and memory decoding off: somebody has to switch it on") {

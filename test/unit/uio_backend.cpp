@@ -212,7 +212,7 @@ TEST_CASE("a device that uio_pci_generic holds says that no interrupt can come")
     CHECK(dev.capabilities().ring);
     const auto what = thrown(errc::interrupts_unsupported, [&] { dev.wait(0, 1h); });
     CHECK(has(what, "uio_pci_generic"));
-    CHECK(has(what, "driverctl set-override 0000:00:04.0 igb_uio"));
+    CHECK(has(what, "ivshmemctl bind --driver igb_uio 0000:00:04.0"));
     dev.ring(9, 3);
     CHECK(tree.get_register(12) == 0x90003);
     CHECK(fake_tree::read(tree.pci / "enable") == "0\n"); // the driver's affair

@@ -87,7 +87,7 @@ class Lsivshmem(DeviceCase):
                     self.assertIsNone(device["problem"])
                 else:
                     self.assertIn(problem, device["problem"])
-                    self.assertIn(f"driverctl set-override {self.doorbell} vfio-pci", device["remedy"])
+                    self.assertIn(f"ivshmemctl bind --driver vfio-pci {self.doorbell}", device["remedy"])
                 plain = found[self.plain]
                 self.assertEqual((plain["map"], plain["ring"], plain["interrupt"]), (True, False, False))
 
