@@ -94,7 +94,7 @@ class FirstRing:
         self.timed("install", "DEBIAN_FRONTEND=noninteractive apt-get install -y -q ivshmem-tools libivshmem-dev")
 
     def bind(self, address: str) -> None:
-        self.timed("bind", f"driverctl set-override {address} vfio-pci && udevadm settle")
+        self.timed("bind", f"ivshmemctl bind --persist {address}")
 
     def join_group(self) -> None:
         self.timed("join group", f"adduser {USER} ivshmem")

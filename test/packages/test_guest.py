@@ -189,9 +189,10 @@ class Guest(SuiteCase):
         self.assertEqual(self.guest.run("getent group ivshmem", check=False).rc, 0, told.stdout + told.stderr)
         self.guest.run(f"gpasswd -d {USER} ivshmem")
         apt(self.guest, "install ivshmem-tools")
+        self.guest.run(f"ivshmemctl unbind {self.doorbell}")
         apt(self.guest, "purge ivshmem-tools libivshmem0")
         self.assertEqual(self.guest.run("getent group ivshmem", check=False).rc, 2)
-        for address in (self.doorbell, self.uio, self.shared):
+        for address in (self.uio, self.shared):
             # It finds no other driver for the device, which it calls an error, and then keeps what it saved.
             self.guest.run(f"driverctl unset-override {address}", check=False)
         self.guest.run(f"rm -f {_OVERRIDES}/*")
