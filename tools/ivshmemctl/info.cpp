@@ -4,6 +4,7 @@
 #include "device_text.hpp"
 #include "exit_status.hpp"
 #include "memory_part.hpp"
+#include "opened.hpp"
 #include "print.hpp"
 #include "subcommands.hpp"
 #include "system_facts.hpp"

@@ -4,9 +4,11 @@
 
 namespace ivshmemctl {
 
-ivshmem::device open_device(const common_options& common) {
+ivshmem::device open_device(const common_options& common,
+                            std::optional<ivshmem::cache_mode> cache) {
     ivshmem::open_options how;
     how.root = common.sysroot;
+    how.cache = cache;
     return ivshmem::device::open(common.device, how);
 }
 

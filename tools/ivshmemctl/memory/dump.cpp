@@ -7,6 +7,7 @@
 #include "interruption.hpp"
 #include "memory_part.hpp"
 #include "number.hpp"
+#include "opened.hpp"
 #include "print.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"

@@ -33,14 +33,6 @@ void add_memory_options(subcommand& sub, memory_options& options, bool required)
     add_cache_option(sub, options.cache);
 }
 
-ivshmem::device open_device(const common_options& common,
-                            std::optional<ivshmem::cache_mode> cache) {
-    ivshmem::open_options how;
-    how.root = common.sysroot;
-    how.cache = cache;
-    return ivshmem::device::open(common.device, how);
-}
-
 memory_part::memory_part(ivshmem::device device, const memory_options& options)
     : device_{std::move(device)}, offset_{options.offset.value_or(0)} {
     const std::uint64_t size = device_.memory().size();

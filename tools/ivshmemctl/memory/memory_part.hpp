@@ -29,9 +29,6 @@ void add_memory_options(subcommand& sub, memory_options& options, bool required)
 /// Adds --cache.
 void add_cache_option(subcommand& sub, std::optional<ivshmem::cache_mode>& cache);
 
-/// Opens the device that the common options name; with a mode, insists on it.
-ivshmem::device open_device(const common_options& common, std::optional<ivshmem::cache_mode> cache);
-
 /// A part of the shared memory of a device that this holds open.
 class memory_part {
   public:

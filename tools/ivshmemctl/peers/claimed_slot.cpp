@@ -47,7 +47,7 @@ void add_slot_choice(subcommand& sub, slot_choice& choice) {
 
 ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
                                const slot_choice& choice) {
-    // Without VFIO the kernel takes the mapping away together with the device.
+    // What is mapped through the node of a UIO driver the kernel takes away with the device.
     std::signal(SIGBUS, say_that_the_memory_is_gone);
     // A slot is to be given back also where nobody reads the output any more.
     std::signal(SIGPIPE, SIG_IGN);
