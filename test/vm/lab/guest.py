@@ -56,6 +56,7 @@ class Guest(Migration, Pci):
         cpus: int = 1,
         spare_ports: int = 0,
         options: Sequence[str] = (),
+        firmware: Path | None = None,
         arch: str = "x86_64",
         kernel: Kernel | None = None,
         modules: Sequence[str] = machine.MODULES,
@@ -69,6 +70,7 @@ class Guest(Migration, Pci):
         files: path in the guest to content, or to a path on the host.
         append: more of the kernel's command line.
         memory: MiB. spare_ports: empty ports, for `plug`. options: more QEMU arguments.
+        firmware: instead of QEMU's own; one for UEFI, which boots the packed kernel only.
         """
         self.name = name
         self._work = work
@@ -85,6 +87,9 @@ class Guest(Migration, Pci):
         )
         self._append = append
         self._options = list(options)
+        self._image = self.kernel.image if firmware is None else self.kernel.compressed_image
+        if firmware is not None:
+            self._options += ["-bios", str(firmware)]
         self._child: subprocess.Popen[bytes] | None = None
         self._control: Control | None = None
         self._qmp: Qmp | None = None
@@ -118,7 +123,7 @@ class Guest(Migration, Pci):
             *("-chardev", f"socket,id=qmp,fd={qmp_there.fileno()}", "-mon", "chardev=qmp,mode=control"),
             # A kernel that panics reboots: that ends QEMU, and so is noticed. reboot() allows it for a while.
             *("-action", "reboot=shutdown"),
-            *("-kernel", str(self.kernel.image), "-initrd", str(self._initramfs)),
+            *("-kernel", str(self._image), "-initrd", str(self._initramfs)),
             *("-append", self._machine.kernel_command_line(f"quiet lab.control={self.arch.control} {self._append}")),
             *self._options,
             *(["-incoming", f"unix:{incoming}"] if incoming else []),
