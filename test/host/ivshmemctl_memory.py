@@ -4,7 +4,6 @@
 terminal, and interrupted."""
 
 import array
-import contextlib
 import fcntl
 import os
 import pty
@@ -17,6 +16,7 @@ import time
 import unittest
 
 from ivshmemctl_memory_case import PATIENCE, SIZE, MemoryCase
+from terminal import shown_on_terminal
 
 
 class Copying(MemoryCase):
@@ -187,24 +187,7 @@ class Terminal(MemoryCase):
     """What is shown on a terminal, and what is not."""
 
     def on_terminal(self, *words, feed=b""):
-        """Runs the tool with a terminal as its standard error; returns what that shows."""
-        ours, theirs = pty.openpty()
-        with contextlib.ExitStack() as stack:
-            stack.callback(os.close, ours)
-            tool = stack.enter_context(
-                subprocess.Popen(self.command(*words), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=theirs))
-            os.close(theirs)
-            for part in (feed[:1], feed[1:]):  # as slowly as makes a bar worth while
-                tool.stdin.write(part)
-                tool.stdin.flush()
-                time.sleep(1.3 if feed else 0)
-            tool.stdin.close()
-            shown = b""
-            with contextlib.suppress(OSError):  # the end of a terminal
-                while text := os.read(ours, 65536):
-                    shown += text
-            self.assertEqual(tool.wait(PATIENCE), 0, shown)
-        return shown.decode()
+        return shown_on_terminal(self, self.command(*words), feed)
 
     def test_progress(self):
         shown = self.on_terminal("write", "0", feed=b"y" * (256 << 10))

@@ -8,6 +8,7 @@ import signal
 import unittest
 
 from ivshmemctl_session import PATIENCE, Session
+from terminal import shown_on_terminal
 
 STATISTICS = (r"--- ping statistics ---\n(?P<sent>\d+) sent, (?P<received>\d+) received, (?P<lost>[\d.e+]+)% lost\n"
               r"(rtt min/avg/max/mdev = (?P<min>[\d.]+)/(?P<avg>[\d.]+)/(?P<max>[\d.]+)/[\d.]+ ms, "
@@ -149,6 +150,12 @@ class Lost(PingCase):
         self.assertEqual(ping.end(signal.SIGINT), 0, ping.err)
         sent, received, _ = self.statistics(ping.out)
         self.assertIn(sent - received, (0, 1))
+
+    def test_progress(self):
+        self.serve()
+        shown = shown_on_terminal(self, self.command("ping", "-f", "-w", 1.5))
+        self.assertRegex(shown, r"ping \d+ answers, \d+ answers/s")
+        self.assertTrue(shown.endswith(" \r"), "the bar is taken away")
 
     def test_a_pipe_that_ends(self):
         self.serve()

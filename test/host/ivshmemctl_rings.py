@@ -11,6 +11,7 @@ import time
 import unittest
 
 from ivshmemctl_session import IVSHMEMCTL, PATIENCE, VECTORS, Session
+from terminal import shown_on_terminal
 
 
 def is_process_time(text, clock):
@@ -187,6 +188,14 @@ class Ringing(Session):
         self.socket.chmod(0)
         for words in (["ring", "self", "0"], ["wait"], ["peers"], ["monitor"], ["ping"], ["serve"]):
             self.bad(*words, says=[str(self.socket)])
+
+
+    def test_progress(self):
+        words = ("ring", "self", "all", "-n", 3, "-i", 0.7)
+        shown = shown_on_terminal(self, self.command(*words))
+        self.assertRegex(shown, r"ring \[#+ *\] +\d+% \d+ rings, \d+ rings/s")
+        self.assertTrue(shown.endswith(" \r"), "the bar is taken away")
+        self.assertEqual(shown_on_terminal(self, self.command("-q", *words)), "")
 
 
 class Peers(Session):

@@ -7,6 +7,7 @@
 #include "opened.hpp"
 #include "pinger.hpp"
 #include "print.hpp"
+#include "progress.hpp"
 #include "result_line.hpp"
 #include "seconds.hpp"
 #include "subcommands.hpp"
@@ -100,7 +101,12 @@ int ping(const common_options& common, const ping_options& asked) {
     auto slot = claim_slot(io, device, asked.place);
     std::unique_ptr<pinger> by;
     std::function<void(const pinger::outcome&)> report;
-    if (!common.quiet && !asked.flood)
+    progress bar{common, "ping", asked.count, !asked.flood, answers};
+    if (asked.flood)
+        report = [&](const pinger::outcome& o) {
+            bar.at(o.sequence);
+        };
+    else if (!common.quiet)
         report = [&](const pinger::outcome& o) {
             common.json ? print_json(o) : print_text(*by, how.size, o);
         };
@@ -125,6 +131,7 @@ int ping(const common_options& common, const ping_options& asked) {
         io.stop();
     });
     io.run();
+    bar.clear();
     if (!common.json && !common.quiet)
         put_line("--- ping statistics ---");
     put_line(common.json ? by->statistics().json() : by->statistics().text());

@@ -5,6 +5,7 @@
 #include "number.hpp"
 #include "opened.hpp"
 #include "print.hpp"
+#include "progress.hpp"
 #include "result_line.hpp"
 #include "seconds.hpp"
 #include "subcommands.hpp"
@@ -70,25 +71,29 @@ int ring(const common_options& common, const ring_options& asked) {
     const auto peers = chosen_peers(device, asked.peer);
     const auto vectors = chosen_vectors(device, asked.vector);
     const std::uint64_t times = asked.count.value_or(1);
+    const std::uint64_t each = peers.size() * vectors.size();
+    progress bar{common, "ring", times * each, false, rings};
     for (std::uint64_t i = 0; i < times; ++i) {
         if (i != 0 && asked.interval)
             std::this_thread::sleep_for(*asked.interval);
         for (const auto peer : peers)
             for (const auto vector : vectors)
                 device.ring(peer, vector);
+        bar.at((i + 1) * each);
     }
-    const std::uint64_t rings = times * peers.size() * vectors.size();
+    bar.clear();
+    const std::uint64_t rung = times * each;
     if (common.json)
         put_line(boost::json::serialize(
             boost::json::object{{"peers", boost::json::value_from(peers)},
                                 {"vectors", boost::json::value_from(vectors)},
-                                {"rings", rings}}));
+                                {"rings", rung}}));
     if (common.verbosity > 0)
         complain(
             tools::format("{}: rang {} times; rings are best effort: who is absent, or has not "
                           "enabled the vector, misses them, and nobody is told",
-                          name_of(device), rings));
-    else if (rings == 0 && times != 0 && !common.quiet)
+                          name_of(device), rung));
+    else if (rung == 0 && times != 0 && !common.quiet)
         complain(name_of(device) + ": there is nobody to ring");
     return tools::exit_success;
 }

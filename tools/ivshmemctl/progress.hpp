@@ -8,8 +8,19 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace ivshmemctl {
+
+/// What a bar counts.
+struct progress_unit {
+    std::string_view name;
+    std::uint64_t size; ///< how much of what at() is told makes one
+    int digits;         ///< after the point
+};
+inline constexpr progress_unit mebibytes{"MiB", 1U << 20U, 1};
+inline constexpr progress_unit rings{"rings", 1, 0};
+inline constexpr progress_unit answers{"answers", 1, 0};
 
 /// A bar on the standard error, if that is a terminal, from the second on after which a user asks
 /// himself whether anything happens.
@@ -19,13 +30,13 @@ class progress {
     /// @param prints Whether results go to the standard output in the meantime: on a terminal
     /// they show how far it is.
     progress(const common_options& common, std::string what, std::optional<std::uint64_t> total,
-             bool prints);
+             bool prints, const progress_unit& unit = mebibytes);
     progress(const progress&) = delete;
     progress& operator=(const progress&) = delete;
     /// As clear().
     ~progress();
 
-    void at(std::uint64_t bytes);
+    void at(std::uint64_t done);
     /// Takes the bar from the terminal, before something else is written there.
     void clear();
 
@@ -34,6 +45,7 @@ class progress {
 
     std::string what_;
     std::optional<std::uint64_t> total_;
+    progress_unit unit_;
     bool enabled_;
     bool shown_ = false;
     clock::time_point start_ = clock::now();

@@ -17,30 +17,32 @@ constexpr std::uint64_t bar_width = 30;
 } // namespace
 
 progress::progress(const common_options& common, std::string what,
-                   std::optional<std::uint64_t> total, bool prints)
-    : what_{std::move(what)}, total_{total}, enabled_{!common.quiet &&
-                                                      ::isatty(STDERR_FILENO) == 1 &&
-                                                      !(prints && ::isatty(STDOUT_FILENO) == 1)} {}
+                   std::optional<std::uint64_t> total, bool prints, const progress_unit& unit)
+    : what_{std::move(what)}, total_{total}, unit_{unit},
+      enabled_{!common.quiet && ::isatty(STDERR_FILENO) == 1 &&
+               !(prints && ::isatty(STDOUT_FILENO) == 1)} {}
 
 progress::~progress() {
     clear();
 }
 
-void progress::at(std::uint64_t bytes) {
+void progress::at(std::uint64_t done) {
+    if (!enabled_)
+        return;
     const auto now = clock::now();
-    if (!enabled_ || now < next_)
+    if (now < next_)
         return;
     next_ = now + std::chrono::milliseconds{200};
-    const double mib = static_cast<double>(bytes) / (1U << 20U);
+    const double units = static_cast<double>(done) / static_cast<double>(unit_.size);
     const double seconds = std::chrono::duration<double>(now - start_).count();
     std::string bar;
     if (total_ && *total_ != 0) {
-        const double share = static_cast<double>(bytes) / static_cast<double>(*total_);
+        const double share = static_cast<double>(done) / static_cast<double>(*total_);
         const auto filled = static_cast<std::uint64_t>(share * bar_width);
         bar = tools::format(" [{:<{}}] {:3.0f}%", std::string(filled, '#'), bar_width, share * 100);
     }
-    const auto line =
-        tools::format("{}{} {:.1f} MiB, {:.1f} MiB/s", what_, bar, mib, mib / seconds);
+    const auto line = tools::format("{0}{1} {2:.{3}f} {4}, {5:.{3}f} {4}/s", what_, bar, units,
+                                    unit_.digits, unit_.name, units / seconds);
     tools::print_error("\r{:<{}.{}}", line, columns, columns);
     std::fflush(stderr);
     shown_ = true;
