@@ -76,7 +76,7 @@ std::string_view uncommented(std::string_view line) {
 }
 
 /// As much of it as fits into a message.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     constexpr std::size_t most = 60;
     return text.size() <= most ? ivshmem::formatted("\"{}\"", text)
                                : ivshmem::formatted("\"{}...\"", text.substr(0, most));
@@ -171,7 +171,7 @@ setting parse_line(const std::string& path, unsigned number, std::string_view li
     const auto equals = line.find('=');
     const auto name = trimmed(line.substr(0, equals));
     if (equals == std::string_view::npos || name.empty()) {
-        blame(path, number, quoted(line) + ": a line is KEY = VALUE, or a comment after #", f);
+        blame(path, number, in_quotes(line) + ": a line is KEY = VALUE, or a comment after #", f);
         return {};
     }
     if (std::find(command_line_only.begin(), command_line_only.end(), name) !=
@@ -186,7 +186,7 @@ setting parse_line(const std::string& path, unsigned number, std::string_view li
         std::find_if(keys.begin(), keys.end(), [&](const known_key& k) { return k.name == name; });
     if (key == keys.end()) {
         blame(path, number,
-              ivshmem::formatted("unknown key {}; there are {}", quoted(name), key_names()), f);
+              ivshmem::formatted("unknown key {}; there are {}", in_quotes(name), key_names()), f);
         return {};
     }
     setting s{.line = number,
@@ -217,7 +217,7 @@ void refuse(const std::string& path, const setting& s, failure& f) {
                                : is_quoted     ? ", without quotes"
                                                : "";
     blame(path, s.line,
-          ivshmem::formatted("{} = {}: {} takes {}{}", s.key, quoted(s.value), s.key, s.takes,
+          ivshmem::formatted("{} = {}: {} takes {}{}", s.key, in_quotes(s.value), s.key, s.takes,
                              advice),
           f);
 }
