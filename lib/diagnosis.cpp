@@ -20,7 +20,8 @@ bool usable(const std::optional<device_node>& node) {
 std::string interrupt_remedy(const device_info& info) {
     if (info.iommu_group && !info.noiommu)
         return bind_command("vfio-pci", to_string(info.address));
-    return "apt install dpdk-kmods-dkms && " + bind_command("igb_uio", to_string(info.address));
+    return "apt install dpdk-kmods-dkms linux-headers-$(uname -r) && " +
+           bind_command("igb_uio", to_string(info.address));
 }
 
 std::string access_command(const device_node& node) {
