@@ -153,9 +153,16 @@ class Lost(PingCase):
 
     def test_progress(self):
         self.serve()
-        shown = shown_on_terminal(self, self.command("ping", "-f", "-w", 1.5))
-        self.assertRegex(shown, r"ping \d+ answers, \d+ answers/s")
+        shown = shown_on_terminal(self, self.command("ping", "-f", "-w", 4))
+        self.assertRegex(shown, r"ping [1-9]\d* answers, \d+ answers/s")
         self.assertTrue(shown.endswith(" \r"), "the bar is taken away")
+
+    def test_progress_counts_answers(self):
+        server, _, _ = self.serve()
+        ping = self.command("ping", "-f", "-c", 3, "-W", 1.2)
+        self.assertEqual(shown_on_terminal(self, ping), "", "it takes no second")
+        server.end(signal.SIGINT)
+        self.assertRegex(shown_on_terminal(self, ping, status=1), r"ping \[ *\] +0% 0 answers, 0 answers/s")
 
     def test_a_pipe_that_ends(self):
         self.serve()
@@ -173,7 +180,7 @@ class Memory(PingCase):
         # Whether the last one gave its slot back or not: the data are outside of its section.
         for end in (signal.SIGINT, signal.SIGKILL):
             server.end(end)
-            self.bad("ping", says=["holds data", "--reformat", "fill 0 0"])
+            self.bad("ping", says=["holds data", "--reformat", "ivshmemctl fill"])
             server, _, _ = self.serve("--reformat")
         server.end(signal.SIGINT)
         self.good("fill", "0", "0")
@@ -193,6 +200,16 @@ class Memory(PingCase):
         self.bad("ping", "--slot", 2, says=["slot 2 is held"])
         self.bad("ping", "--slot", 4, says=["no slot 4", "0 to 3"])
         self.bad("ping", "--slot", "0x100000001", says=["no slot"])
+
+    def test_all_at_once(self):
+        # What one of them writes while it takes its slot is no other data to the next.
+        for _ in range(5):
+            servers = [self.start("serve") for _ in range(4)]
+            taken = [int(server.wait_for(r"in slot (\d)\n", where="err")[1]) for server in servers]
+            self.assertEqual(sorted(taken), [0, 1, 2, 3])
+            for server in servers:
+                server.end(signal.SIGINT)
+            self.good("fill", "0", "0")
 
     def test_slots_of_the_killed(self):
         for _ in range(6):

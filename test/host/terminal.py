@@ -6,12 +6,14 @@ import contextlib
 import os
 import pty
 import subprocess
+import threading
 import time
 
 PATIENCE = 60
+"""Seconds after which a program is ended that does not end."""
 
 
-def shown_on_terminal(case, command, feed=b""):
+def shown_on_terminal(case, command, feed=b"", status=0):
     """Runs it with a terminal as its standard error; returns what that shows."""
     ours, theirs = pty.openpty()
     with contextlib.ExitStack() as stack:
@@ -19,6 +21,9 @@ def shown_on_terminal(case, command, feed=b""):
         program = stack.enter_context(
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=theirs))
         os.close(theirs)
+        patience = threading.Timer(PATIENCE, program.kill)
+        patience.start()
+        stack.callback(patience.cancel)
         for part in (feed[:1], feed[1:]):  # as slowly as makes a bar worth while
             program.stdin.write(part)
             program.stdin.flush()
@@ -28,5 +33,5 @@ def shown_on_terminal(case, command, feed=b""):
         with contextlib.suppress(OSError):  # the end of a terminal
             while text := os.read(ours, 65536):
                 shown += text
-        case.assertEqual(program.wait(PATIENCE), 0, shown)
+        case.assertEqual(program.wait(), status, shown)
     return shown.decode()

@@ -4,6 +4,7 @@
 
 #include "print.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <unistd.h>
@@ -37,7 +38,8 @@ void progress::at(std::uint64_t done) {
     const double seconds = std::chrono::duration<double>(now - start_).count();
     std::string bar;
     if (total_ && *total_ != 0) {
-        const double share = static_cast<double>(done) / static_cast<double>(*total_);
+        const double share =
+            std::min(1.0, static_cast<double>(done) / static_cast<double>(*total_));
         const auto filled = static_cast<std::uint64_t>(share * bar_width);
         bar = tools::format(" [{:<{}}] {:3.0f}%", std::string(filled, '#'), bar_width, share * 100);
     }

@@ -7,17 +7,22 @@
 #include "number.hpp"
 #include "opened.hpp"
 #include "print.hpp"
+#include "progress.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <stdexcept>
 #include <string_view>
+#include <thread>
 
 #include <unistd.h>
 
 namespace ivshmemctl {
 namespace {
 
+/// Between its first trace in a section and the header it takes a peer a tenth of this.
+constexpr std::chrono::milliseconds while_slots_are_taken{250};
 constexpr std::string_view gone =
     "the shared memory is gone: the device was removed, or its driver changed";
 
@@ -46,18 +51,27 @@ void add_slot_choice(subcommand& sub, slot_choice& choice) {
 }
 
 ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
-                               const slot_choice& choice) {
+                               const common_options& common, const slot_choice& choice) {
     // What is mapped through the node of a UIO driver the kernel takes away with the device.
     std::signal(SIGBUS, say_that_the_memory_is_gone);
     // A slot is to be given back also where nobody reads the output any more.
     std::signal(SIGPIPE, SIG_IGN);
-    const memory_use use = look_at_memory(device);
+    memory_use use = look_at_memory(device);
     // Where somebody holds a slot the memory is divided among channels, whatever it held before.
-    if (use.held.empty() && !choice.reformat && has_other_data(device.memory()))
-        throw std::runtime_error{name_of(device) +
-                                 ": the shared memory holds data that are not of channels, which "
-                                 "would be overwritten; if nobody needs them, say --reformat, or "
-                                 "clear it: ivshmemctl fill 0 0"};
+    if (use.held.empty() && !choice.reformat) {
+        progress bar{common, "looking for other data", device.memory().size(), false};
+        if (has_other_data(device.memory(), bar)) {
+            // Or is that somebody who was taking a slot at the same time?
+            std::this_thread::sleep_for(while_slots_are_taken);
+            use = look_at_memory(device);
+            if (use.held.empty())
+                throw std::runtime_error{
+                    name_of(device) +
+                    ": the shared memory holds data outside of the slots of channels, which would "
+                    "be overwritten; if nobody needs them, say --reformat, or clear the memory "
+                    "with 'ivshmemctl fill'"};
+        }
+    }
     if (choice.number)
         return claim(io, device,
                      static_cast<std::uint32_t>(std::min<std::uint64_t>(*choice.number, ~0U)),

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include "common_options.hpp"
 #include "subcommand.hpp"
 
 #include <ivshmem/asio/slot.hpp>
@@ -27,7 +28,7 @@ void add_slot_choice(subcommand& sub, slot_choice& choice);
 /// Claims a slot. Memory that holds other data than channels is left alone, unless it is to be
 /// reformatted. From now on the program ends with a message where the memory goes away.
 ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
-                               const slot_choice& choice);
+                               const common_options& common, const slot_choice& choice);
 
 /// What a failure on a claimed slot means: a device that is being removed may look as if another
 /// peer had taken the slot.

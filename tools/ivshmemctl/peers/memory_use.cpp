@@ -2,12 +2,16 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "memory_use.hpp"
 
+#include "aligned_copy.hpp"
+
 #include <ivshmem/detail/layout.hpp>
 #include <ivshmem/detail/shared_words.hpp>
 #include <ivshmem/geometry.hpp>
 
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <span>
 
 namespace ivshmemctl {
 namespace {
@@ -84,19 +88,21 @@ memory_use look_at_memory(ivshmem::device& device) {
     return use;
 }
 
-bool has_other_data(const ivshmem::memory& memory) {
+bool has_other_data(const ivshmem::memory& memory, progress& bar) {
     const words all{memory.data(), false};
-    // The size is that of a BAR, or of pages.
-    for (std::uint64_t offset = 0; offset < memory.size();) {
-        if (offset + layout::header::size <= memory.size())
+    std::array<std::byte, layout::page> page{};
+    for (std::uint64_t offset = 0; offset < memory.size(); bar.at(offset)) {
+        const auto rest = memory.bytes().subspan(offset);
+        if (rest.size() >= layout::header::size)
             if (const auto found = division_at(all.at(offset), offset, memory.size())) {
                 offset += found->section_size;
                 continue;
             }
-        for (const std::uint64_t end = std::min(offset + layout::page, memory.size()); offset < end;
-             offset += 4)
-            if (all.load(offset) != 0)
-                return true;
+        const auto part = std::span{page}.first(std::min(rest.size(), page.size()));
+        copy_from(memory.mode(), rest.first(part.size()), part.data());
+        if (std::any_of(part.begin(), part.end(), [](std::byte b) { return b != std::byte{}; }))
+            return true;
+        offset += part.size();
     }
     return false;
 }

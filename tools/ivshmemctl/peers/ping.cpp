@@ -98,13 +98,13 @@ int ping(const common_options& common, const ping_options& asked) {
     auto device = open_device(common);
     const auto how = checked(device, asked);
     net::io_context io{1};
-    auto slot = claim_slot(io, device, asked.place);
+    auto slot = claim_slot(io, device, common, asked.place);
     std::unique_ptr<pinger> by;
     std::function<void(const pinger::outcome&)> report;
     progress bar{common, "ping", asked.count, !asked.flood, answers};
     if (asked.flood)
-        report = [&](const pinger::outcome& o) {
-            bar.at(o.sequence);
+        report = [&](const pinger::outcome&) {
+            bar.at(by->statistics().answers());
         };
     else if (!common.quiet)
         report = [&](const pinger::outcome& o) {

@@ -69,7 +69,7 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
 int serve(const common_options& common, const slot_choice& place) {
     auto device = open_device(common);
     net::io_context io{1};
-    auto slot = claim_slot(io, device, place);
+    auto slot = claim_slot(io, device, common, place);
     net::signal_set signals{io, SIGINT, SIGTERM, SIGHUP};
     signals.async_wait([&](const boost::system::error_code&, int) { io.stop(); });
     net::co_spawn(io, serve_all(device, slot, common.verbosity > 0 && !common.quiet),
