@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
-from lab import Guest, Plain, booted
+from lab import Guest, LabError, Plain, booted
 from support import IVSHMEMCTL, PATIENCE, DeviceCase
 
 FIRMWARE = Path("/usr/share/ovmf/OVMF.fd")
@@ -25,6 +25,8 @@ class Cached(DeviceCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
+        if not FIRMWARE.exists():
+            raise LabError(f"{FIRMWARE}: is not there; test/install-deps vm installs it")
         memory = cls.work / "memory"
         memory.touch()
         os.truncate(memory, LARGE)
@@ -41,6 +43,7 @@ class Cached(DeviceCase):
     def test_there_and_back(self) -> None:
         ranges = self.guest.run("cat /proc/mtrr").stdout
         self.assertIn("uncachable", ranges)
+        self.addCleanup(self.guest.run, "ivshmemctl unbind -q")
         for driver in ("none", "igb_uio"):
             with self.subTest(driver=driver):
                 self.guest.run(f"ivshmemctl bind -q --driver {driver}", timeout=PATIENCE)
