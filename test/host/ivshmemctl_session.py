@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -119,7 +120,9 @@ class Session(unittest.TestCase):
         """Its reader goes, then it has something to write: it ends, quietly or with one line."""
         with subprocess.Popen(self.command(*words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True) as tool:
-            self.addCleanup(tool.kill)
+            patience = threading.Timer(PATIENCE, tool.kill)
+            patience.start()
+            self.addCleanup(patience.cancel)
             if remark is not None:
                 line = tool.stderr.readline()
                 self.assertIn(remark, line)
