@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "unique_fd.hpp"
+#include "base/unique_fd.hpp"
 
 #include <ivshmem/device.hpp>
 

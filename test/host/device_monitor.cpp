@@ -6,7 +6,7 @@
 #include "../catch.hpp"
 #include "deadline.hpp"
 #include "resources.hpp"
-#include "unique_fd.hpp"
+#include "base/unique_fd.hpp"
 
 #include <ivshmem/ivshmem.hpp>
 

@@ -3,7 +3,7 @@
 #include "server_client.hpp"
 
 #include "../catch.hpp"
-#include "formatted.hpp"
+#include "base/text.hpp"
 
 #include <algorithm>
 

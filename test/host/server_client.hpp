@@ -3,7 +3,7 @@
 #pragma once
 
 #include "server_process.hpp"
-#include "server_protocol.hpp"
+#include "backends/server_protocol.hpp"
 
 #include <cstdint>
 #include <map>

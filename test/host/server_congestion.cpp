@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "../catch.hpp"
-#include "formatted.hpp"
+#include "base/text.hpp"
 #include "server_client.hpp"
 
 #include <list>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "server_process.hpp"
-#include "unique_fd.hpp"
+#include "base/unique_fd.hpp"
 
 #include <optional>
 #include <string>

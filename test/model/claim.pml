@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSL-1.0
  * SPDX-FileCopyrightText: The libivshmem authors
  *
- * Claiming a slot (lib/channel-layout.md): CLAIMANTS peers want the same one, and perhaps another has it, or had.
+ * Claiming a slot (lib/channel/channel-layout.md): CLAIMANTS peers want the same one, and perhaps another has it, or had.
  * Time passes in ticks. A claimant waits SHORT where nobody holds the slot, else the claim time. Whoever took
  * the slot at the end of its wait is done with it within TAKES ticks; a holder that is rung wakes up within WAKES
  * and has looked, and answered, within LOOKS.

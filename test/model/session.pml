@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSL-1.0
  * SPDX-FileCopyrightText: The libivshmem authors
  *
- * Opening, connecting, resetting and closing a channel (lib/channel-layout.md), with a crash and a restart
+ * Opening, connecting, resetting and closing a channel (lib/channel/channel-layout.md), with a crash and a restart
  * at every step. Each load or store of shared memory is a step; memory keeps what it had over a crash.
  *
  * EVENTS   how many crashes, closings and reopenings there are, of either side, at most

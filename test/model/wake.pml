@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSL-1.0
  * SPDX-FileCopyrightText: The libivshmem authors
  *
- * Sleeping and waking of a channel (lib/channel-layout.md): one side sends COUNT messages through a ring for
+ * Sleeping and waking of a channel (lib/channel/channel-layout.md): one side sends COUNT messages through a ring for
  * ROOM_FOR of them, the other receives; each may sleep. Each side has a store buffer for one store, as x86
  * has: what is stored becomes visible at any time later, at a fence, before the next store or at a ring.
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "device_changes.hpp"
+#include "discovery/device_changes.hpp"
 
 #include "../catch.hpp"
 

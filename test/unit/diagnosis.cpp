@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "../catch.hpp"
-#include "privileges.hpp"
+#include "discovery/diagnosis.hpp"
 
 #include <string>
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../catch.hpp"
-#include "formatted.hpp"
+#include "base/text.hpp"
 
 #include <ivshmem/device.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "memtype.hpp"
+#include "backends/memtype.hpp"
 
 #include "fake_tree.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "pci_config.hpp"
+#include "discovery/pci_config.hpp"
 
 #include "../catch.hpp"
 

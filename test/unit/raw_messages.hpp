@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../catch.hpp"
-#include "server_protocol.hpp"
+#include "backends/server_protocol.hpp"
 
 #include <array>
 #include <cstring>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "registers.hpp"
+#include "backends/registers.hpp"
 
 #include "../catch.hpp"
-#include "unique_fd.hpp"
+#include "base/unique_fd.hpp"
 
 #include <array>
 #include <atomic>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "server_protocol.hpp"
+#include "backends/server_protocol.hpp"
 
 #include "../catch.hpp"
-#include "formatted.hpp"
+#include "base/text.hpp"
 #include "raw_messages.hpp"
 
 #include <algorithm>

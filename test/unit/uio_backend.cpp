@@ -4,7 +4,7 @@
 // Devices bound to a UIO driver, or to none, over a tree of plain files.
 
 #include "fake_tree.hpp"
-#include "unique_fd.hpp"
+#include "base/unique_fd.hpp"
 
 #include <chrono>
 

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "client.hpp"
 
-#include "formatted.hpp"
-#include "server_protocol.hpp"
+#include "base/text.hpp"
+#include "backends/server_protocol.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "ids.hpp"
-#include "unique_fd.hpp"
+#include "base/unique_fd.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>

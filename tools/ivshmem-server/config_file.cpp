@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "config_file.hpp"
 
-#include "formatted.hpp"
-#include "unique_fd.hpp"
+#include "base/text.hpp"
+#include "base/unique_fd.hpp"
 
 #include <algorithm>
 #include <array>

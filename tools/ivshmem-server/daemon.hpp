@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "failure.hpp"
-#include "unique_fd.hpp"
+#include "base/failure.hpp"
+#include "base/unique_fd.hpp"
 
 #include <filesystem>
 #include <optional>

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "server_protocol.hpp"
+#include "backends/server_protocol.hpp"
 
 #include <array>
 #include <cstdint>

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "failure.hpp"
+#include "base/failure.hpp"
 
 namespace server {
 

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "log.hpp"
 
-#include "formatted.hpp"
-#include "unique_fd.hpp"
+#include "base/text.hpp"
+#include "base/unique_fd.hpp"
 
 #include <string>
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "formatted.hpp"
+#include "base/text.hpp"
 
 #include <string_view>
 #include <utility>

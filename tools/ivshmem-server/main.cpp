@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "daemon.hpp"
-#include "formatted.hpp"
+#include "base/text.hpp"
 #include "limits.hpp"
 #include "listener.hpp"
 #include "log.hpp"

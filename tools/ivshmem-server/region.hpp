@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "failure.hpp"
+#include "base/failure.hpp"
 #include "options.hpp"
-#include "unique_fd.hpp"
+#include "base/unique_fd.hpp"
 
 #include <cstdint>
 #include <string>

@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "server.hpp"
 
-#include "formatted.hpp"
+#include "base/text.hpp"
 #include "log.hpp"
-#include "server_protocol.hpp"
+#include "backends/server_protocol.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "systemd.hpp"
 
-#include "formatted.hpp"
+#include "base/text.hpp"
 #include "log.hpp"
 
 #include <charconv>

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-/// The numbers of the layout of channels: lib/channel-layout.md, whose tables these are.
+/// The numbers of the layout of channels: lib/channel/channel-layout.md, whose tables these are.
 namespace ivshmem::detail::layout {
 
 inline constexpr std::uint32_t magic = 0x43535649;

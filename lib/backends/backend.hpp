@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "base/failure.hpp"
+
+#include <ivshmem/device.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ivshmem {
+
+/// One way to reach a device. A backend is made open and closes in its destructor, which touches
+/// no more than this process's own descriptors and mappings, so that a forked child may run it.
+/// What it is, it says in facts(); what it can do, in facts().capabilities.
+class backend {
+  public:
+    struct facts {
+        backend_kind kind{};
+        /// For messages: the PCI address or the socket's path.
+        std::string name;
+        std::string description;
+        std::optional<device_info> info;
+        struct capabilities capabilities;
+        std::uint16_t id = 0;
+        std::uint32_t vectors = 0;
+        /// Where it is mapped; null where ring() must be called, or where there is no doorbell.
+        volatile std::uint32_t* doorbell = nullptr;
+        class memory memory;
+        /// Where capabilities.interrupts is less than vectors, or than what the device may have:
+        /// why, and what to do about it. Empty on a plain device.
+        std::string no_interrupts;
+    };
+
+    backend() = default;
+    backend(const backend&) = delete;
+    backend& operator=(const backend&) = delete;
+    virtual ~backend() = default;
+
+    [[nodiscard]] const facts& about() const noexcept { return facts_; }
+
+    /// Rings where facts().doorbell is null and capabilities.ring is set. Any thread.
+    virtual void ring(std::uint16_t peer, std::uint16_t vector, failure& f) = 0;
+
+    /// @pre vector < capabilities.interrupts
+    [[nodiscard]] virtual int interrupt_fd(std::uint32_t vector) const = 0;
+    /// @pre vector < capabilities.interrupts
+    virtual std::uint64_t take(std::uint32_t vector, failure& f) = 0;
+
+    /// -1 where the backend has no events.
+    [[nodiscard]] virtual int event_fd() const { return -1; }
+    /// @pre event_fd() is not -1
+    virtual std::optional<event> next_event(failure& f) {
+        f.set(errc::events_unsupported, "{}: {} reports no events", facts_.name,
+              facts_.description);
+        return std::nullopt;
+    }
+    /// @pre capabilities.peer_events
+    virtual std::vector<std::uint16_t> peers(failure& f) {
+        f.set(errc::peers_unsupported,
+              "{}: the device cannot report which peers are connected: agree on the ids, or "
+              "exchange them through the memory",
+              facts_.name);
+        return {};
+    }
+
+  protected:
+    facts facts_;
+};
+
+} // namespace ivshmem

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "backends/registers.hpp"
+
+#include "base/deadline.hpp"
+#include "base/unique_fd.hpp"
+
+#include <ivshmem/detail/doorbell_page.hpp>
+#include <ivshmem/detail/publish.hpp>
+
+#include <atomic>
+#include <thread>
+
+#include <unistd.h>
+
+namespace ivshmem {
+
+namespace {
+constexpr std::uint32_t all_ones = 0xffffffffU;
+constexpr std::uint32_t max_id = 0xffffU;
+} // namespace
+
+std::uint32_t registers::read(offset at) const noexcept {
+    if (base_ != nullptr) {
+        const std::uint32_t value = base_[at / sizeof(std::uint32_t)];
+        std::atomic_thread_fence(std::memory_order_acquire);
+        return detail::to_register(value);
+    }
+    std::uint32_t value = all_ones;
+    const auto got = retry_eintr(
+        [&] { return ::pread(fd_, &value, sizeof value, static_cast<off_t>(region_ + at)); });
+    return got == sizeof value ? detail::to_register(value) : all_ones;
+}
+
+bool registers::write(offset at, std::uint32_t value) const noexcept {
+    const std::uint32_t raw = detail::to_register(value);
+    detail::publish();
+    if (base_ != nullptr) {
+        base_[at / sizeof(std::uint32_t)] = raw;
+        return true;
+    }
+    return retry_eintr([&] {
+               return ::pwrite(fd_, &raw, sizeof raw, static_cast<off_t>(region_ + at));
+           }) == sizeof raw;
+}
+
+std::uint16_t registers::wait_for_id(const std::string& name, unsigned revision,
+                                     std::chrono::milliseconds timeout, failure& f) const {
+    const auto deadline = deadline_after(timeout);
+    while (true) {
+        const std::uint32_t position = read(iv_position);
+        if (position <= max_id)
+            return static_cast<std::uint16_t>(position);
+        if (position != all_ones) {
+            f.set(errc::device_gone,
+                  "{}: register IVPosition reads {:#x}, which is no peer id; "
+                  "look at the device with lspci -vv",
+                  name, position);
+            return 0;
+        }
+        // -1 says "no id yet" on revision 0; where every register reads so, nobody answers.
+        if (revision != 0 || read(intr_mask) == all_ones) {
+            f.set(errc::device_gone,
+                  "{}: the registers read as all-ones: the device does not "
+                  "answer; was it unplugged, or is it disabled?",
+                  name);
+            return 0;
+        }
+        if (std::chrono::steady_clock::now() >= deadline) {
+            f.set(errc::position_timeout,
+                  "{}: IVPosition is still -1 after {} ms: the server has "
+                  "given the device no id; is it running?",
+                  name, timeout.count());
+            return 0;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+}
+
+} // namespace ivshmem

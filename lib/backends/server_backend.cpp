@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "backends/server_backend.hpp"
+
+#include "backends/server_connection.hpp"
+#include "base/deadline.hpp"
+#include "base/wait_fds.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+namespace ivshmem {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+/// As many as are read in one go, so that a server that never stops talking cannot hold a caller.
+constexpr int most_messages_at_once = 4096;
+
+int milliseconds_until(clock::time_point deadline) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now());
+    return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
+}
+
+/// Only an eventfd can be waited for and rung without surprises.
+bool is_eventfd(int fd) {
+    std::array<char, 64> target{};
+    const std::string link = formatted("/proc/self/fd/{}", fd);
+    const auto length = ::readlink(link.c_str(), target.data(), target.size() - 1);
+    return length < 0 || std::strstr(target.data(), "[eventfd]") != nullptr;
+}
+
+} // namespace
+
+server_backend::server_backend(std::string path) : path_{std::move(path)} {
+    facts_.kind = backend_kind::server;
+    facts_.name = path_;
+    facts_.description = "server " + path_;
+    facts_.capabilities.ring = true;
+    facts_.capabilities.peer_events = true;
+}
+
+std::unique_ptr<backend> server_backend::open(const std::string& path, const open_options& options,
+                                              failure& f) {
+    std::unique_ptr<server_backend> opened{new server_backend{path}};
+    const auto deadline = deadline_after(options.timeout);
+    opened->socket_ = connect_to_server(path, deadline, f);
+    if (!f)
+        opened->join(options, deadline, f);
+    if (f)
+        return nullptr;
+    return opened;
+}
+
+void server_backend::join(const open_options& options, clock::time_point deadline, failure& f) {
+    enum class step { version, id, memory, vectors } next = step::version;
+    const auto settle = std::min<std::chrono::milliseconds>(options.settle, std::chrono::hours{24});
+    auto silent_since = clock::now();
+
+    while (true) {
+        if (next == step::vectors && !own_.empty()) {
+            const std::uint32_t expected =
+                options.vectors != 0 ? options.vectors : vectors_of_others();
+            if (expected != 0 && own_.size() >= expected)
+                break;
+            if (expected == 0 && clock::now() - silent_since >= settle)
+                break;
+        }
+        // Also where messages come all the time: the greeting has an end.
+        if (clock::now() >= deadline)
+            return f.set(errc::timed_out,
+                         "{}: the ivshmem server sent no whole greeting within {} ms ({}); is it "
+                         "an ivshmem server, and is it running?",
+                         path_, options.timeout.count(),
+                         next != step::vectors ? std::string{"no shared memory yet"}
+                                               : formatted("{} vectors so far", own_.size()));
+        auto message = receiver_.next(socket_.get(), path_.c_str(), f);
+        if (f)
+            return;
+        if (!message) {
+            auto until = deadline;
+            if (!own_.empty() && options.vectors == 0 && vectors_of_others() == 0)
+                until = std::min(until, silent_since + settle);
+            pollfd entry{socket_.get(), POLLIN, 0};
+            retry_eintr([&] { return ::poll(&entry, 1, milliseconds_until(until)); });
+            continue;
+        }
+        silent_since = clock::now();
+        const bool has_fd = static_cast<bool>(message->fd);
+        switch (next) {
+        case step::version:
+            if (message->value != server_protocol::version || has_fd)
+                return f.set(errc::server_version,
+                             "{}: the server speaks protocol version {}{}, this library speaks {}",
+                             path_, message->value, has_fd ? " with a descriptor" : "",
+                             server_protocol::version);
+            next = step::id;
+            break;
+        case step::id:
+            if (message->value < 0 || message->value > server_protocol::max_id || has_fd)
+                return f.set(errc::server_protocol,
+                             "{}: the server gave the id {}{}, which is "
+                             "none",
+                             path_, message->value, has_fd ? " with a descriptor" : "");
+            facts_.id = static_cast<std::uint16_t>(message->value);
+            next = step::memory;
+            break;
+        case step::memory:
+            if (message->value != server_protocol::shared_memory || !has_fd)
+                return f.set(errc::server_protocol,
+                             "{}: the server sent {} {} a descriptor where the shared memory was "
+                             "due",
+                             path_, message->value, has_fd ? "with" : "without");
+            map_memory(std::move(message->fd), f);
+            next = step::vectors;
+            break;
+        case step::vectors:
+            handle(std::move(*message), f);
+            break;
+        }
+        if (f)
+            return;
+    }
+    joined_ = true;
+    facts_.vectors = static_cast<std::uint32_t>(own_.size());
+    facts_.capabilities.interrupts = facts_.vectors;
+    for (unique_fd& eventfd : std::exchange(own_, {})) {
+        vectors_.emplace_back(path_, std::move(eventfd), socket_.get(), f);
+        if (f)
+            return;
+    }
+    pending_ = make_eventfd(path_, f);
+    if (f)
+        return;
+    const std::array both{socket_.get(), pending_.get()};
+    events_fd_ = make_epoll(path_, both, f);
+}
+
+void server_backend::map_memory(unique_fd fd, failure& f) {
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0)
+        return f.set_errno(errno, "{}: shared memory: fstat", path_);
+    if (!S_ISREG(status.st_mode) || status.st_size <= 0)
+        return f.set(errc::server_protocol,
+                     "{}: what the server sent as shared memory is no file "
+                     "with bytes in it",
+                     path_);
+    map_ = mapping{fd.get(), static_cast<std::size_t>(status.st_size), 0};
+    if (!map_)
+        return f.set_errno(errno, "{}: shared memory of {} bytes: mmap", path_, status.st_size);
+    const int seals = ::fcntl(fd.get(), F_GET_SEALS);
+    const bool sealed = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+    facts_.memory = {map_.bytes(), cache_mode::write_back,
+                     sealed ? "write-back: memory of this host, sealed against shrinking"
+                            : "write-back: memory of this host; a peer could shrink it, which "
+                              "would end this process when it touches what is gone"};
+}
+
+std::uint32_t server_backend::vectors_of_others() const {
+    std::size_t most = 0;
+    for (const auto& [id, vectors] : peers_)
+        most = std::max(most, vectors.size());
+    return static_cast<std::uint32_t>(most);
+}
+
+void server_backend::read_socket() {
+    for (int i = 0; i < most_messages_at_once && !end_; ++i) {
+        auto message = receiver_.next(socket_.get(), path_.c_str(), end_);
+        if (!message)
+            break;
+        handle(std::move(*message), end_);
+    }
+    if (end_ && socket_) {
+        socket_.reset(); // an epoll descriptor forgets what is closed
+        queue_.push_back({event::kind::server_gone, 0});
+    }
+    update_pending();
+}
+
+void server_backend::handle(server_protocol::message message, failure& f) {
+    if (message.value < 0 || message.value > server_protocol::max_id)
+        return f.set(errc::server_protocol, "{}: the server sent {} where a peer's id was due",
+                     path_, message.value);
+    const auto id = static_cast<std::uint16_t>(message.value);
+    if (message.fd)
+        add_vector(id, std::move(message.fd), f);
+    else
+        remove_peer(id, f);
+}
+
+void server_backend::add_vector(std::uint16_t id, unique_fd fd, failure& f) {
+    if (!is_eventfd(fd.get()))
+        return f.set(errc::server_protocol,
+                     "{}: what the server sent as a vector of peer {} is no "
+                     "eventfd",
+                     path_, id);
+    // Shared with every other client: neither ringing nor taking may block this process.
+    const int flags = ::fcntl(fd.get(), F_GETFL);
+    if (flags < 0 ||
+        ((flags & O_NONBLOCK) == 0 && ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0))
+        return f.set_errno(errno, "{}: vector of peer {}: fcntl", path_, id);
+    if (id == facts_.id) {
+        if (!joined_) // what comes later than open_options::settle is not used
+            own_.push_back(std::move(fd));
+        return;
+    }
+    auto& vectors = peers_[id];
+    vectors.push_back(std::move(fd));
+    if (joined_ && vectors.size() == vectors_.size())
+        announce({event::kind::peer_joined, id});
+}
+
+void server_backend::remove_peer(std::uint16_t id, failure& f) {
+    const auto peer = peers_.find(id);
+    if (peer == peers_.end())
+        return f.set(errc::server_protocol,
+                     "{}: the server says that peer {} left, which was not "
+                     "there",
+                     path_, id);
+    const bool known = peer->second.size() >= vectors_.size();
+    peers_.erase(peer);
+    if (joined_ && known)
+        announce({event::kind::peer_left, id});
+}
+
+void server_backend::announce(event what) {
+    // Who came and went unseen is not news: so the queue stays as small as the peers are few.
+    const event joined{event::kind::peer_joined, what.peer};
+    const auto unseen = std::find(queue_.begin(), queue_.end(), joined);
+    if (what.type == event::kind::peer_left && unseen != queue_.end())
+        queue_.erase(unseen);
+    else
+        queue_.push_back(what);
+}
+
+void server_backend::update_pending() {
+    if (!queue_.empty() || end_)
+        signal_eventfd(pending_.get());
+    else
+        take_eventfd(pending_.get());
+}
+
+void server_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) {
+    const std::lock_guard lock{mutex_};
+    const auto find = [&]() -> const unique_fd* {
+        if (peer == facts_.id)
+            return vector < vectors_.size() ? &vectors_[vector].rings : nullptr;
+        const auto entry = peers_.find(peer);
+        return entry != peers_.end() && vector < entry->second.size() ? &entry->second[vector]
+                                                                      : nullptr;
+    };
+    const unique_fd* doorbell = find();
+    if (doorbell == nullptr && !end_) {
+        read_socket();
+        doorbell = find();
+    }
+    // A peer that is not there hears nothing, as on the device.
+    if (doorbell != nullptr && !signal_eventfd(doorbell->get()))
+        f.set_errno(errno, "{}: ringing vector {} of peer {}", path_, vector, peer);
+}
+
+int server_backend::interrupt_fd(std::uint32_t vector) const {
+    return vectors_[vector].either.get();
+}
+
+std::uint64_t server_backend::take(std::uint32_t vector, failure& /*f*/) {
+    const std::uint64_t count = take_eventfd(vectors_[vector].rings.get());
+    if (count == 0) { // woken by the server?
+        const std::lock_guard lock{mutex_};
+        if (!end_)
+            read_socket();
+    }
+    return count;
+}
+
+std::optional<event> server_backend::next_event(failure& f) {
+    const std::lock_guard lock{mutex_};
+    if (queue_.empty() && !end_)
+        read_socket();
+    if (queue_.empty()) {
+        f = end_;
+        return std::nullopt;
+    }
+    const event first = queue_.front();
+    queue_.pop_front();
+    update_pending();
+    return first;
+}
+
+std::vector<std::uint16_t> server_backend::peers(failure& /*f*/) {
+    const std::lock_guard lock{mutex_};
+    if (!end_)
+        read_socket();
+    std::vector<std::uint16_t> ids;
+    for (const auto& [id, vectors] : peers_)
+        ids.push_back(id);
+    return ids;
+}
+
+} // namespace ivshmem

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "backends/backend.hpp"
+#include "backends/server_protocol.hpp"
+#include "base/mapping.hpp"
+#include "base/unique_fd.hpp"
+#include "base/wait_fds.hpp"
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ivshmem {
+
+/// A place at an ivshmem server: this process is a peer, as a VM would be.
+///
+/// No thread of its own reads the socket: whoever asks for something that the server may have sent
+/// (an event, the peers, a peer that is not known yet) reads what is there first, and so does
+/// whoever waits for a ring, because a server drops a client that does not read.
+class server_backend final : public backend {
+  public:
+    static std::unique_ptr<backend> open(const std::string& path, const open_options& options,
+                                         failure& f);
+
+    void ring(std::uint16_t peer, std::uint16_t vector, failure& f) override;
+    [[nodiscard]] int interrupt_fd(std::uint32_t vector) const override;
+    std::uint64_t take(std::uint32_t vector, failure& f) override;
+    [[nodiscard]] int event_fd() const override { return events_fd_.get(); }
+    std::optional<event> next_event(failure& f) override;
+    std::vector<std::uint16_t> peers(failure& f) override;
+
+  private:
+    explicit server_backend(std::string path);
+    void join(const open_options& options, std::chrono::steady_clock::time_point deadline,
+              failure& f);
+    void map_memory(unique_fd fd, failure& f);
+    [[nodiscard]] std::uint32_t vectors_of_others() const;
+
+    /// Reads all that is there. What goes wrong is kept in end_.
+    void read_socket();
+    void handle(server_protocol::message message, failure& f);
+    void add_vector(std::uint16_t id, unique_fd fd, failure& f);
+    void remove_peer(std::uint16_t id, failure& f);
+    void announce(event what);
+    /// Makes events_fd_ readable exactly while there is something for next_event().
+    void update_pending();
+
+    std::string path_;
+    unique_fd socket_;
+    server_protocol::receiver receiver_;
+    mapping map_;
+    std::vector<unique_fd> own_;       ///< this process's eventfds, until all have come
+    std::vector<vector_wait> vectors_; ///< the same, each joined with the socket
+
+    mutable std::mutex mutex_; ///< guards all below: ring() may be called by any thread
+    std::map<std::uint16_t, std::vector<unique_fd>> peers_; ///< their eventfds, by vector
+    std::deque<event> queue_;
+    failure end_; ///< why no more messages will come
+    bool joined_ = false;
+    unique_fd pending_; ///< an eventfd, signalled while queue_ or end_ holds something
+    unique_fd events_fd_;
+};
+
+} // namespace ivshmem

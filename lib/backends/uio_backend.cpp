@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "backends/uio_backend.hpp"
+
+#include "backends/bar2.hpp"
+#include "discovery/diagnosis.hpp"
+#include "discovery/permission.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <unistd.h>
+
+namespace ivshmem {
+
+namespace {
+
+/// Opens a file that only some may open, and says who.
+unique_fd open_guarded(const std::string& path, int flags, failure& f) {
+    unique_fd fd{retry_eintr([&] { return ::open(path.c_str(), flags | O_CLOEXEC); })};
+    if (fd)
+        return fd;
+    const int number = errno;
+    if (number == EACCES || number == EPERM)
+        f.set(errc::permission_denied, "{}: permission denied: {}", path, permission_remedy(path));
+    else
+        f.set_errno(number, "{}: open", path);
+    return fd;
+}
+
+std::size_t page_size() {
+    return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::string pci_directory(const device_info& info, const open_options& options) {
+    return (options.root / "sys/bus/pci/devices" / to_string(info.address)).string();
+}
+
+} // namespace
+
+uio_backend::uio_backend(const device_info& info, const open_options& options)
+    : sysfs_{pci_directory(info, options)}, opener_{::getpid()} {
+    facts_.kind = backend_kind::uio;
+    facts_.name = to_string(info.address);
+    facts_.description = info.driver.empty() ? "uio, no driver" : "uio, " + info.driver;
+    facts_.info = info;
+    facts_.vectors = info.vectors.value_or(0);
+    // Where the capabilities could not be read, ringing is allowed: a plain device ignores it.
+    facts_.capabilities.ring = info.type != device_type::plain;
+}
+
+std::unique_ptr<backend> uio_backend::open(const device_info& info, const open_options& options,
+                                           failure& f) {
+    std::unique_ptr<uio_backend> opened{new uio_backend{info, options}};
+    if (info.driver.empty())
+        opened->switch_on(f);
+    else
+        opened->open_node(f);
+    if (!f)
+        opened->check_decoding(f);
+    if (!f)
+        opened->map_registers(f);
+    if (!f)
+        opened->facts_.id = opened->registers_.wait_for_id(
+            opened->facts_.name, info.revision.value_or(1), options.timeout, f);
+    if (!f)
+        opened->map_memory(options, f);
+    if (f)
+        return nullptr;
+    return opened;
+}
+
+uio_backend::~uio_backend() {
+    // The kernel counts who enabled the device: what was switched on here is switched off here,
+    // but not by a forked child. Nobody is left to tell if that fails.
+    if (enable_ && opener_ == ::getpid())
+        static_cast<void>(!::pwrite(enable_.get(), "0", 1, 0));
+}
+
+void uio_backend::switch_on(failure& f) {
+    const std::string path = sysfs_.path("enable");
+    unique_fd fd = open_guarded(path, O_WRONLY, f);
+    if (fd && retry_eintr([&] { return ::pwrite(fd.get(), "1", 1, 0); }) != 1) {
+        // It takes CAP_SYS_ADMIN too (Linux, drivers/pci/pci-sysfs.c, enable_store).
+        f.set_errno(errno, "{}: switching the device on", path);
+        fd = {};
+    }
+    if (f.code() == errc::permission_denied || f.code() == std::errc::operation_not_permitted) {
+        if (!facts_.info->enabled)
+            return f.set(errc::permission_denied,
+                         "{}: permission denied: only root may switch the device on: echo 1 | sudo "
+                         "tee {}",
+                         path, path);
+        f.clear(); // somebody has done so
+    }
+    if (f)
+        return;
+    enable_ = std::move(fd);
+    if (facts_.info->type != device_type::plain)
+        facts_.no_interrupts = why_no_interrupts();
+}
+
+void uio_backend::open_node(failure& f) {
+    const device_info& info = *facts_.info;
+    if (!info.uio_node)
+        return f.set(errc::driver_unsuitable, "{}: bound to {}, but sysfs names no UIO node for it",
+                     facts_.name, info.driver);
+    const std::string& path = info.uio_node->path;
+    // The node counts from when the driver was bound; what came before is none of ours.
+    const sysfs_dir uio = sysfs_.dir("uio").dir(path.substr(path.rfind('/') + 1));
+    failure no_count;
+    last_count_ = static_cast<std::uint32_t>(
+        uio.number("event", std::numeric_limits<std::uint32_t>::max(), no_count).value_or(0));
+    node_ = open_guarded(path, O_RDWR | O_NONBLOCK, f);
+    if (f)
+        return;
+    if (node_has_interrupt() && info.type != device_type::plain) {
+        facts_.capabilities.interrupts = 1; // igb_uio asks for one vector, whatever there is
+        if (facts_.vectors == 0)
+            facts_.vectors = 1;
+        const std::int32_t unmask = 1;
+        if (retry_eintr([&] { return ::write(node_.get(), &unmask, sizeof unmask); }) < 0)
+            f.set_errno(errno, "{}: unmasking the interrupt", path);
+    }
+    // Nobody may know how many vectors there are: still the driver is why none can be waited for.
+    if (facts_.capabilities.interrupts < std::max(facts_.vectors, 1U) &&
+        info.type != device_type::plain)
+        facts_.no_interrupts = why_no_interrupts();
+}
+
+/// The kernel switches memory decoding on once, for the first who enables the device. If it was
+/// switched off since, reads give whatever the bus returns (QEMU: 0, a valid id) and stores vanish.
+void uio_backend::check_decoding(failure& f) const {
+    failure unreadable;
+    const auto config = sysfs_.bytes("config", PCI_COMMAND + 2, unreadable);
+    if (!config || config->size() < PCI_COMMAND + 2)
+        return;
+    if ((static_cast<unsigned char>((*config)[PCI_COMMAND]) & PCI_COMMAND_MEMORY) == 0)
+        f.set(errc::device_gone,
+              "{}: memory decoding is switched off in the PCI command register, so the device does "
+              "not answer; try: setpci -s {} COMMAND=2:2",
+              facts_.name, facts_.name);
+}
+
+/// A node without an interrupt says EIO to read(), and polls as ready all the time (Linux,
+/// drivers/uio/uio.c): an event loop that waited for it would spin.
+bool uio_backend::node_has_interrupt() const {
+    std::int32_t total = 0;
+    const auto got = retry_eintr([&] { return ::read(node_.get(), &total, sizeof total); });
+    return got == sizeof total || (got < 0 && errno == EAGAIN);
+}
+
+std::string uio_backend::why_no_interrupts() const {
+    const device_info& info = *facts_.info;
+    const std::string cure = info.iommu_group && !info.noiommu
+                                 ? bind_command("vfio-pci", facts_.name)
+                                 : bind_command("igb_uio", facts_.name) +
+                                       " (package dpdk-kmods-dkms; vector 0 only), or give the VM "
+                                       "a vIOMMU and use vfio-pci";
+    if (info.driver.empty())
+        return "no driver is bound that could deliver interrupts; try: " + cure;
+    if (facts_.capabilities.interrupts == 0)
+        return formatted("{} delivers no interrupts of this device (it has MSI-X only); try: {}",
+                         info.driver, cure);
+    return formatted("{} delivers vector 0 only; for the others give the VM a vIOMMU and try: "
+                     "{}",
+                     info.driver, bind_command("vfio-pci", facts_.name));
+}
+
+void uio_backend::map_registers(failure& f) {
+    const bar_info& bar = facts_.info->bars[0];
+    if (bar.size < registers::used_bytes)
+        return f.set(errc::bar_missing, "{}: BAR0 has {} bytes, too few for the registers",
+                     facts_.name, bar.size);
+    bar0_ = map_bar0_through_node();
+    if (!bar0_) {
+        const std::string path = sysfs_.path("resource0");
+        const unique_fd fd = open_guarded(path, O_RDWR, f);
+        if (f)
+            return;
+        bar0_ = mapping{fd.get(), page_size(), 0};
+        if (!bar0_ && errno == EPERM)
+            return f.set(errc::locked_down,
+                         "{}: mmap: kernel lockdown forbids it; give the VM a vIOMMU and try: "
+                         "{}",
+                         path, bind_command("vfio-pci", facts_.name));
+        if (!bar0_)
+            return f.set_errno(errno, "{}: mmap (EINVAL: another driver claims BAR0)", path);
+    }
+    // Whole pages are mapped; BAR0 may begin inside one.
+    void* const base = bar0_.bytes().data() + bar.start % page_size();
+    registers_ = registers{static_cast<volatile std::uint32_t*>(base)};
+    if (facts_.capabilities.ring)
+        facts_.doorbell = registers_.mapped_doorbell();
+}
+
+/// The UIO node maps BAR0 for whoever may open the node, where its driver lists it by a page's
+/// address (uio_pci_generic does; igb_uio where BAR0 begins a page).
+mapping uio_backend::map_bar0_through_node() const {
+    if (!node_)
+        return {};
+    const std::string& path = facts_.info->uio_node->path;
+    const sysfs_dir maps = sysfs_.dir("uio").dir(path.substr(path.rfind('/') + 1)).dir("maps");
+    const std::uint64_t start = facts_.info->bars[0].start;
+    const std::uint64_t first_page = start - start % page_size();
+    for (std::size_t i = 0; maps.has(formatted("map{}", i)); ++i) {
+        failure unreadable;
+        const auto address =
+            maps.dir(formatted("map{}", i))
+                .number("addr", std::numeric_limits<std::uint64_t>::max(), unreadable);
+        if (address == first_page)
+            return mapping{node_.get(), page_size(), static_cast<off_t>(i * page_size())};
+    }
+    return {};
+}
+
+void uio_backend::map_memory(const open_options& options, failure& f) {
+    auto bar2 = map_bar2(*facts_.info, options, std::nullopt, f);
+    if (f)
+        return;
+    bar2_ = std::move(bar2.map);
+    facts_.memory = {bar2_.bytes(), bar2.mode, std::move(bar2.reason)};
+}
+
+void uio_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& /*f*/) {
+    registers_.write(registers::doorbell, std::uint32_t{peer} << 16U | std::uint32_t{vector});
+}
+
+int uio_backend::interrupt_fd(std::uint32_t /*vector*/) const {
+    return node_.get();
+}
+
+std::uint64_t uio_backend::take(std::uint32_t /*vector*/, failure& f) {
+    std::uint32_t total = 0; // of all interrupts since the driver was bound
+    const auto got = retry_eintr([&] { return ::read(node_.get(), &total, sizeof total); });
+    if (got == sizeof total) {
+        std::uint32_t last = last_count_;
+        // Another thread may have read a newer total, which had these rings in it.
+        while (static_cast<std::int32_t>(total - last) > 0) {
+            if (last_count_.compare_exchange_weak(last, total))
+                return total - last;
+        }
+        return 0;
+    }
+    if (got < 0 && errno != EAGAIN)
+        f.set(errc::device_removed, "{}: {}: the device was removed or unbound: close it",
+              facts_.name, facts_.info->uio_node->path);
+    return 0;
+}
+
+} // namespace ivshmem

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "backends/backend.hpp"
+#include "backends/registers.hpp"
+#include "base/mapping.hpp"
+#include "base/unique_fd.hpp"
+#include "discovery/sysfs.hpp"
+
+#include <atomic>
+#include <memory>
+
+#include <sys/types.h>
+
+namespace ivshmem {
+
+/// A device that is bound to a UIO driver (igb_uio, uio_pci_generic), or to none: the BARs through
+/// sysfs or the UIO node, and the interrupt that the node gives, if any.
+class uio_backend final : public backend {
+  public:
+    static std::unique_ptr<backend> open(const device_info& info, const open_options& options,
+                                         failure& f);
+    ~uio_backend() override;
+
+    void ring(std::uint16_t peer, std::uint16_t vector, failure& f) override;
+    [[nodiscard]] int interrupt_fd(std::uint32_t vector) const override;
+    std::uint64_t take(std::uint32_t vector, failure& f) override;
+
+  private:
+    uio_backend(const device_info& info, const open_options& options);
+    void switch_on(failure& f);
+    void open_node(failure& f);
+    [[nodiscard]] bool node_has_interrupt() const;
+    void check_decoding(failure& f) const;
+    void map_registers(failure& f);
+    [[nodiscard]] mapping map_bar0_through_node() const;
+    void map_memory(const open_options& options, failure& f);
+    [[nodiscard]] std::string why_no_interrupts() const;
+
+    sysfs_dir sysfs_;
+    mapping bar0_;
+    mapping bar2_;
+    registers registers_;
+    unique_fd node_; ///< /dev/uioN
+    std::atomic<std::uint32_t> last_count_ = 0;
+    unique_fd enable_; ///< sysfs `enable`, where this object switched the device on
+    pid_t opener_;
+};
+
+} // namespace ivshmem

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "backends/vfio_backend.hpp"
+
+#include "backends/bar2.hpp"
+#include "base/wait_fds.hpp"
+
+#include <array>
+
+#include <linux/vfio.h>
+
+namespace ivshmem {
+
+std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_options& options,
+                                            failure& f) {
+    auto group = vfio_group::open(info, options.root, f);
+    if (f)
+        return nullptr;
+    const std::string name = to_string(info.address);
+    vfio_device device{group, name, f};
+    if (f)
+        return nullptr;
+    std::unique_ptr<vfio_backend> opened{new vfio_backend{std::move(device)}};
+    auto& facts = opened->facts_;
+    facts.kind = backend_kind::vfio;
+    facts.name = name;
+    facts.description =
+        formatted("vfio, {}IOMMU group {}", info.noiommu ? "no-" : "", *info.iommu_group);
+    facts.info = info;
+
+    facts.vectors = opened->device_.irq_count(VFIO_PCI_MSIX_IRQ_INDEX, f);
+    if (!f)
+        opened->device_.enable_bus_master(f);
+    if (!f)
+        opened->map_registers(f);
+    if (!f)
+        facts.id =
+            opened->registers_.wait_for_id(name, info.revision.value_or(1), options.timeout, f);
+    if (!f)
+        opened->map_memory(options, f);
+    if (!f)
+        opened->set_up_events(f);
+    if (!f)
+        opened->set_up_vectors(f);
+    if (f)
+        return nullptr;
+    return opened;
+}
+
+void vfio_backend::map_registers(failure& f) {
+    const auto region = device_.region_info(VFIO_PCI_BAR0_REGION_INDEX, f);
+    if (f)
+        return;
+    if (region.size < registers::used_bytes)
+        return f.set(errc::bar_missing, "{}: BAR0 has {} bytes, too few for the registers",
+                     facts_.name, region.size);
+    if (region.can_mmap)
+        bar0_ = mapping{device_.fd(), region.size, static_cast<off_t>(region.offset)};
+    if (bar0_) {
+        void* const base = bar0_.bytes().data();
+        registers_ = registers{static_cast<volatile std::uint32_t*>(base)};
+    } else { // shares its page with another BAR
+        registers_ = registers{device_.fd(), region.offset};
+        facts_.description += ", registers through system calls";
+    }
+    // Only a device with MSI-X has a doorbell (QEMU, hw/misc/ivshmem-pci.c); IVPosition 0 says
+    // nothing.
+    facts_.capabilities.ring = facts_.vectors > 0;
+    if (facts_.capabilities.ring)
+        facts_.doorbell = registers_.mapped_doorbell();
+}
+
+void vfio_backend::map_memory(const open_options& options, failure& f) {
+    const auto region = device_.region_info(VFIO_PCI_BAR2_REGION_INDEX, f);
+    if (f)
+        return;
+    auto bar2 =
+        map_bar2(*facts_.info, options, vfio_bar2{device_.fd(), region.offset, region.can_mmap}, f);
+    if (f)
+        return;
+    bar2_ = std::move(bar2.map);
+    facts_.memory = {bar2_.bytes(), bar2.mode, std::move(bar2.reason)};
+}
+
+void vfio_backend::set_up_events(failure& f) {
+    facts_.capabilities.removal_events = true;
+    removal_ = make_eventfd(facts_.name, f);
+    if (f)
+        return;
+    const std::array removal{removal_.get()};
+    device_.signal_eventfds(VFIO_PCI_REQ_IRQ_INDEX, removal, f);
+    if (f)
+        return;
+    error_ = make_eventfd(facts_.name, f);
+    if (f)
+        return;
+    const std::array error{error_.get()};
+    failure no_error_interrupt; // a conventional PCI device has none, and the kernel says EINVAL
+    device_.signal_eventfds(VFIO_PCI_ERR_IRQ_INDEX, error, no_error_interrupt);
+    const std::array both{removal_.get(), error_.get()};
+    events_ = make_epoll(facts_.name, both, f);
+}
+
+void vfio_backend::set_up_vectors(failure& f) {
+    if (facts_.vectors == 0)
+        return;
+    std::vector<int> eventfds;
+    for (std::uint32_t i = 0; i < facts_.vectors; ++i) {
+        unique_fd eventfd = make_eventfd(facts_.name, f);
+        if (f)
+            return;
+        eventfds.push_back(eventfd.get());
+        vectors_.emplace_back(facts_.name, std::move(eventfd), removal_.get(), f);
+        if (f)
+            return;
+    }
+    device_.signal_eventfds(VFIO_PCI_MSIX_IRQ_INDEX, eventfds, f);
+    facts_.capabilities.interrupts = facts_.vectors;
+}
+
+void vfio_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) {
+    if (!registers_.write(registers::doorbell, std::uint32_t{peer} << 16U | std::uint32_t{vector}))
+        f.set_errno(errno, "{}: writing the register Doorbell", facts_.name);
+}
+
+int vfio_backend::interrupt_fd(std::uint32_t vector) const {
+    return vectors_[vector].either.get();
+}
+
+bool vfio_backend::removal_requested() const noexcept {
+    return is_readable(removal_.get());
+}
+
+std::uint64_t vfio_backend::take(std::uint32_t vector, failure& f) {
+    const std::uint64_t count = take_eventfd(vectors_[vector].rings.get());
+    if (count == 0 && removal_requested())
+        f.set(errc::device_removed, "{}: the device is being removed: close it", facts_.name);
+    return count;
+}
+
+std::optional<event> vfio_backend::next_event(failure& f) {
+    if (take_eventfd(error_.get()) != 0)
+        return event{event::kind::device_error, 0};
+    if (!removal_requested())
+        return std::nullopt;
+    if (!removal_reported_.exchange(true))
+        return event{event::kind::removal_requested, 0};
+    f.set(errc::device_removed, "{}: the device is being removed: close it", facts_.name);
+    return std::nullopt;
+}
+
+} // namespace ivshmem

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "backends/vfio_device.hpp"
+
+#include <cstring>
+#include <vector>
+
+#include <endian.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+
+namespace ivshmem {
+
+vfio_device::vfio_device(std::shared_ptr<vfio_group> group, const std::string& name, failure& f)
+    : group_{std::move(group)}, name_{name}, fd_{group_->open_device(name, f)} {}
+
+vfio_device::~vfio_device() {
+    if (!fd_)
+        return;
+    fd_.reset();
+    group_->device_closed(name_);
+}
+
+vfio_device::region vfio_device::region_info(std::uint32_t index, failure& f) const {
+    vfio_region_info info{};
+    info.argsz = sizeof info;
+    info.index = index;
+    if (::ioctl(fd_.get(), VFIO_DEVICE_GET_REGION_INFO, &info) != 0) {
+        f.set_errno(errno, "{}: VFIO_DEVICE_GET_REGION_INFO {}", name_, index);
+        return {};
+    }
+    return {info.offset, info.size, (info.flags & VFIO_REGION_INFO_FLAG_MMAP) != 0};
+}
+
+std::uint32_t vfio_device::irq_count(std::uint32_t index, failure& f) const {
+    vfio_irq_info info{};
+    info.argsz = sizeof info;
+    info.index = index;
+    if (::ioctl(fd_.get(), VFIO_DEVICE_GET_IRQ_INFO, &info) != 0) {
+        f.set_errno(errno, "{}: VFIO_DEVICE_GET_IRQ_INFO {}", name_, index);
+        return 0;
+    }
+    return info.count;
+}
+
+void vfio_device::enable_bus_master(failure& f) const {
+    const region config = region_info(VFIO_PCI_CONFIG_REGION_INDEX, f);
+    if (f)
+        return;
+    const auto at = static_cast<off_t>(config.offset + PCI_COMMAND);
+    std::uint16_t command = 0;
+    if (retry_eintr([&] { return ::pread(fd_.get(), &command, sizeof command, at); }) !=
+        sizeof command)
+        return f.set_errno(errno, "{}: reading the PCI command register", name_);
+    command =
+        static_cast<std::uint16_t>(command | htole16(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
+    if (retry_eintr([&] { return ::pwrite(fd_.get(), &command, sizeof command, at); }) !=
+        sizeof command)
+        f.set_errno(errno, "{}: writing the PCI command register", name_);
+}
+
+void vfio_device::signal_eventfds(std::uint32_t index, std::span<const int> eventfds,
+                                  failure& f) const {
+    std::vector<std::byte> buffer(sizeof(vfio_irq_set) + eventfds.size_bytes());
+    vfio_irq_set header{};
+    header.argsz = static_cast<std::uint32_t>(buffer.size());
+    header.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+    header.index = index;
+    header.start = 0;
+    header.count = static_cast<std::uint32_t>(eventfds.size());
+    std::memcpy(buffer.data(), &header, sizeof header);
+    std::memcpy(buffer.data() + sizeof header, eventfds.data(), eventfds.size_bytes());
+    const int result = ::ioctl(fd_.get(), VFIO_DEVICE_SET_IRQS, buffer.data());
+    if (result < 0)
+        f.set_errno(errno, "{}: VFIO_DEVICE_SET_IRQS {}, {} vectors", name_, index,
+                    eventfds.size());
+    else if (result > 0) // not a success: the number of vectors that could be had
+        f.set(std::make_error_code(std::errc::no_space_on_device),
+              formatted("{}: the kernel can give {} of {} interrupt vectors", name_, result,
+                        eventfds.size()));
+}
+
+} // namespace ivshmem

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "backends/vfio_group.hpp"
+#include "base/failure.hpp"
+#include "base/unique_fd.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace ivshmem {
+
+/// A PCI device that vfio-pci holds (linux/vfio.h): its regions, its configuration space and its
+/// interrupts.
+class vfio_device {
+  public:
+    struct region {
+        std::uint64_t offset = 0; ///< in the device's descriptor
+        std::uint64_t size = 0;   ///< bytes; 0 where the device has no such region
+        bool can_mmap = false;
+    };
+
+    vfio_device(std::shared_ptr<vfio_group> group, const std::string& name, failure& f);
+    vfio_device(vfio_device&&) noexcept = default;
+    vfio_device& operator=(vfio_device&&) = delete;
+    ~vfio_device();
+
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    /// @param index VFIO_PCI_BAR0_REGION_INDEX, ...
+    [[nodiscard]] region region_info(std::uint32_t index, failure& f) const;
+    /// @param index VFIO_PCI_MSIX_IRQ_INDEX, ... @return How many interrupts the index has.
+    [[nodiscard]] std::uint32_t irq_count(std::uint32_t index, failure& f) const;
+    /// Memory and bus mastering on, in the command register (PCI Local Bus Specification 3.0,
+    /// section 6.2.2): vfio-pci opens a device with bus mastering off, and an MSI-X message is a
+    /// write by the device.
+    void enable_bus_master(failure& f) const;
+    /// Lets the kernel signal one eventfd an interrupt, the whole range at once: kernels before
+    /// 6.5 cannot add a vector later.
+    void signal_eventfds(std::uint32_t index, std::span<const int> eventfds, failure& f) const;
+
+  private:
+    std::shared_ptr<vfio_group> group_; ///< must outlive the device's descriptor
+    std::string name_;
+    unique_fd fd_;
+};
+
+} // namespace ivshmem

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include <ivshmem/backend_kind.hpp>
+#include <ivshmem/cache_mode.hpp>
+#include <ivshmem/channel.hpp>
+#include <ivshmem/device_change.hpp>
+#include <ivshmem/device_info.hpp>
+#include <ivshmem/event.hpp>
+#include <ivshmem/violation.hpp>
+
+// What each enumerator is called, in messages and in JSON.
+namespace ivshmem {
+
+std::string_view to_string(backend_kind kind) noexcept {
+    switch (kind) {
+    case backend_kind::vfio:
+        return "vfio";
+    case backend_kind::uio:
+        return "uio";
+    case backend_kind::server:
+        return "server";
+    }
+    return "unknown";
+}
+
+std::optional<backend_kind> parse_backend(std::string_view name) noexcept {
+    for (const auto kind : {backend_kind::vfio, backend_kind::uio, backend_kind::server})
+        if (name == to_string(kind))
+            return kind;
+    return std::nullopt;
+}
+
+std::string_view to_string(cache_mode mode) noexcept {
+    switch (mode) {
+    case cache_mode::write_back:
+        return "write-back";
+    case cache_mode::write_combining:
+        return "write-combining";
+    case cache_mode::uncached:
+        return "uncached";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(device_change::kind kind) noexcept {
+    switch (kind) {
+    case device_change::kind::added:
+        return "added";
+    case device_change::kind::removed:
+        return "removed";
+    case device_change::kind::changed:
+        return "changed";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(event::kind kind) noexcept {
+    switch (kind) {
+    case event::kind::peer_joined:
+        return "peer joined";
+    case event::kind::peer_left:
+        return "peer left";
+    case event::kind::server_gone:
+        return "server gone";
+    case event::kind::removal_requested:
+        return "removal requested";
+    case event::kind::device_error:
+        return "device error";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(violation v) noexcept {
+    switch (v) {
+    case violation::none:
+        return "none";
+    case violation::record:
+        return "record";
+    case violation::total:
+        return "total";
+    case violation::limit:
+        return "limit";
+    case violation::sequence:
+        return "sequence";
+    case violation::cursor:
+        return "cursor";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(protocol p) noexcept {
+    switch (p) {
+    case protocol::v1:
+        return "v1";
+    case protocol::v2:
+        return "v2";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(device_type t) noexcept {
+    switch (t) {
+    case device_type::unknown:
+        return "unknown";
+    case device_type::plain:
+        return "plain";
+    case device_type::doorbell:
+        return "doorbell";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(channel::state s) noexcept {
+    switch (s) {
+    case channel::state::closed:
+        return "closed";
+    case channel::state::opening:
+        return "opening";
+    case channel::state::connected:
+        return "connected";
+    case channel::state::reset:
+        return "reset";
+    case channel::state::poisoned:
+        return "poisoned";
+    case channel::state::rejected:
+        return "rejected";
+    }
+    return "unknown";
+}
+
+} // namespace ivshmem

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "channel/slot_impl.hpp"
+
+#include <ivshmem/detail/layout.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace ivshmem {
+
+namespace layout = detail::layout;
+
+namespace {
+
+using words = detail::shared_words;
+
+/// A name as an entry has it. Two names are the same if all of these bytes are.
+using name_bytes = std::array<std::byte, layout::longest_name + 1>;
+
+bool is_valid_name(std::string_view name) {
+    return !name.empty() && name.size() <= layout::longest_name &&
+           std::none_of(name.begin(), name.end(),
+                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+name_bytes checked(std::string_view name, failure& f) {
+    name_bytes bytes{};
+    if (is_valid_name(name))
+        std::memcpy(bytes.data(), name.data(), name.size());
+    else
+        f.set(errc::bad_service_name, "\"{}\": {}", name.substr(0, layout::longest_name + 1),
+              make_error_code(errc::bad_service_name).message());
+    return bytes;
+}
+
+words entry(const words& header, std::size_t index) {
+    return header.at(layout::header::directory + index * layout::directory_entry_size);
+}
+
+/// The key of a name in a directory, 0 where it has none.
+std::uint32_t find_in(const words& header, const name_bytes& wanted) {
+    for (std::size_t index = 0; index < layout::directory_entries; ++index) {
+        const words at = entry(header, index);
+        const std::uint32_t key = at.look(0);
+        if (key == 0)
+            continue;
+        name_bytes name;
+        at.read(layout::directory_name, name);
+        words::fence();
+        if (name == wanted && at.look(0) == key) // else it was another's while it was read
+            return key;
+    }
+    return 0;
+}
+
+} // namespace
+
+std::uint32_t slot::impl::offer(std::string_view name, failure& f) {
+    const name_bytes bytes = checked(name, f);
+    if (f)
+        return 0;
+    const words mine = header(number_);
+    if (find_in(mine, bytes) != 0) {
+        f.set(errc::service_exists, "{}: slot {} offers this service already", name, number_);
+        return 0;
+    }
+    for (std::size_t index = 0; index < layout::directory_entries; ++index) {
+        const words at = entry(mine, index);
+        if (at.load(0) != 0)
+            continue;
+        at.write(layout::directory_name, bytes);
+        const std::uint32_t key = next_key_;
+        next_key_ = key + 1 != 0 ? key + 1 : 1;
+        at.publish(0, key);
+        ring_everyone();
+        return key;
+    }
+    f.set(errc::directory_full, "{}: slot {} offers {} services, which is all it can", name,
+          number_, layout::directory_entries);
+    return 0;
+}
+
+void slot::impl::withdraw(std::uint32_t key) noexcept {
+    if (!usable() || key == 0)
+        return;
+    for (std::size_t index = 0; index < layout::directory_entries; ++index) {
+        const words at = entry(header(number_), index);
+        if (at.load(0) == key) {
+            at.publish(0, 0);
+            words::fence(); // before another name
+        }
+    }
+}
+
+slot::service slot::impl::find_service(std::string_view name, std::optional<std::uint32_t> in,
+                                       failure& f) const {
+    const name_bytes bytes = checked(name, f);
+    if (f)
+        return {};
+    if (in && (*in >= geometry_.slots || *in == number_)) {
+        f.set(errc::slot_out_of_range, "slot {} cannot offer {} to slot {}", *in, name, number_);
+        return {};
+    }
+    for (std::uint32_t slot = in.value_or(0); slot < (in ? *in + 1 : geometry_.slots); ++slot) {
+        if (slot == number_ || !find_peer(slot))
+            continue;
+        if (const std::uint32_t key = find_in(header(slot), bytes); key != 0)
+            return {slot, key};
+    }
+    f.set(errc::service_unknown, "{}: no peer offers this service", name);
+    return {};
+}
+
+/// Goes on where it stopped the last time, once around.
+std::optional<slot::request> slot::impl::find_request(std::uint32_t key) {
+    const std::size_t all = open_lanes_.size();
+    for (std::size_t i = 0; i < all; ++i) {
+        next_request_ = (next_request_ + 1) % all;
+        const auto other = static_cast<std::uint32_t>(next_request_ / geometry_.lanes);
+        const auto lane = static_cast<std::uint32_t>(next_request_ % geometry_.lanes);
+        if (other == number_ || open_lanes_[next_request_] || !is_requested({other, lane}, key))
+            continue;
+        // Who was served and does not know yet that the channel is closed asks for nothing new.
+        if (block(other, number_, lane).look(layout::block::epoch) != served_[next_request_])
+            return request{other, lane};
+    }
+    return std::nullopt;
+}
+
+bool slot::impl::is_requested(const request& r, std::uint32_t key) const {
+    const words theirs = block(r.slot, number_, r.lane);
+    return theirs.look(layout::block::epoch) != 0 && theirs.load(layout::block::service) == key &&
+           (theirs.load(layout::block::flags) & layout::deaf) == 0;
+}
+
+std::uint32_t slot::impl::find_lane(std::uint32_t to, failure& f) const {
+    if (to >= geometry_.slots || to == number_) {
+        f.set(errc::slot_out_of_range, "slot {} has no lanes to slot {}", number_, to);
+        return 0;
+    }
+    // A peer that was offended may still have its side of the lane open: such a lane comes last.
+    for (const bool offended : {false, true}) {
+        for (std::uint32_t lane = geometry_.lanes; lane-- > 0;) {
+            const words theirs = block(to, number_, lane);
+            const std::uint32_t flags = theirs.load(layout::block::flags);
+            const bool closed =
+                theirs.look(layout::block::epoch) == 0 || (flags & layout::deaf) != 0;
+            if (!lane_taken(to, lane) && closed && (flags >> layout::reason_shift != 0) == offended)
+                return lane;
+        }
+    }
+    f.set(errc::lane_in_use, "all {} lanes between the slots {} and {} are in use", geometry_.lanes,
+          number_, to);
+    return 0;
+}
+
+} // namespace ivshmem

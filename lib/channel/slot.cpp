@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "base/twins.hpp"
+#include "channel/slot_impl.hpp"
+
+namespace ivshmem {
+
+slot::slot() noexcept = default;
+slot::slot(slot&& other) noexcept = default;
+slot::slot(std::shared_ptr<impl> claimed) noexcept : impl_{std::move(claimed)} {}
+slot& slot::operator=(slot&& other) noexcept {
+    if (this != &other) {
+        close();
+        impl_ = std::move(other.impl_);
+    }
+    return *this;
+}
+slot::~slot() {
+    close();
+}
+
+namespace {
+
+/// Runs a step that may fail, in a slot that must be usable for it.
+template <typename Step>
+auto with(slot::impl* claimed, failure& f, Step step) -> decltype(step(*claimed)) {
+    if (claimed != nullptr && claimed->usable())
+        return step(*claimed);
+    const errc why = claimed == nullptr ? errc::closed : claimed->why_not();
+    f.set(why, "slot: {}", make_error_code(why).message());
+    return {};
+}
+
+} // namespace
+
+slot slot::claim(const device& of, const slot_options& options) {
+    return throwing([&](failure& f) {
+        if (of.impl_ == nullptr)
+            f.set(errc::closed, "claiming a slot: the device is closed");
+        return f ? slot{} : slot{impl::claim(of.impl_, options, f)};
+    });
+}
+
+slot slot::claim(const device& of, const slot_options& options, std::error_code& ec) {
+    return reporting(ec, [&](failure& f) {
+        if (of.impl_ == nullptr)
+            f.set(errc::closed, "claiming a slot: the device is closed");
+        return f ? slot{} : slot{impl::claim(of.impl_, options, f)};
+    });
+}
+
+void slot::close() noexcept {
+    if (impl_)
+        impl_->leave();
+    impl_.reset();
+}
+
+std::uint32_t slot::number() const noexcept {
+    return impl_->number();
+}
+
+std::uint32_t slot::incarnation() const noexcept {
+    return impl_->incarnation();
+}
+
+const struct geometry& slot::geometry() const noexcept {
+    return impl_->geometry();
+}
+
+std::uint16_t slot::vector() const noexcept {
+    return impl_->vector();
+}
+
+bool slot::has_interrupts() const noexcept {
+    return impl_->interrupts() != 0;
+}
+
+std::uint64_t slot::channel_size() const noexcept {
+    return 2 * impl_->block_size();
+}
+
+void slot::check() {
+    std::error_code ec;
+    check(ec);
+    if (ec)
+        throw error{ec, "slot: " + ec.message()};
+}
+
+void slot::check(std::error_code& ec) {
+    ec.clear();
+    if (impl_ == nullptr)
+        ec = errc::closed;
+    else if (!impl_->check())
+        ec = impl_->why_not();
+}
+
+std::vector<slot::peer> slot::peers() const {
+    std::vector<peer> found;
+    for (std::uint32_t other = 0; other < impl_->geometry().slots; ++other)
+        if (other != impl_->number())
+            if (const auto holder = impl_->find_peer(other))
+                found.push_back(*holder);
+    return found;
+}
+
+namespace {
+
+std::optional<slot::peer> find_peer_in(slot::impl* claimed, std::uint32_t number, failure& f) {
+    return with(claimed, f, [&](slot::impl& in) -> std::optional<slot::peer> {
+        if (number >= in.geometry().slots)
+            f.set(errc::slot_out_of_range, "there is no slot {}, only 0 to {}", number,
+                  in.geometry().slots - 1);
+        return f ? std::nullopt : in.find_peer(number);
+    });
+}
+
+} // namespace
+
+std::optional<slot::peer> slot::find_peer(std::uint32_t number) const {
+    return throwing([&](failure& f) { return find_peer_in(impl_.get(), number, f); });
+}
+
+std::optional<slot::peer> slot::find_peer(std::uint32_t number, std::error_code& ec) const {
+    return reporting(ec, [&](failure& f) { return find_peer_in(impl_.get(), number, f); });
+}
+
+std::uint32_t slot::offer(std::string_view name) {
+    return throwing([&](failure& f) {
+        return with(impl_.get(), f, [&](impl& in) { return in.offer(name, f); });
+    });
+}
+
+std::uint32_t slot::offer(std::string_view name, std::error_code& ec) {
+    return reporting(ec, [&](failure& f) {
+        return with(impl_.get(), f, [&](impl& in) { return in.offer(name, f); });
+    });
+}
+
+void slot::withdraw(std::uint32_t key) noexcept {
+    if (impl_)
+        impl_->withdraw(key);
+}
+
+slot::service slot::find_service(std::string_view name, std::optional<std::uint32_t> in) const {
+    return throwing([&](failure& f) {
+        return with(impl_.get(), f, [&](impl& from) { return from.find_service(name, in, f); });
+    });
+}
+
+slot::service slot::find_service(std::string_view name, std::optional<std::uint32_t> in,
+                                 std::error_code& ec) const {
+    return reporting(ec, [&](failure& f) {
+        return with(impl_.get(), f, [&](impl& from) { return from.find_service(name, in, f); });
+    });
+}
+
+std::optional<slot::request> slot::find_request(std::uint32_t key) {
+    return impl_ && impl_->usable() ? impl_->find_request(key) : std::nullopt;
+}
+
+bool slot::is_requested(const request& r, std::uint32_t key) const {
+    return impl_ && impl_->usable() && impl_->is_requested(r, key);
+}
+
+std::uint32_t slot::find_lane(std::uint32_t to) const {
+    return throwing([&](failure& f) {
+        return with(impl_.get(), f, [&](impl& in) { return in.find_lane(to, f); });
+    });
+}
+
+std::uint32_t slot::find_lane(std::uint32_t to, std::error_code& ec) const {
+    return reporting(ec, [&](failure& f) {
+        return with(impl_.get(), f, [&](impl& in) { return in.find_lane(to, f); });
+    });
+}
+
+} // namespace ivshmem

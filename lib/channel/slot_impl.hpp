@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "base/failure.hpp"
+#include "device/device_impl.hpp"
+
+#include <ivshmem/detail/shared_words.hpp>
+#include <ivshmem/slot.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ivshmem {
+
+/// A claimed slot: where the sections are, whom to ring, which lanes are open in this process.
+class slot::impl {
+  public:
+    using words = detail::shared_words;
+
+    /// slot_claim.cpp: "Claiming a slot" of channel-layout.md.
+    static std::shared_ptr<impl> claim(std::shared_ptr<device::impl> device,
+                                       const slot_options& options, failure& f);
+
+    impl() = default;
+    impl(const impl&) = delete;
+    impl& operator=(const impl&) = delete;
+    ~impl() { leave(); }
+
+    [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+    [[nodiscard]] std::uint32_t incarnation() const noexcept { return incarnation_; }
+    [[nodiscard]] const struct geometry& geometry() const noexcept { return geometry_; }
+    [[nodiscard]] std::uint16_t vector() const noexcept { return vector_; }
+    [[nodiscard]] std::uint32_t interrupts() const noexcept {
+        return device_->about().capabilities.interrupts;
+    }
+    [[nodiscard]] bool can_ring() const noexcept { return device_->about().capabilities.ring; }
+    /// False once the slot was given back, was lost, or belongs to the parent process.
+    [[nodiscard]] bool usable() const noexcept { return held_ && device_->page()->alive; }
+    /// What usable() asks, for who asks often.
+    [[nodiscard]] const std::atomic<bool>* held() const noexcept { return &held_; }
+    [[nodiscard]] const bool* alive() const noexcept { return &device_->page()->alive; }
+    /// Why it is not usable.
+    [[nodiscard]] errc why_not() const noexcept;
+
+    /// As slot::check().
+    bool check();
+    void leave() noexcept;
+
+    [[nodiscard]] std::optional<peer> find_peer(std::uint32_t slot) const;
+
+    /// The block of `owner` for `other`.
+    [[nodiscard]] words block(std::uint32_t owner, std::uint32_t other, std::uint32_t lane) const;
+    [[nodiscard]] std::uint64_t block_size() const noexcept;
+
+    /// Rings; that it may be in vain is in the nature of rings.
+    void ring(std::uint16_t peer, std::uint16_t vector) const noexcept;
+    /// Rings who holds a slot, as its header says.
+    void ring_holder(std::uint32_t slot) const noexcept;
+    void ring_everyone() const noexcept;
+
+    /// @name Lanes that are open in this process
+    /// @{
+    bool take_lane(std::uint32_t peer, std::uint32_t lane);
+    /// @param served The peer's epoch that the channel was connected to, or 0.
+    void free_lane(std::uint32_t peer, std::uint32_t lane, std::uint32_t served) noexcept;
+    [[nodiscard]] bool lane_taken(std::uint32_t peer, std::uint32_t lane) const noexcept;
+    /// @}
+
+    /// @name service_directory.cpp
+    /// @{
+    std::uint32_t offer(std::string_view name, failure& f);
+    void withdraw(std::uint32_t key) noexcept;
+    [[nodiscard]] service find_service(std::string_view name, std::optional<std::uint32_t> in,
+                                       failure& f) const;
+    [[nodiscard]] std::optional<request> find_request(std::uint32_t key);
+    [[nodiscard]] bool is_requested(const request& r, std::uint32_t key) const;
+    [[nodiscard]] std::uint32_t find_lane(std::uint32_t to, failure& f) const;
+    /// @}
+
+  private:
+    void choose_geometry(const slot_options& options, failure& f);
+    void choose_number(const slot_options& options, failure& f);
+    void look_for_others(const slot_options& options, bool adopt, failure& f);
+    bool agrees(const words& header, std::uint64_t offset) const;
+    void compete(const slot_options& options, failure& f);
+    void move_in();
+    [[nodiscard]] bool holder_is_gone(std::uint16_t id) const;
+
+    [[nodiscard]] words header(std::uint32_t slot) const { return all_.at(section_size_ * slot); }
+    [[nodiscard]] std::size_t lane_index(std::uint32_t peer, std::uint32_t lane) const noexcept;
+
+    std::shared_ptr<device::impl> device_;
+    words all_;
+    std::uint64_t region_ = 0;
+    std::uint64_t section_size_ = 0;
+    struct geometry geometry_;
+    std::uint32_t number_ = 0;
+    std::uint32_t incarnation_ = 0;
+    std::uint16_t vector_ = 0;
+    std::atomic<bool> held_{false};
+    bool lost_ = false;
+    std::vector<bool> open_lanes_;
+    std::vector<std::uint32_t> served_; ///< as free_lane() has it
+    std::size_t next_request_ = 0;      ///< a lane in open_lanes_
+    std::uint32_t next_key_ = 0;        ///< begins at random: another incarnation has other keys
+};
+
+} // namespace ivshmem

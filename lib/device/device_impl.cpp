@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "device/device_impl.hpp"
+
+#include "backends/server_backend.hpp"
+#include "backends/uio_backend.hpp"
+#include "backends/vfio_backend.hpp"
+#include "base/deadline.hpp"
+#include "base/wait_fds.hpp"
+#include "discovery/diagnosis.hpp"
+#include "discovery/discovery.hpp"
+#include "discovery/selector.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+namespace ivshmem {
+
+namespace {
+
+/// QEMU rings vector & 255 where the peer lacks the vector (hw/misc/ivshmem-pci.c).
+constexpr std::uint32_t safe_vectors = 256;
+constexpr std::uint32_t last_vector = 0xffff; ///< the doorbell register has 16 bits for it
+
+void check_bars(const device_info& info, failure& f) {
+    for (const std::size_t bar : {0U, 2U}) {
+        if (!info.bars[bar].present() || !info.bars[bar].is_memory())
+            return f.set(errc::bar_missing,
+                         "{}: has no BAR{} ({}); is it an ivshmem device? see "
+                         "lspci -vv -s {}",
+                         to_string(info.address), bar, bar == 0 ? "registers" : "shared memory",
+                         to_string(info.address));
+    }
+}
+
+std::unique_ptr<backend> open_pci(const device_info& info, const open_options& options,
+                                  failure& f) {
+    const std::string name = to_string(info.address);
+    if (info.protocol != protocol::v1) {
+        f.set(errc::protocol_unsupported,
+              "{}: an ivshmem-v2 device (110a:4106), which this version "
+              "only recognises",
+              name);
+        return nullptr;
+    }
+    check_bars(info, f);
+    if (f)
+        return nullptr;
+    const auto suitable = backend_for(info);
+    if (!suitable) {
+        f.set(errc::driver_unsuitable, "{}: bound to {}, which no backend can use; try: {}", name,
+              info.driver, bind_command("vfio-pci", name));
+        return nullptr;
+    }
+    if (options.backend && *options.backend != *suitable) {
+        f.set(errc::driver_unsuitable,
+              "{}: the {} backend cannot use a device {}; leave the choice "
+              "to the library, or bind another driver",
+              name, to_string(*options.backend),
+              info.driver.empty() ? "without a driver" : "bound to " + info.driver);
+        return nullptr;
+    }
+    return *suitable == backend_kind::vfio ? vfio_backend::open(info, options, f)
+                                           : uio_backend::open(info, options, f);
+}
+
+std::unique_ptr<backend> open_backend(const selector& which, const open_options& options,
+                                      failure& f) {
+    if (options.timeout.count() <= 0) {
+        f.set(std::make_error_code(std::errc::invalid_argument),
+              "open_options::timeout must be positive");
+        return nullptr;
+    }
+    if (const auto* server = std::get_if<selector::server_at>(&which.what())) {
+        if (options.backend.value_or(backend_kind::server) != backend_kind::server) {
+            f.set(errc::bad_selector, "{}: the {} backend opens PCI devices, not servers",
+                  which.text(), to_string(*options.backend));
+            return nullptr;
+        }
+        if (options.cache.value_or(cache_mode::write_back) != cache_mode::write_back) {
+            f.set(errc::cache_mode_unavailable, "{}: the memory of a server is write-back",
+                  which.text());
+            return nullptr;
+        }
+        return server_backend::open(server->path, options, f);
+    }
+    const auto found = find_devices(options.root, f);
+    if (f)
+        return nullptr;
+    const device_info* const info = choose_device(which, found.devices, f);
+    return info == nullptr ? nullptr : open_pci(*info, options, f);
+}
+
+} // namespace
+
+std::shared_ptr<device::impl> device::impl::open(const selector& which, const open_options& options,
+                                                 failure& f) {
+    auto opened = std::make_shared<impl>();
+    opened->backend_ = open_backend(which, options, f);
+    if (!f)
+        opened->set_up(f);
+    return f ? nullptr : opened;
+}
+
+void device::impl::set_up(failure& f) {
+    const auto& facts = about();
+    const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    void* const address =
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (address == MAP_FAILED) // NOLINT: the macro is C's
+        return f.set_errno(errno, "{}: mmap", facts.name);
+    page_ = mapping{{static_cast<std::byte*>(address), size}};
+    if (::madvise(address, size, MADV_WIPEONFORK) != 0)
+        return f.set_errno(errno, "{}: madvise MADV_WIPEONFORK", facts.name);
+    vector_end_ = facts.kind == backend_kind::server ? last_vector + 1
+                                                     : std::max(safe_vectors, facts.vectors);
+    new (address)
+        detail::doorbell_page{facts.doorbell, facts.doorbell != nullptr ? vector_end_ : 0, true};
+
+    const std::uint32_t interrupts = facts.capabilities.interrupts;
+    if (interrupts == 0)
+        return;
+    std::vector<int> fds;
+    for (std::uint32_t vector = 0; vector < interrupts; ++vector)
+        fds.push_back(backend_->interrupt_fd(vector));
+    any_interrupt_ = make_epoll(facts.name, fds, f);
+}
+
+const detail::doorbell_page* device::impl::page() const noexcept {
+    const void* const address = page_.bytes().data();
+    return static_cast<const detail::doorbell_page*>(address);
+}
+
+void device::impl::check_owner(failure& f) const {
+    if (!page()->alive)
+        f.set(errc::forked, "{}: opened by the parent process: a child must open its own device",
+              about().name);
+}
+
+void device::impl::check_vector(std::uint32_t vector, failure& f) const {
+    check_owner(f);
+    if (f)
+        return;
+    const auto& facts = about();
+    if (vector < facts.capabilities.interrupts)
+        return;
+    if (facts.vectors == 0 && facts.no_interrupts.empty())
+        f.set(errc::interrupts_unsupported,
+              "{}: an ivshmem-plain device has no interrupts: poll "
+              "the memory, or use ivshmem-doorbell",
+              facts.name);
+    else if (vector < facts.vectors || facts.vectors == 0)
+        f.set(errc::interrupts_unsupported, "{}: vector {}: {}", facts.name, vector,
+              facts.no_interrupts);
+    else
+        f.set(errc::vector_out_of_range, "{}: vector {}: the device has the vectors 0 to {}",
+              facts.name, vector, facts.vectors - 1);
+}
+
+void device::impl::ring(std::uint32_t peer, std::uint32_t vector, failure& f) const {
+    check_owner(f);
+    if (f)
+        return;
+    const auto& facts = about();
+    if (!facts.capabilities.ring)
+        return f.set(errc::doorbell_unsupported,
+                     "{}: an ivshmem-plain device has no doorbell: use "
+                     "ivshmem-doorbell, or poll the memory",
+                     facts.name);
+    if (peer > 0xffffU)
+        return f.set(errc::peer_out_of_range, "{}: ring: peer {}: ids are 0 to 65535", facts.name,
+                     peer);
+    if (vector >= vector_end_)
+        return f.set(errc::vector_out_of_range,
+                     "{}: ring: vector {}: at most {} can be rung (above 255 only where the device "
+                     "itself has as many vectors)",
+                     facts.name, vector, vector_end_ - 1);
+    backend_->ring(static_cast<std::uint16_t>(peer), static_cast<std::uint16_t>(vector), f);
+}
+
+int device::impl::interrupt_fd(std::uint32_t vector, failure& f) const {
+    check_vector(vector, f);
+    return f ? -1 : backend_->interrupt_fd(vector);
+}
+
+std::uint64_t device::impl::take(std::uint32_t vector, failure& f) const {
+    check_vector(vector, f);
+    return f ? 0 : backend_->take(vector, f);
+}
+
+std::uint64_t device::impl::wait(std::uint32_t vector, std::chrono::milliseconds timeout,
+                                 failure& f) const {
+    using clock = std::chrono::steady_clock;
+    const auto deadline = timeout.count() < 0 ? clock::time_point::max() : deadline_after(timeout);
+    while (true) {
+        const std::uint64_t count = take(vector, f);
+        if (count != 0 || f)
+            return count;
+        int left = -1;
+        if (timeout.count() >= 0) {
+            const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now());
+            if (rest.count() <= 0) {
+                f.set(errc::timed_out, "{}: vector {} was not rung within {} ms", about().name,
+                      vector, timeout.count());
+                return 0;
+            }
+            left = static_cast<int>(std::min<std::int64_t>(rest.count(), 3'600'000));
+        }
+        pollfd entry{backend_->interrupt_fd(vector), POLLIN, 0};
+        if (::poll(&entry, 1, left) < 0 && errno != EINTR) {
+            f.set_errno(errno, "{}: vector {}: poll", about().name, vector);
+            return 0;
+        }
+    }
+}
+
+int device::impl::any_interrupt_fd(failure& f) const {
+    check_vector(0, f);
+    return f ? -1 : any_interrupt_.get();
+}
+
+std::optional<interrupt_count> device::impl::take_any(failure& f) const {
+    check_vector(0, f);
+    // One that polls ready may have nothing to take; every vector gets its chance.
+    for (std::uint32_t i = 0; !f && i < about().capabilities.interrupts; ++i) {
+        epoll_event ready{};
+        if (retry_eintr([&] { return ::epoll_wait(any_interrupt_.get(), &ready, 1, 0); }) <= 0)
+            break;
+        const std::uint32_t vector = ready.data.u32;
+        if (const std::uint64_t count = backend_->take(vector, f); count != 0)
+            return interrupt_count{static_cast<std::uint16_t>(vector), count};
+    }
+    return std::nullopt;
+}
+
+int device::impl::event_fd(failure& f) const {
+    check_owner(f);
+    if (!f && backend_->event_fd() < 0)
+        f.set(errc::events_unsupported, "{}: {} reports no events", about().name,
+              about().description);
+    return f ? -1 : backend_->event_fd();
+}
+
+std::optional<event> device::impl::next_event(failure& f) const {
+    static_cast<void>(event_fd(f));
+    return f ? std::nullopt : backend_->next_event(f);
+}
+
+std::vector<std::uint16_t> device::impl::peers(failure& f) const {
+    check_owner(f);
+    if (f)
+        return {};
+    return backend_->peers(f);
+}
+
+} // namespace ivshmem

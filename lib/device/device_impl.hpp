@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "backends/backend.hpp"
+#include "base/failure.hpp"
+#include "base/mapping.hpp"
+#include "base/unique_fd.hpp"
+
+#include <ivshmem/device.hpp>
+
+#include <memory>
+
+namespace ivshmem {
+
+/// An open device: its backend, and what is the same for every backend.
+class device::impl {
+  public:
+    static std::shared_ptr<impl> open(const selector& which, const open_options& options,
+                                      failure& f);
+
+    [[nodiscard]] const backend::facts& about() const noexcept { return backend_->about(); }
+    [[nodiscard]] const detail::doorbell_page* page() const noexcept;
+
+    void ring(std::uint32_t peer, std::uint32_t vector, failure& f) const;
+    int interrupt_fd(std::uint32_t vector, failure& f) const;
+    std::uint64_t take(std::uint32_t vector, failure& f) const;
+    std::uint64_t wait(std::uint32_t vector, std::chrono::milliseconds timeout, failure& f) const;
+    int any_interrupt_fd(failure& f) const;
+    std::optional<interrupt_count> take_any(failure& f) const;
+    int event_fd(failure& f) const;
+    std::optional<event> next_event(failure& f) const;
+    std::vector<std::uint16_t> peers(failure& f) const;
+
+  private:
+    void set_up(failure& f);
+    void check_owner(failure& f) const;
+    void check_vector(std::uint32_t vector, failure& f) const;
+
+    std::unique_ptr<class backend> backend_;
+    mapping page_;                 ///< holds a doorbell_page
+    std::uint32_t vector_end_ = 0; ///< vectors below may be rung
+    unique_fd any_interrupt_;      ///< an epoll descriptor over all vectors
+};
+
+} // namespace ivshmem

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "discovery/device_reader.hpp"
+
+#include <array>
+#include <bit>
+#include <limits>
+
+namespace ivshmem {
+namespace {
+
+constexpr std::uint16_t vendor_intel = 0x8086; // ACRN's subsystem vendor
+
+} // namespace
+
+device_reader::device_reader(const std::string& prefix, const sysfs_dir& dir,
+                             const pci_address& address, protocol spoken)
+    : prefix_{prefix}, dir_{dir} {
+    info_.address = address;
+    info_.protocol = spoken;
+    info_.vendor = spoken == protocol::v1 ? vendor_v1 : vendor_v2;
+    info_.device = spoken == protocol::v1 ? device_v1 : device_v2;
+}
+
+device_info device_reader::read() && {
+    read_ids();
+    read_bars();
+    read_config();
+    read_driver();
+    read_placement();
+    read_group();
+    read_nodes();
+    return std::move(info_);
+}
+
+void device_reader::note(const failure& f, if_absent rule) {
+    if (f && (rule == if_absent::report || !is_absent(f)))
+        note(f.message());
+}
+
+std::optional<std::uint64_t> device_reader::number(std::string_view name, std::uint64_t max,
+                                                   if_absent rule) {
+    failure f;
+    const auto value = dir_.number(name, max, f);
+    note(f, rule);
+    return value;
+}
+
+void device_reader::read_ids() {
+    if (const auto value = number("class", 0xffffff, if_absent::report))
+        info_.class_code = static_cast<std::uint32_t>(*value);
+    if (const auto value = number("revision", 0xff, if_absent::report))
+        info_.revision = static_cast<std::uint8_t>(*value);
+    const auto vendor = number("subsystem_vendor", 0xffff, if_absent::report);
+    const auto device = number("subsystem_device", 0xffff, if_absent::report);
+    info_.subsystem_vendor = static_cast<std::uint16_t>(vendor.value_or(0));
+    info_.subsystem_device = static_cast<std::uint16_t>(device.value_or(0));
+    // ACRN, hypervisor/dm/vpci/ivshmem.c: the subsystem id is the id of the memory region.
+    if (info_.protocol == protocol::v1 && vendor == vendor_intel && device)
+        info_.acrn_region = info_.subsystem_device;
+}
+
+void device_reader::read_bars() {
+    failure f;
+    const auto content = dir_.text("resource", f);
+    note(f);
+    if (!content)
+        return;
+    std::string_view rest = *content;
+    for (std::size_t index = 0; index < info_.bars.size(); ++index) {
+        if (rest.empty()) {
+            note(formatted("{}: ends after {} of {} BARs", dir_.path("resource"), index,
+                           info_.bars.size()));
+            return;
+        }
+        const auto end = rest.find('\n');
+        read_bar(index, rest.substr(0, end));
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    }
+}
+
+/// Three numbers: the first byte, the last byte, the flags; all 0 where there is no such BAR.
+void device_reader::read_bar(std::size_t index, std::string_view line) {
+    const auto bad = [&](std::string_view what) {
+        note(formatted("{}: BAR {}: {}: {}", dir_.path("resource"), index, in_quotes(line), what));
+    };
+    std::array<std::uint64_t, 3> field{};
+    auto rest = line;
+    for (std::size_t i = 0; i < field.size(); ++i) {
+        const bool last = i + 1 == field.size();
+        const auto space = rest.find(' ');
+        const auto value = parse_number(rest.substr(0, space));
+        if (!value || (space == std::string_view::npos) != last)
+            return bad("three numbers are expected");
+        field.at(i) = *value;
+        rest.remove_prefix(last ? rest.size() : space + 1);
+    }
+    const auto [start, end, flags] = field;
+    if (start == 0 && end == 0)
+        return;
+    if (end < start)
+        return bad("ends before it starts");
+    if (start == 0 && end == std::numeric_limits<std::uint64_t>::max())
+        return bad("spans all addresses");
+    const auto size = end - start + 1;
+    // PCI 3.0, 6.2.5.1: a BAR decodes a power of two.
+    if (!std::has_single_bit(size))
+        return bad("its size is not a power of two");
+    if ((flags & resource_memory) != 0 && (flags & resource_unset) != 0)
+        bad("the firmware or the kernel gave it no address");
+    info_.bars.at(index) = {start, size, flags};
+}
+
+void device_reader::read_config() {
+    failure f;
+    const auto file = dir_.path("config");
+    auto content = dir_.bytes("config", pci_config::size, f);
+    note(f);
+    if (!content)
+        return;
+    const pci_config config{std::move(*content)};
+    if (config.readable() < pci_config::header_size)
+        return note(
+            formatted("{}: ends after {} bytes, inside the header", file, config.readable()));
+    info_.gone = config.vendor() == 0xffff;
+    if (info_.gone)
+        return note(file + ": reads as all ones: the device is not there any more");
+    if (config.vendor() != info_.vendor || config.device() != info_.device)
+        return note(formatted("{}: is that of another device, {:04x}:{:04x}", file,
+                              *config.vendor(), *config.device()));
+
+    read_msix(config);
+    if (info_.protocol == protocol::v2)
+        read_v2(config);
+}
+
+void device_reader::read_msix(const pci_config& config) {
+    using answer = pci_config::found::answer;
+    failure f;
+    const auto file = dir_.path("config");
+    const auto msix = config.find_capability(pci_config::cap_msix, file, f);
+    note(f);
+    if (msix.is == answer::present) {
+        info_.type = device_type::doorbell;
+        info_.vectors = config.msix_vectors(msix.offset);
+        if (!info_.vectors)
+            note(file + ": ends inside the MSI-X capability");
+    } else if (msix.is == answer::absent) {
+        // Every v2 device has a doorbell, and INTx where it has no MSI-X; the doorbell of a v1
+        // device comes with MSI-X or does nothing.
+        info_.type = info_.protocol == protocol::v1 ? device_type::plain : device_type::doorbell;
+    } else if (!f) {
+        note(formatted("{}: only {} of {} bytes can be read without CAP_SYS_ADMIN, so whether "
+                       "the device has MSI-X is unknown; run as root to know",
+                       file, config.readable(), pci_config::size));
+    }
+}
+
+/// ivshmem-v2-specification.md, "Vendor Specific Capability (ID 09h)".
+void device_reader::read_v2(const pci_config& config) {
+    failure f;
+    const auto file = dir_.path("config");
+    const auto capability = config.find_capability(pci_config::cap_vendor, file, f);
+    if (f || capability.is == pci_config::found::answer::unknown)
+        return; // read_msix() has said so
+    if (capability.is == pci_config::found::answer::absent)
+        return note(file + ": has no vendor specific capability, as ivshmem-v2 must");
+    const std::size_t at = capability.offset;
+    const auto length = config.u8(at + 0x02);
+    const auto state_table = config.u32(at + 0x04);
+    const auto read_write = config.u64(at + 0x08);
+    const auto output = config.u64(at + 0x10);
+    const auto base = config.u64(at + 0x18);
+    if (!length || *length < 0x18 || !output || (*length >= 0x20 && !base))
+        return note(file + ": its vendor specific capability is cut short");
+    info_.v2 = v2_layout{*state_table, *read_write, *output, {}};
+    if (*length >= 0x20)
+        info_.v2->base = base;
+}
+
+void device_reader::read_driver() {
+    failure f;
+    if (auto name = dir_.link("driver", f))
+        info_.driver = std::move(*name);
+    note(f, if_absent::ignore);
+}
+
+void device_reader::read_placement() {
+    // -1 says that the machine has no NUMA nodes, or that the device is near to none of them.
+    failure f;
+    if (const auto node = dir_.text("numa_node", f); node && *node != "-1") {
+        const auto value = parse_number(*node);
+        if (value && *value <= std::numeric_limits<int>::max())
+            info_.numa_node = static_cast<int>(*value);
+        else
+            note(formatted("{}: holds {} instead of a node's number", dir_.path("numa_node"),
+                           in_quotes(*node)));
+    }
+    note(f, if_absent::ignore);
+    info_.enabled =
+        number("enable", std::numeric_limits<int>::max(), if_absent::ignore).value_or(0) != 0;
+}
+
+} // namespace ivshmem

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "discovery/discovery.hpp"
+
+#include "base/twins.hpp"
+#include "discovery/device_reader.hpp"
+#include "discovery/sysfs.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ivshmem {
+namespace {
+
+constexpr const char* devices_dir = "/sys/bus/pci/devices";
+
+/// The root without a slash at its end, so that paths read "/sys/..." and "tree/sys/...".
+std::string prefix_of(const std::filesystem::path& root) {
+    auto prefix = root.string();
+    while (!prefix.empty() && prefix.back() == '/')
+        prefix.pop_back();
+    return prefix.empty() && root.is_relative() ? "." : prefix;
+}
+
+/// The protocol that the ids stand for; nothing for all the other devices of the machine, and, with
+/// f set, for one that cannot be looked at.
+std::optional<protocol> identify(const sysfs_dir& dir, failure& f) {
+    const auto vendor = dir.number("vendor", 0xffff, f);
+    if (!vendor || (*vendor != vendor_v1 && *vendor != vendor_v2))
+        return std::nullopt;
+    const auto device = dir.number("device", 0xffff, f);
+    if (!device)
+        return std::nullopt;
+    if (*vendor == vendor_v1 && *device == device_v1)
+        return protocol::v1;
+    if (*vendor == vendor_v2 && *device == device_v2)
+        return protocol::v2;
+    return std::nullopt;
+}
+
+/// Whether no descriptor was free to look with: then nothing can be said of what there is.
+bool is_limit(const failure& f) {
+    return f.code() == errc::descriptor_limit;
+}
+
+} // namespace
+
+discovery find_devices(const std::filesystem::path& root, failure& f) {
+    discovery result;
+    const auto prefix = prefix_of(root);
+    const sysfs_dir all{prefix + devices_dir};
+    const auto names = all.entries(f);
+    if (!names && is_limit(f))
+        return result;
+    if (!names) {
+        f.set(errc::sysfs_unavailable,
+              "{}; mount sysfs there, or name the directory that holds `sys`", f.message());
+        return result;
+    }
+    for (const auto& name : *names) {
+        const auto dir = all.dir(name);
+        const auto address = parse_pci_address(name);
+        if (!address || to_string(*address) != name) {
+            result.problems.push_back(dir.path() + ": is not named as a PCI device is");
+            continue;
+        }
+        failure unreadable;
+        if (const auto spoken = identify(dir, unreadable)) {
+            result.devices.push_back(device_reader{prefix, dir, *address, *spoken}.read());
+        } else if (is_limit(unreadable)) {
+            f = std::move(unreadable);
+            return {};
+        } else if (unreadable && (!is_absent(unreadable) || dir.has("."))) {
+            result.problems.push_back(unreadable.message());
+        }
+    }
+    std::sort(result.devices.begin(), result.devices.end(),
+              [](const auto& a, const auto& b) { return a.address < b.address; });
+    std::sort(result.problems.begin(), result.problems.end());
+    return result;
+}
+
+discovery discover(const std::filesystem::path& root) {
+    return throwing([&](failure& f) { return find_devices(root, f); });
+}
+
+discovery discover(const std::filesystem::path& root, std::error_code& ec) {
+    return reporting(ec, [&](failure& f) { return find_devices(root, f); });
+}
+
+} // namespace ivshmem

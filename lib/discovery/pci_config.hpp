@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "base/failure.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ivshmem {
+
+/// The configuration space of one PCI function, as far as it could be read: sysfs shows all of it
+/// to CAP_SYS_ADMIN and only the header, 64 bytes, to others. Section numbers are those of the PCI
+/// Local Bus Specification 3.0.
+class pci_config {
+  public:
+    static constexpr std::size_t header_size = 64; ///< 6.1, figure 6-1
+    static constexpr std::size_t size = 256;       ///< 6.1: header and device dependent region
+
+    static constexpr std::uint8_t cap_vendor = 0x09; ///< appendix H: vendor specific
+    static constexpr std::uint8_t cap_msix = 0x11;   ///< appendix H: MSI-X
+
+    /// The answer to a search in the capability list.
+    struct found {
+        enum class answer {
+            absent,  ///< the list was followed to its end
+            present, ///< at offset
+            unknown, ///< the list leads out of what could be read
+        };
+        answer is = answer::unknown;
+        std::uint8_t offset = 0;
+    };
+
+    /// @param bytes Little-endian, as read from the file `config`.
+    explicit pci_config(std::string bytes) : bytes_{std::move(bytes)} {}
+
+    [[nodiscard]] std::size_t readable() const noexcept { return bytes_.size(); }
+    /// The registers below are nothing where they lie outside of what could be read.
+    [[nodiscard]] std::optional<std::uint8_t> u8(std::size_t offset) const noexcept;
+    [[nodiscard]] std::optional<std::uint16_t> u16(std::size_t offset) const noexcept;
+    [[nodiscard]] std::optional<std::uint32_t> u32(std::size_t offset) const noexcept;
+    [[nodiscard]] std::optional<std::uint64_t> u64(std::size_t offset) const noexcept;
+
+    [[nodiscard]] std::optional<std::uint16_t> vendor() const noexcept { return u16(0x00); }
+    [[nodiscard]] std::optional<std::uint16_t> device() const noexcept { return u16(0x02); }
+
+    /// Follows the capability list (6.7) to the first capability with this id.
+    /// @param name The file's path, for the message of a failure: a list that goes round in a
+    ///        circle or into the header. What leads out of the readable bytes is `unknown` and, if
+    ///        all 256 should be there, a failure.
+    found find_capability(std::uint8_t id, std::string_view name, failure& f) const;
+
+    /// The number of vectors that the MSI-X capability at this offset declares: 1 to 2048
+    /// (6.8.2.3).
+    [[nodiscard]] std::optional<std::uint32_t> msix_vectors(std::uint8_t offset) const noexcept;
+
+  private:
+    std::string bytes_;
+};
+
+} // namespace ivshmem

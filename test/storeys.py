@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Check that each storey of lib includes only itself and the storeys below it: storeys.py TOP.
+
+Public headers include public headers only, and none outside of ivshmem/asio includes Boost or the Asio layer.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+STOREYS = ["base", "discovery", "backends", "device", "channel"]
+INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
+
+
+def included(source: Path) -> Iterator[tuple[str, str]]:
+    for match in INCLUDE.finditer(source.read_text("utf-8")):
+        yield match[1], match[2]
+
+
+def library(top: Path) -> Iterator[str]:
+    """Complaints about lib; the storeys are listed from the ground up."""
+    for source in sorted((top / "lib").rglob("*.[ch]pp")):
+        name = source.relative_to(top / "lib")
+        if name.parts[0] not in STOREYS:
+            yield f"lib/{name}: in no storey; there are {', '.join(STOREYS)}"
+            continue
+        allowed = STOREYS[: STOREYS.index(name.parts[0]) + 1]
+        for quote, header in included(source):
+            folder, _, rest = header.partition("/")
+            if quote == '"' and not rest:
+                yield f"lib/{name}: includes \"{header}\" without its folder"
+            elif quote == '"' and folder not in allowed:
+                yield f"lib/{name}: includes {header}, which is above it"
+            elif header.startswith(("boost/", "ivshmem/asio")):
+                yield f"lib/{name}: includes {header}: the library has no Boost"
+
+
+def public(top: Path) -> Iterator[str]:
+    """Complaints about the public headers."""
+    for source in sorted((top / "include").rglob("*.hpp")):
+        name = source.relative_to(top)
+        asio = "asio" in name.parts or name.name == "asio.hpp"
+        for quote, header in included(source):
+            if quote == '"':
+                yield f"{name}: includes \"{header}\": public headers name each other <ivshmem/...>"
+            elif not asio and header.startswith(("boost/", "ivshmem/asio")):
+                yield f"{name}: includes {header}: only the Asio layer does"
+
+
+def main(top: Path) -> int:
+    complaints = [*library(top), *public(top)]
+    print("\n".join(complaints) or "each storey stands on those below it")
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
