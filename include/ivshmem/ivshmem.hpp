@@ -9,3 +9,4 @@
 #include <ivshmem/diagnosis.hpp>
 #include <ivshmem/discovery.hpp>
 #include <ivshmem/selector.hpp>
+#include <ivshmem/version.hpp>

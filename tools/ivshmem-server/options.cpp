@@ -5,6 +5,8 @@
 #include "config_file.hpp"
 #include "log.hpp"
 
+#include <ivshmem/version.hpp>
+
 #include <CLI/CLI.hpp>
 
 #include <array>
@@ -77,7 +79,8 @@ struct raw {
 
 void declare_common(CLI::App& app, options& o, raw& r) {
     app.set_help_flag("-h,--help", "Show this help");
-    app.set_version_flag("-V,--version", "ivshmem-server " IVSHMEM_VERSION, "Show the version");
+    app.set_version_flag("-V,--version", "ivshmem-server " IVSHMEM_VERSION_STRING,
+                         "Show the version");
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast); // as getopt does
     app.add_option("-c,--config", r.config, "Read options from this file too")
         ->check(not_empty())

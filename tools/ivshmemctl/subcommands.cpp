@@ -5,6 +5,8 @@
 #include "color.hpp"
 #include "exit_status.hpp"
 
+#include <ivshmem/version.hpp>
+
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
@@ -76,7 +78,7 @@ subcommands::impl::impl() {
     app.fallthrough(); // the common options may stand behind the subcommand, too
     app.require_subcommand(1);
     app.set_help_flag("-h,--help", "print this help");
-    app.set_version_flag("-V,--version", "ivshmemctl " IVSHMEM_VERSION, "print the version");
+    app.set_version_flag("-V,--version", "ivshmemctl " IVSHMEM_VERSION_STRING, "print the version");
     auto* which = app.add_option("-D,--device", device, "the device to use")->type_name("DEVICE");
     app.add_option("--socket", socket, "join the ivshmem server that listens there")
         ->type_name("PATH")

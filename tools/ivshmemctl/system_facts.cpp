@@ -6,6 +6,8 @@
 #include "print.hpp"
 #include "text_file.hpp"
 
+#include <ivshmem/version.hpp>
+
 #include <array>
 #include <cstring>
 #include <sstream>
@@ -64,7 +66,8 @@ std::vector<fact> system_facts(const std::filesystem::path& root) {
         if (!value.empty())
             facts.push_back({name, std::move(value)});
     };
-    add("ivshmemctl", IVSHMEM_VERSION);
+    add("ivshmemctl", IVSHMEM_VERSION_STRING);
+    add("libivshmem", std::string{ivshmem::version()});
     add("kernel", read_text(root / "proc/sys/kernel/osrelease").value_or(""));
     add("system", distribution(root / "etc/os-release"));
     add("machine", machine(root / "sys/class/dmi/id"));

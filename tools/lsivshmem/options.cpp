@@ -5,6 +5,8 @@
 #include "color.hpp"
 #include "exit_status.hpp"
 
+#include <ivshmem/version.hpp>
+
 #include <CLI/CLI.hpp>
 
 #include <iostream>
@@ -26,7 +28,7 @@ std::optional<options> parse_options(int argc, char** argv, int& status) {
     CLI::App app{"List the inter-VM shared memory devices of this machine.", "lsivshmem"};
     app.footer(footer);
     app.set_help_flag("-h,--help", "print this help");
-    app.set_version_flag("-V,--version", "lsivshmem " IVSHMEM_VERSION, "print the version");
+    app.set_version_flag("-V,--version", "lsivshmem " IVSHMEM_VERSION_STRING, "print the version");
     const auto flag = [&](const char* names, bool& value, const char* help) {
         return app.add_flag(names, value, help);
     };
