@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""version.py VERSION CHANGELOG PKG_CONFIG_FILE PRINTS_VERSION [TOOL...]: one version everywhere."""
+"""version.py VERSION CHANGELOG PKG_CONFIG_FILE CMAKE_FILE PRINTS_VERSION [TOOL...]: one version everywhere."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ import sys
 import unittest
 from pathlib import Path
 
-VERSION, CHANGELOG, PKG_CONFIG_FILE, PRINTS_VERSION, *TOOLS = sys.argv[1:]
+VERSION, CHANGELOG, PKG_CONFIG_FILE, CMAKE_FILE, PRINTS_VERSION, *TOOLS = sys.argv[1:]
 MAJOR, MINOR, PATCH = (int(number) for number in VERSION.split("."))
 NUMBER = str(MAJOR * 1000000 + MINOR * 1000 + PATCH)
 
@@ -30,6 +30,9 @@ class Version(unittest.TestCase):
 
     def test_pkg_config(self) -> None:
         self.assertEqual(self.found(r"^Version: (.*)$", PKG_CONFIG_FILE), VERSION)
+
+    def test_cmake(self) -> None:
+        self.assertEqual(self.found(r'^set\(PACKAGE_VERSION "(.*)"\)$', CMAKE_FILE), VERSION)
 
     def test_changelog(self) -> None:
         """Debian's revision, and what a trial build appends, come after a hyphen, a plus or a tilde."""

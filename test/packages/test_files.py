@@ -20,6 +20,9 @@ _PROMISED = {
     "libivshmem0": [rf"{_LIB}/libivshmem\.so\.0", rf"{_LIB}/libivshmem\.so\.0\.0\.0"],
     "libivshmem-dev": [
         *(f"usr/include/{path.relative_to(TOP / 'include')}" for path in (TOP / "include").rglob("*.hpp")),
+        r"usr/include/ivshmem/version\.hpp",
+        rf"{_LIB}/cmake/ivshmem/ivshmemConfig\.cmake",
+        rf"{_LIB}/cmake/ivshmem/ivshmemConfigVersion\.cmake",
         rf"{_LIB}/libivshmem\.a",
         rf"{_LIB}/libivshmem\.so",
         rf"{_LIB}/pkgconfig/ivshmem\.pc",

@@ -31,7 +31,7 @@ _GUEST = (
     # ... and what the packages need besides, so that nothing is fetched where there is no network.
     "libpci3 libsmartcols1",
 )
-_TOOLS = "dpkg-dev fakeroot ccache lintian blhc autopkgtest"
+_TOOLS = "dpkg-dev fakeroot ccache lintian blhc autopkgtest cmake" # cmake: for debian/tests
 
 _APT = """\
 Dir::Etc::SourceList "/run/lab/sources.list";
