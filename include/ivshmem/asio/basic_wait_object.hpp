@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/asio/detail/error_conversion.hpp>
 #include <ivshmem/asio/detail/wait_operation.hpp>
 #include <ivshmem/asio/detail/wait_state.hpp>
 #include <ivshmem/error.hpp>
@@ -67,7 +68,7 @@ class basic_wait_object {
         boost::system::error_code ignored; // the descriptor is gone in any case
         state_->descriptor.close(ignored);
         state_->source = {};
-        state_->not_open = std::error_code{errc::closed};
+        state_->not_open = detail::to_boost(errc::closed);
     }
 
   protected:
@@ -80,7 +81,7 @@ class basic_wait_object {
         const int fd = source.fd(ec);
         if (!ec)
             assign_duplicate(fd, ec);
-        state_->not_open = ec ? ec : std::error_code{errc::closed};
+        state_->not_open = detail::to_boost(ec ? ec : make_error_code(errc::closed));
         state_->source = std::move(source);
     }
 

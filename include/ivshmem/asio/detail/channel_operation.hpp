@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/asio/detail/error_conversion.hpp>
 #include <ivshmem/error.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
@@ -68,22 +69,16 @@ class channel_operation {
         if (state_->epoch != epoch_)
             return finish(boost::asio::error::operation_aborted);
         if (Attempt::gate_of(*state_).is_over(ticket_))
-            return finish(std::error_code{errc::channel_reset});
+            return finish(to_boost(errc::channel_reset));
         if (!Attempt::gate_of(*state_).is_first(ticket_))
             return false;
         std::error_code ec;
         const bool complete = attempt_.attempt(*state_, ec);
         if (complete || (ec && ec != errc::not_connected))
-            return finish(as_asio_has_it(ec));
+            return finish(to_boost(ec));
         if (state_->failed)
             return finish(state_->failed);
         return false;
-    }
-    /// Boost takes the system category of the standard library for another one than its own.
-    static boost::system::error_code as_asio_has_it(const std::error_code& ec) {
-        if (ec.category() == std::system_category())
-            return {ec.value(), boost::system::system_category()};
-        return ec;
     }
     bool finish(const boost::system::error_code& result) {
         result_ = result;

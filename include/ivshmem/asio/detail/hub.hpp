@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/asio/detail/error_conversion.hpp>
 #include <ivshmem/asio/interrupt.hpp>
 #include <ivshmem/asio/waiting_options.hpp>
 #include <ivshmem/channel.hpp>
@@ -93,7 +94,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     void close() {
         interrupt_.close();
         timer_.cancel();
-        fail(boost::system::error_code{std::error_code{errc::closed}});
+        fail(to_boost(errc::closed));
         slot.close();
     }
 
@@ -134,7 +135,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         std::error_code ec;
         slot.check(ec);
         if (ec)
-            fail(ec);
+            fail(to_boost(ec));
         bool found = false;
         for (std::size_t i = 0; i < members_.size(); ++i)
             if (members_[i] != nullptr)

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/asio/detail/error_conversion.hpp>
 #include <ivshmem/asio/detail/wait_state.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
@@ -49,7 +50,7 @@ class wait_operation {
         std::error_code ec;
         auto taken = state_->source.take(ec);
         if (ec)
-            return self.complete(ec, value_type{});
+            return self.complete(to_boost(ec), value_type{});
         if (taken)
             return self.complete({}, std::move(*taken));
         if (self.cancelled() != boost::asio::cancellation_type::none)

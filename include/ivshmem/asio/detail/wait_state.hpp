@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/asio/detail/error_conversion.hpp>
 #include <ivshmem/error.hpp>
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
@@ -21,7 +22,7 @@ struct wait_state {
     boost::asio::posix::basic_stream_descriptor<Executor> descriptor;
     Source source;
     /// What a wait completes with while the descriptor is not open.
-    boost::system::error_code not_open{std::error_code{errc::closed}};
+    boost::system::error_code not_open{to_boost(errc::closed)};
     /// Grows with each close() and cancel(): an operation of an older epoch is aborted.
     unsigned epoch = 0;
 };
