@@ -30,8 +30,20 @@ namespace ivshmem {
 struct open_options {
     /// Insist on a backend; empty: the bound driver decides.
     std::optional<backend_kind> backend{};
-    /// Insist on a cache mode; opening fails with errc::cache_mode_unavailable where it is not to
-    /// be had. Empty: the best there is.
+    /// Insists on a cache mode; opening fails with errc::cache_mode_unavailable if the memory
+    /// cannot be mapped so. Empty: the best that can be mapped, in the order of cache_mode.
+    ///
+    /// @par /dev/mem
+    /// Write-back goes through `/dev/mem`. The library opens it, with O_RDWR | O_CLOEXEC, if and
+    /// only if all of these hold: the device is a PCI device (backend vfio or uio); this field is
+    /// empty or cache_mode::write_back; the processor is an x86; BAR2 lies at 4 GiB or above. It
+    /// maps the bytes of BAR2 and no others, and closes the descriptor before open() returns. The
+    /// kernel lets only a process with CAP_SYS_RAWIO that may write to the node open it, which is
+    /// root as a rule; for others (EACCES, EPERM), and under kernel lockdown (EPERM), the next mode
+    /// is tried. memory::reason() says which way was taken.
+    /// @par
+    /// cache_mode::write_combining and cache_mode::uncached never open `/dev/mem`; nor does the
+    /// server backend.
     std::optional<cache_mode> cache{};
     /// How long to wait for a revision 0 device to get its id, or for a server to send its first
     /// messages. Must be positive.
