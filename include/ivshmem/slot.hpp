@@ -5,7 +5,7 @@
 #include <ivshmem/device.hpp>
 #include <ivshmem/error.hpp>
 #include <ivshmem/export.hpp>
-#include <ivshmem/geometry.hpp>
+#include <ivshmem/region_geometry.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -26,7 +26,7 @@ struct slot_options {
     /// Insist on a geometry; claiming fails with errc::geometry_mismatch where a peer uses another
     /// one. Empty: that of the peers that are there, or else 4 slots, 4 lanes and the largest
     /// rings that fit, up to 1 MiB.
-    std::optional<struct geometry> geometry{};
+    std::optional<region_geometry> geometry{};
     /// How long a holder of the slot has to object, where it is not known to be gone; at least
     /// 250 ms on devices whose peers poll. Must be positive.
     std::chrono::milliseconds claim_time{250};
@@ -38,11 +38,20 @@ struct slot_options {
     bool reformat = false;
 };
 
+/// The peer that holds a slot, as the header of the slot says; the peer may lie.
+struct slot_holder {
+    std::uint32_t slot = 0;
+    std::uint32_t incarnation = 0; ///< never 0; another one after each restart
+    std::uint16_t peer = 0;        ///< its id at the device, for device::ring()
+
+    bool operator==(const slot_holder&) const = default;
+};
+
 /// The place of a process in the shared memory: an output section of its own, which no other peer
 /// writes, and in which its channels have their rings (channel-layout.md).
 ///
 /// Holding a slot costs nothing. To notice that another peer claims the same slot the holder must
-/// look now and then: check(), which asio::slot does with each interrupt.
+/// look now and then: answer_claims(), which asio::slot does with each interrupt.
 ///
 /// A slot, its channels and the mapping of the memory live as long as any of them: closing the
 /// device leaves the memory mapped until the last is closed. After fork() they belong to the
@@ -55,14 +64,6 @@ class IVSHMEM_API slot {
   public:
     class IVSHMEM_HIDDEN impl;
 
-    /// Another peer, as its section says; it may lie.
-    struct peer {
-        std::uint32_t slot = 0;
-        std::uint32_t incarnation = 0; ///< never 0; another one after each restart
-        std::uint16_t id = 0;          ///< at the device: whom to ring
-
-        bool operator==(const peer&) const = default;
-    };
     /// A service that a peer offers.
     struct service {
         std::uint32_t slot = 0; ///< who offers it
@@ -104,7 +105,7 @@ class IVSHMEM_API slot {
     [[nodiscard]] std::uint32_t number() const noexcept;
     /// Never 0; new with each claim.
     [[nodiscard]] std::uint32_t incarnation() const noexcept;
-    [[nodiscard]] const struct geometry& geometry() const noexcept;
+    [[nodiscard]] const region_geometry& geometry() const noexcept;
     /// The vector that peers ring. @see slot_options::vector
     [[nodiscard]] std::uint16_t vector() const noexcept;
     /// Whether peers can ring this side: the device has interrupts.
@@ -115,14 +116,16 @@ class IVSHMEM_API slot {
 
     /// Answers a peer that claims this slot.
     /// @throws error errc::slot_lost, and again each time; errc::closed.
-    void check();
-    void check(std::error_code& ec);
+    void answer_claims();
+    void answer_claims(std::error_code& ec);
 
-    /// Who holds the other slots now, ascending. @pre is_open()
-    [[nodiscard]] std::vector<peer> peers() const;
-    /// Who holds another slot. @throws error errc::slot_out_of_range, errc::closed.
-    [[nodiscard]] std::optional<peer> find_peer(std::uint32_t number) const;
-    [[nodiscard]] std::optional<peer> find_peer(std::uint32_t number, std::error_code& ec) const;
+    /// The holders of the other slots, by ascending slot. @pre is_open()
+    [[nodiscard]] std::vector<slot_holder> holders() const;
+    /// The holder of another slot; empty if nobody holds it. @throws error errc::slot_out_of_range,
+    /// errc::closed.
+    [[nodiscard]] std::optional<slot_holder> find_holder(std::uint32_t number) const;
+    [[nodiscard]] std::optional<slot_holder> find_holder(std::uint32_t number,
+                                                         std::error_code& ec) const;
 
     /// @name Services by name
     /// @{

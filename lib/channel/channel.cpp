@@ -162,7 +162,7 @@ channel::state channel::update(std::error_code& ec) {
     ec.clear();
     if (state_ == state::closed)
         ec = errc::closed;
-    else if (!usable(ec) || !slot_->check())
+    else if (!usable(ec) || !slot_->answer_claims())
         static_cast<void>(usable(ec));
     else if (state_ == state::opening)
         connect();
@@ -190,8 +190,8 @@ void channel::connect() {
             return;
         peer_sleeps_ = (theirs_.load(layout::block::attention) & layout::attention_wanted) != 0;
         peer_limit_ = theirs_.load(layout::block::limit);
-        const auto holder = slot_->find_peer(peer_);
-        peer_id_ = holder ? holder->id : 0;
+        const auto holder = slot_->find_holder(peer_);
+        peer_id_ = holder ? holder->peer : 0;
         peer_incarnation_ = holder ? holder->incarnation : 0;
         peer_sleeps_ = peer_sleeps_ && holder && slot_->can_ring();
         state_ = state::connected;

@@ -104,7 +104,7 @@ slot::service slot::impl::find_service(std::string_view name, std::optional<std:
         return {};
     }
     for (std::uint32_t slot = in.value_or(0); slot < (in ? *in + 1 : geometry_.slots); ++slot) {
-        if (slot == number_ || !find_peer(slot))
+        if (slot == number_ || !find_holder(slot))
             continue;
         if (const std::uint32_t key = find_in(header(slot), bytes); key != 0)
             return {slot, key};

@@ -63,7 +63,7 @@ std::uint32_t slot::incarnation() const noexcept {
     return impl_->incarnation();
 }
 
-const struct geometry& slot::geometry() const noexcept {
+const region_geometry& slot::geometry() const noexcept {
     return impl_->geometry();
 }
 
@@ -79,49 +79,49 @@ std::uint64_t slot::channel_size() const noexcept {
     return 2 * impl_->block_size();
 }
 
-void slot::check() {
+void slot::answer_claims() {
     std::error_code ec;
-    check(ec);
+    answer_claims(ec);
     if (ec)
         throw error{ec, "slot: " + ec.message()};
 }
 
-void slot::check(std::error_code& ec) {
+void slot::answer_claims(std::error_code& ec) {
     ec.clear();
     if (impl_ == nullptr)
         ec = errc::closed;
-    else if (!impl_->check())
+    else if (!impl_->answer_claims())
         ec = impl_->why_not();
 }
 
-std::vector<slot::peer> slot::peers() const {
-    std::vector<peer> found;
+std::vector<slot_holder> slot::holders() const {
+    std::vector<slot_holder> found;
     for (std::uint32_t other = 0; other < impl_->geometry().slots; ++other)
         if (other != impl_->number())
-            if (const auto holder = impl_->find_peer(other))
+            if (const auto holder = impl_->find_holder(other))
                 found.push_back(*holder);
     return found;
 }
 
 namespace {
 
-std::optional<slot::peer> find_peer_in(slot::impl* claimed, std::uint32_t number, failure& f) {
-    return with(claimed, f, [&](slot::impl& in) -> std::optional<slot::peer> {
+std::optional<slot_holder> find_holder_in(slot::impl* claimed, std::uint32_t number, failure& f) {
+    return with(claimed, f, [&](slot::impl& in) -> std::optional<slot_holder> {
         if (number >= in.geometry().slots)
             f.set(errc::slot_out_of_range, "there is no slot {}, only 0 to {}", number,
                   in.geometry().slots - 1);
-        return f ? std::nullopt : in.find_peer(number);
+        return f ? std::nullopt : in.find_holder(number);
     });
 }
 
 } // namespace
 
-std::optional<slot::peer> slot::find_peer(std::uint32_t number) const {
-    return throwing([&](failure& f) { return find_peer_in(impl_.get(), number, f); });
+std::optional<slot_holder> slot::find_holder(std::uint32_t number) const {
+    return throwing([&](failure& f) { return find_holder_in(impl_.get(), number, f); });
 }
 
-std::optional<slot::peer> slot::find_peer(std::uint32_t number, std::error_code& ec) const {
-    return reporting(ec, [&](failure& f) { return find_peer_in(impl_.get(), number, f); });
+std::optional<slot_holder> slot::find_holder(std::uint32_t number, std::error_code& ec) const {
+    return reporting(ec, [&](failure& f) { return find_holder_in(impl_.get(), number, f); });
 }
 
 std::uint32_t slot::offer(std::string_view name) {

@@ -19,11 +19,11 @@ namespace {
 /// Longer than any peer takes from looking at its claim to the end of moving in.
 constexpr std::chrono::milliseconds free_slot_time{20};
 
-std::string in_words(const geometry& g) {
+std::string in_words(const region_geometry& g) {
     return formatted("{} slots, {} lanes, rings of {} bytes", g.slots, g.lanes, g.ring_size);
 }
 
-geometry geometry_in(const detail::shared_words& header) {
+region_geometry geometry_in(const detail::shared_words& header) {
     return {header.load(layout::header::slots), header.load(layout::header::lanes),
             header.load(layout::header::ring_size)};
 }

@@ -14,7 +14,7 @@ errc slot::impl::why_not() const noexcept {
     return lost_ ? errc::slot_lost : errc::closed;
 }
 
-bool slot::impl::check() {
+bool slot::impl::answer_claims() {
     if (!usable())
         return false;
     const words mine = header(number_);
@@ -51,12 +51,13 @@ void slot::impl::leave() noexcept {
     held_ = false;
 }
 
-std::optional<slot::peer> slot::impl::find_peer(std::uint32_t slot) const {
+std::optional<slot_holder> slot::impl::find_holder(std::uint32_t slot) const {
     const words theirs = header(slot);
     const std::uint32_t incarnation = theirs.look(layout::header::incarnation);
     if (incarnation == 0 || !agrees(theirs, section_size_ * slot))
         return std::nullopt;
-    return peer{slot, incarnation, static_cast<std::uint16_t>(theirs.load(layout::header::peer))};
+    return slot_holder{slot, incarnation,
+                       static_cast<std::uint16_t>(theirs.load(layout::header::peer))};
 }
 
 std::uint64_t slot::impl::block_size() const noexcept {

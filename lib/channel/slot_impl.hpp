@@ -32,7 +32,7 @@ class slot::impl {
 
     [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
     [[nodiscard]] std::uint32_t incarnation() const noexcept { return incarnation_; }
-    [[nodiscard]] const struct geometry& geometry() const noexcept { return geometry_; }
+    [[nodiscard]] const region_geometry& geometry() const noexcept { return geometry_; }
     [[nodiscard]] std::uint16_t vector() const noexcept { return vector_; }
     [[nodiscard]] std::uint32_t interrupts() const noexcept {
         return device_->about().capabilities.interrupts;
@@ -46,11 +46,11 @@ class slot::impl {
     /// Why it is not usable.
     [[nodiscard]] errc why_not() const noexcept;
 
-    /// As slot::check().
-    bool check();
+    /// As slot::answer_claims().
+    bool answer_claims();
     void leave() noexcept;
 
-    [[nodiscard]] std::optional<peer> find_peer(std::uint32_t slot) const;
+    [[nodiscard]] std::optional<slot_holder> find_holder(std::uint32_t slot) const;
 
     /// The block of `owner` for `other`.
     [[nodiscard]] words block(std::uint32_t owner, std::uint32_t other, std::uint32_t lane) const;
@@ -97,7 +97,7 @@ class slot::impl {
     words all_;
     std::uint64_t region_ = 0;
     std::uint64_t section_size_ = 0;
-    struct geometry geometry_;
+    region_geometry geometry_;
     std::uint32_t number_ = 0;
     std::uint32_t incarnation_ = 0;
     std::uint16_t vector_ = 0;

@@ -50,7 +50,7 @@ class channel_link {
                                                         device_,
                                                         {.number = first ? 0 : 1,
                                                          .geometry =
-                                                             ivshmem::geometry{2, 1, ring}}},
+                                                             ivshmem::region_geometry{2, 1, ring}}},
           channel_{slot_, first ? 1U : 0U, 0} {}
 
     awaitable<void> open() { return channel_.async_connect(use_awaitable); }

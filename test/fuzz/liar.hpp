@@ -5,7 +5,7 @@
 #include "schedule.hpp"
 
 #include <ivshmem/detail/shared_words.hpp>
-#include <ivshmem/geometry.hpp>
+#include <ivshmem/region_geometry.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +14,7 @@
 namespace test {
 
 /// The geometry of all that is tried here: blocks are where they are easily found.
-inline constexpr ivshmem::geometry small{2, 1, 1024};
+inline constexpr ivshmem::region_geometry small{2, 1, 1024};
 inline constexpr std::size_t small_region = 65536;
 inline constexpr std::size_t small_section = small_region / 2;
 

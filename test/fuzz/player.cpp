@@ -176,11 +176,11 @@ void player::use_slot(schedule& what) {
     std::error_code ec;
     switch (what.below(6)) {
     case 0:
-        slot_.check(ec);
+        slot_.answer_claims(ec);
         break;
     case 1:
-        static_cast<void>(slot_.find_peer(number_ ^ 1U, ec));
-        static_cast<void>(slot_.peers());
+        static_cast<void>(slot_.find_holder(number_ ^ 1U, ec));
+        static_cast<void>(slot_.holders());
         break;
     case 2:
         static_cast<void>(slot_.find_service(names.at(what.below(3)), {}, ec));

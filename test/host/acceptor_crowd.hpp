@@ -63,7 +63,7 @@ class crowd {
     host::running_server server_{{"-l", "16M", "-n", "1"}};
 
   public:
-    const ivshmem::geometry geometry;
+    const ivshmem::region_geometry geometry;
     net::io_context io;
     std::deque<messages_peer> peers;
 };

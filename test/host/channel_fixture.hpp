@@ -25,14 +25,14 @@ using ivshmem::errc;
 using ivshmem::slot;
 
 /// Two slots, two lanes, rings of 1 KiB: small enough to be full soon.
-inline constexpr ivshmem::geometry two_slots{2, 2, 1024};
+inline constexpr ivshmem::region_geometry two_slots{2, 2, 1024};
 
 inline std::span<const std::byte> bytes(std::string_view text) {
     return std::as_bytes(std::span{text});
 }
 
 inline slot claim(const ivshmem::device& of, std::uint32_t number,
-                  const ivshmem::geometry& g = two_slots) {
+                  const ivshmem::region_geometry& g = two_slots) {
     ivshmem::slot_options options;
     options.number = number;
     options.geometry = g;
@@ -41,7 +41,7 @@ inline slot claim(const ivshmem::device& of, std::uint32_t number,
 
 /// Two devices over one memory, and a slot of each.
 struct two_peers {
-    explicit two_peers(const ivshmem::geometry& g = two_slots, std::size_t region = 65536)
+    explicit two_peers(const ivshmem::region_geometry& g = two_slots, std::size_t region = 65536)
         : server{region}, a{server.join(1)}, b{server.join(2)}, at_a{claim(a, 0, g)}, at_b{claim(
                                                                                           b, 1,
                                                                                           g)} {}

@@ -75,7 +75,7 @@ TEST_CASE("a forked child fails, and writes nothing, also where it ends in order
             channel moved{std::move(ends.x)};
             slot gone{std::move(peers.at_a)};
             std::error_code ec;
-            gone.check(ec);
+            gone.answer_claims(ec);
             fails = fails && ec == errc::forked;
             static_cast<void>(gone.offer("x", ec));
             fails = fails && ec == errc::forked;
@@ -113,12 +113,12 @@ TEST_CASE("after the slot was lost its channels write nothing") {
     header.store(layout::header::claim, 77);
     header.store(layout::header::incarnation, 77);
     std::error_code ec;
-    peers.at_a.check(ec);
+    peers.at_a.answer_claims(ec);
     CHECK(ec == errc::slot_lost);
     const auto before = copy_of(peers.server);
     CHECK(all_fail(ends.x, errc::slot_lost));
     ends.x.close();
-    peers.at_a.check(ec);
+    peers.at_a.answer_claims(ec);
     CHECK(ec == errc::slot_lost);
     peers.at_a.close();
     CHECK(copy_of(peers.server) == before);
@@ -152,11 +152,11 @@ TEST_CASE("a slot and its channels outlive the device") {
     peers.a.close();
     CHECK(ends.x.try_send(bytes("still there")));
     CHECK(next(ends.y) == "still there");
-    peers.at_a.check();
-    CHECK(peers.at_a.find_peer(1).has_value());
+    peers.at_a.answer_claims();
+    CHECK(peers.at_a.find_holder(1).has_value());
     ends.x.close();
     CHECK(end_of(ends.y) == errc::channel_closed);
     peers.at_a.close();
-    CHECK_FALSE(peers.at_b.find_peer(0).has_value());
+    CHECK_FALSE(peers.at_b.find_holder(0).has_value());
     CHECK(all_fail(ends.x, errc::closed));
 }

@@ -190,7 +190,7 @@ TEST_CASE("what was reserved or committed before the end is written nowhere afte
     SECTION("of the slot, which somebody else has now") {
         const auto thief = peers.server.join(3);
         taker = claim(thief, 0);
-        peers.at_a.check(ec);
+        peers.at_a.answer_claims(ec);
         REQUIRE(ec == errc::slot_lost);
     }
     const auto before = copy_of(peers.server);

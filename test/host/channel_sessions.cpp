@@ -161,7 +161,7 @@ TEST_CASE("channels and slots that move go on") {
     slot at_b{std::move(peers.at_b)};
     CHECK_FALSE(peers.at_b.is_open()); // NOLINT: the same
     CHECK(next(moved) == "one");
-    CHECK(at_b.find_peer(0).has_value());
+    CHECK(at_b.find_holder(0).has_value());
 
     channel other = channel::open(at_b, 0, 1);
     other = std::move(moved); // closes the lane that it had

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <ivshmem/geometry.hpp>
+#include <ivshmem/region_geometry.hpp>
 
 #include <cstdint>
 #include <cstring>
@@ -13,7 +13,7 @@
 namespace test::crash {
 
 /// Small rings: many messages need parts, and to wait for room.
-inline constexpr ivshmem::geometry geometry{2, 1, 1024};
+inline constexpr ivshmem::region_geometry geometry{2, 1, 1024};
 
 /// What each message begins with.
 struct head {

@@ -41,7 +41,8 @@ inline ivshmem::device open_device(const std::string& socket) {
     return ivshmem::device::open(ivshmem::selector::server(socket), options);
 }
 
-inline ivshmem::slot_options slot_with(std::uint32_t number, const ivshmem::geometry& geometry) {
+inline ivshmem::slot_options slot_with(std::uint32_t number,
+                                       const ivshmem::region_geometry& geometry) {
     ivshmem::slot_options options;
     options.number = number;
     options.geometry = geometry;
@@ -51,7 +52,7 @@ inline ivshmem::slot_options slot_with(std::uint32_t number, const ivshmem::geom
 /// A peer of a server, with a slot of its own. What it has may be ended in any order.
 struct messages_peer {
     messages_peer(net::io_context& io, const std::string& socket, std::uint32_t number,
-                  const ivshmem::geometry& geometry,
+                  const ivshmem::region_geometry& geometry,
                   const ivshmem::asio::waiting_options& waiting = {})
         : device{open_device(socket)}, slot{std::in_place, io, device, slot_with(number, geometry),
                                             waiting} {}
@@ -120,7 +121,7 @@ class two_peers {
     host::running_server server_;
 
   public:
-    const ivshmem::geometry geometry;
+    const ivshmem::region_geometry geometry;
     net::io_context io;
     messages_peer left;
     messages_peer right;

@@ -115,7 +115,7 @@ TEST_CASE("a slot is closed by a handler while others of it are ready to run") {
 TEST_CASE("coroutines that own all they use end with the event loop") {
     deadline limit;
     const host::running_server server{{"-l", "4M", "-n", "1"}};
-    const ivshmem::geometry geometry{2, 2, 1024};
+    const ivshmem::region_geometry geometry{2, 2, 1024};
     const auto token = std::make_shared<int>(0);
     {
         net::io_context io;

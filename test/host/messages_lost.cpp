@@ -23,7 +23,7 @@ namespace {
 
 /// Two peers on one event loop, whose rings may get lost.
 struct lossy_peers {
-    explicit lossy_peers(const ivshmem::geometry& geometry,
+    explicit lossy_peers(const ivshmem::region_geometry& geometry,
                          const ivshmem::asio::waiting_options& waiting = {})
         : device{server.open(0), server.open(1)}, slot{{io, device[0], slot_with(0, geometry),
                                                         waiting},

@@ -14,7 +14,7 @@ using ivshmem::slot_options;
 
 namespace {
 
-constexpr ivshmem::geometry three_slots{3, 1, 65536};
+constexpr ivshmem::region_geometry three_slots{3, 1, 65536};
 constexpr std::size_t region = 524288;
 constexpr std::size_t section = region / 3 / layout::page * layout::page;
 
@@ -105,9 +105,9 @@ TEST_CASE("a message that looks like headers keeps nobody out, and stays as it i
     CHECK((received(ends.x) == to_x));
     join(); // it is still in the memory
     std::error_code ec;
-    peers.at_a.check(ec);
+    peers.at_a.answer_claims(ec);
     CHECK_FALSE(ec);
-    peers.at_b.check(ec);
+    peers.at_b.answer_claims(ec);
     CHECK_FALSE(ec);
     CHECK(ends.x.try_send(bytes("goes on")));
     CHECK(next(ends.y).has_value());

@@ -11,14 +11,15 @@
 #include <thread>
 
 using namespace test;
-using ivshmem::geometry;
+using ivshmem::region_geometry;
 using ivshmem::slot_options;
 using namespace std::chrono_literals;
 
 namespace {
 
 struct options : slot_options {
-    explicit options(std::optional<std::uint32_t> which, std::optional<ivshmem::geometry> g = {}) {
+    explicit options(std::optional<std::uint32_t> which,
+                     std::optional<ivshmem::region_geometry> g = {}) {
         number = which;
         geometry = g;
     }
@@ -49,25 +50,25 @@ TEST_CASE("a slot that is claimed is what was asked for, and is seen by others")
     CHECK(first.incarnation() != 0);
     CHECK(first.has_interrupts());
     CHECK(first.channel_size() == 2560);
-    CHECK(first.peers().empty());
+    CHECK(first.holders().empty());
     slot second = claim(b, 1);
-    REQUIRE(first.peers().size() == 1);
-    CHECK(first.peers()[0] == slot::peer{1, second.incarnation(), 2});
-    CHECK(second.find_peer(0) == slot::peer{0, first.incarnation(), 1});
+    REQUIRE(first.holders().size() == 1);
+    CHECK(first.holders()[0] == ivshmem::slot_holder{1, second.incarnation(), 2});
+    CHECK(second.find_holder(0) == ivshmem::slot_holder{0, first.incarnation(), 1});
     const auto before = first.incarnation();
     first.close();
     CHECK_FALSE(first.is_open());
-    CHECK(second.peers().empty());
+    CHECK(second.holders().empty());
     CHECK(claim(a, 0).incarnation() != before);
 }
 
 TEST_CASE("what cannot be claimed") {
     meeting server;
     auto a = server.join(7);
-    CHECK(refused(a, options{0, geometry{2, 1, 32768}}) == errc::region_too_small);
-    CHECK(refused(a, options{0, geometry{256, 1, 1024}}) == errc::region_too_small);
-    CHECK(refused(a, options{0, geometry{1, 1, 1024}}) == errc::bad_geometry);
-    CHECK(refused(a, options{0, geometry{2, 1, 1000}}) == errc::bad_geometry);
+    CHECK(refused(a, options{0, region_geometry{2, 1, 32768}}) == errc::region_too_small);
+    CHECK(refused(a, options{0, region_geometry{256, 1, 1024}}) == errc::region_too_small);
+    CHECK(refused(a, options{0, region_geometry{1, 1, 1024}}) == errc::bad_geometry);
+    CHECK(refused(a, options{0, region_geometry{2, 1, 1000}}) == errc::bad_geometry);
     CHECK(refused(a, options{2, two_slots}) == errc::slot_out_of_range);
     CHECK(refused(a, options{{}, two_slots}) == errc::slot_out_of_range); // the id is 7
     options wrong{0, two_slots};
@@ -86,7 +87,7 @@ TEST_CASE("peers agree on a geometry, which the first one chooses") {
     const auto b = server.join(2);
     slot first = claim(a, 1, {2, 1, 4096});
     CHECK(refused(b, options{0, two_slots}) == errc::geometry_mismatch);
-    CHECK(refused(b, options{0, geometry{4, 1, 1024}}) == errc::geometry_mismatch);
+    CHECK(refused(b, options{0, region_geometry{4, 1, 1024}}) == errc::geometry_mismatch);
     CHECK(slot::claim(b, options{0}).geometry() == first.geometry());
     first.close();
     CHECK(claim(b, 0).geometry() == two_slots);
@@ -119,14 +120,14 @@ TEST_CASE("another version of the layout is not mixed with this one") {
     CHECK(refused(a, options{0}) == errc::layout_version);
     SECTION("a higher minor is the same layout") {
         header(server, 32768).store(layout::header::version, 0x00010007);
-        CHECK(claim(a, 0).find_peer(1).has_value());
+        CHECK(claim(a, 0).find_holder(1).has_value());
     }
     SECTION("who reformats takes it away") {
-        options force{0, geometry{2, 1, 4096}};
+        options force{0, region_geometry{2, 1, 4096}};
         force.reformat = true;
         CHECK(slot::claim(a, force).is_open());
         std::error_code ec;
-        other.check(ec);
+        other.answer_claims(ec);
         CHECK(ec == errc::slot_lost);
     }
 }
@@ -140,14 +141,14 @@ TEST_CASE("a holder that answers keeps its slot") {
     std::atomic<bool> over{false};
     std::thread answering{[&] {
         while (!over) {
-            holder.check();
+            holder.answer_claims();
             std::this_thread::sleep_for(1ms);
         }
     }};
     CHECK(refused(b, options{0, two_slots}) == errc::slot_in_use);
     over = true;
     answering.join();
-    holder.check();
+    holder.answer_claims();
     CHECK(holder.offer("still here") != 0);
 }
 
@@ -161,14 +162,14 @@ TEST_CASE("a holder that does not answer loses its slot, and is told so") {
     CHECK(taker.incarnation() != 0);
     std::error_code ec;
     for (int i = 0; i < 2; ++i) {
-        holder.check(ec);
+        holder.answer_claims(ec);
         CHECK(ec == errc::slot_lost);
     }
-    CHECK_THROWS_AS(holder.check(), ivshmem::error);
+    CHECK_THROWS_AS(holder.answer_claims(), ivshmem::error);
     CHECK(holder.offer("x", ec) == 0);
     CHECK(ec == errc::slot_lost);
     static_cast<void>(channel::open(holder, 1, 0, {}, ec));
     CHECK(ec == errc::slot_lost);
     holder.close();
-    taker.check();
+    taker.answer_claims();
 }

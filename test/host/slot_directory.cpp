@@ -85,8 +85,8 @@ TEST_CASE("a slot that is closed offers and finds nothing") {
     CHECK(refused(none, "x") == errc::closed);
     CHECK(not_found(none, "x") == errc::closed);
     none.withdraw(1);
-    CHECK_FALSE(none.find_peer(0, ec).has_value());
+    CHECK_FALSE(none.find_holder(0, ec).has_value());
     CHECK(ec == errc::closed);
-    none.check(ec);
+    none.answer_claims(ec);
     CHECK(ec == errc::closed);
 }

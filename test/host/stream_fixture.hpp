@@ -45,7 +45,7 @@ struct stream_peer {
     static ivshmem::slot_options options(std::uint32_t number, std::uint32_t ring_size) {
         ivshmem::slot_options chosen;
         chosen.number = number;
-        chosen.geometry = ivshmem::geometry{2, 4, ring_size};
+        chosen.geometry = ivshmem::region_geometry{2, 4, ring_size};
         return chosen;
     }
 

@@ -27,8 +27,9 @@ class channel_transport {
         end(channel_transport& made, side mine)
             : device_{ivshmem::device::open(made.server_.selector(), {.vectors = 1})},
               slot_{ivshmem::slot::claim(
-                  device_, {.number = mine == side::first ? 0 : 1,
-                            .geometry = ivshmem::geometry{2, 1, std::uint32_t{ring_bytes}}})},
+                  device_,
+                  {.number = mine == side::first ? 0 : 1,
+                   .geometry = ivshmem::region_geometry{2, 1, std::uint32_t{ring_bytes}}})},
               channel_{ivshmem::channel::open(slot_, mine == side::first ? 1 : 0, 0,
                                               {.polling = made.asked_.wait == waiting::spin})},
               part_{largest_whole < made.asked_.size} {}

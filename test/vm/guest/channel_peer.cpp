@@ -92,8 +92,8 @@ ivshmem::cache_mode parse_mode(const std::string& text) {
     bad_usage();
 }
 
-ivshmem::geometry parse_geometry(const std::string& text) {
-    ivshmem::geometry parsed;
+ivshmem::region_geometry parse_geometry(const std::string& text) {
+    ivshmem::region_geometry parsed;
     if (std::sscanf(text.c_str(), "%u,%u,%u", &parsed.slots, &parsed.lanes, // NOLINT(cert-err34-c)
                     &parsed.ring_size) != 3)
         bad_usage();

@@ -6,7 +6,7 @@
 
 #include <ivshmem/detail/layout.hpp>
 #include <ivshmem/detail/shared_words.hpp>
-#include <ivshmem/geometry.hpp>
+#include <ivshmem/region_geometry.hpp>
 
 #include <algorithm>
 #include <array>
@@ -30,9 +30,9 @@ std::optional<division> division_at(const words& header, std::uint64_t offset,
     if (header.load(layout::header::magic) != layout::magic ||
         header.load(layout::header::version) >> 16U != layout::version >> 16U)
         return std::nullopt;
-    const ivshmem::geometry g{header.load(layout::header::slots),
-                              header.load(layout::header::lanes),
-                              header.load(layout::header::ring_size)};
+    const ivshmem::region_geometry g{header.load(layout::header::slots),
+                                     header.load(layout::header::lanes),
+                                     header.load(layout::header::ring_size)};
     if (!is_valid(g) || region_needed(g) > region)
         return std::nullopt;
     const std::uint64_t size = region / g.slots / layout::page * layout::page;

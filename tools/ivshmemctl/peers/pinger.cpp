@@ -179,19 +179,20 @@ net::awaitable<pinger::error_code> pinger::connect() {
         co_return ec;
     channel_ = std::move(channel);
     const std::uint32_t slot = channel_.next_layer().peer();
-    const auto peer = slot_.next_layer().find_peer(slot);
-    who_ = peer && device_.capabilities().ring ? tools::format("peer {} (slot {})", peer->id, slot)
-                                               : tools::format("slot {}", slot);
+    const auto holder = slot_.next_layer().find_holder(slot);
+    who_ = holder && device_.capabilities().ring
+               ? tools::format("peer {} (slot {})", holder->peer, slot)
+               : tools::format("slot {}", slot);
     co_return error_code{};
 }
 
 std::optional<std::uint32_t> pinger::find_server() const {
     const auto& slot = slot_.next_layer();
-    for (const auto& peer : slot.peers()) {
+    for (const auto& holder : slot.holders()) {
         std::error_code ec;
-        static_cast<void>(slot.find_service(ping_service, peer.slot, ec));
-        if (peer.id == *options_.peer && !ec)
-            return peer.slot;
+        static_cast<void>(slot.find_service(ping_service, holder.slot, ec));
+        if (holder.peer == *options_.peer && !ec)
+            return holder.slot;
     }
     return std::nullopt;
 }

@@ -56,9 +56,9 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
         if (ec)
             throw explained(device, ec);
         const std::uint32_t from = channel.next_layer().peer();
-        const auto peer = slot.next_layer().find_peer(from);
-        const auto who = peer && device.capabilities().ring
-                             ? tools::format("peer {} (slot {})", peer->id, from)
+        const auto holder = slot.next_layer().find_holder(from);
+        const auto who = holder && device.capabilities().ring
+                             ? tools::format("peer {} (slot {})", holder->peer, from)
                              : tools::format("slot {}", from);
         if (verbose)
             complain(who + " pings");

@@ -133,7 +133,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     }
     bool look() {
         std::error_code ec;
-        slot.check(ec);
+        slot.answer_claims(ec);
         if (ec)
             fail(to_boost(ec));
         bool found = false;

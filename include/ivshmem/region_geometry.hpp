@@ -11,7 +11,7 @@ namespace ivshmem {
 
 /// How the shared memory is divided for channels (channel-layout.md, "The region"). All peers use
 /// the same; the first one chooses.
-struct geometry {
+struct region_geometry {
     /// 2..256: how many peers there can be at once; each has an output section of its own.
     std::uint32_t slots = 4;
     /// 1..1024: how many channels there can be between each two peers.
@@ -20,16 +20,16 @@ struct geometry {
     /// A message of up to half of it, less 8 bytes, is sent in one piece.
     std::uint32_t ring_size = 64 * 1024;
 
-    bool operator==(const geometry&) const = default;
+    bool operator==(const region_geometry&) const = default;
 };
 
 /// Whether the numbers are in their ranges. Thread safe.
-[[nodiscard]] IVSHMEM_API bool is_valid(const geometry& g) noexcept;
+[[nodiscard]] IVSHMEM_API bool is_valid(const region_geometry& g) noexcept;
 /// The bytes that the memory must have at least for a geometry. Thread safe. @pre is_valid(g)
-[[nodiscard]] IVSHMEM_API std::uint64_t region_needed(const geometry& g) noexcept;
+[[nodiscard]] IVSHMEM_API std::uint64_t region_needed(const region_geometry& g) noexcept;
 /// The largest rings, of 1 MiB at most, with which `region` bytes of memory hold so many slots and
 /// lanes. Where there are none the smallest rings, which do not fit. Thread safe.
-[[nodiscard]] IVSHMEM_API geometry largest_rings(std::uint64_t region, std::uint32_t slots,
-                                                 std::uint32_t lanes) noexcept;
+[[nodiscard]] IVSHMEM_API region_geometry largest_rings(std::uint64_t region, std::uint32_t slots,
+                                                        std::uint32_t lanes) noexcept;
 
 } // namespace ivshmem

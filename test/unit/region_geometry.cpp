@@ -2,11 +2,11 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "../catch.hpp"
 
-#include <ivshmem/geometry.hpp>
+#include <ivshmem/region_geometry.hpp>
 
-using ivshmem::geometry;
 using ivshmem::is_valid;
 using ivshmem::largest_rings;
+using ivshmem::region_geometry;
 using ivshmem::region_needed;
 
 TEST_CASE("the ranges of a geometry") {
@@ -35,7 +35,7 @@ TEST_CASE("what a geometry needs") {
 TEST_CASE("the largest rings that fit") {
     for (std::uint64_t region = 1U << 16U; region <= 1U << 28U; region *= 2) {
         for (const std::uint32_t slots : {2U, 4U, 16U}) {
-            const geometry g = largest_rings(region, slots, 2);
+            const region_geometry g = largest_rings(region, slots, 2);
             CHECK(is_valid(g));
             CHECK(g.slots == slots);
             CHECK(g.lanes == 2);
@@ -46,5 +46,5 @@ TEST_CASE("the largest rings that fit") {
         }
     }
     CHECK(largest_rings(std::uint64_t{1} << 40U, 2, 1).ring_size == 1024 * 1024);
-    CHECK(largest_rings(0, 2, 1) == geometry{2, 1, 1024});
+    CHECK(largest_rings(0, 2, 1) == region_geometry{2, 1, 1024});
 }
