@@ -139,5 +139,7 @@ class IVSHMEM_API error : public std::system_error {
 
 } // namespace ivshmem
 
+/// @cond Doxygen knows no such class.
 template <>
 struct std::is_error_code_enum<ivshmem::errc> : std::true_type {};
+/// @endcond
