@@ -30,6 +30,10 @@ _PROMISED = {
         "usr/share/doc/libivshmem-dev/examples/Makefile",
         r"usr/share/doc/libivshmem-dev/channel-layout\.md\.gz",
     ],
+    "libivshmem-doc": [
+        "usr/share/doc-base/libivshmem-doc.*",
+        r"usr/share/doc/libivshmem-doc/html/index\.html",
+    ],
     "ivshmem-tools": [
         "usr/bin/ivshmemctl",
         "usr/bin/lsivshmem",

@@ -96,12 +96,12 @@ class DebianRoot:
 
     def build(self, control: Path) -> Path:
         """What builds a package: its build dependencies, and the tools that judge it."""
-        needs = re.search(r"^Build-Depends:.*(?:\n[ #].*)*", control.read_text("utf-8"), re.MULTILINE)
-        if needs is None:
+        needs = re.findall(r"^Build-Depends.*(?:\n[ #].*)*", control.read_text("utf-8"), re.MULTILINE)
+        if not needs:
             raise LabError(f"{control}: no Build-Depends")
         commands = f"apt-get install -y -q {_TOOLS} && apt-get build-dep -y -q /run/lab/source"
         binds = {"/run/lab/source/debian/control": control}
-        return self._grown("build", commands, lambda root: None, needs[0], binds)
+        return self._grown("build", commands, lambda root: None, "\n".join(needs), binds)
 
     def _grown(
         self,
