@@ -11,9 +11,26 @@ import traceback
 import unittest
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .processes import end_on_signals
+
+
+_Test = TypeVar("_Test")
+
+
+def long(reason: str) -> Callable[[_Test], _Test]:
+    """Marks a test, or all tests of a class, which a quick run leaves out for this reason."""
+
+    def mark(test: _Test) -> _Test:
+        setattr(test, "long", reason)
+        return test
+
+    return mark
+
+
+def is_long(test: unittest.TestCase) -> bool:
+    return hasattr(test, "long") or hasattr(getattr(test, test.id().rpartition(".")[2], None), "long")
 
 
 class Ended(KeyboardInterrupt):
@@ -109,6 +126,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description=description)
     options.add_argument("filter", nargs="*", help="run only tests whose name contains one of these")
     options.add_argument("--list", action="store_true", help="print the names of the tests and run none")
+    options.add_argument("--quick", action="store_true", help="leave out the tests that take long, and name them")
     options.add_argument("-x", "--stop", action="store_true", help="stop after the first failure")
     return options
 
@@ -124,10 +142,12 @@ def run(
         if wanted(test)
         and (not options.filter or any(part in short_name(test) or part in test.id() for part in options.filter))
     ]
+    left_out = [test for test in chosen if options.quick and is_long(test)]
+    chosen = [test for test in chosen if test not in left_out]
     if options.list:
         print("\n".join(short_name(test) for test in chosen))
         return 0
-    if not chosen:
+    if not chosen and not left_out:
         print(f"no test's name contains {' or '.join(options.filter)}; see --list", file=sys.stderr)
         return 1
 
@@ -137,6 +157,8 @@ def run(
     # One suite, so that what a class shares is set up once.
     unittest.TestSuite(chosen).run(result)
     print(f"{time.monotonic() - started:.0f} s")
+    if left_out:
+        print(f"left out: {', '.join(short_name(test) for test in left_out)}")
     skipped = f", {result.left_out} skipped" if result.left_out else ""
     print(f"{result.passed} passed, {result.failed} failed{skipped}")
     return 1 if result.failed else 0
