@@ -21,6 +21,11 @@ _KEPT = 3
 """Builds that stay in the cache, a suite."""
 _TESTED_ELSEWHERE = ("bookworm",)
 """Built with nocheck: the layer host runs the same tests, with the same compiler and libraries."""
+_TOOLING = (
+    *(".ci/", ".clang-format", ".clang-tidy", ".gitignore", "CONTRIBUTING.md"),
+    *("test/bench/", "test/install-deps", "test/layers/", "test/packages/", "test/run", "test/vm/"),
+)
+"""Files and folders that no build reads: they do not come along, and if they change nothing is built again."""
 
 # The packages once more, with a version that comes just before theirs.
 _PREVIOUS = """
@@ -71,10 +76,16 @@ class Built:
         return match[1]
 
 
-def _tracked() -> list[str]:
+def _sources(tested: bool) -> list[str]:
+    """The tracked files that a build reads or installs, with those of its tests if it runs them."""
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
     listed = subprocess.run(command, cwd=TOP, capture_output=True, check=True).stdout.decode()
-    return sorted(name for name in listed.split("\0") if name and (TOP / name).is_file())
+    left_out = _TOOLING if tested else (*_TOOLING, "test/")
+    return sorted(
+        name
+        for name in listed.split("\0")
+        if (name == "test/meson.build" or (name and not name.startswith(left_out))) and (TOP / name).is_file()
+    )
 
 
 def _executable(path: Path) -> bool:
@@ -109,10 +120,10 @@ def _copy(names: list[str], target: Path) -> None:
 
 
 def build(suite: str) -> Built:
-    """The packages of the checkout's tracked files."""
+    """The packages of the checkout."""
     root = DebianRoot(suite)
     base = root.build(TOP / "debian/control")
-    names = _tracked()
+    names = _sources(tested="nocheck" not in _options(suite))
     folder = root.cached(f"built-{_digest(names, base)}", lambda target: _build(suite, base, names, target))
     root.keep_newest(folder, _KEPT)
     return Built(suite, folder)
