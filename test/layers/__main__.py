@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""Run the tests, layer by layer; the last line has the totals. Started by `run`.
+
+Catch2 programs count by their test cases, other programs of meson's as one test each, the VM layer and
+the packages by their tests, and the style layer by its checks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+# The lab of the VM tests has the cache folder.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "vm"))
+
+import host  # noqa: E402  (the path comes first)
+import runners  # noqa: E402
+import sanitizers  # noqa: E402
+import style  # noqa: E402
+from play import Layer, play  # noqa: E402
+from totals import Totals  # noqa: E402
+
+LAYERS = {
+    "host": Layer("pure tests, captured sysfs trees, whole programs on this machine (GCC)", host.run),
+    "vm": Layer("real devices in real guests", runners.vm),
+    "packages": Layer("the Debian packages, built and installed in clean Debian systems", runners.packages),
+    "style": Layer("SPDX tags, clang-format, clang-tidy", style.run),
+    "asan": Layer("the host layer under AddressSanitizer and UndefinedBehaviorSanitizer (clang)", sanitizers.asan),
+    "tsan": Layer("the tests of the host layer that have threads, under ThreadSanitizer (clang)", sanitizers.tsan),
+}
+ORDER = ((("host",),), (("vm",), ("packages",), ("style", "asan", "tsan")))
+"""Step by step. The lanes of a step go side by side: guests wait more than they compute."""
+
+
+def main() -> int:
+    names = "\n".join(f"  {name:8} {layer.what}" for name, layer in LAYERS.items())
+    parser = argparse.ArgumentParser(prog="test/run", description=__doc__, epilog=f"layers:\n{names}",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true", help="run also what takes long; the quick run names what it leaves out")
+    parser.add_argument("layer", nargs="*", help="run only these; all without one")
+    options = parser.parse_args()
+    chosen = options.layer or list(LAYERS)
+    for name in chosen:
+        if name not in LAYERS:
+            parser.error(f"{name}: no such layer; there are {', '.join(LAYERS)}")
+    for tool in ("meson", "ninja", "git", "ccache"):
+        if shutil.which(tool) is None:
+            parser.error(f"{tool}: not found; test/install-deps installs it")
+
+    steps = [[[name for name in lane if name in chosen] for lane in step] for step in ORDER]
+    played = play(LAYERS, steps, options.all)
+    print("==")
+    for name in LAYERS:
+        if name in played:
+            seconds, counted = played[name]
+            print(f"{name:8} {seconds:5.0f} s  {counted}")
+    left_out = [f"{name}: {', '.join(counted.left_out)}" for name, (_, counted) in played.items() if counted.left_out]
+    if left_out:
+        print(f"left out: {'; '.join(left_out)} (test/run --all)")
+    totals = sum((counted for _, counted in played.values()), Totals())
+    print(totals)
+    return 1 if totals.failed or totals.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The tests that a build folder has, and how they went."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from checkout import Say, stream
+from totals import FAILED, PASSED, Totals
+
+LONG = "long"
+"""The suite of tests that a quick run leaves out."""
+
+
+@dataclass(frozen=True)
+class Test:
+    name: str
+    suites: frozenset[str]
+    command: tuple[str, ...]
+    files: tuple[str, ...]
+    """What of the build it needs, relative to the build's folder."""
+
+    @property
+    def interpreted(self) -> bool:
+        """Whether Python runs it: it then looks at what programs print."""
+        return Path(self.command[0]).name.startswith("python")
+
+
+def _introspected(folder: Path, what: str) -> list[dict[str, Any]]:
+    listed = subprocess.run(["meson", "introspect", what, folder], capture_output=True, text=True, check=True)
+    return list(json.loads(listed.stdout))
+
+
+def tests(folder: Path) -> list[Test]:
+    """All tests of a folder that is configured."""
+    files = {target["id"]: target["filename"] for target in _introspected(folder, "--targets")}
+    return [
+        Test(
+            name=test["name"],
+            suites=frozenset(suite.partition(":")[2] for suite in test["suite"]),
+            command=tuple(test["cmd"]),
+            files=tuple(os.path.relpath(file, folder) for target in test["depends"] for file in files[target]),
+        )
+        for test in _introspected(folder, "--tests")
+    ]
+
+
+def cases(result: str, output: str) -> Totals:
+    """How many tests a program ran."""
+    if match := re.search(r"All tests passed \(\d+ assertions? in (\d+) test cases?\)", output):
+        return Totals(passed=int(match[1])) if result == "OK" else FAILED
+    if match := re.search(r"^test cases:\s*(\d+)(.*)$", output, re.MULTILINE):
+        counted = dict((word, int(number)) for number, word in re.findall(r"(\d+) (passed|failed|skipped)", match[2]))
+        return Totals(counted.get("passed", 0), max(1, counted.get("failed", 0)), counted.get("skipped", 0))
+    for line in output.splitlines():
+        if totals := Totals.found(line):
+            failed = totals.failed if result == "OK" else max(1, totals.failed)
+            return Totals(totals.passed, failed, totals.skipped)
+    return PASSED if result in ("OK", "EXPECTEDFAIL") else Totals(skipped=1) if result == "SKIP" else FAILED
+
+
+def run(say: Say, folder: Path, chosen: Iterable[Test], env: Mapping[str, str] | None = None) -> Totals:
+    """Run these tests, which were built."""
+    names = [test.name for test in chosen]
+    if not names:
+        return Totals()
+    log = folder / "meson-logs" / "testlog.json"
+    log.unlink(missing_ok=True)
+    status = stream(say, "meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", *names, env=env)
+    totals = Totals()
+    reported = set()
+    if log.exists():
+        for line in log.read_text("utf-8").splitlines():
+            entry = json.loads(line)
+            reported.add(re.sub(r"^.*[:/] ?", "", entry["name"]))
+            counted = cases(entry["result"], entry.get("stdout", ""))
+            totals += counted
+            if counted.skipped:
+                say(f"skip {entry['name']}: {counted.skipped}")
+    for name in names:
+        if name not in reported:
+            say(f"FAIL {name}: meson reports no result of it")
+            totals += FAILED
+    if status != 0 and totals.failed == 0:
+        totals += FAILED
+    return totals

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The layers that have a runner of their own, whose last line has its totals."""
+
+from __future__ import annotations
+
+import sys
+
+from checkout import BUILD, TOP, Say, stream
+from compiling import build_host
+from totals import FAILED, Totals
+
+_LEFT_OUT = "left out: "
+
+
+def _run(say: Say, script: str, everything: bool) -> Totals:
+    if not build_host(say):
+        return FAILED
+    totals: Totals | None = None
+    left_out: list[str] = []
+
+    def read(line: str) -> None:
+        nonlocal totals
+        if found := Totals.found(line):
+            totals = found
+        elif line.startswith(_LEFT_OUT):
+            left_out.append(line.removeprefix(_LEFT_OUT))
+        else:
+            say(line)
+
+    command = [sys.executable, str(TOP / script), *([] if everything else ["--quick"])]
+    status = stream(read, *command, env={"IVSHMEM_BUILD": str(BUILD)})
+    if totals is None:
+        say(f"FAIL {script}: status {status}, and no totals")
+        totals = FAILED
+    elif status != 0 and totals.failed == 0:
+        say(f"FAIL {script}: status {status}")
+        totals += FAILED
+    return totals + Totals(left_out=tuple(left_out))
+
+
+def vm(say: Say, everything: bool) -> Totals:
+    return _run(say, "test/vm/run", everything)
+
+
+def packages(say: Say, everything: bool) -> Totals:
+    return _run(say, "test/packages/run", everything)

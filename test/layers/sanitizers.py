@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The layers of tests that clang compiled with a sanitizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import meson_tests
+from checkout import GIVE_WAY, TOP, Say
+from compiling import build
+from meson_tests import Test
+from totals import FAILED, Totals
+
+_OPTIONS = ("-Db_lundef=false", "-Dunity=on", "-Doptimization=0", "-Ddebug=false", "-Dexamples=disabled", "-Dbenchmarks=disabled")
+
+
+@dataclass(frozen=True)
+class Sanitized:
+    folder: Path
+    options: Sequence[str]
+    env: Mapping[str, str]
+    wanted: Callable[[Test], bool]
+    """Whether a test is one of this layer's."""
+    quick: Callable[[Test], bool]
+    """Whether a quick run has it, too."""
+
+    def run(self, say: Say, everything: bool) -> Totals:
+        if not build(say, self.folder, "clang++", [*self.options, *_OPTIONS], ["build.ninja"]):
+            return FAILED
+        known = [test for test in meson_tests.tests(self.folder) if self.wanted(test)]
+        chosen = [test for test in known if everything or (self.quick(test) and meson_tests.LONG not in test.suites)]
+        left_out = tuple(test.name for test in known if test not in chosen)
+        needed = sorted({file for test in chosen for file in test.files})
+        if not build(say, self.folder, "clang++", [], needed, GIVE_WAY):
+            return FAILED
+        return meson_tests.run(say, self.folder, chosen, self.env) + Totals(left_out=left_out)
+
+
+# clang 14 cannot compile coroutines with the check of functions, and that of virtual tables needs
+# a free descriptor, which some tests leave it without.
+#
+# What Python runs is about text, most of it: the tools that it starts are not compiled for a quick run.
+asan = Sanitized(
+    TOP / "build-asan",
+    ["-Db_sanitize=address,undefined", "-Dcpp_args=-gline-tables-only -fno-sanitize=function,vptr"],
+    {"ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "halt_on_error=1"},
+    wanted=lambda test: True,
+    quick=lambda test: not test.interpreted,
+).run
+tsan = Sanitized(
+    TOP / "build-tsan",
+    ["-Db_sanitize=thread", "-Dcpp_args=-gline-tables-only"],
+    {"TSAN_OPTIONS": "halt_on_error=1"},
+    wanted=lambda test: "threads" in test.suites,
+    quick=lambda test: True,
+).run
