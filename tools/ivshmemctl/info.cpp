@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "command.hpp"
-#include "device_text.hpp"
-#include "exit_status.hpp"
-#include "memory_part.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "common/device_text.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "memory/memory_part.hpp"
+#include "open_device.hpp"
 #include "subcommands.hpp"
 #include "system_facts.hpp"
 
@@ -34,7 +34,7 @@ struct report {
     std::vector<fact> system{};
 };
 
-report look(const common_options& common, std::optional<ivshmem::cache_mode> cache) {
+report gather(const common_options& common, std::optional<ivshmem::cache_mode> cache) {
     report found;
     if (common.verbosity > 0 || common.json)
         found.system = system_facts(common.sysroot);
@@ -180,7 +180,7 @@ void print_json(const report& found) {
 }
 
 int info(const common_options& common, std::optional<ivshmem::cache_mode> cache) {
-    const auto found = look(common, cache);
+    const auto found = gather(common, cache);
     common.json ? print_json(found) : print_text(found);
     if (found.error.empty())
         return tools::exit_success;

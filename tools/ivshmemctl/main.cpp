@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "command.hpp"
-#include "exit_status.hpp"
-#include "print.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>

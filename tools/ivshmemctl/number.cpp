@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "number.hpp"
 
-#include "print.hpp"
+#include "common/print.hpp"
 
 #include <charconv>
 #include <limits>

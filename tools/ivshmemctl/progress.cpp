@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "progress.hpp"
 
-#include "print.hpp"
+#include "common/print.hpp"
 
 #include <algorithm>
 #include <cstdio>

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "subcommands.hpp"
 
-#include "color.hpp"
-#include "exit_status.hpp"
+#include "common/color.hpp"
+#include "common/exit_status.hpp"
 
 #include <ivshmem/version.hpp>
 
@@ -70,7 +70,7 @@ struct subcommands::impl {
     std::string color = "auto";
 
     impl();
-    void look_at_common();
+    void check_common_options();
 };
 
 subcommands::impl::impl() {
@@ -94,7 +94,7 @@ subcommands::impl::impl() {
         ->type_name("[=WHEN]");
 }
 
-void subcommands::impl::look_at_common() {
+void subcommands::impl::check_common_options() {
     if (color != "always" && color != "auto" && color != "never")
         throw usage_error{"--color: takes always, auto or never"};
     if (common.sysroot.empty())
@@ -117,7 +117,7 @@ int subcommands::run(int argc, char** argv) {
     int status = tools::exit_failure;
     try {
         impl_->app.parse(argc, argv);
-        impl_->look_at_common();
+        impl_->check_common_options();
         status = impl_->chosen(impl_->common);
     } catch (const CLI::Success& e) {
         return impl_->app.exit(e);

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "system_facts.hpp"
 
+#include "common/print.hpp"
 #include "lockdown.hpp"
-#include "print.hpp"
 #include "text_file.hpp"
 
 #include <ivshmem/version.hpp>

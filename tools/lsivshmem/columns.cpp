@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "columns.hpp"
 
-#include "device_text.hpp"
+#include "common/device_text.hpp"
+#include "common/print.hpp"
 #include "pci_access.hpp"
-#include "print.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "config_space.hpp"
 
-#include "print.hpp"
+#include "common/print.hpp"
 
 #include <array>
 #include <cstddef>

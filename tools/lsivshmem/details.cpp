@@ -2,10 +2,10 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "details.hpp"
 
+#include "common/device_text.hpp"
+#include "common/print.hpp"
 #include "config_space.hpp"
-#include "device_text.hpp"
 #include "pci_access.hpp"
-#include "print.hpp"
 
 #include <optional>
 #include <utility>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "columns.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
 #include "details.hpp"
-#include "exit_status.hpp"
 #include "filter.hpp"
 #include "json.hpp"
 #include "options.hpp"
-#include "print.hpp"
 #include "table.hpp"
 
 #include <ivshmem/discovery.hpp>

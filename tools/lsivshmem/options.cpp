@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "options.hpp"
 
-#include "color.hpp"
-#include "exit_status.hpp"
+#include "common/color.hpp"
+#include "common/exit_status.hpp"
 
 #include <ivshmem/version.hpp>
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "pci_access.hpp"
 
-#include "exit_status.hpp"
+#include "common/exit_status.hpp"
 
 #include <array>
 #include <cstdarg>

@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "table.hpp"
 
+#include "common/print.hpp"
+#include "common/smartcols.hpp"
 #include "pci_access.hpp"
-#include "print.hpp"
-#include "smartcols.hpp"
 
 #include <algorithm>
 #include <cstdio>

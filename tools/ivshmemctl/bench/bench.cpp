@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "bench_channel.hpp"
-#include "bench_memory.hpp"
-#include "bench_rings.hpp"
+#include "bench/bench_channel.hpp"
+#include "bench/bench_memory.hpp"
+#include "bench/bench_rings.hpp"
+#include "caught_signals.hpp"
 #include "command.hpp"
-#include "exit_status.hpp"
-#include "interruption.hpp"
-#include "memory_part.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "memory/memory_part.hpp"
 #include "number.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "open_device.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>
@@ -102,8 +102,8 @@ class bench_report {
 };
 
 void stop_if_asked() {
-    if (interruption::requested())
-        interruption::end("what bench overwrote was put back");
+    if (caught_signals::arrived())
+        caught_signals::exit("what bench overwrote was put back");
 }
 
 /// The part that is asked for or, without LENGTH, some of it.
@@ -127,7 +127,7 @@ void bench_mode(const common_options& common, const bench_options& options, cach
     const auto part = part_of(device, options);
     const auto bytes = device.memory().bytes().subspan(part.offset.value_or(0), *part.length);
     const auto measured = [&] {
-        std::optional<kept_bytes> kept; // put back before the output may fail, or wait
+        std::optional<saved_bytes> kept; // put back before the output may fail, or wait
         if (options.write)
             kept.emplace(mode, bytes);
         return measure_bandwidth(mode, bytes, options.write);
@@ -162,7 +162,7 @@ void bench_rings(ivshmem::device& device, bench_report& report) {
 }
 
 int bench(const common_options& common, const bench_options& options) {
-    const interruption signals;
+    const caught_signals signals;
     bench_report report{common.json};
     std::uint64_t length = 0;
     {

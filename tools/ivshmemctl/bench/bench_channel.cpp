@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "bench_channel.hpp"
+#include "bench/bench_channel.hpp"
 
-#include "bench_memory.hpp"
+#include "bench/bench_memory.hpp"
 
 #include <ivshmem/channel.hpp>
 #include <ivshmem/error.hpp>
@@ -23,10 +23,10 @@ using ivshmem::channel;
 constexpr std::size_t echoed = 8; ///< messages of this size come back, others do not
 constexpr std::size_t small = 64;
 
-/// Spins until `done()`, or interruption::requested().
+/// Spins until `done()`, or caught_signals::arrived().
 template <typename Done>
 void spin_until(Done done) {
-    while (!done() && !interruption::requested())
+    while (!done() && !caught_signals::arrived())
         std::this_thread::yield();
 }
 
@@ -86,8 +86,8 @@ channel_speed measure_channel(const ivshmem::device& device) {
     // What one slot writes: channel-layout.md, "A section".
     const auto begin = memory.size() / 2 / 4096 * 4096;
     const auto size = std::min<std::size_t>(4096 + 256 + geometry.ring_size, begin);
-    kept_bytes first_kept{mode, memory.subspan(0, size)};
-    kept_bytes second_kept{mode, memory.subspan(begin, size)};
+    saved_bytes first_saved{mode, memory.subspan(0, size)};
+    saved_bytes second_saved{mode, memory.subspan(begin, size)};
 
     ivshmem::slot_options options;
     options.geometry = geometry;
@@ -99,8 +99,8 @@ channel_speed measure_channel(const ivshmem::device& device) {
         options.number = 1;
         second = ivshmem::slot::claim(device, options);
     } catch (...) {
-        first_kept.forget(); // peers use it
-        second_kept.forget();
+        first_saved.forget(); // peers use it
+        second_saved.forget();
         throw;
     }
     ivshmem::channel_options how;
@@ -110,7 +110,7 @@ channel_speed measure_channel(const ivshmem::device& device) {
     connect(own, other);
 
     channel_speed speed;
-    if (interruption::requested()) // perhaps before they met
+    if (caught_signals::arrived()) // perhaps before they met
         return speed;
     speed.large_size = geometry.ring_size / 4;
     std::atomic<bool> end{false};

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "bench_rounds.hpp"
+#include "bench/bench_rounds.hpp"
 
 #include <ivshmem/device.hpp>
 
@@ -16,7 +16,7 @@ struct channel_speed {
     std::uint32_t large_size = 0;
 };
 
-/// Takes two slots of the memory, and puts back what was there. After interruption::requested() the
+/// Takes two slots of the memory, and puts back what was there. After caught_signals::arrived() the
 /// result means nothing.
 /// @throws ivshmem::error errc::geometry_mismatch or slot_in_use where peers use channels already.
 channel_speed measure_channel(const ivshmem::device& device);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "bench_memory.hpp"
+#include "bench/bench_memory.hpp"
 
-#include "aligned_copy.hpp"
-#include "bench_rounds.hpp"
+#include "bench/bench_rounds.hpp"
+#include "memory/aligned_copy.hpp"
 
 #include <ivshmem/memory.hpp>
 
@@ -14,7 +14,7 @@ namespace {
 template <typename Copy>
 double mib_per_second(std::size_t size, Copy copy) {
     const auto times = time_rounds([&] {
-        for (std::size_t at = 0; at < size && !interruption::requested(); at += memory_part::piece)
+        for (std::size_t at = 0; at < size && !caught_signals::arrived(); at += memory_part::piece)
             copy(at, std::min(memory_part::piece, size - at));
         ivshmem::memory::publish();
     });
@@ -43,12 +43,12 @@ bandwidth measure_bandwidth(ivshmem::cache_mode mode, std::span<std::byte> memor
     return measured;
 }
 
-kept_bytes::kept_bytes(ivshmem::cache_mode mode, std::span<std::byte> shared)
+saved_bytes::saved_bytes(ivshmem::cache_mode mode, std::span<std::byte> shared)
     : mode_{mode}, shared_{shared}, bytes_(shared.size()) {
     copy_from(mode_, shared_, bytes_.data());
 }
 
-kept_bytes::~kept_bytes() {
+saved_bytes::~saved_bytes() {
     copy_to(mode_, shared_.first(bytes_.size()), bytes_.data());
     ivshmem::memory::publish();
 }

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "memory_part.hpp"
+#include "memory/memory_part.hpp"
 
 #include <ivshmem/cache_mode.hpp>
 
@@ -25,12 +25,12 @@ struct bandwidth {
 bandwidth measure_bandwidth(ivshmem::cache_mode mode, std::span<std::byte> memory, bool writes);
 
 /// Bytes of shared memory that are put back at the end.
-class kept_bytes {
+class saved_bytes {
   public:
-    kept_bytes(ivshmem::cache_mode mode, std::span<std::byte> shared);
-    kept_bytes(const kept_bytes&) = delete;
-    kept_bytes& operator=(const kept_bytes&) = delete;
-    ~kept_bytes();
+    saved_bytes(ivshmem::cache_mode mode, std::span<std::byte> shared);
+    saved_bytes(const saved_bytes&) = delete;
+    saved_bytes& operator=(const saved_bytes&) = delete;
+    ~saved_bytes();
 
     /// Leaves what is there now.
     void forget() noexcept { bytes_.clear(); }

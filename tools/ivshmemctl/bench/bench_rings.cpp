@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "bench_rings.hpp"
+#include "bench/bench_rings.hpp"
 
 namespace ivshmemctl {
 
@@ -20,7 +20,7 @@ round_times measure_self_rings(ivshmem::device& device) {
     // What others rang before; who goes on to ring cannot be waited for.
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{1};
     while (device.wait(0, quiet, ec) != 0 && std::chrono::steady_clock::now() < end)
-        if (interruption::requested())
+        if (caught_signals::arrived())
             break;
     return time_rounds([&] {
         device.ring(device.id(), 0);

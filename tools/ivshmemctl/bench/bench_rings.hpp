@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "bench_rounds.hpp"
+#include "bench/bench_rounds.hpp"
 
 #include <ivshmem/device.hpp>
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "interruption.hpp"
+#include "caught_signals.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -13,7 +13,7 @@ namespace ivshmemctl {
 /// How long each of many rounds took, in nanoseconds, ascending.
 using round_times = std::vector<double>;
 
-/// Repeats `round()` for a while, or until interruption::requested(); the first one, which finds
+/// Repeats `round()` for a while, or until caught_signals::arrived(); the first one, which finds
 /// nothing in the caches, does not count.
 template <typename Round>
 round_times time_rounds(Round&& round) {
@@ -27,7 +27,7 @@ round_times time_rounds(Round&& round) {
         const auto now = clock::now();
         times.push_back(std::chrono::duration<double, std::nano>(now - begin).count());
         begin = now;
-    } while (begin < end && !interruption::requested());
+    } while (begin < end && !caught_signals::arrived());
     std::sort(times.begin(), times.end());
     return times;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "chosen_devices.hpp"
 #include "command.hpp"
-#include "exit_status.hpp"
-#include "patient.hpp"
-#include "print.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "doctor/checks.hpp"
+#include "setup/select_devices.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>
@@ -27,12 +27,13 @@ not see or open is said: as root it sees more. With --sysroot nothing is opened.
 Exit status: 0 the device works: interrupts arrive or, for a plain device, the memory can be mapped;
 64 it does not; 32 there is no device.)";
 
-std::vector<finding> examine(const patient& p) {
+std::vector<finding> examine(const examined_device& target) {
     auto findings =
-        std::vector{check_device(p),    check_bars(p),    check_msix(p),   check_kernel_config(p),
-                    check_lockdown(p),  check_modules(p), check_iommu(p),  check_group(p),
-                    check_remapping(p), check_noiommu(p), check_driver(p), check_node(p)};
-    for (auto& f : check_use(p))
+        std::vector{check_device(target),        check_bars(target),     check_msix(target),
+                    check_kernel_config(target), check_lockdown(target), check_modules(target),
+                    check_iommu(target),         check_group(target),    check_remapping(target),
+                    check_noiommu(target),       check_driver(target),   check_node(target)};
+    for (auto& f : check_use(target))
         findings.push_back(std::move(f));
     return findings;
 }
@@ -42,28 +43,29 @@ bool is_ok(const std::vector<finding>& findings, std::string_view check) {
                        [&](const auto& f) { return f.check == check && f.is == outcome::ok; });
 }
 
-verdict conclude(const patient& p, const std::vector<finding>& findings) {
+verdict conclude(const examined_device& target, const std::vector<finding>& findings) {
     const auto failed = [](const auto& f) {
         return f.is == outcome::fail;
     };
     const auto count = std::count_if(findings.begin(), findings.end(), failed);
     if (count != 0) {
         const auto first = std::find_if(findings.begin(), findings.end(), failed);
-        return {false, tools::format("{}: {} check{} failed; begin with {}", p.name(), count,
+        return {false, tools::format("{}: {} check{} failed; begin with {}", target.name(), count,
                                      count == 1 ? "" : "s", first->check)};
     }
-    if (p.is_captured()) {
-        const bool works = p.is_plain() ? p.verdict.can_map : p.verdict.can_interrupt;
+    if (target.is_captured()) {
+        const bool works =
+            target.is_plain() ? target.verdict.can_map : target.verdict.can_interrupt;
         return {works,
-                tools::format("{}: {}", p.name(),
+                tools::format("{}: {}", target.name(),
                               works ? "nothing is seen in this tree that keeps it from working"
-                                    : p.verdict.problem)};
+                                    : target.verdict.problem)};
     }
     if (is_ok(findings, "self-ring"))
-        return {true, p.name() + ": it works: interrupts arrive and the memory can be mapped"};
-    if (p.is_plain() && is_ok(findings, "open"))
-        return {true, p.name() + ": it works: the memory can be mapped"};
-    return {false, p.name() + ": whether interrupts arrive could not be tried"};
+        return {true, target.name() + ": it works: interrupts arrive and the memory can be mapped"};
+    if (target.is_plain() && is_ok(findings, "open"))
+        return {true, target.name() + ": it works: the memory can be mapped"};
+    return {false, target.name() + ": whether interrupts arrive could not be tried"};
 }
 
 int doctor_without_device(const std::string& why, const common_options& common) {
@@ -80,7 +82,7 @@ int doctor(const std::string& name, const common_options& common) {
     std::vector<ivshmem::device_info> devices;
     try {
         devices =
-            chosen_devices(name.empty() ? std::vector<std::string>{} : std::vector{name}, common);
+            select_devices(name.empty() ? std::vector<std::string>{} : std::vector{name}, common);
     } catch (const ivshmem::error& e) {
         if (e.code() != ivshmem::errc::device_not_found)
             throw;
@@ -88,10 +90,11 @@ int doctor(const std::string& name, const common_options& common) {
     }
     auto& info = devices.front();
     auto diagnosed = diagnose(info);
-    const patient p{std::move(info), std::move(diagnosed), common.sysroot};
-    const auto findings = examine(p);
-    const auto end = conclude(p, findings);
-    common.json ? print_json(findings, end, p.name()) : print_text(findings, end, common.color);
+    const examined_device target{std::move(info), std::move(diagnosed), common.sysroot};
+    const auto findings = examine(target);
+    const auto end = conclude(target, findings);
+    common.json ? print_json(findings, end, target.name())
+                : print_text(findings, end, common.color);
     return end.works ? tools::exit_success : tools::exit_some_failed;
 }
 

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "patient.hpp"
-#include "print.hpp"
+#include "common/print.hpp"
+#include "doctor/checks.hpp"
 
 namespace ivshmemctl {
 
 using ivshmem::device_type;
 
-finding check_device(const patient& p) {
-    const auto& info = p.info;
+finding check_device(const examined_device& target) {
+    const auto& info = target.info;
     const auto what =
-        tools::format("{}: ivshmem {}, {}, driver {}", p.name(), to_string(info.protocol),
+        tools::format("{}: ivshmem {}, {}, driver {}", target.name(), to_string(info.protocol),
                       to_string(info.type), info.driver.empty() ? "none" : info.driver);
     if (info.gone)
-        return {"device", outcome::fail, p.verdict.problem, p.verdict.remedy};
+        return {"device", outcome::fail, target.verdict.problem, target.verdict.remedy};
     if (info.protocol == ivshmem::protocol::v2)
-        return {"device", outcome::fail, what + ": " + p.verdict.problem, ""};
+        return {"device", outcome::fail, what + ": " + target.verdict.problem, ""};
     if (info.problems.empty())
         return {"device", outcome::ok, what, ""};
     return {"device", outcome::warn, what + ": " + info.problems.front(),
             info.problems.size() == 1 ? "" : "lsivshmem -vv lists all that cannot be read"};
 }
 
-finding check_bars(const patient& p) {
-    const auto& bars = p.info.bars;
-    if (!bars[2].present() || (!bars[0].present() && !p.is_plain()))
-        return {"BARs", outcome::fail, p.verdict.problem, p.verdict.remedy};
+finding check_bars(const examined_device& target) {
+    const auto& bars = target.info.bars;
+    if (!bars[2].present() || (!bars[0].present() && !target.is_plain()))
+        return {"BARs", outcome::fail, target.verdict.problem, target.verdict.remedy};
     std::string text;
     for (std::size_t i = 0; i < bars.size(); ++i)
         if (bars.at(i).present())
@@ -34,15 +34,17 @@ finding check_bars(const patient& p) {
     return {"BARs", outcome::ok, text, ""};
 }
 
-finding check_msix(const patient& p) {
-    switch (p.info.type) {
+finding check_msix(const examined_device& target) {
+    switch (target.info.type) {
     case device_type::plain:
         return {"MSI-X", outcome::skip, "none: a plain device has memory and no interrupts", ""};
     case device_type::doorbell:
-        if (!p.info.vectors)
+        if (!target.info.vectors)
             return {"MSI-X", outcome::warn, "the number of vectors cannot be read", "sudo"};
         return {"MSI-X", outcome::ok,
-                tools::format("{} vector{}", *p.info.vectors, *p.info.vectors == 1 ? "" : "s"), ""};
+                tools::format("{} vector{}", *target.info.vectors,
+                              *target.info.vectors == 1 ? "" : "s"),
+                ""};
     case device_type::unknown:
         break;
     }

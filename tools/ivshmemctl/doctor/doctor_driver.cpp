@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "bindable.hpp"
-#include "patient.hpp"
-#include "print.hpp"
+#include "common/print.hpp"
+#include "doctor/checks.hpp"
+#include "setup/bindable.hpp"
 
 namespace ivshmemctl {
 namespace {
@@ -13,32 +13,32 @@ std::string mode_of(const ivshmem::device_node& node) {
 
 } // namespace
 
-finding check_driver(const patient& p) {
-    const auto& driver = p.info.driver;
-    const auto best = default_driver(p.info, p.root);
-    const auto bind = best.empty() ? how_to_get_driver() : "ivshmemctl bind " + p.name();
-    if (!backend_for(p.info))
-        return {"driver", outcome::fail, p.verdict.problem, bind};
-    if (p.is_plain())
+finding check_driver(const examined_device& target) {
+    const auto& driver = target.info.driver;
+    const auto best = default_driver(target.info, target.root);
+    const auto bind = best.empty() ? how_to_get_driver() : "ivshmemctl bind " + target.name();
+    if (!backend_for(target.info))
+        return {"driver", outcome::fail, target.verdict.problem, bind};
+    if (target.is_plain())
         return {"driver", outcome::ok, driver.empty() ? "none; none is needed" : driver, ""};
     if (driver == "vfio-pci")
         return {"driver", outcome::ok, "vfio-pci", ""};
     if (driver == "igb_uio") {
-        if (p.info.vectors.value_or(1) == 1)
+        if (target.info.vectors.value_or(1) == 1)
             return {"driver", outcome::ok, "igb_uio", ""};
         return {"driver", outcome::warn, "igb_uio delivers vector 0 only",
-                best == "vfio-pci" ? "ivshmemctl bind --driver vfio-pci " + p.name() : ""};
+                best == "vfio-pci" ? "ivshmemctl bind --driver vfio-pci " + target.name() : ""};
     }
     if (driver.empty())
         return {"driver", outcome::fail, "none is bound, so no interrupt can arrive", bind};
     return {"driver", outcome::fail, driver + " delivers no interrupts of this device", bind};
 }
 
-finding check_node(const patient& p) {
-    const auto& info = p.info;
-    const auto& node = p.is_vfio()     ? info.vfio_node
-                       : info.uio_node ? info.uio_node
-                                       : info.resource2;
+finding check_node(const examined_device& target) {
+    const auto& info = target.info;
+    const auto& node = target.is_vfio() ? info.vfio_node
+                       : info.uio_node  ? info.uio_node
+                                        : info.resource2;
     if (!node)
         return {"node", outcome::skip, "none for this driver", ""};
     const auto text = tools::format(
@@ -46,7 +46,7 @@ finding check_node(const patient& p) {
     if (node->usable())
         return {"node", outcome::ok, text, ""};
     return {"node", outcome::fail, text,
-            p.verdict.problem.starts_with(node->path) ? p.verdict.remedy : "sudo"};
+            target.verdict.problem.starts_with(node->path) ? target.verdict.remedy : "sudo"};
 }
 
 } // namespace ivshmemctl

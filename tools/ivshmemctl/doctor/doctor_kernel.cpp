@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "kernel_config.hpp"
-#include "kernel_module.hpp"
+#include "common/print.hpp"
+#include "doctor/checks.hpp"
+#include "doctor/kernel_config.hpp"
 #include "lockdown.hpp"
-#include "patient.hpp"
-#include "print.hpp"
+#include "setup/kernel_module.hpp"
 
 namespace ivshmemctl {
 namespace {
@@ -25,8 +25,8 @@ std::string_view to_string(module_state state) {
 
 } // namespace
 
-finding check_kernel_config(const patient& p) {
-    const kernel_config config{p.root};
+finding check_kernel_config(const examined_device& target) {
+    const kernel_config config{target.root};
     if (!config.known())
         return {"kernel config", outcome::skip,
                 "neither /boot/config-$(uname -r) nor /proc/config.gz can be read", ""};
@@ -35,49 +35,50 @@ finding check_kernel_config(const patient& p) {
          {"VFIO_PCI", "VFIO_NOIOMMU", "INTEL_IOMMU", "AMD_IOMMU", "VIRTIO_IOMMU", "IRQ_REMAP",
           "UIO", "UIO_PCI_GENERIC", "STRICT_DEVMEM", "IO_STRICT_DEVMEM"})
         text += tools::format(" {}={}", name, config.value(name));
-    if (!config.has("VFIO_PCI") && !config.has("UIO") && !p.is_plain())
+    if (!config.has("VFIO_PCI") && !config.has("UIO") && !target.is_plain())
         return {"kernel config", outcome::fail, text,
                 "boot a kernel with CONFIG_VFIO_PCI, as the distributions have it"};
     return {"kernel config", outcome::ok, text, ""};
 }
 
-finding check_lockdown(const patient& p) {
-    const auto mode = lockdown(p.root);
+finding check_lockdown(const examined_device& target) {
+    const auto mode = lockdown(target.root);
     if (!mode)
         return {"lockdown", outcome::skip,
                 "the kernel does not say (no lockdown, or securityfs is not mounted)", ""};
     if (*mode == "none")
         return {"lockdown", outcome::ok, "none", ""};
-    if (p.is_vfio())
+    if (target.is_vfio())
         return {"lockdown", outcome::warn,
                 *mode + ": the memory can be mapped through VFIO only, uncached",
                 "boot without Secure Boot and without lockdown= for a faster mapping"};
     return {"lockdown", outcome::fail, *mode + ": only through vfio-pci can anything be mapped",
-            p.info.iommu_group
-                ? "ivshmemctl bind --driver vfio-pci " + p.name()
+            target.info.iommu_group
+                ? "ivshmemctl bind --driver vfio-pci " + target.name()
                 : "start the VM with a vIOMMU (QEMU: -device intel-iommu,intremap=on) and bind "
                   "vfio-pci; or boot without Secure Boot and without lockdown="};
 }
 
-finding check_modules(const patient& p) {
-    const bool vfio = p.info.iommu_group.has_value() || p.is_vfio();
+finding check_modules(const examined_device& target) {
+    const bool vfio = target.info.iommu_group.has_value() || target.is_vfio();
     std::string text;
     std::string missing;
     for (const char* name : {"vfio-pci", "vfio_iommu_type1", "uio_pci_generic", "igb_uio"}) {
-        const auto state = look_for_module(p.root, name);
+        const auto state = find_module(target.root, name);
         text += tools::format("{}{} {}", text.empty() ? "" : ", ", name, to_string(state));
         const bool needed = vfio == (name[0] == 'v') && name[0] != 'u';
         if (state == module_state::missing && needed && missing.empty())
             missing = name;
     }
-    if (p.is_plain())
+    if (target.is_plain())
         return {"modules", outcome::skip, text + " (a plain device needs none)", ""};
     if (missing.empty())
         return {"modules", outcome::ok, text, ""};
     // Without a vIOMMU igb_uio is the second choice: that there is none is said of the vIOMMU.
-    return {"modules", vfio ? outcome::fail : outcome::warn,
-            tools::format("the kernel {} has no {}: {}", kernel_release(p.root), missing, text),
-            how_to_get_module(missing)};
+    return {
+        "modules", vfio ? outcome::fail : outcome::warn,
+        tools::format("the kernel {} has no {}: {}", kernel_release(target.root), missing, text),
+        how_to_get_module(missing)};
 }
 
 } // namespace ivshmemctl

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "bindable.hpp"
-#include "holders.hpp"
-#include "mtrr.hpp"
-#include "patient.hpp"
-#include "print.hpp"
+#include "common/print.hpp"
+#include "doctor/checks.hpp"
+#include "setup/bindable.hpp"
+#include "setup/holders.hpp"
+#include "setup/mtrr.hpp"
 
 #include <ivshmem/device.hpp>
 
@@ -20,36 +20,36 @@ using namespace std::chrono_literals;
 using ivshmem::cache_mode;
 using ivshmem::errc;
 
-constexpr auto patience = 5s; // for an interrupt that takes microseconds
+constexpr auto interrupt_timeout = 5s; // for an interrupt that takes microseconds
 constexpr cache_mode modes[] = {cache_mode::write_back, cache_mode::write_combining,
                                 cache_mode::uncached};
 
-ivshmem::open_options how_to_open(const patient& p) {
+ivshmem::open_options how_to_open(const examined_device& target) {
     ivshmem::open_options how;
-    how.root = p.root;
+    how.root = target.root;
     return how;
 }
 
 /// Opens the device; nothing where that fails, with the finding.
-std::optional<ivshmem::device> open(const patient& p, finding& f) {
+std::optional<ivshmem::device> open(const examined_device& target, finding& f) {
     f.check = "open";
     try {
-        auto device = ivshmem::device::open(p.info.address, how_to_open(p));
+        auto device = ivshmem::device::open(target.info.address, how_to_open(target));
         f.is = outcome::ok;
         f.text = tools::format("{}, id {}", device.description(), device.id());
         return device;
     } catch (const ivshmem::error& e) {
         f.is = outcome::fail;
         f.text = e.what();
-        if (const auto who = why_in_use(p.info); e.code() == errc::device_busy && !who.empty())
+        if (const auto who = why_in_use(target.info); e.code() == errc::device_busy && !who.empty())
             f.text += "; " + who;
         return std::nullopt;
     }
 }
 
-finding self_ring(const patient& p, ivshmem::device& device) {
+finding self_ring(const examined_device& target, ivshmem::device& device) {
     constexpr const char* name = "self-ring";
-    if (p.is_plain())
+    if (target.is_plain())
         return {name, outcome::skip, "a plain device cannot ring", ""};
     const auto count = device.capabilities().interrupts;
     try {
@@ -59,11 +59,11 @@ finding self_ring(const patient& p, ivshmem::device& device) {
             device.take(vector);
             device.ring(device.id(), vector);
             std::error_code ec;
-            if (device.wait(vector, patience, ec) == 0)
+            if (device.wait(vector, interrupt_timeout, ec) == 0)
                 return {name, outcome::fail,
                         tools::format("rang vector {} of its own id {}: no interrupt came within "
                                       "{} s ({})",
-                                      vector, device.id(), patience.count(), ec.message()),
+                                      vector, device.id(), interrupt_timeout.count(), ec.message()),
                         "dmesg | tail; and see that the ivshmem server and QEMU's chardev live"};
         }
     } catch (const ivshmem::error& e) {
@@ -75,29 +75,29 @@ finding self_ring(const patient& p, ivshmem::device& device) {
 }
 
 /// How to have a write-back mapping where only an MTRR forbids it.
-std::string cached_command(const patient& p) {
-    const auto& bar = p.info.bars[2];
-    const auto ranges = uncachable_over(p.root, bar);
-    if (!ranges || ranges->empty() || !why_not_cachable(p.root, bar).empty())
+std::string cached_command(const examined_device& target) {
+    const auto& bar = target.info.bars[2];
+    const auto ranges = uncachable_over(target.root, bar);
+    if (!ranges || ranges->empty() || !why_not_cachable(target.root, bar).empty())
         return {};
-    return "ivshmemctl bind --cached " + p.name() + " (changes the whole system, see --help)";
+    return "ivshmemctl bind --cached " + target.name() + " (changes the whole system, see --help)";
 }
 
 /// Maps the memory in each mode by itself. What is slower than what can be had is of no interest.
-std::vector<finding> map_in_each_mode(const patient& p, cache_mode best) {
+std::vector<finding> map_in_each_mode(const examined_device& target, cache_mode best) {
     std::vector<finding> result;
     for (const auto mode : modes) {
-        auto how = how_to_open(p);
+        auto how = how_to_open(target);
         how.cache = mode;
         finding f{std::string{to_string(mode)}, outcome::warn, {}, {}};
         try {
-            const auto device = ivshmem::device::open(p.info.address, how);
+            const auto device = ivshmem::device::open(target.info.address, how);
             f.text = device.memory().reason();
             f.is = mode == cache_mode::uncached && mode == best ? outcome::warn : outcome::ok;
         } catch (const ivshmem::error& e) {
             f.text = e.what();
             if (mode == cache_mode::write_back)
-                f.next = cached_command(p);
+                f.next = cached_command(target);
         }
         result.push_back(std::move(f));
     }
@@ -106,29 +106,29 @@ std::vector<finding> map_in_each_mode(const patient& p, cache_mode best) {
 
 } // namespace
 
-std::vector<finding> check_use(const patient& p) {
+std::vector<finding> check_use(const examined_device& target) {
     std::vector<finding> result;
     const auto skip_all = [&](const std::string& why) {
         for (const auto mode : modes)
             result.push_back({std::string{to_string(mode)}, outcome::skip, why, ""});
         result.push_back({"self-ring", outcome::skip, why, ""});
     };
-    if (p.is_captured()) {
+    if (target.is_captured()) {
         result.push_back({"open", outcome::skip, "a captured tree has no device to open", ""});
         skip_all("a captured tree has no device to open");
         return result;
     }
     finding opened;
-    auto device = open(p, opened);
+    auto device = open(target, opened);
     result.push_back(opened);
     if (!device) {
         skip_all("the device cannot be opened");
         return result;
     }
     const auto best = device->memory().mode();
-    const auto rung = self_ring(p, *device);
+    const auto rung = self_ring(target, *device);
     device->close();
-    for (auto& f : map_in_each_mode(p, best))
+    for (auto& f : map_in_each_mode(target, best))
         result.push_back(std::move(f));
     result.push_back(rung);
     return result;

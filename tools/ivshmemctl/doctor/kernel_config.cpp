@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "kernel_config.hpp"
+#include "doctor/kernel_config.hpp"
 
-#include "kernel_module.hpp"
+#include "setup/kernel_module.hpp"
 #include "text_file.hpp"
 
 #include <boost/beast/zlib/inflate_stream.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "aligned_copy.hpp"
+#include "memory/aligned_copy.hpp"
 
 #include <cstdint>
 #include <cstring>

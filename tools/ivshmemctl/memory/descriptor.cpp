@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "descriptor.hpp"
+#include "memory/descriptor.hpp"
 
-#include "interruption.hpp"
-#include "print.hpp"
+#include "caught_signals.hpp"
+#include "common/print.hpp"
 
 #include <cerrno>
 #include <stdexcept>
@@ -62,7 +62,7 @@ std::optional<std::uint64_t> descriptor::size() const {
 
 std::size_t descriptor::read(std::span<std::byte> into) const {
     std::size_t done = 0;
-    while (done < into.size() && !interruption::requested()) {
+    while (done < into.size() && !caught_signals::arrived()) {
         const auto got = ::read(fd_, into.data() + done, into.size() - done);
         if (got < 0 && errno != EINTR)
             fail("read");
@@ -76,7 +76,7 @@ std::size_t descriptor::read(std::span<std::byte> into) const {
 
 std::size_t descriptor::write(std::span<const std::byte> bytes) const {
     std::size_t done = 0;
-    while (done < bytes.size() && !interruption::requested()) {
+    while (done < bytes.size() && !caught_signals::arrived()) {
         const auto put = ::write(fd_, bytes.data() + done, bytes.size() - done);
         if (put < 0 && errno != EINTR)
             fail("write");

@@ -29,10 +29,10 @@ class descriptor {
     /// How many bytes are still to be read, where that is known before they are.
     [[nodiscard]] std::optional<std::uint64_t> size() const;
 
-    /// Reads until `into` is full, the end has come or interruption::requested().
+    /// Reads until `into` is full, the end has come or caught_signals::arrived().
     /// @return How much was read.
     std::size_t read(std::span<std::byte> into) const;
-    /// Writes all, or until interruption::requested(). @return How much was written.
+    /// Writes all, or until caught_signals::arrived(). @return How much was written.
     std::size_t write(std::span<const std::byte> bytes) const;
     /// What a file system finds out late is an error here.
     void close();

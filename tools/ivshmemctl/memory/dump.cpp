@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
+#include "caught_signals.hpp"
 #include "command.hpp"
-#include "descriptor.hpp"
-#include "exit_status.hpp"
-#include "hex_dump.hpp"
-#include "interruption.hpp"
-#include "memory_part.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "memory/descriptor.hpp"
+#include "memory/hex_dump.hpp"
+#include "memory/memory_part.hpp"
 #include "number.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "open_device.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
 
@@ -22,7 +22,7 @@ namespace {
 int dump(const common_options& common, const memory_options& options) {
     refuse_json(common, "dump");
     const memory_part part{open_device(common, options.cache), options};
-    const interruption signals;
+    const caught_signals signals;
     const auto output = descriptor::for_writing({});
     progress bar{common, "dump", part.size(), true};
     hex_dump hex{part.offset(), common.verbosity > 0};
@@ -31,7 +31,7 @@ int dump(const common_options& common, const memory_options& options) {
     const auto print = [&](const std::string& text) {
         return output.write(std::as_bytes(std::span{text})) == text.size();
     };
-    while (at < part.size() && !interruption::requested()) {
+    while (at < part.size() && !caught_signals::arrived()) {
         const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
         part.read(at, now);
         std::string text;
@@ -43,10 +43,10 @@ int dump(const common_options& common, const memory_options& options) {
     }
     std::string rest;
     hex.finish(rest);
-    if (!interruption::requested() && print(rest))
+    if (!caught_signals::arrived() && print(rest))
         return tools::exit_success;
     bar.clear();
-    interruption::end(tools::format("{} of {} were printed", at, part.text()));
+    caught_signals::exit(tools::format("{} of {} were printed", at, part.text()));
 }
 
 } // namespace

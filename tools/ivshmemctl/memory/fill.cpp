@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
+#include "caught_signals.hpp"
 #include "command.hpp"
-#include "exit_status.hpp"
-#include "interruption.hpp"
-#include "memory_part.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "memory/memory_part.hpp"
 #include "number.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "open_device.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
 
@@ -40,7 +40,7 @@ std::vector<std::byte> parse_pattern(const std::string& text) {
 int fill(const common_options& common, const fill_options& options) {
     refuse_json(common, "fill");
     const memory_part part{open_device(common, options.memory.cache), options.memory};
-    const interruption signals;
+    const caught_signals signals;
     progress bar{common, "fill", part.size(), false};
     // Whole repetitions, so that each piece begins with the pattern.
     std::vector<std::byte> bytes;
@@ -48,7 +48,7 @@ int fill(const common_options& common, const fill_options& options) {
         bytes.insert(bytes.end(), options.pattern.begin(), options.pattern.end());
     } while (bytes.size() < memory_part::piece);
     std::uint64_t at = 0;
-    while (at < part.size() && !interruption::requested()) {
+    while (at < part.size() && !caught_signals::arrived()) {
         const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
         part.write(at, now);
         at += now.size();
@@ -56,7 +56,7 @@ int fill(const common_options& common, const fill_options& options) {
     }
     bar.clear();
     if (at < part.size())
-        interruption::end(tools::format("{} of {} were filled", at, part.text()));
+        caught_signals::exit(tools::format("{} of {} were filled", at, part.text()));
     return tools::exit_success;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "hex_dump.hpp"
+#include "memory/hex_dump.hpp"
 
-#include "print.hpp"
+#include "common/print.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "memory_part.hpp"
+#include "memory/memory_part.hpp"
 
-#include "aligned_copy.hpp"
+#include "common/print.hpp"
+#include "memory/aligned_copy.hpp"
 #include "number.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "open_device.hpp"
 
 #include <stdexcept>
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
+#include "caught_signals.hpp"
 #include "command.hpp"
-#include "descriptor.hpp"
-#include "exit_status.hpp"
-#include "interruption.hpp"
-#include "memory_part.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "memory/descriptor.hpp"
+#include "memory/memory_part.hpp"
 #include "number.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "open_device.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
 
@@ -28,14 +28,14 @@ int read(const common_options& common, const read_options& options) {
     refuse_json(common, "read");
     const memory_part part{open_device(common, options.memory.cache), options.memory};
     auto output = descriptor::for_writing(options.output); // a FIFO may have no reader yet
-    const interruption signals;
+    const caught_signals signals;
     if (options.output.empty() && output.is_terminal())
         throw std::runtime_error{"read: the standard output is a terminal; name a file by -o, or "
                                  "use 'dump' for people to read"};
     progress bar{common, "read", part.size(), options.output.empty()};
     std::vector<std::byte> bytes(memory_part::piece);
     std::uint64_t at = 0;
-    while (at < part.size() && !interruption::requested()) {
+    while (at < part.size() && !caught_signals::arrived()) {
         const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
         part.read(at, now);
         at += output.write(now);
@@ -43,7 +43,7 @@ int read(const common_options& common, const read_options& options) {
     }
     bar.clear();
     if (at < part.size())
-        interruption::end(
+        caught_signals::exit(
             tools::format("{} of {} were read into {}", at, part.text(), output.name()));
     output.close();
     return tools::exit_success;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
+#include "caught_signals.hpp"
 #include "command.hpp"
-#include "descriptor.hpp"
-#include "exit_status.hpp"
-#include "interruption.hpp"
-#include "memory_part.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "memory/descriptor.hpp"
+#include "memory/memory_part.hpp"
 #include "number.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "open_device.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
 
@@ -47,12 +47,12 @@ int write(const common_options& common, const write_options& options) {
     const memory_part part{open_device(common, options.memory.cache), options.memory};
     const bool exact = options.memory.length.has_value();
     const auto total = look_at_sizes(part, input, exact);
-    const interruption signals;
+    const caught_signals signals;
     progress bar{common, "write", total, false};
     std::vector<std::byte> bytes(memory_part::piece);
     std::uint64_t at = 0;
     bool ended = false;
-    while (at < part.size() && !ended && !interruption::requested()) {
+    while (at < part.size() && !ended && !caught_signals::arrived()) {
         const auto room = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
         const auto got = room.first(input.read(room));
         part.write(at, got);
@@ -61,11 +61,11 @@ int write(const common_options& common, const write_options& options) {
         ended = got.size() < room.size();
     }
     std::array<std::byte, 1> next{};
-    const bool more = !ended && !exact && !interruption::requested() && input.read(next) != 0;
+    const bool more = !ended && !exact && !caught_signals::arrived() && input.read(next) != 0;
     bar.clear();
-    if (interruption::requested())
-        interruption::end(tools::format("{} bytes were written at {:#x} of {}", at, part.offset(),
-                                        name_of(part.device())));
+    if (caught_signals::arrived())
+        caught_signals::exit(tools::format("{} bytes were written at {:#x} of {}", at,
+                                           part.offset(), name_of(part.device())));
     if (more)
         throw std::runtime_error{tools::format(
             "{}: has more than the {}, up to the end of the memory; these were written",

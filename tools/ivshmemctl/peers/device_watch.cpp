@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "device_watch.hpp"
+#include "peers/device_watch.hpp"
 
 #include "command.hpp"
-#include "moment.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "common/print.hpp"
+#include "open_device.hpp"
+#include "peers/timestamp.hpp"
 #include "result_line.hpp"
 
 #include <boost/asio/error.hpp>
@@ -35,112 +35,112 @@ bool device_watch::is_server() const {
     return std::holds_alternative<ivshmem::selector::server_at>(common_.device.what());
 }
 
-bool device_watch::is_chosen(const ivshmem::device_info& info) const {
+bool device_watch::is_selected(const ivshmem::device_info& info) const {
     const auto* address = std::get_if<ivshmem::pci_address>(&common_.device.what());
     return address == nullptr || *address == info.address;
 }
 
 void device_watch::start() {
     if (is_server())
-        return hold(open_device(common_));
+        return watch_device(open_device(common_));
     if (common_.sysroot != "/")
         throw std::invalid_argument{"monitor: watches the devices of this machine; --sysroot does "
                                     "not go with it"};
     changes_.open(ivshmem::device_monitor::open());
-    next_change();
+    read_change();
 }
 
-void device_watch::next_change() {
+void device_watch::read_change() {
     changes_.async_next([this](const error_code& ec, const ivshmem::device_change& change) {
         if (is_over(ec))
             return;
         if (ec)
             throw ivshmem::error{ec, "watching the devices: " + ec.message()};
-        if (is_chosen(change.device)) {
+        if (is_selected(change.device)) {
             const bool removed = change.type == ivshmem::device_change::kind::removed;
             if (removed && device_.is_open() && to_string(change.device.address) == name_)
-                let_go();
+                close_device();
             print(change);
             if (!removed && !device_.is_open())
-                try_to_hold();
+                try_to_open();
         }
-        next_change();
+        read_change();
     });
 }
 
-void device_watch::try_to_hold() {
+void device_watch::try_to_open() {
     try {
         auto device = open_device(common_);
         // Nothing that happens to it would be heard of here, and others may want it.
         if (device.capabilities().interrupts == 0 && !device.capabilities().removal_events)
             return remark(name_of(device) + ": no interrupts arrive through its present driver");
-        hold(std::move(device));
+        watch_device(std::move(device));
     } catch (const ivshmem::error& e) {
-        let_go();         // of what was held in part
+        close_device();   // of what was held in part
         remark(e.what()); // it may become usable
     }
 }
 
-void device_watch::hold(ivshmem::device device) {
+void device_watch::watch_device(ivshmem::device device) {
     device_ = std::move(device);
     name_ = name_of(device_);
     last_remark_.clear();
     const auto& can = device_.capabilities();
-    put("opened", tools::format("opened {}, as {}", name_, own_peer(device_)),
-        {{"peer", can.ring ? json::value(device_.id()) : json::value(nullptr)}});
+    print_line("opened", tools::format("opened {}, as {}", name_, own_peer(device_)),
+               {{"peer", can.ring ? json::value(device_.id()) : json::value(nullptr)}});
     if (can.interrupts > 0) {
         interrupts_.open(device_);
-        next_ring();
+        read_ring();
     }
     if (can.peer_events)
         for (const auto peer : device_.peers())
-            put("peer present", tools::format("peer {} is there", peer), {{"peer", peer}});
+            print_line("peer present", tools::format("peer {} is there", peer), {{"peer", peer}});
     if (can.peer_events || can.removal_events) {
         events_.open(device_);
-        next_event();
+        read_event();
     }
 }
 
-void device_watch::let_go() {
+void device_watch::close_device() {
     interrupts_.close();
     events_.close();
     if (!device_.is_open())
         return;
     device_.close();
-    put("closed", "closed " + name_, {});
+    print_line("closed", "closed " + name_, {});
 }
 
-void device_watch::next_ring() {
+void device_watch::read_ring() {
     interrupts_.async_wait([this](const error_code& ec, const ivshmem::interrupt_count& rung) {
         if (is_over(ec))
             return;
         if (ec == errc::device_removed && device_.capabilities().removal_events)
             return; // the event comes, too
         if (ec == errc::device_removed)
-            return let_go();
+            return close_device();
         if (ec)
             throw ivshmem::error{ec, name_ + ": waiting for rings: " + ec.message()};
         total_ += rung.count;
-        put("ring", tools::format("ring vector {} count {}", rung.vector, rung.count),
-            {{"vector", rung.vector}, {"count", rung.count}, {"total", total_}});
-        next_ring();
+        print_line("ring", tools::format("ring vector {} count {}", rung.vector, rung.count),
+                   {{"vector", rung.vector}, {"count", rung.count}, {"total", total_}});
+        read_ring();
     });
 }
 
-void device_watch::next_event() {
+void device_watch::read_event() {
     events_.async_next([this](const error_code& ec, const ivshmem::event& event) {
         if (is_over(ec))
             return;
         if (ec == errc::device_removed)
-            return let_go();
+            return close_device();
         if (ec == errc::server_closed)
             return; // as the last event said; rings of known peers may still come
         if (ec)
             throw ivshmem::error{ec, name_ + ": watching its peers: " + ec.message()};
         print(event);
         if (event.type == ivshmem::event::kind::removal_requested)
-            return let_go();
-        next_event();
+            return close_device();
+        read_event();
     });
 }
 
@@ -148,12 +148,12 @@ void device_watch::print(const ivshmem::event& event) {
     using kind = ivshmem::event::kind;
     const auto what = to_string(event.type);
     if (event.type == kind::peer_joined || event.type == kind::peer_left)
-        put(what,
-            tools::format("peer {} {}", event.peer,
-                          event.type == kind::peer_joined ? "joined" : "left"),
-            {{"peer", event.peer}});
+        print_line(what,
+                   tools::format("peer {} {}", event.peer,
+                                 event.type == kind::peer_joined ? "joined" : "left"),
+                   {{"peer", event.peer}});
     else
-        put(what, tools::format("{}: {}", name_, what), {});
+        print_line(what, tools::format("{}: {}", name_, what), {});
 }
 
 void device_watch::print(const ivshmem::device_change& change) {
@@ -167,7 +167,7 @@ void device_watch::print(const ivshmem::device_change& change) {
         text += driver.empty() ? ", no driver" : ", driver " + driver;
         members["driver"] = driver.empty() ? json::value(nullptr) : json::value(driver);
     }
-    put(what, text, members);
+    print_line(what, text, members);
 }
 
 void device_watch::remark(const std::string& line) {
@@ -176,9 +176,9 @@ void device_watch::remark(const std::string& line) {
     last_remark_ = line;
 }
 
-void device_watch::put(std::string_view event, const std::string& text,
-                       const json::object& members) const {
-    const auto now = moment::now();
+void device_watch::print_line(std::string_view event, const std::string& text,
+                              const json::object& members) const {
+    const auto now = timestamp::now();
     if (!common_.json)
         return put_line(in_seconds(now.real) + ' ' + text);
     json::object line{{"event", event}, {"time_ns", now.real.count()}};

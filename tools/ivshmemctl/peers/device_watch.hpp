@@ -32,18 +32,18 @@ class device_watch {
     using error_code = boost::system::error_code;
 
     [[nodiscard]] bool is_server() const;
-    [[nodiscard]] bool is_chosen(const ivshmem::device_info& info) const;
-    void next_change();
-    void next_ring();
-    void next_event();
+    [[nodiscard]] bool is_selected(const ivshmem::device_info& info) const;
+    void read_change();
+    void read_ring();
+    void read_event();
     void print(const ivshmem::device_change& change);
     void print(const ivshmem::event& event);
-    void try_to_hold();
-    void hold(ivshmem::device device);
-    void let_go();
+    void try_to_open();
+    void watch_device(ivshmem::device device);
+    void close_device();
     void remark(const std::string& line);
-    void put(std::string_view event, const std::string& text,
-             const boost::json::object& members) const;
+    void print_line(std::string_view event, const std::string& text,
+                    const boost::json::object& members) const;
 
     const common_options& common_;
     ivshmem::device device_;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "memory_use.hpp"
+#include "peers/memory_use.hpp"
 
-#include "aligned_copy.hpp"
+#include "memory/aligned_copy.hpp"
 
 #include <ivshmem/detail/layout.hpp>
 #include <ivshmem/detail/shared_words.hpp>
@@ -59,7 +59,7 @@ bool is_gone(ivshmem::device& device, std::uint16_t id) {
 
 } // namespace
 
-memory_use look_at_memory(ivshmem::device& device) {
+memory_use inspect_memory(ivshmem::device& device) {
     const auto& memory = device.memory();
     const words all{memory.data(), false};
     std::optional<division> divided;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "command.hpp"
-#include "device_watch.hpp"
-#include "exit_status.hpp"
+#include "common/exit_status.hpp"
+#include "peers/device_watch.hpp"
 #include "subcommands.hpp"
 
 #include <boost/asio.hpp>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "command.hpp"
-#include "exit_status.hpp"
-#include "memory_use.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "open_device.hpp"
+#include "peers/memory_use.hpp"
 #include "result_line.hpp"
 #include "subcommands.hpp"
 
@@ -29,7 +29,7 @@ struct found_peer {
 /// Who is connected, as the backend tells, and who holds a slot of channels, as the memory does.
 std::vector<found_peer> find_peers(ivshmem::device& device) {
     std::vector<found_peer> found;
-    const memory_use use = look_at_memory(device);
+    const memory_use use = inspect_memory(device);
     for (const auto& [slot, peer] : use.held)
         found.push_back({peer, slot});
     std::error_code ec;

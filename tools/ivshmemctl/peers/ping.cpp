@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "claimed_slot.hpp"
 #include "command.hpp"
-#include "exit_status.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
 #include "number.hpp"
-#include "opened.hpp"
-#include "pinger.hpp"
-#include "print.hpp"
+#include "open_device.hpp"
+#include "peers/claim_slot.hpp"
+#include "peers/pinger.hpp"
+#include "peers/seconds.hpp"
 #include "progress.hpp"
 #include "result_line.hpp"
-#include "seconds.hpp"
 #include "subcommands.hpp"
 
 #include <boost/asio.hpp>
@@ -31,7 +31,7 @@ struct ping_options {
     std::optional<std::uint64_t> count{};
     std::optional<std::uint64_t> size{};
     std::optional<std::chrono::nanoseconds> interval{};
-    std::optional<std::chrono::nanoseconds> patience{};
+    std::optional<std::chrono::nanoseconds> timeout{};
     std::optional<std::chrono::nanoseconds> deadline{};
     bool flood = false;
     slot_choice place{};
@@ -42,7 +42,7 @@ void print_text(const pinger& by, std::size_t size, const pinger::outcome& o) {
     switch (o.what) {
     case kind::answered:
     case kind::late:
-        put_line(tools::format("{} bytes from {}: seq={} time={:.3f} ms{}", size, by.who(),
+        put_line(tools::format("{} bytes from {}: seq={} time={:.3f} ms{}", size, by.peer_name(),
                                o.sequence, milliseconds, o.what == kind::late ? " (late)" : ""));
         break;
     case kind::unanswered:
@@ -50,7 +50,7 @@ void print_text(const pinger& by, std::size_t size, const pinger::outcome& o) {
             tools::format("no answer: seq={}{}{}", o.sequence, o.why.empty() ? "" : ", ", o.why));
         break;
     case kind::wrong:
-        put_line(by.who() + ": sent something that is no answer");
+        put_line(by.peer_name() + ": sent something that is no answer");
     }
 }
 
@@ -85,8 +85,8 @@ pinger::options checked(const ivshmem::device& device, const ping_options& asked
     how.count = asked.count;
     how.interval =
         asked.flood ? std::chrono::nanoseconds{} : asked.interval.value_or(std::chrono::seconds{1});
-    how.patience = std::max<std::chrono::nanoseconds>(
-        asked.patience.value_or(std::chrono::seconds{1}), std::chrono::milliseconds{1});
+    how.timeout = std::max<std::chrono::nanoseconds>(
+        asked.timeout.value_or(std::chrono::seconds{1}), std::chrono::milliseconds{1});
     how.size = asked.size.value_or(56);
     if (how.size < shortest_ping || how.size > longest_ping)
         throw std::invalid_argument{
@@ -137,7 +137,7 @@ int ping(const common_options& common, const ping_options& asked) {
     put_line(common.json ? by->statistics().json() : by->statistics().text());
     if (failed)
         std::rethrow_exception(failed);
-    if (by->who().empty() && !by->statistics().empty())
+    if (by->peer_name().empty() && !by->statistics().empty())
         complain(name_of(device) + ": nobody serves; run 'ivshmemctl serve' on the other side");
     return by->statistics().answers() != 0 ? tools::exit_success : tools::exit_failure;
 }
@@ -152,8 +152,8 @@ void add_ping(subcommands& line) {
     add_number(sub, {"-c,--count", "N", "stop after so many messages (never)"}, asked->count);
     add_seconds(sub, {"-i,--interval", "SECONDS", "from one message to the next (1)"},
                 asked->interval);
-    add_seconds(sub, {"-W,--patience", "SECONDS", "how long to wait for each answer (1)"},
-                asked->patience);
+    add_seconds(sub, {"-W,--timeout", "SECONDS", "how long to wait for each answer (1)"},
+                asked->timeout);
     add_seconds(sub, {"-w,--deadline", "SECONDS", "stop after this time (never)"}, asked->deadline);
     sub.add_flag("-f,--flood", asked->flood,
                  "send each message when the one before is answered, and print the end only");

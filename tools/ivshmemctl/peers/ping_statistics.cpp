@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "ping_statistics.hpp"
+#include "peers/ping_statistics.hpp"
 
-#include "print.hpp"
+#include "common/print.hpp"
 
 #include <boost/json.hpp>
 

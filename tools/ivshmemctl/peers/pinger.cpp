@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "pinger.hpp"
+#include "peers/pinger.hpp"
 
-#include "claimed_slot.hpp"
-#include "opened.hpp"
-#include "print.hpp"
-#include "with_error.hpp"
+#include "common/print.hpp"
+#include "open_device.hpp"
+#include "peers/claim_slot.hpp"
+#include "peers/with_error.hpp"
 
 #include <ivshmem/asio/connect.hpp>
 
@@ -48,7 +48,7 @@ net::awaitable<void> pinger::run() {
     while (!stopping_ && sequence_ != options_.count) {
         ++sequence_;
         statistics_.sent();
-        deadline_ = clock::now() + options_.patience;
+        deadline_ = clock::now() + options_.timeout;
         expired_ = false;
         probing_ = true;
         const error_code ec = co_await probe();
@@ -81,7 +81,7 @@ void pinger::abandon() {
 net::awaitable<void> pinger::watch() {
     while (!stopping_) {
         // What is sent from now on has at least as much time.
-        watch_.expires_at(probing_ && !expired_ ? deadline_ : clock::now() + options_.patience);
+        watch_.expires_at(probing_ && !expired_ ? deadline_ : clock::now() + options_.timeout);
         co_await watch_.async_wait(with_error);
         if (probing_ && !expired_ && clock::now() >= deadline_)
             abandon();
@@ -131,11 +131,11 @@ bool pinger::is_answer(std::size_t size, clock::time_point sent) {
         std::memcpy(&number, answer_.data(), sizeof number);
     const auto late = overdue_.find(number);
     if (late == overdue_.end()) {
-        tell({outcome::kind::wrong, sequence_});
+        report_outcome({outcome::kind::wrong, sequence_});
         return false;
     }
     statistics_.received(now - late->second);
-    tell({outcome::kind::late, number, now - late->second});
+    report_outcome({outcome::kind::late, number, now - late->second});
     overdue_.erase(late);
     return false;
 }
@@ -143,20 +143,20 @@ bool pinger::is_answer(std::size_t size, clock::time_point sent) {
 void pinger::conclude(const error_code& ec) {
     if (ec == net::error::operation_aborted) {
         if (!stopping_)
-            tell({outcome::kind::unanswered,
-                  sequence_,
-                  {},
-                  channel_.is_open() ? "" : "nobody serves"});
+            report_outcome({outcome::kind::unanswered,
+                            sequence_,
+                            {},
+                            channel_.is_open() ? "" : "nobody serves"});
         return;
     }
     if (!is_end_of_channel(ec))
-        throw explained(device_, ec);
+        throw explain_failure(device_, ec);
     channel_.close();
     overdue_.clear();
-    tell({outcome::kind::unanswered, sequence_, {}, ec.message()});
+    report_outcome({outcome::kind::unanswered, sequence_, {}, ec.message()});
 }
 
-void pinger::tell(const outcome& o) const {
+void pinger::report_outcome(const outcome& o) const {
     if (report_)
         report_(o);
 }
@@ -180,9 +180,9 @@ net::awaitable<pinger::error_code> pinger::connect() {
     channel_ = std::move(channel);
     const std::uint32_t slot = channel_.next_layer().peer();
     const auto holder = slot_.next_layer().find_holder(slot);
-    who_ = holder && device_.capabilities().ring
-               ? tools::format("peer {} (slot {})", holder->peer, slot)
-               : tools::format("slot {}", slot);
+    peer_name_ = holder && device_.capabilities().ring
+                     ? tools::format("peer {} (slot {})", holder->peer, slot)
+                     : tools::format("slot {}", slot);
     co_return error_code{};
 }
 
@@ -203,7 +203,7 @@ void pinger::check_device() {
         return;
     const auto event = device_.next_event();
     if (event && event->type == ivshmem::event::kind::removal_requested)
-        throw explained(device_, ivshmem::errc::device_removed);
+        throw explain_failure(device_, ivshmem::errc::device_removed);
 }
 
 } // namespace ivshmemctl

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "ping_statistics.hpp"
+#include "peers/ping_statistics.hpp"
 
 #include <ivshmem/asio/channel.hpp>
 #include <ivshmem/asio/slot.hpp>
@@ -36,7 +36,7 @@ class pinger {
         std::optional<std::uint16_t> peer{};  ///< empty: whoever serves
         std::optional<std::uint64_t> count{}; ///< empty: until stop()
         std::chrono::nanoseconds interval{};  ///< from one to the next, at least
-        std::chrono::nanoseconds patience{};  ///< how long to wait for each answer
+        std::chrono::nanoseconds timeout{};   ///< how long to wait for each answer
         std::size_t size = 0;                 ///< shortest_ping to longest_ping
     };
     /// What became of a message.
@@ -63,7 +63,7 @@ class pinger {
 
     [[nodiscard]] const ping_statistics& statistics() const noexcept { return statistics_; }
     /// "peer 3 (slot 0)"; empty where nobody was found.
-    [[nodiscard]] const std::string& who() const noexcept { return who_; }
+    [[nodiscard]] const std::string& peer_name() const noexcept { return peer_name_; }
 
   private:
     using clock = std::chrono::steady_clock;
@@ -78,14 +78,14 @@ class pinger {
     void conclude(const error_code& ec);
     void abandon();
     [[nodiscard]] bool over() const noexcept { return stopping_ || expired_; }
-    void tell(const outcome& o) const;
+    void report_outcome(const outcome& o) const;
 
     ivshmem::device& device_;
     ivshmem::asio::slot& slot_;
     const options options_;
     const std::function<void(const outcome&)> report_;
     ping_statistics statistics_;
-    std::string who_;
+    std::string peer_name_;
     ivshmem::asio::channel channel_;
 
     std::uint64_t sequence_ = 0;
@@ -96,7 +96,7 @@ class pinger {
 
     bool stopping_ = false;
     bool probing_ = false;
-    bool expired_ = false; ///< the patience with the present message is over
+    bool expired_ = false; ///< the timeout with the present message is over
     clock::time_point deadline_{};
     boost::asio::steady_timer pause_;
     boost::asio::steady_timer watch_; ///< one for all messages: to set one for each costs time

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "command.hpp"
-#include "exit_status.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
 #include "number.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "open_device.hpp"
+#include "peers/seconds.hpp"
 #include "progress.hpp"
 #include "result_line.hpp"
-#include "seconds.hpp"
 #include "subcommands.hpp"
 
 #include <boost/json.hpp>

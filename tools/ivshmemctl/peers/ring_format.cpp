@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "ring_format.hpp"
+#include "peers/ring_format.hpp"
 
-#include "print.hpp"
+#include "common/print.hpp"
 
 #include <boost/json.hpp>
 

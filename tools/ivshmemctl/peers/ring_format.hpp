@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "moment.hpp"
+#include "peers/timestamp.hpp"
 
 #include <cstdint>
 #include <string>
@@ -11,7 +11,7 @@ namespace ivshmemctl {
 
 /// Rings of one vector, as they were taken.
 struct ring_event {
-    moment when{};
+    timestamp when{};
     std::uint16_t vector = 0;
     std::uint64_t count = 0; ///< how many became one event
     std::uint64_t total = 0; ///< of all vectors since the start, these included

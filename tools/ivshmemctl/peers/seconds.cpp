@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "seconds.hpp"
+#include "peers/seconds.hpp"
 
 #include <charconv>
 #include <cstdint>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "claimed_slot.hpp"
 #include "command.hpp"
-#include "exit_status.hpp"
-#include "opened.hpp"
-#include "pinger.hpp"
-#include "print.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "open_device.hpp"
+#include "peers/claim_slot.hpp"
+#include "peers/pinger.hpp"
+#include "peers/with_error.hpp"
 #include "subcommands.hpp"
-#include "with_error.hpp"
 
 #include <ivshmem/asio/acceptor.hpp>
 
@@ -54,7 +54,7 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
     for (;;) {
         auto [ec, channel] = co_await acceptor.async_accept(with_error);
         if (ec)
-            throw explained(device, ec);
+            throw explain_failure(device, ec);
         const std::uint32_t from = channel.next_layer().peer();
         const auto holder = slot.next_layer().find_holder(from);
         const auto who = holder && device.capabilities().ring

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "command.hpp"
-#include "exit_status.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
 #include "number.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "open_device.hpp"
+#include "peers/ring_format.hpp"
+#include "peers/seconds.hpp"
 #include "result_line.hpp"
-#include "ring_format.hpp"
-#include "seconds.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/asio/any_interrupt.hpp>
@@ -86,7 +86,7 @@ class ring_waiter {
             return;
         total_ += rung.count;
         ++events_;
-        const ring_event event{moment::now(), rung.vector, rung.count, total_};
+        const ring_event event{timestamp::now(), rung.vector, rung.count, total_};
         put_line(common_.json ? to_json(event) : format_(event));
     }
     /// Rings that have arrived by now count, too.

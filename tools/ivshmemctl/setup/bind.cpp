@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "bindable.hpp"
-#include "binding.hpp"
-#include "chosen_devices.hpp"
 #include "command.hpp"
-#include "exit_status.hpp"
-#include "print.hpp"
-#include "rebind.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "setup/bindable.hpp"
+#include "setup/binding.hpp"
+#include "setup/rebind.hpp"
+#include "setup/select_devices.hpp"
 #include "subcommands.hpp"
 #include "text_file.hpp"
 
@@ -83,7 +83,7 @@ void remark(const std::vector<device_info>& before, const std::vector<binding>& 
 
 int bind(const options& o, const common_options& common) {
     const std::filesystem::path root = common.sysroot;
-    const auto devices = chosen_devices(o.common.devices, common);
+    const auto devices = select_devices(o.common.devices, common);
     const auto wanted = decide(o, devices, root);
     transaction plan;
     for (std::size_t i = 0; i < devices.size(); ++i)

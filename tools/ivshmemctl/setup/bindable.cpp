@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "bindable.hpp"
+#include "setup/bindable.hpp"
 
-#include "holders.hpp"
-#include "kernel_module.hpp"
-#include "mtrr.hpp"
-#include "print.hpp"
+#include "common/print.hpp"
+#include "setup/holders.hpp"
+#include "setup/kernel_module.hpp"
+#include "setup/mtrr.hpp"
 #include "text_file.hpp"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ std::string why_not_vfio(const device_info& device, const std::filesystem::path&
 /// What keeps a device from this driver whatever driver it has now.
 std::string why_not_driver(const device_info& device, const std::string& driver,
                            std::span<const device_info> too, const std::filesystem::path& root) {
-    if (driver != "none" && look_for_module(root, driver) == module_state::missing)
+    if (driver != "none" && find_module(root, driver) == module_state::missing)
         return tools::format("the kernel {} has no module {}; try: {}", kernel_release(root),
                              driver, how_to_get_module(driver));
     if (driver == "vfio-pci")
@@ -72,7 +72,7 @@ std::string why_not_persistent(const device_info& device, const std::string& dri
 std::string default_driver(const device_info& device, const std::filesystem::path& root) {
     if (device.iommu_group)
         return "vfio-pci";
-    const auto igb_uio = look_for_module(root, "igb_uio");
+    const auto igb_uio = find_module(root, "igb_uio");
     return igb_uio == module_state::present || igb_uio == module_state::installed ? "igb_uio" : "";
 }
 

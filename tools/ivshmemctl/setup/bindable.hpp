@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "binding.hpp"
+#include "setup/binding.hpp"
 
 #include <ivshmem/device_info.hpp>
 #include <ivshmem/diagnosis.hpp>

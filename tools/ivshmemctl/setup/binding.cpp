@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "binding.hpp"
+#include "setup/binding.hpp"
 
-#include "cached_range.hpp"
-#include "kernel_module.hpp"
-#include "print.hpp"
+#include "common/print.hpp"
+#include "setup/cached_range.hpp"
+#include "setup/kernel_module.hpp"
 #include "text_file.hpp"
 
 #include <system_error>
@@ -68,7 +68,7 @@ void add_module(transaction& plan, const std::string& driver, const std::filesys
                                   ? std::vector<std::string>{"vfio-pci", "vfio_iommu_type1"}
                                   : std::vector<std::string>{driver})
         if (const auto load = command_line(modprobe_words(module));
-            look_for_module(root, module) != module_state::present && !plan.has(load))
+            find_module(root, module) != module_state::present && !plan.has(load))
             plan.add(load, {command_line({"rmmod", module})});
 }
 

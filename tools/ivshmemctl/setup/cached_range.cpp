@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "cached_range.hpp"
+#include "setup/cached_range.hpp"
 
-#include "mtrr.hpp"
-#include "print.hpp"
+#include "common/print.hpp"
+#include "setup/mtrr.hpp"
 
 #include <algorithm>
 #include <cinttypes>
@@ -51,7 +51,7 @@ std::vector<record> records(const fs::path& root) {
 /// For a range that was given back: nobody knows beforehand which register it gets.
 operation drop_again(const mtrr_range& range) {
     return {
-        tools::format("drop {} from {}", range.line(), mtrr_file), [=](held_signals& stop) {
+        tools::format("drop {} from {}", range.line(), mtrr_file), [=](blocked_signals& stop) {
             for (const auto& now :
                  uncachable_over("/", {range.base, range.size, 0}).value_or(ranges{}))
                 if (now == range)

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "transaction.hpp"
+#include "setup/transaction.hpp"
 
 #include <ivshmem/device_info.hpp>
 

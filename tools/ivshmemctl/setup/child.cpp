@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "child.hpp"
+#include "setup/child.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -30,7 +30,7 @@ int exec(const std::vector<std::string>& words) {
 } // namespace
 
 std::optional<int> run_in_child(const std::function<int()>& body, std::chrono::seconds limit,
-                                held_signals& stop) {
+                                blocked_signals& stop) {
     using namespace std::chrono_literals;
     const auto end = std::chrono::steady_clock::now() + limit;
     const pid_t child = ::fork();
@@ -54,11 +54,11 @@ std::optional<int> run_in_child(const std::function<int()>& body, std::chrono::s
 }
 
 std::optional<int> run_command(const std::vector<std::string>& words, std::chrono::seconds limit,
-                               held_signals& stop) {
+                               blocked_signals& stop) {
     return run_in_child(
         [&] {
             ::setpgid(0, 0); // Ctrl-C is for this program, which lets the command finish
-            stop.forget();
+            stop.unblock();
             return exec(words);
         },
         limit, stop);

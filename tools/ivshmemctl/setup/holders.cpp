@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "holders.hpp"
+#include "setup/holders.hpp"
 
-#include "print.hpp"
+#include "common/print.hpp"
 #include "text_file.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "kernel_module.hpp"
+#include "setup/kernel_module.hpp"
 
 #include "text_file.hpp"
 
@@ -26,7 +26,7 @@ bool is_about(const std::string& line, const std::string& name) {
 
 } // namespace
 
-module_state look_for_module(const std::filesystem::path& root, std::string_view name) {
+module_state find_module(const std::filesystem::path& root, std::string_view name) {
     const auto wanted = normal(name);
     std::error_code ec;
     if (std::filesystem::exists(root / "sys/module" / wanted, ec))

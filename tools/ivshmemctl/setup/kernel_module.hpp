@@ -16,8 +16,7 @@ enum class module_state {
 };
 
 /// Whether the running kernel has a module; "-" and "_" are the same.
-[[nodiscard]] module_state look_for_module(const std::filesystem::path& root,
-                                           std::string_view name);
+[[nodiscard]] module_state find_module(const std::filesystem::path& root, std::string_view name);
 
 /// The release of the running kernel; empty where it cannot be read.
 [[nodiscard]] std::string kernel_release(const std::filesystem::path& root);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "mtrr.hpp"
+#include "setup/mtrr.hpp"
 
+#include "common/print.hpp"
 #include "lockdown.hpp"
-#include "print.hpp"
 
 #include <cinttypes>
 #include <cstdio>

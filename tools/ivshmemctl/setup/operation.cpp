@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "operation.hpp"
+#include "setup/operation.hpp"
 
-#include "child.hpp"
-#include "print.hpp"
+#include "common/print.hpp"
+#include "setup/child.hpp"
 #include "text_file.hpp"
 
 #include <ivshmem/discovery.hpp>
@@ -72,7 +72,7 @@ void replace(const std::string& path, const std::string& text) {
 operation write_line(const std::string& path, const std::string& line) {
     return {
         tools::format("echo {}>{}", line.empty() ? "" : shell_word(line) + " ", shell_word(path)),
-        [=](held_signals& stop) {
+        [=](blocked_signals& stop) {
             const auto write = [&] {
                 for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
                     ::close(fd); // whoever reads them need not wait for the kernel
@@ -95,7 +95,7 @@ operation command_line(const std::vector<std::string>& words) {
     for (const auto& word : words)
         shell += (shell.empty() ? "" : " ") + shell_word(word);
     return {
-        shell, [=](held_signals& stop) {
+        shell, [=](blocked_signals& stop) {
             const auto done = run_command(words, command_limit, stop);
             if (!done)
                 fail(tools::format("{}: no end within {} s", shell, command_limit.count()));
@@ -110,13 +110,13 @@ operation make_file(const std::string& path, const std::string& line) {
     const auto folder = std::filesystem::path{path}.parent_path().string();
     return {tools::format("mkdir -p {} && echo {} >{}", shell_word(folder), shell_word(line),
                           shell_word(path)),
-            [=](held_signals&) {
+            [=](blocked_signals&) {
                 replace(path, line + "\n");
             }};
 }
 
 operation remove_file(const std::string& path) {
-    return {"rm -f " + shell_word(path), [=](held_signals&) {
+    return {"rm -f " + shell_word(path), [=](blocked_signals&) {
                 std::filesystem::remove(path);
             }};
 }
@@ -124,7 +124,7 @@ operation remove_file(const std::string& path) {
 operation wait_for_node(const ivshmem::pci_address& address, const std::string& node) {
     return {tools::format("timeout {} sh -c 'until [ -c {} ]; do sleep 0.1; done'",
                           node_limit.count(), node),
-            [=](held_signals& stop) {
+            [=](blocked_signals& stop) {
                 const auto end = std::chrono::steady_clock::now() + node_limit;
                 while (!has_node(address)) {
                     if (stop.arrived() != 0)

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "held_signals.hpp"
+#include "setup/blocked_signals.hpp"
 
 #include <ivshmem/pci_address.hpp>
 
@@ -16,7 +16,7 @@ namespace ivshmemctl {
 struct operation {
     std::string shell; ///< the command that makes it
     /// Makes it. Throws std::runtime_error, then nothing has changed.
-    std::function<void(held_signals&)> perform;
+    std::function<void(blocked_signals&)> perform;
 };
 
 /// Writes a line to a file of the kernel.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "rebind.hpp"
+#include "setup/rebind.hpp"
 
 #include "command.hpp"
-#include "print.hpp"
+#include "common/print.hpp"
 
 #include <ivshmem/diagnosis.hpp>
 #include <ivshmem/discovery.hpp>

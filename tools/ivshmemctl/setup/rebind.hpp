@@ -3,7 +3,7 @@
 #pragma once
 
 #include "common_options.hpp"
-#include "transaction.hpp"
+#include "setup/transaction.hpp"
 
 #include <ivshmem/device_info.hpp>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "transaction.hpp"
+#include "setup/transaction.hpp"
 
 #include "command.hpp"
-#include "print.hpp"
+#include "common/print.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -29,11 +29,11 @@ void transaction::print() const {
 }
 
 void transaction::carry_out(bool verbose, bool quiet) const {
-    held_signals stop;
+    blocked_signals stop;
     const auto perform = [&](const operation& what, const char* before) {
         if (verbose)
             complain(before + what.shell);
-        stop.begin(quiet ? "" : what.shell);
+        stop.begin_step(quiet ? "" : what.shell);
         what.perform(stop);
     };
     const auto roll_back = [&](std::size_t count) {
@@ -63,7 +63,7 @@ void transaction::carry_out(bool verbose, bool quiet) const {
     const bool undone = roll_back(done) && done != 0;
     if (stop.arrived() != 0) {
         complain(undone ? "interrupted: what was done is undone" : "interrupted");
-        stop.obey();
+        stop.raise_arrived();
     }
     throw std::runtime_error{failure + (undone ? " (what was done before is undone)" : "")};
 }

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "operation.hpp"
+#include "setup/operation.hpp"
 
 #include <vector>
 

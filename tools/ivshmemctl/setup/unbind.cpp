@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "binding.hpp"
-#include "chosen_devices.hpp"
 #include "command.hpp"
-#include "exit_status.hpp"
-#include "holders.hpp"
-#include "print.hpp"
-#include "rebind.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
+#include "setup/binding.hpp"
+#include "setup/holders.hpp"
+#include "setup/rebind.hpp"
+#include "setup/select_devices.hpp"
 #include "subcommands.hpp"
 #include "text_file.hpp"
 
@@ -28,7 +28,7 @@ Examples:
 
 int unbind(const rebind_options& o, const common_options& common) {
     const std::filesystem::path root = common.sysroot;
-    const auto devices = chosen_devices(o.devices, common);
+    const auto devices = select_devices(o.devices, common);
     transaction plan;
     for (const auto& device : devices) {
         const auto reason = root == "/" ? why_in_use(device) : "";

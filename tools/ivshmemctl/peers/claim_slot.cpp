@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "claimed_slot.hpp"
+#include "peers/claim_slot.hpp"
 
-#include "exit_status.hpp"
-#include "memory_use.hpp"
+#include "common/exit_status.hpp"
+#include "common/print.hpp"
 #include "number.hpp"
-#include "opened.hpp"
-#include "print.hpp"
+#include "open_device.hpp"
+#include "peers/memory_use.hpp"
 #include "progress.hpp"
 
 #include <algorithm>
@@ -56,14 +56,14 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
     std::signal(SIGBUS, say_that_the_memory_is_gone);
     // A slot is to be given back also where nobody reads the output any more.
     std::signal(SIGPIPE, SIG_IGN);
-    memory_use use = look_at_memory(device);
+    memory_use use = inspect_memory(device);
     // Where somebody holds a slot the memory is divided among channels, whatever it held before.
     if (use.held.empty() && !choice.reformat) {
         progress bar{common, "looking for other data", device.memory().size(), false};
         if (has_other_data(device.memory(), bar)) {
             // Or is that somebody who was taking a slot at the same time?
             std::this_thread::sleep_for(while_slots_are_taken);
-            use = look_at_memory(device);
+            use = inspect_memory(device);
             if (use.held.empty())
                 throw std::runtime_error{
                     name_of(device) +
@@ -94,11 +94,11 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
     }
 }
 
-ivshmem::error explained(ivshmem::device& device, const std::error_code& ec) {
+ivshmem::error explain_failure(ivshmem::device& device, const std::error_code& ec) {
     if (ec == ivshmem::errc::device_removed)
         return {ec, name_of(device) + ": device removed"};
     // Until the mapping goes, too, there is something to read, but not what was written.
-    if (ec == ivshmem::errc::slot_lost && !look_at_memory(device).channels)
+    if (ec == ivshmem::errc::slot_lost && !inspect_memory(device).channels)
         return {ivshmem::errc::device_gone, tools::format("{}: {}", name_of(device), gone)};
     return {ec, tools::format("{}: {}", name_of(device), ec.message())};
 }

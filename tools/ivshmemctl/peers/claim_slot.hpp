@@ -32,6 +32,6 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
 
 /// What a failure on a claimed slot means: a device that is being removed may look as if another
 /// peer had taken the slot.
-ivshmem::error explained(ivshmem::device& device, const std::error_code& ec);
+ivshmem::error explain_failure(ivshmem::device& device, const std::error_code& ec);
 
 } // namespace ivshmemctl

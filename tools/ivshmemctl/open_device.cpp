@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "opened.hpp"
+#include "open_device.hpp"
 
 namespace ivshmemctl {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "held_signals.hpp"
+#include "setup/blocked_signals.hpp"
 
 #include "command.hpp"
 
@@ -10,7 +10,7 @@
 
 namespace ivshmemctl {
 
-held_signals::held_signals() {
+blocked_signals::blocked_signals() {
     ::sigemptyset(&watched_);
     for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) {
         struct sigaction now {};
@@ -22,16 +22,16 @@ held_signals::held_signals() {
     ::sigprocmask(SIG_BLOCK, &watched_, &before_);
 }
 
-held_signals::~held_signals() {
-    forget();
+blocked_signals::~blocked_signals() {
+    unblock();
 }
 
-void held_signals::begin(std::string what) {
+void blocked_signals::begin_step(std::string what) {
     begun_ = std::move(what);
     since_ = std::chrono::steady_clock::now();
 }
 
-void held_signals::pause(std::chrono::milliseconds time) {
+void blocked_signals::pause(std::chrono::milliseconds time) {
     using namespace std::chrono_literals;
     if (!begun_.empty() && std::chrono::steady_clock::now() - since_ > 1s) {
         if (::isatty(STDERR_FILENO) == 1)
@@ -45,19 +45,19 @@ void held_signals::pause(std::chrono::milliseconds time) {
         signal_ = number;
 }
 
-int held_signals::arrived() {
+int blocked_signals::arrived() {
     using namespace std::chrono_literals;
     if (signal_ == 0)
         pause(0ms);
     return signal_;
 }
 
-void held_signals::obey() noexcept {
-    forget();
+void blocked_signals::raise_arrived() noexcept {
+    unblock();
     ::raise(signal_);
 }
 
-void held_signals::forget() const noexcept {
+void blocked_signals::unblock() const noexcept {
     ::sigprocmask(SIG_SETMASK, &before_, nullptr);
 }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "moment.hpp"
+#include "peers/timestamp.hpp"
 
-#include "print.hpp"
+#include "common/print.hpp"
 
 #include <array>
 #include <ctime>
 
 namespace ivshmemctl {
 
-moment moment::now() {
+timestamp timestamp::now() {
     return {std::chrono::system_clock::now().time_since_epoch(),
             std::chrono::steady_clock::now().time_since_epoch()};
 }

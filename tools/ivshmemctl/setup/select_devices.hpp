@@ -14,6 +14,6 @@ namespace ivshmemctl {
 /// The PCI devices that are named, each once; without names the one that -D means.
 /// @throws ivshmem::error errc::device_not_found, device_ambiguous, bad_selector (a server, too).
 [[nodiscard]] std::vector<ivshmem::device_info>
-chosen_devices(const std::vector<std::string>& names, const common_options& common);
+select_devices(const std::vector<std::string>& names, const common_options& common);
 
 } // namespace ivshmemctl

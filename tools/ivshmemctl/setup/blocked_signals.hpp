@@ -11,23 +11,23 @@ namespace ivshmemctl {
 
 /// Holds back the signals that end a program (Ctrl-C, SIGTERM, SIGHUP) while this object lives, so
 /// that what was begun can be undone. Those that were ignored before stay so.
-class held_signals {
+class blocked_signals {
   public:
-    held_signals();
-    ~held_signals();
-    held_signals(const held_signals&) = delete;
-    held_signals& operator=(const held_signals&) = delete;
+    blocked_signals();
+    ~blocked_signals();
+    blocked_signals(const blocked_signals&) = delete;
+    blocked_signals& operator=(const blocked_signals&) = delete;
 
     /// Names what is begun now: if it takes long, a person at the terminal is told. Empty: nobody.
-    void begin(std::string what);
+    void begin_step(std::string what);
     /// Sleeps; a signal or the end of a child ends it early.
     void pause(std::chrono::milliseconds time);
     /// The number of the signal that came, 0 for none.
     [[nodiscard]] int arrived();
     /// Lets the signal that came do what it would have done.
-    void obey() noexcept;
+    void raise_arrived() noexcept;
     /// For a child: the signals as they were before.
-    void forget() const noexcept;
+    void unblock() const noexcept;
 
   private:
     sigset_t watched_{};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "chosen_devices.hpp"
+#include "setup/select_devices.hpp"
 
 #include <ivshmem/discovery.hpp>
 
@@ -8,7 +8,7 @@
 
 namespace ivshmemctl {
 
-std::vector<ivshmem::device_info> chosen_devices(const std::vector<std::string>& names,
+std::vector<ivshmem::device_info> select_devices(const std::vector<std::string>& names,
                                                  const common_options& common) {
     const auto found = ivshmem::discover(common.sysroot);
     std::vector<ivshmem::selector> selectors;

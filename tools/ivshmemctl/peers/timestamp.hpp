@@ -8,11 +8,11 @@
 namespace ivshmemctl {
 
 /// When something happened, by both clocks.
-struct moment {
+struct timestamp {
     std::chrono::nanoseconds real;      ///< since the Epoch
     std::chrono::nanoseconds monotonic; ///< since some start; never set back
 
-    static moment now();
+    static timestamp now();
 };
 
 /// "1732131430.123456789"
