@@ -18,7 +18,7 @@ using namespace host;
 
 namespace {
 
-constexpr server::moment nobody = UINT64_MAX;
+constexpr server::logical_time nobody = UINT64_MAX;
 
 /// A server whose first id is `first`, with ids that were taken before.
 class own_server {
@@ -31,10 +31,10 @@ class own_server {
         acceptor.assign(boost::asio::local::stream_protocol{}, listener_->release());
         server::region memory;
         memory.fd.reset(::memfd_create("test", MFD_CLOEXEC));
-        server::terms terms;
-        terms.max_clients = 100;
+        server::client_policy policy;
+        policy.max_clients = 100;
         server_ = std::make_unique<server::server>(io_, std::move(acceptor), std::move(memory),
-                                                   terms, numbers);
+                                                   policy, numbers);
     }
     own_server(const own_server&) = delete;
     own_server& operator=(const own_server&) = delete;
@@ -54,7 +54,7 @@ class own_server {
         return c->ended() ? nullptr : std::move(c);
     }
     /// Has the server notice what happened.
-    void settle() {
+    void announce_departures() {
         for (int i = 0; i < 10; ++i)
             io_.poll();
     }
@@ -104,7 +104,7 @@ TEST_CASE("an id comes back only when all are gone who saw it leave") {
 
 TEST_CASE("a client that left before all others joined blocks nothing") {
     server::ids numbers = nearly_used_up(0, 1);
-    for (server::moment now = 1; now < 100; now += 2) {
+    for (server::logical_time now = 1; now < 100; now += 2) {
         REQUIRE(numbers.take(nobody) == 0);
         numbers.give_back(0, now);
     }
@@ -122,7 +122,7 @@ TEST_CASE("the server goes on with 0 after 65535, and passes over the ids in use
     const auto d = server.join();
     REQUIRE(d);
     CHECK(d->id() == 1);
-    server.settle();
+    server.announce_departures();
     CHECK(a->knows({65534, 65535, 0, 1}, 1));
     for (const auto* client : {&a, &b, &c, &d})
         CHECK((*client)->wrong().empty());
@@ -137,14 +137,14 @@ TEST_CASE("when the ids run out clients are refused until those who saw them lea
     CHECK(comes->id() == 502);
     CHECK_FALSE(server.join()); // none is left
     comes.reset();
-    server.settle();
+    server.announce_departures();
     CHECK_FALSE(server.join()); // 502 is free, but two clients saw it leave
     also.reset();
-    server.settle();
+    server.announce_departures();
     CHECK_FALSE(server.join()); // 501 and 502 are free, but one client saw them leave
     CHECK(stays->knows({500}, 1));
     stays.reset();
-    server.settle();
+    server.announce_departures();
     const auto first = server.join();
     const auto second = server.join();
     const auto third = server.join();
@@ -152,7 +152,7 @@ TEST_CASE("when the ids run out clients are refused until those who saw them lea
     CHECK(first->id() == 500);
     CHECK(second->id() == 501);
     CHECK(third->id() == 502);
-    server.settle();
+    server.announce_departures();
     CHECK(first->knows({500, 501, 502}, 1));
     CHECK(first->wrong().empty());
 }
@@ -172,7 +172,7 @@ TEST_CASE("no client sees an id again, over more departures than there are ids")
         }
         if (clients.size() > 2 || refused % 2 == 1)
             clients.pop_front();
-        server.settle();
+        server.announce_departures();
         for (const auto& c : clients) {
             c->read_all();
             REQUIRE(c->wrong().empty());

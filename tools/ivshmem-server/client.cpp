@@ -29,7 +29,7 @@ std::string peer_of(int socket) {
 } // namespace
 
 client::client(socket_type socket, unsigned vectors, std::error_code& ec)
-    : socket_{std::move(socket)}, who_{peer_of(socket_.native_handle())} {
+    : socket_{std::move(socket)}, process_{peer_of(socket_.native_handle())} {
     vectors_.reserve(vectors);
     for (unsigned i = 0; i < vectors; ++i) {
         vectors_.emplace_back(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -40,21 +40,21 @@ client::client(socket_type socket, unsigned vectors, std::error_code& ec)
     }
 }
 
-void client::tell_number(std::int64_t value) {
+void client::queue_number(std::int64_t value) {
     output_.push_back({.value = value});
 }
 
-void client::tell_memory(const ivshmem::unique_fd& memory) {
+void client::queue_memory(const ivshmem::unique_fd& memory) {
     output_.push_back({.value = ivshmem::server_protocol::shared_memory,
                        .bare = false,
                        .fds = std::span{&memory, 1}});
 }
 
-void client::tell_peer(const client& peer) {
+void client::queue_peer(const client& peer) {
     output_.push_back({.value = peer.id_, .bare = false, .fds = peer.vectors_});
 }
 
-void client::tell_departure(const client& peer, bool departures) {
+void client::queue_departure(const client& peer, bool departures) {
     const auto waiting = std::find_if(output_.begin(), output_.end(), [&](const message& m) {
         return !m.bare && m.value == peer.id_;
     });
@@ -64,7 +64,7 @@ void client::tell_departure(const client& peer, bool departures) {
         output_.erase(waiting);
     }
     if (known && departures)
-        tell_number(peer.id_);
+        queue_number(peer.id_);
 }
 
 client::output client::flush(std::error_code& ec) {

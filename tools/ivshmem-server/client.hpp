@@ -33,21 +33,21 @@ class client {
     /// @param ec Set where no descriptor is free.
     client(socket_type socket, unsigned vectors, std::error_code& ec);
 
-    void join(std::uint16_t id, moment now) {
+    void join(std::uint16_t id, logical_time now) {
         id_ = id;
         joined_ = now;
     }
     [[nodiscard]] std::uint16_t id() const { return id_; }
-    [[nodiscard]] moment joined() const { return joined_; }
+    [[nodiscard]] logical_time joined() const { return joined_; }
     [[nodiscard]] socket_type& socket() { return socket_; }
-    [[nodiscard]] const std::string& who() const { return who_; } ///< for messages
+    [[nodiscard]] const std::string& process() const { return process_; } ///< for messages
 
     /// What the client is told, in this order, as flush() gets it through.
-    void tell_number(std::int64_t value);
-    void tell_memory(const ivshmem::unique_fd& memory);
-    void tell_peer(const client& peer);
+    void queue_number(std::int64_t value);
+    void queue_memory(const ivshmem::unique_fd& memory);
+    void queue_peer(const client& peer);
     /// @param departures Whether the client is told at all.
-    void tell_departure(const client& peer, bool departures);
+    void queue_departure(const client& peer, bool departures);
 
     enum class output {
         done,      ///< the client has been told everything
@@ -79,9 +79,9 @@ class client {
     socket_type socket_;
     std::vector<ivshmem::unique_fd> vectors_;
     std::deque<message> output_;
-    std::string who_;
+    std::string process_;
     steady::time_point progress_ = steady::now();
-    moment joined_ = 0;
+    logical_time joined_ = 0;
     std::uint16_t id_ = 0;
 };
 

@@ -82,7 +82,7 @@ std::string in_quotes(std::string_view text) {
                                : ivshmem::formatted("\"{}...\"", text.substr(0, most));
 }
 
-void blame(const std::string& path, unsigned line, const std::string& what, failure& f) {
+void set_failure(const std::string& path, unsigned line, const std::string& what, failure& f) {
     f.set(std::make_error_code(std::errc::invalid_argument),
           ivshmem::formatted("{}:{}: {}", path, line, what));
 }
@@ -171,22 +171,24 @@ setting parse_line(const std::string& path, unsigned number, std::string_view li
     const auto equals = line.find('=');
     const auto name = trimmed(line.substr(0, equals));
     if (equals == std::string_view::npos || name.empty()) {
-        blame(path, number, in_quotes(line) + ": a line is KEY = VALUE, or a comment after #", f);
+        set_failure(path, number, in_quotes(line) + ": a line is KEY = VALUE, or a comment after #",
+                    f);
         return {};
     }
     if (std::find(command_line_only.begin(), command_line_only.end(), name) !=
         command_line_only.end()) {
-        blame(path, number,
-              ivshmem::formatted("{}: of no use in a file; give --{} on the command line", name,
-                                 name),
-              f);
+        set_failure(path, number,
+                    ivshmem::formatted("{}: of no use in a file; give --{} on the command line",
+                                       name, name),
+                    f);
         return {};
     }
     const auto* const key =
         std::find_if(keys.begin(), keys.end(), [&](const known_key& k) { return k.name == name; });
     if (key == keys.end()) {
-        blame(path, number,
-              ivshmem::formatted("unknown key {}; there are {}", in_quotes(name), key_names()), f);
+        set_failure(
+            path, number,
+            ivshmem::formatted("unknown key {}; there are {}", in_quotes(name), key_names()), f);
         return {};
     }
     setting s{.line = number,
@@ -199,7 +201,7 @@ setting parse_line(const std::string& path, unsigned number, std::string_view li
 }
 
 /// The earlier setting that does not go with this one.
-const setting* rival(const std::vector<setting>& earlier, const setting& s) {
+const setting* conflicting_setting(const std::vector<setting>& earlier, const setting& s) {
     const auto memory = [](const std::string& key) {
         return key == "shm-name" || key == "directory";
     };
@@ -216,10 +218,10 @@ void refuse(const std::string& path, const setting& s, failure& f) {
     const char* const advice = s.value.empty() ? "; remove the line for the default"
                                : is_quoted     ? ", without quotes"
                                                : "";
-    blame(path, s.line,
-          ivshmem::formatted("{} = {}: {} takes {}{}", s.key, in_quotes(s.value), s.key, s.takes,
-                             advice),
-          f);
+    set_failure(path, s.line,
+                ivshmem::formatted("{} = {}: {} takes {}{}", s.key, in_quotes(s.value), s.key,
+                                   s.takes, advice),
+                f);
 }
 
 std::vector<setting> read_settings(const std::string& path, failure& f) {
@@ -231,8 +233,8 @@ std::vector<setting> read_settings(const std::string& path, failure& f) {
         const auto whole = rest.substr(0, end);
         rest.remove_prefix(std::min(end + 1, rest.size()));
         if (!is_text(whole)) {
-            blame(path, number, ivshmem::formatted("it has bytes that are no text; {}", is_a_file),
-                  f);
+            set_failure(path, number,
+                        ivshmem::formatted("it has bytes that are no text; {}", is_a_file), f);
             break;
         }
         const auto line = trimmed(uncommented(whole));
@@ -241,11 +243,11 @@ std::vector<setting> read_settings(const std::string& path, failure& f) {
         setting s = parse_line(path, number, line, f);
         if (f)
             break;
-        if (const setting* const other = rival(settings, s)) {
-            blame(path, number,
-                  ivshmem::formatted("{}: {} is in line {} already; remove one of them", s.key,
-                                     other->key, other->line),
-                  f);
+        if (const setting* const other = conflicting_setting(settings, s)) {
+            set_failure(path, number,
+                        ivshmem::formatted("{}: {} is in line {} already; remove one of them",
+                                           s.key, other->key, other->line),
+                        f);
             break;
         }
         settings.push_back(std::move(s));

@@ -4,10 +4,10 @@
 
 namespace server {
 
-std::optional<std::uint16_t> ids::take(moment oldest) {
+std::optional<std::uint16_t> ids::take(logical_time oldest) {
     for (std::size_t tried = 0; tried < count; ++tried) {
         const std::uint16_t id = next_++; // wraps at 65536
-        moment& left = left_[id];
+        logical_time& left = left_[id];
         if (left != in_use && left < oldest) {
             left = in_use;
             return id;
@@ -16,7 +16,7 @@ std::optional<std::uint16_t> ids::take(moment oldest) {
     return std::nullopt;
 }
 
-void ids::give_back(std::uint16_t id, moment left) {
+void ids::give_back(std::uint16_t id, logical_time left) {
     left_[id] = left;
 }
 

@@ -11,7 +11,7 @@
 namespace server {
 
 /// A moment in the life of the server: joins and departures, counted.
-using moment = std::uint64_t;
+using logical_time = std::uint64_t;
 
 /// The peer ids, counted upwards as QEMU's server does, and from the start again after 65535.
 ///
@@ -25,17 +25,17 @@ class ids {
     explicit ids(std::uint16_t next = 0) : next_{next} {}
 
     /// The next id that is free, or nothing.
-    /// @param oldest When the client that has lived longest joined; the largest moment if none
+    /// @param oldest When the client that has lived longest joined; the largest value if none
     /// lives.
-    std::optional<std::uint16_t> take(moment oldest);
+    std::optional<std::uint16_t> take(logical_time oldest);
 
     /// Gives an id back whose client left then.
-    void give_back(std::uint16_t id, moment left);
+    void give_back(std::uint16_t id, logical_time left);
 
   private:
-    static constexpr moment in_use = UINT64_MAX;
+    static constexpr logical_time in_use = UINT64_MAX;
 
-    std::array<moment, count> left_{}; ///< by id; in_use, or when its last client left
+    std::array<logical_time, count> left_{}; ///< by id; in_use, or when its last client left
     std::uint16_t next_;
 };
 

@@ -26,10 +26,10 @@ namespace {
 
 namespace asio = boost::asio;
 
-void say_start(const std::string& socket, const server::region& memory,
-               const server::terms& terms) {
+void log_start(const std::string& socket, const server::region& memory,
+               const server::client_policy& policy) {
     server::log::info("listening on {}: {} bytes ({}), vectors: {}, clients: at most {}", socket,
-                      memory.size, memory.name, terms.vectors, terms.max_clients);
+                      memory.size, memory.name, policy.vectors, policy.max_clients);
 }
 
 void serve(const server::options& o, ivshmem::unique_fd passed, server::daemon& background,
@@ -38,11 +38,11 @@ void serve(const server::options& o, ivshmem::unique_fd passed, server::daemon& 
     asio::io_context io{1};
     asio::signal_set signals{io, SIGTERM, SIGINT, SIGHUP};
 
-    server::terms terms;
-    terms.vectors = o.vectors;
-    terms.departures = o.departures;
-    terms.stall_timeout = std::chrono::seconds{o.stall_timeout};
-    terms.max_clients = server::client_capacity(o.vectors, o.max_clients, f);
+    server::client_policy policy;
+    policy.vectors = o.vectors;
+    policy.departures = o.departures;
+    policy.stall_timeout = std::chrono::seconds{o.stall_timeout};
+    policy.max_clients = server::client_capacity(o.vectors, o.max_clients, f);
     if (f)
         return;
     server::listener listener =
@@ -59,8 +59,8 @@ void serve(const server::options& o, ivshmem::unique_fd passed, server::daemon& 
 
     server::server::acceptor_type acceptor{io};
     acceptor.assign(asio::local::stream_protocol{}, listener.release());
-    say_start(listener.name(), memory, terms);
-    server::server server{io, std::move(acceptor), std::move(memory), terms};
+    log_start(listener.name(), memory, policy);
+    server::server server{io, std::move(acceptor), std::move(memory), policy};
     signals.async_wait([&](const boost::system::error_code& cancelled, int number) {
         if (cancelled)
             return;

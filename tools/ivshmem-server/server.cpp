@@ -24,9 +24,10 @@ constexpr std::chrono::milliseconds stall_again{500};
 
 } // namespace
 
-server::server(asio::io_context& io, acceptor_type acceptor, region memory, terms t, ids numbers)
+server::server(asio::io_context& io, acceptor_type acceptor, region memory,
+               const client_policy& policy, ids numbers)
     : acceptor_{std::move(acceptor)}, accept_pause_{io},
-      check_timer_{io}, memory_{std::move(memory)}, terms_{t}, ids_{numbers} {
+      check_timer_{io}, memory_{std::move(memory)}, policy_{policy}, ids_{numbers} {
     accept();
 }
 
@@ -49,7 +50,7 @@ void server::accept() {
         if (!ec) {
             accept_paused_ = false;
             accepted(std::move(socket));
-            settle();
+            announce_departures();
             accept();
             return;
         }
@@ -68,23 +69,23 @@ void server::accept() {
 void server::accepted(client::socket_type socket) {
     std::error_code ec;
     // Clients beyond the limit need no eventfds to be refused.
-    const bool full = clients_.size() >= terms_.max_clients;
-    const auto c = std::make_shared<client>(std::move(socket), full ? 0 : terms_.vectors, ec);
+    const bool full = clients_.size() >= policy_.max_clients;
+    const auto c = std::make_shared<client>(std::move(socket), full ? 0 : policy_.vectors, ec);
     if (full) {
         log::error("refused {}: {} clients are connected, the most allowed (--max-clients, or the "
                    "limit of open descriptors)",
-                   c->who(), clients_.size());
+                   c->process(), clients_.size());
         return;
     }
     if (ec) {
-        log::error("refused {}: cannot create its eventfds: {}", c->who(), ec.message());
+        log::error("refused {}: cannot create its eventfds: {}", c->process(), ec.message());
         return;
     }
     const auto id = ids_.take(clients_.empty() ? UINT64_MAX : clients_.front()->joined());
     if (!id) {
         log::error("refused {}: each of the {} ids is in use, or was while client {} has been "
                    "connected, which must not see it again; restart that client ({})",
-                   c->who(), ids::count, clients_.front()->id(), clients_.front()->who());
+                   c->process(), ids::count, clients_.front()->id(), clients_.front()->process());
         return;
     }
     c->join(*id, ++now_);
@@ -92,16 +93,16 @@ void server::accepted(client::socket_type socket) {
 }
 
 void server::join(const client_ptr& c) {
-    log::info("client {} joined: {}", c->id(), c->who());
-    c->tell_number(ivshmem::server_protocol::version);
-    c->tell_number(c->id());
-    c->tell_memory(memory_.fd);
+    log::info("client {} joined: {}", c->id(), c->process());
+    c->queue_number(ivshmem::server_protocol::version);
+    c->queue_number(c->id());
+    c->queue_memory(memory_.fd);
     for (const client_ptr& other : clients_) {
-        c->tell_peer(*other);
-        other->tell_peer(*c);
+        c->queue_peer(*other);
+        other->queue_peer(*c);
         flush(other);
     }
-    c->tell_peer(*c);
+    c->queue_peer(*c);
     clients_.push_back(c);
     watch_input(c);
     flush(c);
@@ -110,13 +111,13 @@ void server::join(const client_ptr& c) {
 void server::drop(const client_ptr& c, const std::string& why) {
     if (std::exchange(c->gone, true))
         return;
-    log::info("client {} left: {}, {}", c->id(), c->who(), why);
+    log::info("client {} left: {}, {}", c->id(), c->process(), why);
     error_code ignored;
     c->socket().close(ignored);
     dropped_.push_back(c);
 }
 
-void server::settle() {
+void server::announce_departures() {
     while (!dropped_.empty()) {
         // Kept until the others forget its eventfds.
         const client_ptr c = std::move(dropped_.back());
@@ -124,7 +125,7 @@ void server::settle() {
         clients_.erase(std::find(clients_.begin(), clients_.end(), c));
         ids_.give_back(c->id(), ++now_);
         for (const client_ptr& other : clients_) {
-            other->tell_departure(*c, terms_.departures);
+            other->queue_departure(*c, policy_.departures);
             flush(other);
         }
     }
@@ -165,7 +166,7 @@ void server::watch_input(const client_ptr& c) {
             drop(c, std::error_code{errno, std::system_category()}.message());
         else
             watch_input(c);
-        settle();
+        announce_departures();
     });
 }
 
@@ -178,7 +179,7 @@ void server::watch_output(const client_ptr& c) {
         if (c->gone || ec == asio::error::operation_aborted)
             return;
         flush(c);
-        settle();
+        announce_departures();
     });
 }
 
@@ -206,19 +207,19 @@ void server::check() {
         congested = congested || c->last_output == client::output::congested;
     }
     if (congested && !congested_)
-        say_congested();
+        log_congestion();
     congested_ = congested;
     drop_stalled();
-    settle();
+    announce_departures();
     if (behind || congested)
         schedule_check();
 }
 
-void server::say_congested() const {
+void server::log_congestion() const {
     std::string slow;
     for (const client_ptr& c : clients_) {
         if (c->has_unread())
-            slow += ivshmem::formatted(" {} ({})", c->id(), c->who());
+            slow += ivshmem::formatted(" {} ({})", c->id(), c->process());
     }
     log::error(
         "clients wait, because too many descriptors are on their way to clients that do not "
@@ -228,12 +229,12 @@ void server::say_congested() const {
 }
 
 void server::drop_stalled() {
-    if (terms_.stall_timeout == std::chrono::seconds::zero())
+    if (policy_.stall_timeout == std::chrono::seconds::zero())
         return;
-    const auto too_old = steady::now() - terms_.stall_timeout;
+    const auto too_old = steady::now() - policy_.stall_timeout;
     for (const client_ptr& c : clients_) {
         if (c->last_output == client::output::full && c->progress() < too_old)
-            drop(c, ivshmem::formatted("it did not read for {} s", terms_.stall_timeout.count()));
+            drop(c, ivshmem::formatted("it did not read for {} s", policy_.stall_timeout.count()));
     }
 }
 

@@ -18,7 +18,7 @@
 namespace server {
 
 /// What a server is told at its start.
-struct terms {
+struct client_policy {
     unsigned vectors = 1;
     unsigned max_clients = 1;
     bool departures = true;
@@ -30,8 +30,8 @@ class server {
   public:
     using acceptor_type = boost::asio::local::stream_protocol::acceptor;
 
-    server(boost::asio::io_context& io, acceptor_type acceptor, region memory, terms t,
-           ids numbers = ids{});
+    server(boost::asio::io_context& io, acceptor_type acceptor, region memory,
+           const client_policy& policy, ids numbers = ids{});
 
     /// Ends all connections and waits for no more.
     void stop();
@@ -42,17 +42,17 @@ class server {
     void accept();
     void accepted(client::socket_type socket);
     void join(const client_ptr& c);
-    /// Takes the client out; the others are told by settle().
+    /// Takes the client out; the others are told by announce_departures().
     void drop(const client_ptr& c, const std::string& why);
     /// Tells the others of those who were dropped, until nobody else is lost over that.
-    void settle();
+    void announce_departures();
     void flush(const client_ptr& c);
     void watch_input(const client_ptr& c);
     void watch_output(const client_ptr& c);
     /// Looks after the clients that are behind, again and again while there are any.
     void schedule_check();
     void check();
-    void say_congested() const;
+    void log_congestion() const;
     void drop_stalled();
 
     acceptor_type acceptor_;
@@ -62,9 +62,9 @@ class server {
     bool accept_paused_ = false;
     bool congested_ = false;
     region memory_;
-    terms terms_;
+    client_policy policy_;
     ids ids_;
-    moment now_ = 0;
+    logical_time now_ = 0;
     std::vector<client_ptr> clients_; ///< in the order in which they joined
     std::vector<client_ptr> dropped_; ///< of whom the others have to be told
 };
