@@ -22,12 +22,12 @@
 #define HOLDER 0
 #define PEERS (CLAIMANTS + 1)
 
-/* The header's words: who claims and holds the slot (a number one higher than the peer's), and whom to ring. */
+/* The header's words: the claimant and the holder of the slot (the peer's number plus one), and the peer to ring. */
 byte claim, incarnation, peer;
 bit bell[PEERS];
 byte left[PEERS];      /* ticks left */
 bit urgent[PEERS];     /* no tick passes until this one is done */
-bit holds[PEERS];      /* who believes that it holds the slot */
+bit holds[PEERS];      /* the peers that believe that they hold the slot */
 byte holders, ends = ENDS;
 
 #if CLAIMANTS == 3
@@ -47,7 +47,7 @@ byte holders, ends = ENDS;
 #define HOLD holds[me] = 1; holders++
 #define LOSE if :: holds[me] -> holds[me] = 0; holders-- :: else fi; urgent[me] = 0; left[me] = 0
 
-/* Sleep, but for a bell that rang meanwhile. */
+/* Sleep, unless a bell rang meanwhile. */
 inline listen() {
 #ifdef SLEEPS
   urgent[me] = 0; left[me] = 0
@@ -90,7 +90,7 @@ proctype Peer(byte me; bit holding) {
   :: else
   fi;
 
-  /* Claim first, then look who holds it: the two must not pass each other. */
+  /* Claim first, then look at the holder: the two accesses must not be reordered. */
   if
   :: RULE(2) -> STEP(claim = N); STEP(before = incarnation)
   :: else -> STEP(before = incarnation); STEP(claim = N)
@@ -114,7 +114,7 @@ proctype Peer(byte me; bit holding) {
   STEP(incarnation = 0);
   STEP(peer = me);
   STEP(incarnation = N; HOLD; ONLY);
-  /* Who claimed in between saw nobody to ring. */
+  /* A peer that claimed in between saw no peer to ring. */
   if
   :: RULE(1) ->
     STEP(seen = claim);
@@ -129,7 +129,7 @@ proctype Peer(byte me; bit holding) {
 
 held:
   do
-  :: /* After each wake-up. Without the bell, only looks that find something are of interest. */
+  :: /* After each wake-up. Without the bell, only looks that find something matter. */
     if
     :: STEP(bell[me] || claim != N || (RULE(11) && incarnation != N) -> wake(); seen = claim)
     fi;
@@ -157,7 +157,7 @@ gone:
   fi
 }
 
-/* A tick passes where nothing is overdue. */
+/* A tick passes if nothing is overdue. */
 active proctype Clock() {
   byte i;
 end:
@@ -171,12 +171,12 @@ end:
   od
 }
 
-/* Nobody else dies; also if fewer did than could. */
+/* No other peer dies, even if fewer died than may. */
 active proctype Enough() {
   d_step { ends > 0 -> ends = 0 }
 }
 
-/* In the end nobody believes that it holds what another has. */
+/* In the end no peer believes that it holds a slot that another peer has. */
 active proctype End() {
   timeout;
   assert(holders <= 1);
@@ -187,7 +187,7 @@ init {
   byte i;
   atomic {
     if
-    :: skip                                                        /* nobody ever held it */
+    :: skip                                                        /* no peer ever held it */
     :: claim = 1                                                   /* a claimant died */
     :: claim = 1; incarnation = 1                                  /* the holder died */
     :: claim = 1; incarnation = 1; d_step { holds[HOLDER] = 1; holders = 1 }; run Peer(HOLDER, 1)

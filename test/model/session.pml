@@ -20,7 +20,7 @@ bit closed[2], head[2 * SIZE], bell[2];
 byte body[2 * SIZE];      /* session * 4 + number */
 byte events = EVENTS;
 
-/* Ghosts. A session is the number of an opening; `meet` is the peer's session one is connected to. */
+/* Ghosts. A session is the number of an opening; `meet` is the peer's session that a side is connected to. */
 byte session[2], meet[2], sent[2], due[2], gotten[2], gottenOf[2];
 
 #define PEER (1 - me)
@@ -35,12 +35,12 @@ byte session[2], meet[2], sent[2], due[2], gotten[2], gottenOf[2];
 #define HERE(position) (me * SIZE + (position) % SIZE)
 #define THERE(position) ((1 - me) * SIZE + (position) % SIZE)
 #define DELIVER(b) \
-  assert(b == meet[me] * 4 + pos); /* of the session that was met, and the next in order */ \
+  assert(b == meet[me] * 4 + pos); /* of the connected session, and the next in order */ \
   if :: gottenOf[me] != meet[me] -> gottenOf[me] = meet[me]; gotten[me] = 0 :: else fi; \
-  assert(gotten[me] == pos); /* and never before, by no incarnation of this side */ \
+  assert(gotten[me] == pos); /* and never received before, by any incarnation of this side */ \
   gotten[me]++; pos++; b = 0
 
-/* While the peer has not started anew, each side is connected to the other's present session. */
+/* Unless the peer has started again, each side is connected to the other's present session. */
 #ifdef REUSE
 #define TOGETHER skip
 #else
@@ -68,7 +68,7 @@ proctype Side(bit me) {
 
 crashed:
   LOCAL(bell[me] = 0; E = 0; before = 0; FORGET);
-  /* The claim of the slot clears these; the rings keep what they held. */
+  /* The claim of the slot clears these; the rings keep their content. */
   STEP(epoch[me] = 0);
   STEP(ack[me] = 0);
   STEP(closed[me] = 0);
@@ -93,7 +93,7 @@ connect:
   :: v != ack[me] ->
     pos = 0;
     if
-    :: was -> was = 0; meet[me] = 0; due[me] = 0 /* only in a mutation: the old E goes on */
+    :: was -> was = 0; meet[me] = 0; due[me] = 0 /* only in a mutation: the old E continues */
     :: else
     fi;
     if :: RULE(4) -> STEP(cursor[me] = 0) :: else fi;
@@ -139,10 +139,10 @@ connected:
 
 send:
   STEP(v = cursor[PEER];
-       /* What is acknowledged has been delivered. */
+       /* Acknowledged messages have been delivered. */
        assert(v < seen || v > tail || v == 0 || (gottenOf[PEER] == session[me] && gotten[PEER] >= v)));
   if
-  :: v < seen || v > tail -> /* a fault, unless the peer started anew */
+  :: v < seen || v > tail -> /* a fault, unless the peer started again */
     STEP(assert(RULE(5) && epoch[PEER] != ack[me]));
     goto reset
   :: else -> seen = v; v = 0
@@ -191,7 +191,7 @@ receive:
     STEP(h = head[THERE(pos)]);
     if
     :: !h ->
-      /* Closed, unless the peer opened anew, and cleared what had not been read. */
+      /* Closed, unless the peer opened again and cleared unread messages. */
       STEP(v = (RULE(1) -> epoch[PEER] : ack[me]);
            eof = (v == ack[me]);
            assert(!eof || due[me] == pos));
@@ -215,7 +215,7 @@ receive:
   fi;
 
 reset:
-  /* What was published before may still be received. */
+  /* Messages that were published before may still be received. */
   do
   :: STEP(h = head[THERE(pos)]);
     if
@@ -237,7 +237,7 @@ leave:
   goto opening
 }
 
-/* Nothing more happens; also if fewer events did than could. */
+/* No more events, even if fewer happened than may. */
 active proctype Enough() {
   d_step { events > 0 -> events = 0 }
 }

@@ -26,7 +26,7 @@
 #define ROOM 3
 #define WAKE(side) (4 + side)
 byte memory[6];
-byte buffered[2], value[2]; /* the store buffers: which word, and what */
+byte buffered[2], value[2]; /* the store buffers: the word and its value */
 bit bell[2];
 byte received, lost = LOST, forged = FORGED;
 
@@ -46,7 +46,7 @@ inline ring() {
   fi
 }
 
-/* A new value with each arming; with no timers, VALUES are more than there are armings before an answer. */
+/* A new value with each arming; without timers, there are more VALUES than armings before an answer. */
 inline arm() {
   armed = (RULE(7) -> armed % VALUES + 1 : 1);
   STORE(WAKE(me), armed)
@@ -59,7 +59,7 @@ inline answer() {
   ring()
 }
 
-/* Who has sent what is not yet read, and has rung, rings again every recheck period. */
+/* A side that has rung for data that is not read yet rings again every recheck period. */
 inline again() {
   if
   :: rung && RULE(11) -> ring()
@@ -139,7 +139,7 @@ inline publish() {
 
 proctype Receiver(bit me) {
   byte told, word, answered, armed, v;
-  bit rung; /* room is not told twice: who waits for it looks again */
+  bit rung; /* room is announced once: a side that waits for it looks again */
   do
   :: v = memory[PUBLISHED];
     if

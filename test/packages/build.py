@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The project's packages, built in a clean root of a suite: once for the same files."""
+"""The project's packages, built in a clean root of a suite, once for the same files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lab.debian import DebianRoot, Inside, step
 
 TOP = Path(__file__).resolve().parents[2]
 _KEPT = 3
-"""Builds that stay in the cache, a suite."""
+"""The number of builds of a suite that stay in the cache."""
 _TESTED_ELSEWHERE = ("bookworm",)
 """Built with nocheck: the layer host runs the same tests, with the same compiler and libraries."""
 _TOOLING = (
@@ -27,7 +27,7 @@ _TOOLING = (
 )
 """Files and folders that no build reads: they do not come along, and if they change nothing is built again."""
 
-# The packages once more, with a version that comes just before theirs.
+# The same packages with a version just below theirs.
 _PREVIOUS = """
 set -eu
 cd /build
@@ -37,7 +37,7 @@ for deb in *.deb; do
     rm -rf tree
     dpkg-deb -R "$deb" tree
     version=$(sed -n 's/^Version: //p' tree/DEBIAN/control)
-    # Its own version, and where the packages ask for each other in this one.
+    # Its own version, and the versions in the dependencies between the packages.
     sed -i "s/^Version: .*/&~previous/; s/= $version)/= $version~previous)/g" tree/DEBIAN/control
     dpkg-deb --root-owner-group -Znone -b tree previous >/dev/null
 done
@@ -49,7 +49,7 @@ rm -rf tree
 class Built:
     suite: str
     folder: Path
-    """All that dpkg-buildpackage made, previous/ with the packages under a lower version, and Packages for apt."""
+    """The output of dpkg-buildpackage, previous/ with the packages in a lower version, and Packages for apt."""
 
     @property
     def log(self) -> Path:
@@ -66,7 +66,7 @@ class Built:
         return found
 
     def debs(self) -> dict[str, Path]:
-        """The packages by their names, without those of the debugging symbols."""
+        """The packages by their names, without debug symbols."""
         found = {path.name.partition("_")[0]: path for path in sorted(self.folder.glob("*.deb"))}
         return {name: path for name, path in found.items() if not name.endswith("-dbgsym")}
 
@@ -93,7 +93,7 @@ def _executable(path: Path) -> bool:
 
 
 def _options(suite: str) -> list[str]:
-    """What builds are asked for, but for the number of processors."""
+    """The options of the build, except for the number of processors."""
     asked = [word for word in os.environ.get("DEB_BUILD_OPTIONS", "").split() if not word.startswith("parallel=")]
     return sorted({*asked, "nocheck"} if suite in _TESTED_ELSEWHERE else asked)
 
@@ -111,7 +111,7 @@ def _digest(names: list[str], root: Path) -> str:
 
 
 def _copy(names: list[str], target: Path) -> None:
-    """The files as a fresh clone has them, whatever the permissions here."""
+    """Pack the files as a fresh clone has them, whatever the permissions here."""
     for name in names:
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,8 @@ def build(suite: str) -> Built:
 
 
 def _build(suite: str, base: Path, names: list[str], target: Path) -> None:
-    # Meson uses ccache where there is one: a build after a small change takes a fraction of the first.
+    # Meson uses ccache if it is installed: a build after a small change takes a fraction of the
+    # first.
     ccache = cache.root() / "debian" / suite / "ccache"
     ccache.mkdir(exist_ok=True)
     with Inside.throwaway(base, {"/var/cache/ccache": ccache}) as inside, step(f"{suite}: the packages"):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Several test runs side by side, as if they were one: their lines as they come, and one line of totals."""
+"""Several test runs in parallel, shown as one: their lines as they arrive, and one line of totals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TOTALS = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?|\d+ s")
 
 
 def run(commands: Sequence[Sequence[str]]) -> int:
-    """Run these commands; the status is 0 if that of each was."""
+    """Run these commands; return 0 if all of them do."""
     began = time.monotonic()
     # They share the processors.
     each = max(1, (os.cpu_count() or 1) // len(commands))
@@ -48,7 +48,7 @@ def run(commands: Sequence[Sequence[str]]) -> int:
         for reader in readers:
             reader.join()
     finally:
-        # Told, not killed, so that they clean up.
+        # SIGTERM, not SIGKILL, so that they clean up.
         for child in children:
             processes.stop(child, patience=20)
     print(f"{time.monotonic() - began:.0f} s")

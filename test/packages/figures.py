@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The packages' figures, a line each: `run --figures`."""
+"""Prints the packages' figures, a line each: `run --figures`."""
 
 from __future__ import annotations
 

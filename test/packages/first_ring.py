@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What an administrator does in a guest, from nothing to the first ring, with the seconds that it takes."""
+"""The steps of an administrator in a guest, from nothing to the first ring, and their seconds."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lab import Doorbell, Guest, LabError, Result, Server, Workdir, build_folder
 from lab.debian import DebianGuest
 
 USER = "tester"
-"""An ordinary user, who becomes a member of the group."""
+"""An ordinary user that becomes a member of the group."""
 STRANGER = "stranger"
-"""One who does not."""
+"""An ordinary user that does not."""
 
 HOST_DOORBELL = build_folder() / "examples/doorbell"
 EXAMPLE = "/usr/share/doc/libivshmem-dev/examples/doorbell.cpp"
 DOORBELL = "/tmp/doorbell"
 PATIENCE = 300.0
-"""Seconds for what takes some under TCG on a machine that is busy."""
+"""The time limit in seconds for steps that are slow under TCG on a busy machine."""
 
 
 def apt(guest: Guest, words: str, check: bool = True) -> Result:
@@ -29,24 +29,24 @@ def apt(guest: Guest, words: str, check: bool = True) -> Result:
 
 
 def prepare(guest: Guest) -> None:
-    """Make the users, and let apt know the packages: they are all that it knows."""
+    """Create the users, and make apt know the packages and no others."""
     guest.run(f"useradd -m -s /bin/bash {USER}; useradd -m -s /bin/bash {STRANGER}")
     guest.put("/etc/apt/sources.list", repository.SOURCE.encode())
     apt(guest, "update")
 
 
 def as_user(user: str, command: str) -> str:
-    """The command as somebody runs it who has just logged in."""
+    """Return the command as a user runs it after logging in."""
     return f"runuser -l {user} -c '{command}'"
 
 
 def running(guest: Guest, program: str) -> list[str]:
-    """The process ids of a program that runs in the guest."""
+    """Return the process ids of a program that runs in the guest."""
     return guest.run(f"grep -lx {program} /proc/[0-9]*/comm | cut -d / -f 3", check=False).stdout.split()
 
 
 class HostPeer:
-    """The same example on the host, as a peer at the server's socket."""
+    """The same example on the host, as a peer on the server's socket."""
 
     def __init__(self, server: Server, *words: object) -> None:
         self.command = [str(HOST_DOORBELL), f"server:{server.socket}", *map(str, words)]
@@ -100,19 +100,19 @@ class FirstRing:
         self.timed("join group", f"adduser {USER} ivshmem")
 
     def compile(self) -> None:
-        """As a user does, with what the manual says."""
+        """As a user does, with the manual's command."""
         flags = "$(pkg-config --cflags --libs ivshmem)"
         self.timed("compile", as_user(USER, f"g++ -std=c++20 {EXAMPLE} -o {DOORBELL} {flags}"))
 
     def ring(self, address: str) -> Result:
-        """Ring the host from the guest; what the host saw of it."""
+        """Ring the host from the guest; return the host's output."""
         peer = HostPeer(self.server, "wait", 0, 60)
         self.timed("ring", as_user(USER, f"{DOORBELL} {address} ring {peer.id} 0"))
         return peer.end()
 
 
 def measure(suite: str, packages: Path) -> str:
-    """All steps in a guest of their own, in words."""
+    """Return all steps in a separate guest, in words."""
     with Workdir("figures") as work, Server(work, vectors=2) as server:
         devices = [Doorbell(server.socket, vectors=2)]
         with DebianGuest(work, suite, devices=devices, shares={repository.PLACE: packages}) as guest:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Print what becomes of the devices, and whether this user may use them, until SIGTERM.
+// Print the changes of devices, and whether this user may use them, until SIGTERM.
 
 #include <ivshmem/ivshmem.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Hold a device open and ring it through itself, some times a second, until SIGTERM: what an
-// upgrade of the packages must not interrupt.
+// Hold a device open and ring its own id several times per second until SIGTERM. An upgrade of the
+// packages must not interrupt this.
 //
 //     hold DEVICE
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""A repository for apt that needs no network: the packages, and all that a minimal system lacks for them."""
+"""A repository for apt that needs no network: the packages, and their dependencies that a minimal system lacks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lab import cache
 from lab.debian import DebianRoot, Inside, step
 
 PLACE = "/srv/packages"
-"""Where systems under test see it."""
+"""The place of the repository in systems under test."""
 
 SOURCE = f"deb [trusted=yes] file:{PLACE} ./\n"
 
 
 def _needs(built: Built) -> str:
-    """What the packages say that they depend on."""
+    """Return the declared dependencies of the packages."""
     shown = []
     for path in built.debs().values():
         command = ["dpkg-deb", "-f", str(path), "Pre-Depends", "Depends"]
@@ -31,7 +31,7 @@ def _needs(built: Built) -> str:
 
 
 def _closure(built: Built) -> Path:
-    """The packages that a minimal system must have besides ours, as files."""
+    """Return the other packages that a minimal system needs, as files."""
     root = DebianRoot(built.suite)
 
     def fill(target: Path) -> None:
@@ -46,9 +46,9 @@ def _closure(built: Built) -> Path:
 
 
 def compiled(built: Built, sources: Mapping[str, Path | str]) -> dict[str, bytes]:
-    """Programs, compiled against the installed packages where these were built: a guest takes long to do it.
+    """Compile programs against the installed packages in the build root, because a guest is slow.
 
-    sources: name of the program to its source, on the host or in the -dev package.
+    sources: program name to source, on the host or in the -dev package.
     """
     binds = {PLACE: repository(built)}
     places = {}
@@ -66,7 +66,7 @@ def compiled(built: Built, sources: Mapping[str, Path | str]) -> dict[str, bytes
 
 
 def repository(built: Built) -> Path:
-    """The folder to show to a system at PLACE."""
+    """Return the folder that a system sees at PLACE."""
     root = DebianRoot(built.suite)
     closure = _closure(built)
 

@@ -22,7 +22,7 @@ ALL = " ".join(PACKAGES)
 
 @functools.cache
 def _built(suite: str) -> build.Built | None:
-    """The packages; None if there are none, which is told once."""
+    """Return the packages; None if the build failed, which is reported once."""
     try:
         return build.build(suite)
     except CommandFailed as error:
@@ -52,7 +52,7 @@ class SuiteCase(LabCase):
 
 
 def for_each_suite(*cases: type[SuiteCase]) -> Callable[..., unittest.TestSuite]:
-    """A module's load_tests: its classes, once for each suite."""
+    """Return a module's load_tests: its classes, once for each suite."""
 
     def load_tests(loader: unittest.TestLoader, _found: unittest.TestSuite, _pattern: str | None) -> unittest.TestSuite:
         chosen = unittest.TestSuite()

@@ -14,11 +14,11 @@ from lab.debian import Inside
 from suites import ALL, SuiteCase, for_each_suite
 
 _NO_DEVICE = 32
-"""lsivshmem's status where there is no device."""
+"""lsivshmem's status without a device."""
 
 
 def use_repository(inside: Inside) -> None:
-    """Let apt know no packages but the repository's."""
+    """Make apt know only the repository's packages."""
     (inside.upper / "etc/apt").mkdir(parents=True, exist_ok=True)
     (inside.upper / "etc/apt/sources.list").write_text(repository.SOURCE, "utf-8")
     inside.run("apt-get update -q")
@@ -46,7 +46,7 @@ class Container(SuiteCase):
             inside.run("ivshmem-server --version")
             inside.run(f"apt-get purge -y -q {ALL}")
             self.assertEqual(inside.run("getent group ivshmem", check=False).rc, 2)
-            # What was installed because the packages need it.
+            # Removes the dependencies of the packages.
             inside.run("apt-get autoremove -y -q --purge")
             self.assertUnchanged(before, inside.run(snapshot.command()).stdout)
 
@@ -62,7 +62,7 @@ class Container(SuiteCase):
                     inside.run("groupdel -f ivshmem")
 
     def test_autopkgtest(self) -> None:
-        """debian/tests, where the packages were built: it has what their own dependencies ask for."""
+        """Run debian/tests in the build root, which has their dependencies."""
         build_root = self.root.build(TOP / "debian/control")
         binds = {repository.PLACE: self.repository(), "/mnt": self.built.folder}
         with Inside.throwaway(build_root, binds) as inside:

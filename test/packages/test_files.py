@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The packages as files: what Debian's tools say of them, what they hold and what they depend on."""
+"""The packages as files: the results of Debian's tools, the contents and the dependencies."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ _PROMISED = {
         r"(etc/ivshmem|usr/share/doc/ivshmem-server)/.*example.*",
     ],
 }
-"""Patterns of what each package is for. A newer systemd has its units under /usr, an older one under /lib."""
+"""Patterns of the main files of each package. A newer systemd has its units under /usr, an older one under /lib."""
 
-# What a package may hold besides.
+# Patterns of other files that a package may have.
 _AND = r"usr/share/doc/.*|usr/share/lintian/overrides/.*|lib/(udev|systemd)/.*|etc/ivshmem/.*"
 
 
@@ -67,7 +67,7 @@ def field(deb: Path, name: str) -> str:
 
 
 def files(deb: Path) -> list[str]:
-    """All that is no folder, with merged /usr."""
+    """Return all files that are not folders, with merged /usr."""
     done = subprocess.run(["dpkg-deb", "-c", str(deb)], capture_output=True, text=True, check=True)
     names = []
     for line in done.stdout.splitlines():
@@ -78,24 +78,25 @@ def files(deb: Path) -> list[str]:
 
 
 def depends(deb: Path) -> list[str]:
-    """The names of what it depends on, the first of each line of alternatives."""
+    """Return the names of the dependencies, the first of each line of alternatives."""
     both = f"{field(deb, 'Pre-Depends')}, {field(deb, 'Depends')}".split(",")
     return sorted({entry.split()[0] for entry in both if entry.strip()})
 
 
 class Files(SuiteCase):
     def test_lintian(self) -> None:
-        """Nothing to say that no override explains, down to the pedantic and the merely informative."""
+        """lintian reports nothing without an override, including pedantic and informational tags."""
         with Inside.throwaway(self.root.build(TOP / "debian/control"), {"/mnt": self.built.folder}) as inside:
             run = f"lintian --allow-root -I --pedantic --tag-display-limit 0 /mnt/{self.built.changes.name}"
             done = inside.run(run, check=False)
-        # Each suite's lintian knows the standards of its day: one of the two is never content.
+        # Each suite's lintian expects the Standards-Version of its time, so one of the two always
+        # complains.
         said = [line for line in done.stdout.splitlines() if re.match(r"[EWIP]: (?!.*-standards-version)", line)]
         self.assertEqual(said, [], done.stderr)
         self.assertEqual(done.rc, 0, done.stdout + done.stderr)
 
     def test_hardening(self) -> None:
-        """blhc finds no compiler call in the log that lacks a flag."""
+        """blhc finds no compiler call in the log that lacks a hardening flag."""
         with Inside.throwaway(self.root.build(TOP / "debian/control"), {"/mnt": self.built.folder}) as inside:
             done = inside.run("blhc --debian --bindnow /mnt/build.log", check=False)
         self.assertEqual((done.rc, done.stdout), (0, ""), done.stderr)
@@ -115,16 +116,16 @@ class Files(SuiteCase):
                 wanted = wanted[:-1] + [rf"usr/share/doc/{name}/changelog\.gz"]
             with self.subTest(package=name):
                 missing = [p for p in wanted if not any(re.fullmatch(p, path) for path in found)]
-                self.assertEqual(missing, [], "promised, and not there")
+                self.assertEqual(missing, [], "expected, but missing")
                 more = [path for path in found if not any(re.fullmatch(p, path) for p in [*wanted, _AND])]
-                self.assertEqual(more, [], "there, and promised nowhere")
+                self.assertEqual(more, [], "present, but not expected")
 
     def test_no_file_in_two_packages(self) -> None:
         owners = Counter(name for deb in self.built.debs().values() for name in files(deb))
         self.assertEqual([name for name, count in owners.items() if count > 1], [])
 
     def test_manual_pages_read_well(self) -> None:
-        """man warns of nothing in them; the build root has man-db, as a part of debhelper."""
+        """man prints no warnings about them; the build root has man-db through debhelper."""
         with Inside.throwaway(self.root.build(TOP / "debian/control"), {"/mnt": self.built.folder}) as inside:
             for name in ("ivshmem-tools", "ivshmem-server"):
                 (deb,) = self.built.folder.glob(f"{name}_*.deb")

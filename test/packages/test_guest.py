@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """The packages in a guest with devices: installed, used, upgraded under a running program, removed, purged.
 
-One guest for all of it, so the tests follow each other as an administrator's days do.
+All tests use one guest, so they follow each other like an administrator's tasks.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Guest(SuiteCase):
         cls.guest = cls.enterClassContext(
             DebianGuest(
                 cls.work, cls.suite, devices=devices, shares={repository.PLACE: cls.repository()},
-                # Another endpoint beside the last device, in the same IOMMU group.
+                # Another endpoint next to the last device, in the same IOMMU group.
                 options=["-device", "virtio-rng-pci,bus=bridge,addr=0x9"],
             )
         )  # fmt: skip
@@ -61,9 +61,9 @@ class Guest(SuiteCase):
         return [self.guest.driver(address) for address in (self.doorbell, self.stubbed, self.uio, self.shared)]
 
     def listed(self, user: str, address: str) -> dict[str, Any]:
-        """What lsivshmem tells this user of a device."""
+        """Return lsivshmem's facts about a device for this user."""
         result = self.guest.run(as_user(user, f"lsivshmem -J {address}"), check=False)
-        # Only root may read the capabilities, which a plain device has none of.
+        # Only root may read the capabilities; a plain device has none.
         wanted = 64 if user != "root" and address == self.doorbell else 0
         self.assertEqual(result.rc, wanted, result.stdout + result.stderr)
         (device,) = json.loads(result.stdout)["devices"]
@@ -131,7 +131,7 @@ class Guest(SuiteCase):
         self.assertIn("adduser", told["remedy"])
 
     def test_5b_a_member_is_told_when_a_device_can_be_used(self) -> None:
-        """udevd runs the rules of the package before it passes on the kernel's events."""
+        """Check that udevd runs the package's rules before it forwards the kernel's events."""
         source = Path(__file__).with_name("follow.cpp")
         self.guest.put(_FOLLOW, repository.compiled(self.built, {"follow": source})["follow"], 0o755)
         following = self.guest.spawn(as_user(USER, f"exec {_FOLLOW}"))
@@ -185,7 +185,7 @@ class Guest(SuiteCase):
 
     def test_9_purge_leaves_nothing(self) -> None:
         told = apt(self.guest, "purge ivshmem-tools libivshmem-dev libivshmem0")
-        # Somebody is still in it.
+        # The group still has a member.
         self.assertEqual(self.guest.run("getent group ivshmem", check=False).rc, 0, told.stdout + told.stderr)
         self.guest.run(f"gpasswd -d {USER} ivshmem")
         apt(self.guest, "install ivshmem-tools")
@@ -193,7 +193,8 @@ class Guest(SuiteCase):
         apt(self.guest, "purge ivshmem-tools libivshmem0")
         self.assertEqual(self.guest.run("getent group ivshmem", check=False).rc, 2)
         for address in (self.uio, self.shared):
-            # It finds no other driver for the device, which it calls an error, and then keeps what it saved.
+            # It finds no other driver for the device, reports that as an error, and keeps its saved
+            # override.
             self.guest.run(f"driverctl unset-override {address}", check=False)
         self.guest.run(f"rm -f {_OVERRIDES}/*")
         apt(self.guest, "autoremove --purge")

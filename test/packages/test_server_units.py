@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""A guest whose kernel has no modules: a device cannot be used fully there and says so; a server runs as everywhere.
+"""A guest whose kernel has no modules: a device is not fully usable there and reports it; a server runs normally.
 
-One guest for all of it, so the tests follow each other.
+All tests use one guest and follow each other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BAD = {
     "nokey": ("sizes = 1M", 0o644, "sizes"),
     "secret": ("size = 1M", 0o600, "cannot read"),
 }
-"""Instances that cannot start: their configuration, its permissions, and what the journal has to name."""
+"""Instances that cannot start: their configuration, its permissions, and the expected text in the journal."""
 
 
 class WithoutModules(SuiteCase):
@@ -43,7 +43,7 @@ class WithoutModules(SuiteCase):
             DebianGuest(cls.work, cls.suite, devices=[Doorbell(server.socket, vectors=2)], shares=shares, modules=False)
         )
         prepare(cls.guest)
-        # Where systemctl links what is enabled; a system that is in use has it.
+        # The folder for the links of enabled units; a system in use has it.
         cls.guest.run(f"adduser {USER} kvm && mkdir -p /etc/systemd/system/sockets.target.wants")
         apt(cls.guest, "install libivshmem0=$(dpkg-deb -f /srv/packages/previous/libivshmem0_*.deb Version)")
         cls.guest.put(DOORBELL, repository.compiled(cls.built, {"doorbell": EXAMPLE})["doorbell"], 0o755)
@@ -53,8 +53,9 @@ class WithoutModules(SuiteCase):
         return self.guest.run(f"journalctl -b -o cat --no-pager -u 'ivshmem-server@{instance}.*'").stdout
 
     def joined(self) -> Job:
-        """A client that waits to be rung on vector 1."""
-        # A client waits 2 s for the server, which the first one makes systemd start: under TCG that may be too short.
+        """Start a client that waits for a ring on vector 1."""
+        # A client waits 2 s for the server, which systemd starts for the first client: under TCG
+        # that may be too short.
         self.guest.wait_for(lambda: self.guest.run(as_user(USER, f"{DOORBELL} {_GOOD} ring 0 0"), check=False).rc == 0)
         client = self.guest.spawn(as_user(USER, f"{DOORBELL} {_GOOD} wait 1 120"))
         client.wait_output("vectors")
@@ -114,7 +115,7 @@ class WithoutModules(SuiteCase):
         self.rung(neighbour)
 
     def test_4_a_client_that_insists(self) -> None:
-        """systemd gives up at last, and says so to the client."""
+        """Check that systemd finally gives up and refuses the client."""
         tries = f"for i in $(seq 40); do timeout 60 {DOORBELL} server:/run/ivshmem/nosize.sock wait 0 1; done; true"
         self.guest.run(tries, timeout=PATIENCE)
         starts = self.journal("nosize").count('size = "0"')
@@ -144,7 +145,7 @@ class WithoutModules(SuiteCase):
         apt(self.guest, "remove ivshmem-server")
         self.assertEqual(running(self.guest, "ivshmem-server"), [])
         self.assertEqual(self.guest.run("ls -A /run/ivshmem", check=False).stdout, "")
-        # What the administrator wrote stays until the purge.
+        # The administrator's files stay until the purge.
         self.assertEqual(self.guest.run("ls /etc/ivshmem/good.conf").rc, 0)
 
     def test_8_purge_leaves_nothing(self) -> None:

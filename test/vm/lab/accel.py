@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Which accelerator QEMU uses: KVM where it demonstrably runs a stock kernel, otherwise TCG.
+"""Chooses QEMU's accelerator: KVM if it demonstrably runs a stock kernel, otherwise TCG.
 
-A /dev/kvm that opens is no proof: there are hosts where the guest then hangs in its firmware, silently.
+A /dev/kvm that opens is no proof: on some hosts the guest then hangs silently in its firmware.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PATIENCE = 8.0
 
 @functools.cache
 def choose(arch: Arch) -> str:
-    """"kvm" or "tcg". The environment variable IVSHMEM_ACCEL (kvm, tcg, auto) decides if it is set."""
+    """Returns "kvm" or "tcg". The environment variable IVSHMEM_ACCEL (kvm, tcg, auto) decides if it is set."""
     wanted = os.environ.get("IVSHMEM_ACCEL", "auto")
     if wanted in ("kvm", "tcg"):
         return wanted
@@ -34,7 +34,7 @@ def choose(arch: Arch) -> str:
         raise LabError(f"IVSHMEM_ACCEL={wanted}: not an accelerator; use kvm, tcg or auto")
     if not arch.native or not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
-    # What is true of this machine is true until it is booted again.
+    # The result is valid until this machine boots again.
     boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     known = cache.root() / "kvm-works"
     if known.exists() and known.read_text("ascii").split()[:1] == [boot]:
@@ -43,12 +43,12 @@ def choose(arch: Arch) -> str:
         works = _kvm_boots(arch)
         known.write_text(f"{boot} {'yes' if works else 'no'}\n", "ascii")
     if not works:
-        print("KVM is there but boots no guest on this machine: using TCG", file=sys.stderr)
+        print("KVM exists but boots no guest on this machine: using TCG", file=sys.stderr)
     return "kvm" if works else "tcg"
 
 
 def options(accel: str) -> list[str]:
-    """QEMU's arguments for an accelerator."""
+    """Returns QEMU's arguments for an accelerator."""
     if accel == "kvm":
         # Interrupt remapping needs the split irqchip.
         return ["-accel", "kvm,kernel-irqchip=split", "-cpu", "host"]

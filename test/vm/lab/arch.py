@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What differs between the architectures a guest can have."""
+"""The differences between the architectures of guests."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Arch:
     machine: tuple[str, ...]
     kernel_package: str
     kernel_flavour: str
-    """What the names of the kernel's packages end with."""
+    """The end of the names of the kernel's packages."""
     console: str
     control: str
     """The second serial port: the agent's."""
     iommu: tuple[str, ...]
     """QEMU arguments that add a vIOMMU."""
     iommu_append: str
-    """What the kernel's command line needs for it."""
+    """The options on the kernel's command line for the vIOMMU."""
 
     @property
     def native(self) -> bool:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The cache folder: what is fetched or built once and is the same for every run.
+"""The cache folder: things that are fetched or built once and are the same for every run.
 
 An entry is a folder that appears whole or not at all: it is filled under a temporary name and renamed.
 """
@@ -33,21 +33,21 @@ def _locked(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for the time being, on the file system of the cache: the system's may be small."""
+    """A temporary folder on the file system of the cache, because the system's may be small."""
     with tempfile.TemporaryDirectory(prefix=".scratch.", dir=root()) as folder:
         yield Path(folder)
 
 
 def sweep() -> None:
-    """Delete what runs that were killed left unfinished. After a day nobody is still at it."""
+    """Delete unfinished entries of killed runs: those that are older than a day."""
     for path in (*root().glob(".scratch.*"), *root().glob("debian/*/.*")):
-        # What lock an entry has is a file, and stays.
+        # An entry's lock is a file, and stays.
         if path.is_dir() and time.time() - path.stat().st_mtime > 24 * 3600:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def entry(name: str, fill: Callable[[Path], None]) -> Path:
-    """The folder of this name, filled by `fill` if it is not there yet (once, also among processes)."""
+    """Return the folder of this name, filled by `fill` if it is missing (once, also among processes)."""
     path = root() / name
     if path.is_dir():
         return path

@@ -13,9 +13,10 @@ from .workdir import Workdir
 
 
 class LabCase(unittest.TestCase):
-    """A class of tests with a folder of their own, kept if one of them failed.
+    """A class of tests with its own folder, which is kept if one of them failed.
 
-    What all its tests share is made in setUpClass, with enterClassContext, so that it ends with them.
+    Create the objects that all its tests share in setUpClass with enterClassContext, so that they end with the
+    tests.
     """
 
     work: ClassVar[Workdir]
@@ -27,7 +28,7 @@ class LabCase(unittest.TestCase):
         cls.work = Workdir(cls.__name__)
         cls._failures = 0
         cls._ran = False
-        # Not to have come to the first test is a failure as well.
+        # If the first test was never reached, that is a failure too.
         cls.addClassCleanup(lambda: cls.work.close(failed=cls._failures > 0 or not cls._ran))
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:

@@ -27,10 +27,10 @@ _READY = re.compile(rb"lab ready (\S+)")
 
 
 class Control:
-    """Requests to the agent and its replies. It may be used from several threads."""
+    """Requests to the agent and its replies. Can be used from several threads."""
 
     def __init__(self, connection: socket.socket, explain: Callable[[str], str]) -> None:
-        """`explain` adds to a message what is known of the guest."""
+        """`explain` adds facts about the guest to a message."""
         self._socket = connection
         self._explain = explain
         self._changed = threading.Condition()
@@ -55,7 +55,7 @@ class Control:
             self._changed.notify_all()
 
     def _receive(self) -> bytes:
-        """What comes next, by way of the successor once the connection has ended; nothing at the end of all."""
+        """Return the next bytes, from the successor once the connection has ended; nothing at the final end."""
         while True:
             with contextlib.suppress(OSError):
                 if data := self._socket.recv(1 << 16):
@@ -67,7 +67,7 @@ class Control:
                 self._changed.notify_all()
 
     def succeed(self, connection: socket.socket) -> None:
-        """Go on with another connection, on which the same agent goes on, when this one ends."""
+        """Continue with another connection to the same agent when this one ends."""
         with self._changed:
             self._successor = connection
 
@@ -87,11 +87,11 @@ class Control:
 
     @property
     def starts(self) -> int:
-        """How often the agent was started so far: more than once in a guest that was rebooted."""
+        """The number of starts of the agent so far: more than one in a guest that was rebooted."""
         return self._starts
 
     def wait_start(self, count: int, timeout: float) -> bool:
-        """Wait until the agent was started this often; False if the time was too short."""
+        """Wait until the agent was started this many times; return False on a timeout."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._starts >= count, timeout)
             if self._closed and self._starts < count:
@@ -116,7 +116,7 @@ class Control:
             return number in self._replies
 
     def wait_reply(self, number: int, timeout: float) -> Reply | None:
-        """Wait for the reply to a request; None if the time was too short."""
+        """Wait for the reply to a request; return None on a timeout."""
 
         def lost() -> bool:
             return self._closed or self._starts != self._born[number]

@@ -2,10 +2,10 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """The ivshmem devices that a guest can have.
 
-Where a device sits (`place`):
-- "root": on the root bus, in an IOMMU group of its own;
-- "port": behind a root port of its own: it can be unplugged, and another plugged in its place;
-- "bridge": behind the one PCI bridge, where all devices share one IOMMU group.
+The place of a device (`place`):
+- "root": on the root bus, in its own IOMMU group;
+- "port": behind its own root port: it can be unplugged, and another plugged in its place;
+- "bridge": behind the only PCI bridge, so that all devices there share one IOMMU group.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Plain:
     """Bytes, a power of two."""
     place: Place = "root"
     master: bool = False
-    """Whether the memory migrates with the guest; without, a guest that has the device does not migrate."""
+    """Whether the memory migrates with the guest; if not, a guest that has the device cannot migrate."""
 
     def backend(self, name: str) -> tuple[str, dict[str, Any]]:
-        """The QMP command, with its arguments, that makes what is behind the device."""
+        """The QMP command, with its arguments, that creates the device's backend."""
         return "object-add", {
             "qom-type": "memory-backend-file",
             "id": name,
@@ -49,14 +49,14 @@ class Plain:
 
 @dataclass(frozen=True)
 class Doorbell:
-    """ivshmem-doorbell: memory and interrupts, of the server that listens on this socket."""
+    """ivshmem-doorbell: memory and interrupts, from the server that listens on this socket."""
 
     socket: Path
     vectors: int = 1
     ioeventfd: bool = True
     place: Place = "root"
     master: bool = False
-    """As `Plain.master`; takes the id 0."""
+    """As `Plain.master`; needs the id 0."""
 
     def backend(self, name: str) -> tuple[str, dict[str, Any]]:
         address = {"type": "unix", "data": {"path": str(self.socket)}}

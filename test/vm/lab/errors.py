@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What can go wrong in the lab. Each message names the object, the step and what to try next."""
+"""The errors of the lab. Each message names the object, the step and a remedy."""
 
 from __future__ import annotations
 
 
 class LabError(Exception):
-    """The lab itself could not do what was asked."""
+    """The lab itself failed."""
 
 
 class GuestGone(LabError):
-    """QEMU ended, or the guest restarted, while something was still wanted from it."""
+    """QEMU ended or the guest restarted while the test still needed it."""
 
 
 class CommandTimeout(LabError):
-    """Nothing came from a guest in the time given."""
+    """A guest did not respond before the timeout."""
 
 
 class CommandFailed(LabError):

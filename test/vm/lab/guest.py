@@ -34,11 +34,11 @@ _TAIL = 25
 """Lines of the console that an error shows."""
 
 _PUT_SIZE = 16 << 10
-# A serial port's receive buffer in Linux takes 64 KiB when nobody reads.
+# Linux buffers 64 KiB of a serial port that is not read.
 
 
 class Guest(Migration, Pci):
-    """A guest that runs as long as this object is used in a `with` statement."""
+    """A guest that runs while this object is used in a `with` statement."""
 
     def __init__(
         self,
@@ -64,13 +64,13 @@ class Guest(Migration, Pci):
         """
         iommu: a vIOMMU with interrupt remapping, which VFIO needs on Debian's kernels.
         vfio_noiommu: a vfio module with CONFIG_VFIO_NOIOMMU instead of the kernel's own.
-        kernel: another than this machine's Debian has; arch then says nothing.
-        modules: what it can load. extra_modules: more than these; igb_uio is built from its source.
-        programs: programs of the host to put into /bin, with their shared libraries.
+        kernel: a kernel other than that of this machine's Debian; arch is then ignored.
+        modules: the modules that it can load. extra_modules: more of them; igb_uio is built from its source.
+        programs: programs of the host to copy to /bin, with their shared libraries.
         files: path in the guest to content, or to a path on the host.
-        append: more of the kernel's command line.
+        append: more arguments on the kernel's command line.
         memory: MiB. spare_ports: empty ports, for `plug`. options: more QEMU arguments.
-        firmware: instead of QEMU's own; one for UEFI, which boots the packed kernel only.
+        firmware: a UEFI firmware instead of QEMU's own; it boots the packed kernel only.
         """
         self.name = name
         self._work = work
@@ -79,7 +79,7 @@ class Guest(Migration, Pci):
         self.console = work / f"{name}.console"
         """The log of the guest's console."""
         self.log = work / f"{name}.qemu"
-        """What QEMU itself printed."""
+        """The output of QEMU itself."""
         self._noiommu = vfio_noiommu
         self._initramfs = work / f"{name}.initramfs"
         self._machine = machine.Machine(
@@ -96,7 +96,7 @@ class Guest(Migration, Pci):
         image = boot_files(self.kernel, [*modules, *extra_modules], vfio_noiommu, programs, files or {})
         image.write(self._initramfs)
 
-    # -- its life -------------------------------------------------------------------------------------
+    # -- life cycle ------------------------------------------------------------------------------------
 
     def start(self, terminal: bool = False) -> None:
         """Start QEMU and return at once; `wait_ready` is the other half.
@@ -110,9 +110,10 @@ class Guest(Migration, Pci):
     def _launch(
         self, terminal: bool = False, incoming: Path | None = None
     ) -> tuple[subprocess.Popen[bytes], socket.socket, socket.socket]:
-        """Start QEMU with the devices that are plugged now; with `incoming`, for a guest that comes from another.
+        """Start QEMU with the devices that are plugged now; with `incoming`, for a guest that migrates from another
+        QEMU.
 
-        Returns also its control channel and its monitor.
+        Also return its control channel and its monitor.
         """
         control, control_there = socket.socketpair()
         qmp, qmp_there = socket.socketpair()
@@ -121,7 +122,8 @@ class Guest(Migration, Pci):
             *_console(self.console, terminal, append=incoming is not None),
             *("-chardev", f"socket,id=control,fd={control_there.fileno()}", "-serial", "chardev:control"),
             *("-chardev", f"socket,id=qmp,fd={qmp_there.fileno()}", "-mon", "chardev=qmp,mode=control"),
-            # A kernel that panics reboots: that ends QEMU, and so is noticed. reboot() allows it for a while.
+            # A kernel that panics reboots, which ends QEMU and so is noticed. reboot() allows
+            # reboots temporarily.
             *("-action", "reboot=shutdown"),
             *("-kernel", str(self._image), "-initrd", str(self._initramfs)),
             *("-append", self._machine.kernel_command_line(f"quiet lab.control={self.arch.control} {self._append}")),
@@ -141,7 +143,7 @@ class Guest(Migration, Pci):
         self.qmp.open()
 
     def reboot(self, timeout: float = BOOT_TIMEOUT, hard: bool = False) -> None:
-        """Reboot: the guest by itself, or (`hard`) as by the reset button. Its devices stay plugged."""
+        """Reboot from inside the guest, or (`hard`) as with the reset button. Its devices stay plugged."""
         starts = self.control.starts
         self.qmp.execute("set-action", reboot="reset")
         if hard:
@@ -158,7 +160,7 @@ class Guest(Migration, Pci):
         return self._child.wait()
 
     def shutdown(self, timeout: float = 30) -> None:
-        """Let the guest power itself off."""
+        """Make the guest power itself off."""
         if self._child is None or self._child.poll() is not None:
             return
         self.control.request("run", _encoded("poweroff -f"))
@@ -169,7 +171,7 @@ class Guest(Migration, Pci):
         self.kill()
 
     def kill(self) -> None:
-        """End QEMU at once, as if the machine had lost its power."""
+        """Kill QEMU at once, as if the machine lost power."""
         if self._child is not None:
             processes.stop(self._child)
         if self._qmp is not None:
@@ -211,10 +213,10 @@ class Guest(Migration, Pci):
     ) -> None:
         self.kill()
 
-    # -- commands in it -------------------------------------------------------------------------------
+    # -- commands in the guest -------------------------------------------------------------------------
 
     def spawn(self, command: str, *, user: str | None = None) -> Job:
-        """Start a shell command in the guest and return at once. Commands run side by side."""
+        """Start a shell command in the guest and return at once. Commands run in parallel."""
         if user is not None:
             command = f"exec su -s /bin/sh {user} -c {shlex.quote(command)}"
         return Job(self, self.control.request("run", _encoded(command)), command)
@@ -229,7 +231,7 @@ class Guest(Migration, Pci):
         return self.run(command, timeout=timeout, check=check, user=NOBODY)
 
     def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
-        """Write a file in the guest. Large ones are better given to the guest when it is made."""
+        """Write a file in the guest. For large files use the constructor's `files`."""
         self.run(f"rm -f {shlex.quote(path)}")
         for start in range(0, max(len(data), 1), _PUT_SIZE):
             part = data[start : start + _PUT_SIZE]
@@ -244,7 +246,8 @@ class Guest(Migration, Pci):
         return base64.b64decode(self.run(f"base64 {shlex.quote(path)}").stdout)
 
     def wait_for(self, what: str | Callable[[], Any], timeout: float = 30) -> Any:
-        """Wait until a shell command in the guest succeeds, or a function returns something true; return that."""
+        """Wait until a shell command in the guest succeeds or a function returns a true value; return that
+        value."""
         deadline = time.monotonic() + timeout
         while True:
             found = self.run(what, check=False).rc == 0 if isinstance(what, str) else what()
@@ -255,20 +258,21 @@ class Guest(Migration, Pci):
             time.sleep(0.05)
 
     def explain(self, message: str) -> str:
-        """A message with what is known of the guest: how QEMU ended, the end of its console, where the logs are."""
+        """Return a message with facts about the guest: QEMU's exit status, the end of its console, the logs'
+        paths."""
         lines = [f"guest {self.name}: {message}"]
         if self._child is not None:
-            # A channel that is closed is known a moment before the process that closed it.
+            # A closed channel is noticed shortly before the end of the process that closed it.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 lines.append(f"QEMU {processes.describe(self._child.wait(0.5))}; see {self.log}")
         with contextlib.suppress(OSError):
             console = self.console.read_text("utf-8", "replace").splitlines()
-            # What follows a panic is long, and says less.
+            # The text after a panic is long and less useful.
             panics = [line for line in console[:-_TAIL] if "Kernel panic" in line]
             lines += [f"{self.console} ends with:", *(f"  {line}" for line in [*panics, *console[-_TAIL:]])]
         return "\n".join(lines)
 
-    # -- its devices ----------------------------------------------------------------------------------
+    # -- devices ---------------------------------------------------------------------------------------
 
     def plugged(self, index: int) -> bool:
         return self._machine.slot(index).plugged
@@ -278,11 +282,11 @@ class Guest(Migration, Pci):
         return self._machine.plug(self.qmp, device)
 
     def unplug(self, index: int, timeout: float = 30) -> None:
-        """Unplug a device that sits in a port, and wait until QEMU has removed it."""
+        """Unplug a device from a port, and wait until QEMU has removed it."""
         self._machine.unplug(self.qmp, index, timeout)
 
     def request_unplug(self, index: int) -> None:
-        """Ask the guest to let a device go, and return at once; `wait_unplugged` is the other half."""
+        """Request the removal of a device and return at once; `wait_unplugged` is the other half."""
         self._machine.request_unplug(self.qmp, index)
 
     def wait_unplugged(self, index: int, timeout: float = 30) -> None:
@@ -304,7 +308,7 @@ def _encoded(text: str) -> str:
 
 @contextlib.contextmanager
 def booted(*guests: Guest) -> Iterator[tuple[Guest, ...]]:
-    """Boot guests side by side, and end them all in the end."""
+    """Boot guests in parallel, and end them all at exit."""
     try:
         for guest in guests:
             guest.start()

@@ -18,18 +18,18 @@ from .errors import LabError
 from .kernel import Kernel, Module
 
 USER_SPACE = "lab: user space"
-"""The line that every guest prints on its console once it runs user space."""
+"""The line that every guest prints on its console when it reaches user space."""
 
 NOBODY = "nobody"
 """The guest's unprivileged user."""
 
 FILES = Path(__file__).parent / "guest_files"
-"""What runs in a guest."""
+"""The programs of every guest."""
 
 
 @functools.cache
 def _busybox() -> tuple[bytes, tuple[str, ...]]:
-    """busybox and the names it answers to."""
+    """Return busybox and the names of its applets."""
     path = shutil.which("busybox")
     if path is None:
         raise LabError("busybox: not found; try test/install-deps vm")
@@ -38,7 +38,7 @@ def _busybox() -> tuple[bytes, tuple[str, ...]]:
 
 
 def libraries(program: Path) -> dict[str, Path]:
-    """The shared libraries of a program, its loader included: their place in a guest and on the host."""
+    """Return the shared libraries of a program and its loader: their paths in a guest and on the host."""
     done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
     found: dict[str, Path] = {}
     for line in done.stdout.splitlines():
@@ -52,7 +52,7 @@ def libraries(program: Path) -> dict[str, Path]:
 
 
 class Initramfs:
-    """What a guest boots from; add to it, then `write` it. A file that is added again is replaced."""
+    """The initramfs that a guest boots from: add files, then `write` it. A file that is added again is replaced."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -116,7 +116,7 @@ class Initramfs:
     def write(self, target: Path) -> None:
         """Write the archive (newc, not compressed: reading it costs a guest less than unpacking it)."""
         with open(target, "wb") as file:
-            # The folders come before what is in them because adding a file adds its folder first.
+            # Folders precede their files, because adding a file adds its folder first.
             for number, (path, (mode, data)) in enumerate(self._entries.items(), 1):
                 file.write(_record(number, path[1:], mode, data))
             # The kernel opens its console before anything can be mounted.
@@ -131,7 +131,7 @@ def boot_files(
     programs: Iterable[Path],
     files: Mapping[str, bytes | str | Path],
 ) -> Initramfs:
-    """An initramfs with modules (those that Debian has no binary of are built), programs and files."""
+    """Return an initramfs with modules (built if Debian has no binary), programs and files."""
     image = Initramfs(kernel)
     wanted = list(names)
     replaced = {}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""A command that runs in a guest, and what came of it."""
+"""A command that runs in a guest, and its result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended. A command that a signal ended has 128 + its number as status."""
+    """The result of a command. The status is 128 + N if signal N ended it."""
 
     command: str
     rc: int
@@ -24,7 +24,7 @@ class Result:
     stderr: str
 
     def check(self) -> Result:
-        """This result, if the command succeeded; otherwise an error that shows what it wrote."""
+        """Return this result if the command succeeded; otherwise raise an error with its output."""
         if self.rc != 0:
             raise CommandFailed(f"{self.command!r}: status {self.rc}{_shown(self.stdout, self.stderr)}")
         return self
@@ -52,7 +52,7 @@ class Job:
         reply = self._guest.control.wait_reply(self._number, timeout)
         if reply is None:
             self.signal("KILL")
-            # What it wrote until then.
+            # Its output so far.
             late = self._guest.control.wait_reply(self._number, 10)
             shown = _shown(_text(late.stdout), _text(late.stderr)) if late else ""
             raise CommandTimeout(
@@ -61,11 +61,11 @@ class Job:
         return Result(self.command, reply.rc, _text(reply.stdout), _text(reply.stderr))
 
     def output(self) -> str:
-        """What it wrote to its standard output so far."""
+        """Return its standard output so far."""
         return self._guest.run(f"cat /run/lab/{self._number}/stdout").stdout
 
     def wait_output(self, text: str, timeout: float = 30) -> str:
-        """Wait until this text is in its standard output, and return all of that."""
+        """Wait until its standard output contains this text, and return the whole output."""
         deadline = time.monotonic() + timeout
         while text not in (output := self.output()):
             if self.ended:
@@ -84,7 +84,7 @@ class Job:
         return output
 
     def signal(self, name: str) -> None:
-        """Send a signal ("TERM", "KILL", ...) to it and its children; nothing happens if it has ended."""
+        """Send a signal ("TERM", "KILL", ...) to it and its children; do nothing if it has ended."""
         pid = f"/run/lab/{self._number}/pid"
         self._guest.run(f"[ ! -e {pid} ] || kill -{name} -- -$(cat {pid})", check=False)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Debian's own kernel: the image, its modules and what they depend on."""
+"""Debian's own kernel: the image, its modules and their dependencies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .errors import LabError
 
 @dataclass(frozen=True)
 class Module:
-    """A kernel module: plain bytes, whatever it was compressed with."""
+    """A kernel module, decompressed."""
 
     name: str
     data: bytes = field(repr=False)
@@ -57,7 +57,8 @@ class Kernel:
 
     @functools.cached_property
     def image(self) -> Path:
-        """The kernel as QEMU boots it quickest: unpacked, because under TCG a guest takes 3 s to do that itself."""
+        """The kernel, unpacked: QEMU boots that fastest, because a guest under TCG takes 3 s to unpack it
+        itself."""
         payload = _payload(self.compressed_image.read_bytes())
         if not payload.startswith(b"\xfd7zXZ\0"):
             return self.compressed_image
@@ -74,7 +75,7 @@ class Kernel:
             folder = self.package.tree() / parent / self.release / "kernel"
             if folder.is_dir():
                 return {_name(path): path for path in folder.rglob("*.ko*")}
-        raise LabError(f"package {self.package.name}: it holds no modules of {self.release}")
+        raise LabError(f"package {self.package.name}: it has no modules of {self.release}")
 
     @functools.cached_property
     def _builtin(self) -> frozenset[str]:
@@ -83,9 +84,9 @@ class Kernel:
         return frozenset(_name(Path(line)) for line in listing.read_text("utf-8").splitlines())
 
     def closure(self, names: list[str], replaced: dict[str, Module] | None = None) -> list[Module]:
-        """These modules and all they depend on, in an order in which they can be loaded.
+        """Return these modules and all their dependencies, in an order in which they can be loaded.
 
-        `replaced` are modules from elsewhere, which come before the kernel's own of the same name.
+        `replaced`: modules from elsewhere that take precedence over the kernel's own of the same name.
         """
         ordered: dict[str, Module] = {}
 
@@ -108,7 +109,7 @@ class Kernel:
 
 
 def _payload(image: bytes) -> bytes:
-    """The compressed kernel in an x86 image (Linux: Documentation/arch/x86/boot.rst), or nothing."""
+    """Return the compressed kernel in an x86 image (Linux: Documentation/arch/x86/boot.rst), or nothing."""
     if image[0x202:0x206] != b"HdrS":
         return b""
     start = ((image[0x1F1] or 4) + 1) * 512
@@ -118,7 +119,7 @@ def _payload(image: bytes) -> bytes:
 
 @functools.cache
 def stock(arch: str = "x86_64") -> Kernel:
-    """The kernel that Debian installs on this architecture, as apt sees it now."""
+    """Return the kernel that Debian installs on this architecture, according to apt now."""
     wanted = architectures.get(arch)
     meta = packages.find(wanted.kernel_package)
     image = packages.depends(meta, rf"linux-image-\d.*-{wanted.kernel_flavour}")

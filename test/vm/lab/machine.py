@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The virtual machine: QEMU's command line, and the devices that come and go."""
+"""The virtual machine: QEMU's command line, and the devices that are plugged and unplugged."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .errors import LabError
 from .qmp import Qmp
 
 MODULES = ("vfio-pci", "vfio_iommu_type1", "uio_pci_generic")
-"""The modules that every guest can load, besides what they depend on."""
+"""The modules that every guest can load, besides their dependencies."""
 
-# Slots of the root bus. The ones below are QEMU's own.
+# Slots of the root bus. Lower ones are QEMU's own.
 _FIRST_DEVICE = 0x04
 _FIRST_PORT = 0x10
 _BRIDGE = 0x1E
@@ -30,7 +30,7 @@ _SETTLE = 0.5
 
 @dataclass
 class Slot:
-    """Where a device is, or was until it was unplugged."""
+    """The place of a device, also after it was unplugged."""
 
     device: Device
     name: str
@@ -93,8 +93,8 @@ class Machine:
         self.slots.append(slot)
 
     def command(self, accelerator: str) -> list[str]:
-        """QEMU with the machine and its devices; consoles and what it boots are to be added."""
-        # The machine has no device that nobody asked for, so that it boots quickly.
+        """Return QEMU's arguments for the machine and its devices; the caller adds consoles and the kernel."""
+        # The machine has no default devices, so that it boots quickly.
         command = [self._arch.qemu, "-name", self._name, *self._arch.machine, *accel.options(accelerator)]
         command += ["-m", str(self._memory), "-smp", str(self._cpus)]
         command += ["-nodefaults", "-no-user-config", "-display", "none"]
@@ -136,7 +136,7 @@ class Machine:
         return index
 
     def replace(self, devices: Mapping[int, Device]) -> dict[int, Device]:
-        """Let other devices be in the places of these; return those that were there."""
+        """Put other devices in the places of these; return the previous ones."""
         before = {index: self.slot(index).device for index in devices}
         for index, device in devices.items():
             self.slot(index).device = device
@@ -149,11 +149,11 @@ class Machine:
         slot = self.slot(index)
         qmp.wait_event("DEVICE_DELETED", timeout, device=slot.name)
         slot.plugged = False
-        # QEMU keeps what is behind the device: a server would still see the peer.
+        # QEMU keeps the device's backend, so a server would still see the peer.
         if isinstance(slot.device, Doorbell):
             qmp.execute("chardev-remove", id=slot.backend)
-            # QEMU 7.2 and 10.0 crash if another doorbell device is plugged within some 50 ms, and tell of nothing
-            # that could be waited for.
+            # QEMU 7.2 and 10.0 crash if another doorbell device is plugged within some 50 ms, and
+            # have no event to wait for.
             time.sleep(_SETTLE)
         else:
             qmp.execute("object-del", id=slot.backend)

@@ -51,8 +51,8 @@ class Migration(abc.ABC):
     def migrate(self, replaced: Mapping[int, Device] | None = None, timeout: float = 120) -> None:
         """Move to another QEMU on this host while the guest runs on.
 
-        replaced: devices (by index) that have something else behind them there. A device that forbids the migration
-        is an error, and the guest stays where it is.
+        replaced: devices (by index) that have another backend there. A device that forbids the migration is an
+        error, and the guest stays here.
         """
         place = self._work.socket(f"{self.name}.migration")
         before = self._machine.replace(replaced or {})

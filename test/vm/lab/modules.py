@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Modules that Debian has as source only, built for Debian's own kernel, from Debian's own packages.
+"""Modules that Debian has only as source, built for Debian's own kernel from Debian's own packages.
 
 Nothing is installed: the headers are used from the cache.
 """
@@ -54,7 +54,7 @@ def vfio_noiommu(kernel: Kernel) -> Module:
                         file = tree.extractfile(member)
                         assert file is not None
                         (target / Path(name).name).write_bytes(file.read())
-                    # The archive is sorted enough: the folder comes in one piece.
+                    # The archive has the folder in one piece.
                     if seen and not inside:
                         break
                     seen = inside
@@ -67,7 +67,7 @@ def vfio_noiommu(kernel: Kernel) -> Module:
 
 
 def _keep_only(makefile: Path, wanted: str) -> None:
-    """Leave out every object of this Makefile but one."""
+    """Remove every object of this Makefile except one."""
     lines = makefile.read_text("utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith("obj-") or line.split("=", 1)[1].strip() == wanted]
     makefile.write_text("".join(kept), "utf-8")
@@ -81,7 +81,7 @@ def _build(kernel: Kernel, name: str, version: str, source: Callable[[Path], str
         with cache.scratch() as folder:
             flags = source(folder)
             command = ["make", "-C", str(headers), f"M={folder}", f"KCFLAGS={flags}"]
-            # Type information would be stripped anyhow, and making it needs pahole.
+            # Type information would be stripped anyway, and needs pahole.
             command += ["CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             built = folder / f"{name}.ko"
@@ -97,7 +97,7 @@ def _build(kernel: Kernel, name: str, version: str, source: Callable[[Path], str
 
 
 def _headers(kernel: Kernel) -> Path:
-    """The kernel's headers, ready to build modules with: three packages in one tree."""
+    """The kernel's headers, ready for building modules: three packages in one tree."""
     headers = packages.find(f"linux-headers-{kernel.release}", kernel.package.version)
     final = cache.root() / f"headers/{kernel.release}_{kernel.package.version}"
 
@@ -107,7 +107,7 @@ def _headers(kernel: Kernel) -> Path:
         for package in (headers, common, kbuild):
             package.unpack(target)
         makefile = target / "usr/src" / headers.name / "Makefile"
-        # It includes the common Makefile by the place where the package would be installed.
+        # It includes the common Makefile by its installed path.
         text = makefile.read_text("utf-8")
         makefile.write_text(re.sub(r"(?m)^include /usr/src/", f"include {final}/usr/src/", text), "utf-8")
 

@@ -23,7 +23,7 @@ class Package:
 
     def unpack(self, target: Path) -> None:
         """Download the package and extract it into this folder."""
-        # apt's own sandbox user may not be able to write here.
+        # apt's sandbox user may lack write permission here.
         command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", f"{self.name}={self.version}"]
         done = subprocess.run(command, cwd=target, capture_output=True, text=True, check=False)
         archives = list(target.glob("*.deb"))
@@ -69,12 +69,12 @@ def _record(name: str, version: str | None = None) -> dict[str, str]:
 
 
 def find(name: str, version: str | None = None) -> Package:
-    """The package of this name: apt's candidate, or exactly this version."""
+    """Return the package of this name: apt's candidate, or exactly this version."""
     return Package(name, _record(name, version)["Version"])
 
 
 def depends(package: Package, pattern: str) -> Package:
-    """The dependency of a package whose name matches this pattern whole, in the version it asks for."""
+    """Return the dependency of a package whose whole name matches this pattern, in the required version."""
     for alternative in re.split(r"[,|]", _record(package.name, package.version).get("Depends", "")):
         match = re.fullmatch(r"\s*([^\s:(]+)(?::\w+)?\s*(?:\((\S+)\s+(\S+)\))?\s*", alternative)
         if match and re.fullmatch(pattern, match[1]):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What a guest does with modules and PCI devices: load, find, bind."""
+"""Modules and PCI devices in a guest: load, find, bind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Pci(abc.ABC):
     def explain(self, message: str) -> str: ...
 
     def address(self, index: int = 0) -> str:
-        """The PCI address of an ivshmem device, in the order in which they were given to the guest."""
+        """Return the PCI address of an ivshmem device; the index follows the order in which the guest got them."""
         slot = self._machine.slot(index)
         if slot.parent is None:
             return f"0000:00:{int(slot.address, 16):02x}.0"
@@ -42,16 +42,16 @@ class Pci(abc.ABC):
         return found[0]
 
     def modprobe(self, module: str, **parameters: object) -> None:
-        """Load a module and all it depends on."""
+        """Load a module and all its dependencies."""
         words = [f"{key}={value}" for key, value in parameters.items()]
         self.run(" ".join(["modprobe", module, *words]))
 
     def driver(self, address: str) -> str | None:
-        """The driver that a PCI device is bound to."""
+        """Return the driver of a PCI device."""
         return self.run(f"basename $(readlink {_DEVICES}/{address}/driver)", check=False).stdout.strip() or None
 
     def bind(self, address: str, driver: str) -> None:
-        """Bind a PCI device to a driver, whose modules are loaded first if need be."""
+        """Bind a PCI device to a driver, after loading its modules if needed."""
         if driver == "vfio-pci" and self._noiommu:
             self.modprobe("vfio", enable_unsafe_noiommu_mode=1)
         if driver == "igb_uio":
@@ -68,10 +68,10 @@ class Pci(abc.ABC):
             raise LabError(self.explain(f"{address}: driver {bound} instead of {driver}; the kernel said:\n{kernel}"))
 
     def unbind(self, address: str) -> None:
-        """Take a PCI device from its driver, if it has one, and leave it without."""
+        """Unbind a PCI device from its driver, if it has one."""
         device = f"{_DEVICES}/{address}"
         self.run(f"echo >{device}/driver_override; [ ! -e {device}/driver ] || echo {address} >{device}/driver/unbind")
 
     def rescan(self) -> None:
-        """Let the guest look for PCI devices."""
+        """Make the guest rescan its PCI bus."""
         self.run("echo 1 >/sys/bus/pci/rescan")

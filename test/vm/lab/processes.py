@@ -17,8 +17,8 @@ from typing import IO
 from .errors import LabError
 
 _running: set[subprocess.Popen[bytes]] = set()
-# The kernel sends the parent-death signal when the *thread* that started a child ends, so one thread
-# that lasts as long as the process starts them all.
+# The kernel sends the parent-death signal when the *thread* that started a child ends, so one
+# thread that lives as long as the process starts them all.
 _starter = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
 
 
@@ -29,7 +29,8 @@ def start(
     terminal: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a command, with its output in a log; with `terminal`, on the caller's own terminal instead."""
-    # Each becomes the next: the process id stays. The shell is for a death before the signal was asked for.
+    # Each command execs the next, so the process id stays. The shell handles a parent that died
+    # before prctl().
     orphaned = f'[ $PPID -eq {os.getpid()} ] || exit; exec "$@"'
     guarded = ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", orphaned, "sh", *command]
 
@@ -42,7 +43,7 @@ def start(
             stdout=log,
             stderr=subprocess.STDOUT,
             pass_fds=pass_fds,
-            # A Ctrl-C is for this process, which then ends the others in order.
+            # Only this process gets Ctrl-C, and then ends the others in order.
             start_new_session=True,
         )
 
@@ -55,7 +56,7 @@ def start(
 
 
 def stop(child: subprocess.Popen[bytes], patience: float = 0) -> int:
-    """End a child: ask it with SIGTERM if there is patience (in seconds), then kill it."""
+    """End a child: send SIGTERM and wait `patience` seconds if that is not 0, then kill it."""
     if child.poll() is None and patience > 0:
         child.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -68,7 +69,7 @@ def stop(child: subprocess.Popen[bytes], patience: float = 0) -> int:
 
 
 def describe(status: int) -> str:
-    """How a process ended, in words."""
+    """Return how a process ended, in words."""
     return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 
@@ -79,9 +80,9 @@ def _stop_all() -> None:
 
 
 def end_on_signals(error: Callable[[int], BaseException] = SystemExit) -> None:
-    """Let SIGTERM and SIGHUP end this process as Ctrl-C does: with everything cleaned up.
+    """Make SIGTERM and SIGHUP end this process like Ctrl-C: with a clean-up.
 
-    error: what is raised, made of the status to end with.
+    error: the exception to raise, constructed with the exit status.
     """
 
     def leave(number: int, _frame: FrameType | None) -> None:

@@ -15,10 +15,10 @@ from .errors import CommandTimeout, GuestGone, LabError
 
 
 class Qmp:
-    """A connection to one QEMU. It may be used from several threads."""
+    """A connection to one QEMU. Can be used from several threads."""
 
     def __init__(self, connection: socket.socket, explain: Callable[[str], str]) -> None:
-        """`explain` adds to a message what is known of the guest."""
+        """`explain` adds facts about the guest to a message."""
         self._explain = explain
         self._socket = connection
         self._changed = threading.Condition()
@@ -57,12 +57,12 @@ class Qmp:
                 raise GuestGone(self._explain(f"QMP: QEMU ended before the {what} came"))
 
     def open(self, timeout: float = 30) -> None:
-        """Wait for QEMU's greeting and agree on capabilities."""
+        """Wait for QEMU's greeting and negotiate capabilities."""
         self._wait(lambda: self._greeted, timeout, "greeting")
         self.execute("qmp_capabilities")
 
     def execute(self, command: str, timeout: float = 30, **arguments: Any) -> Any:
-        """Execute a command and return what it returned. An underscore in an argument's name is a hyphen."""
+        """Execute a command and return its result. An underscore in an argument's name stands for a hyphen."""
         with self._changed:
             self._next += 1
             number = self._next
@@ -80,7 +80,7 @@ class Qmp:
         return reply.get("return")
 
     def wait_event(self, name: str, timeout: float = 30, **data: Any) -> dict[str, Any]:
-        """Wait for an event of this name with this data (also one that came before), and take it out."""
+        """Wait for an event with this name and data, also one that arrived earlier, and remove it."""
 
         def find() -> dict[str, Any] | None:
             for event in self._events:
@@ -101,7 +101,7 @@ class Qmp:
             return event
 
     def forget_events(self) -> None:
-        """Drop the events that came so far."""
+        """Drop the events that have arrived."""
         with self._changed:
             self._events.clear()
 

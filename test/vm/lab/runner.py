@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Runs the tests of a folder: a line a test, and the totals in the last one."""
+"""Runs the tests of a folder. Prints a line for each test, and the totals at the end."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ def is_long(test: unittest.TestCase) -> bool:
 
 
 class Ended(KeyboardInterrupt):
-    """A signal ends the tests. Of all else unittest makes a test that failed, and runs the next."""
+    """Raised by a signal to end the tests. unittest would treat any other exception as a failed test and run the
+    next."""
 
 
 class Progress(unittest.TestResult):
-    """Prints a line a test as it ends, and what went wrong at once."""
+    """Prints a line for each test when it ends, and a failure at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +59,7 @@ class Progress(unittest.TestResult):
         self._clean = True
 
     def addSuccess(self, test: unittest.TestCase) -> None:
-        # A test that had failed subtests also ends here in some versions of unittest.
+        # In some versions of unittest, a test with failed subtests also ends here.
         if self._clean:
             self.passed += 1
             self._line(test, "ok")
@@ -99,7 +100,7 @@ class Progress(unittest.TestResult):
     def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
         super().addUnexpectedSuccess(test)
         try:
-            raise AssertionError("it passes, though it is marked as an expected failure")
+            raise AssertionError("it passes, but is marked as an expected failure")
         except AssertionError:
             self._fail(test, sys.exc_info())
 
@@ -109,7 +110,7 @@ def _explained(error: Any) -> str:
 
 
 def short_name(test: unittest.TestCase) -> str:
-    """test_lab.Boot.test_reboot as lab.Boot.reboot; what is no test keeps its name."""
+    """Return test_lab.Boot.test_reboot as lab.Boot.reboot; other names are unchanged."""
     return ".".join(part.removeprefix("test_") for part in test.id().split("."))
 
 
@@ -122,7 +123,7 @@ def tests(suite: unittest.TestSuite | unittest.TestCase) -> Iterator[unittest.Te
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """The options that every folder of tests has."""
+    """Add the options that every folder of tests has."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("filter", nargs="*", help="run only tests whose name contains one of these")
     options.add_argument("--list", action="store_true", help="print the names of the tests and run none")
@@ -134,7 +135,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def run(
     folder: Path, options: argparse.Namespace, wanted: Callable[[unittest.TestCase], bool] = lambda test: True
 ) -> int:
-    """Run the tests of this folder that the options choose and that are wanted; return the process's status."""
+    """Run the tests of this folder that match the options and the filter; return the exit status."""
     end_on_signals(Ended)
     chosen = [
         test
@@ -154,7 +155,7 @@ def run(
     result = Progress()
     result.failfast = options.stop
     started = time.monotonic()
-    # One suite, so that what a class shares is set up once.
+    # One suite, so that each class is set up once.
     unittest.TestSuite(chosen).run(result)
     print(f"{time.monotonic() - started:.0f} s")
     if left_out:
@@ -165,7 +166,7 @@ def run(
 
 
 def exit_with(main: Callable[[], int]) -> None:
-    """End the process with what this function returns."""
+    """Exit with the status that this function returns."""
     try:
         sys.exit(main())
     except KeyboardInterrupt as interrupt:

@@ -20,12 +20,12 @@ _DEFAULT_PROGRAM = "tools/ivshmem-server/ivshmem-server"
 
 
 def build_folder() -> Path:
-    """Where the project was built: the environment variable IVSHMEM_BUILD, or build/ in the repository."""
+    """Return the build folder: the environment variable IVSHMEM_BUILD, or build/ in the repository."""
     return Path(os.environ.get("IVSHMEM_BUILD") or REPOSITORY / "build")
 
 
 class Server:
-    """An ivshmem-server that runs as long as this object is used in a `with` statement."""
+    """An ivshmem-server that runs while this object is used in a `with` statement."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Server:
         options: Sequence[str] = (),
         program: Path | None = None,
     ) -> None:
-        """`size` is what the option -l takes; `options` are added to the command line."""
+        """`size`: the value of the option -l; `options`: further command line arguments."""
         self.socket = work.socket(f"{name}.sock")
         self.log = work / f"{name}.log"
         self.vectors = vectors
@@ -73,7 +73,7 @@ class Server:
             time.sleep(0.02)
 
     def _listens(self) -> bool:
-        # A connection would make this a peer, and use up an id: look in the kernel's list instead.
+        # A connection would make this a peer and use an id, so read the kernel's list instead.
         with open("/proc/net/unix", encoding="ascii", errors="replace") as sockets:
             for line in sockets:
                 fields = line.split()
@@ -86,7 +86,7 @@ class Server:
         return f"; {self.log} ends with:\n" + "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-20:])
 
     def stop(self, patience: float = 5) -> int | None:
-        """End it with SIGTERM (SIGKILL without patience) and return its status, as subprocess has it."""
+        """End it with SIGTERM (SIGKILL if `patience` is 0) and return its status as in subprocess."""
         if self._child is None:
             return None
         return processes.stop(self._child, patience)

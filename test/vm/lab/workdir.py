@@ -14,22 +14,22 @@ from types import TracebackType
 
 from .errors import LabError
 
-# struct sockaddr_un's sun_path, with its end.
+# The size of sun_path in struct sockaddr_un, with the terminating zero.
 _LONGEST_SOCKET_PATH = 107
 
 
 class Workdir:
-    """A temporary folder: deleted when all went well, kept and told of when not."""
+    """A temporary folder that is deleted on success, and kept and reported on failure."""
 
     def __init__(self, name: str, keep: bool = False) -> None:
         """`keep`: keep the folder in any case."""
-        # Sockets need short paths, so this follows no deeply nested TMPDIR.
+        # Sockets need short paths, so a deeply nested TMPDIR is not used.
         base = tempfile.gettempdir()
         if len(base) > 40:
             base = "/tmp"
         self.path = Path(tempfile.mkdtemp(prefix=f"ivshmem-{name[:24]}-", dir=base))
         self.keep = keep
-        # A process that is interrupted leaves no folder.
+        # An interrupted process leaves no folder behind.
         atexit.register(self.close)
 
     def __truediv__(self, name: str) -> Path:

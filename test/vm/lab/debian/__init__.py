@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Whole Debian systems: roots that are made once and cached, commands in them, and guests that boot them.
+"""Whole Debian systems: roots that are created once and cached, commands in them, and guests that boot them.
 
     from lab.debian import DebianRoot, DebianGuest, Inside
 

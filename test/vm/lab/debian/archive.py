@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The Debian archive that this machine's own apt uses: where it is, what signs it, how it is reached."""
+"""The Debian archive that this machine's apt uses: its address, its keys and its proxies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Archive:
     uri: str
     keyring: Path
     settings: str
-    """How apt fetches (proxies, checks), as lines of its configuration."""
+    """apt's settings for downloads (proxies, checks), as lines of its configuration."""
     proxy: str
     """The proxy for the archive, or nothing."""
 
@@ -39,7 +39,7 @@ def _output(*command: str) -> str:
 def mine() -> Archive:
     codename = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text("utf-8"), re.MULTILINE)
     known = _output("apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
-    # Not -security and not -updates, which have no whole suite.
+    # Not -security or -updates, which are not complete suites.
     wanted = [f"{name} main" for name in ([codename[1]] if codename else [])]
     for line in known.splitlines():
         suite, component, uri = line.split(" ", 2)

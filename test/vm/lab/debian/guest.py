@@ -21,7 +21,7 @@ BOOT_TIMEOUT = 180.0
 
 _MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 
-# What takes time and serves nobody here, or would begin to work in the middle of a test.
+# Units that only take time here, or would start work in the middle of a test.
 _MASKED = (
     "getty@tty1.service serial-getty@ttyS0.service getty-static.service "
     "systemd-random-seed.service systemd-update-utmp.service systemd-firstboot.service ldconfig.service "
@@ -34,7 +34,7 @@ _MASKED = (
 
 
 class DebianGuest(Guest):
-    """As every guest; what runs in it is the suite's own, and it forgets all that it was told when it ends."""
+    """A guest that runs the suite's own programs. All changes in it are discarded when it ends."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class DebianGuest(Guest):
         **more: Any,
     ) -> None:
         """
-        shares: path in the guest to a folder of the host, which it sees read-only.
+        shares: path in the guest to a folder of the host, which is read-only there.
         modules: whether /lib/modules has the kernel's modules.
         """
         root = DebianRoot(suite)
@@ -82,7 +82,7 @@ class DebianGuest(Guest):
         self.suite = suite
 
     def wait_ready(self, timeout: float = BOOT_TIMEOUT) -> None:
-        """Wait until systemd has started all that it had to."""
+        """Wait until systemd has started all units."""
         super().wait_ready(timeout)
         state = self.run("systemctl is-system-running --wait", timeout=timeout, check=False).stdout.strip()
         if state != "running":

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Commands in a root, each in mount and process namespaces of its own."""
+"""Commands in a root, each in its own mount and process namespaces."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def why_not() -> str | None:
-    """Why this machine cannot make roots, if it cannot."""
+    """Return why this machine cannot create roots; nothing if it can."""
     if os.geteuid() != 0:
         return "Debian roots need root: run it as root, or with a sudo that asks for no password"
     if shutil.which("debootstrap") is None:
         return "debootstrap: not found; try test/install-deps packages"
     tried = subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True, text=True, check=False)
     if tried.returncode != 0:
-        return f"Debian roots need namespaces of their own: {tried.stderr.strip()}"
+        return f"Debian roots need their own namespaces: {tried.stderr.strip()}"
     return None
 
 
 class Inside:
-    """A root to run commands in: a lower folder that stays as it is, and an upper one that takes what changes.
+    """A root to run commands in: a lower folder that never changes, and an upper one for the changes.
 
-    One command at a time: each mounts the two for itself.
+    Runs one command at a time: each mounts the two folders for itself.
     """
 
     def __init__(self, lower: Path, upper: Path, binds: Mapping[str, Path] | None = None) -> None:
@@ -48,13 +48,13 @@ class Inside:
     @classmethod
     @contextlib.contextmanager
     def throwaway(cls, lower: Path, binds: Mapping[str, Path] | None = None) -> Iterator[Inside]:
-        """A root whose changes are forgotten."""
+        """Return a root whose changes are discarded."""
         with cache.scratch() as folder:
             (folder / "upper").mkdir()
             yield cls(lower, folder / "upper", binds)
 
     def path(self, path: str) -> Path:
-        """Where a file of the root is on the host: as it was changed, or as it always was."""
+        """Return the path on the host of a file in the root, whether it was changed or not."""
         changed = self.upper / path.lstrip("/")
         return changed if changed.exists() else self._lower / path.lstrip("/")
 
@@ -71,7 +71,7 @@ class Inside:
     ) -> Result:
         """Run a shell command in the root; with `check`, a status other than 0 is an error.
 
-        network: without it there is none. log: a file that takes all that the command prints.
+        network: whether the command has network access. log: a file for the command's output.
         """
         words = ["sh", "-c", command]
         if user != "root":
@@ -79,11 +79,12 @@ class Inside:
         home = "/root" if user == "root" else f"/home/{user}"
         variables = {"PATH": _PATH, "HOME": home, "USER": user, "LOGNAME": user, "LC_ALL": "C.UTF-8", "TERM": "dumb"}
         variables |= {"DEBIAN_FRONTEND": "noninteractive", **(env or {})}
-        # Beside the upper folder: an overlay's working folder must be on the same file system.
+        # Next to the upper folder: an overlay's working folder must be on the same file system.
         with tempfile.TemporaryDirectory(prefix=".mount.", dir=self.upper.parent) as folder:
             for name in ("point", "work"):
                 Path(folder, name).mkdir()
-            # Nothing here needs to survive the machine's loss of power, and waiting for the disk takes half the time.
+            # Nothing here must survive a power loss, and waiting for the disk would take half of
+            # the time.
             options = f"volatile,lowerdir={self._lower},upperdir={self.upper},workdir={folder}/work"
             namespaces = ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
             started = [
@@ -105,7 +106,8 @@ class Inside:
                 )
             except subprocess.TimeoutExpired as late:
                 raise CommandTimeout(f"{command!r} in a root: no end within {timeout:g} s, killed") from late
-        # What a signal ended has a negative status here, and 128 + its number in a guest.
+        # A command that a signal ended has a negative status here, and 128 + the signal's number in
+        # a guest.
         status = done.returncode if done.returncode >= 0 else 128 - done.returncode
         texts = [(text or b"").decode("utf-8", "replace") for text in (done.stdout, done.stderr)]
         if log and check and status != 0:

@@ -18,7 +18,7 @@ from .step import step
 
 @dataclass(frozen=True)
 class _Package(packages.Package):
-    """A package of another suite than this machine's, which the machine's own apt may not know."""
+    """A package of a suite that this machine's apt may not know."""
 
     suite: str
 
@@ -31,7 +31,7 @@ class _Package(packages.Package):
 
 
 def stock(root: DebianRoot) -> kernel.Kernel:
-    """The kernel that this suite installs."""
+    """Return the kernel that this suite installs."""
     machine = arch.X86_64
     if f"VERSION_CODENAME={root.suite}\n" in Path("/etc/os-release").read_text("utf-8"):
         return kernel.stock(machine.name)
@@ -44,13 +44,13 @@ def stock(root: DebianRoot) -> kernel.Kernel:
             raise LabError(f"package {machine.kernel_package} of {root.suite}: it depends on no kernel")
         (target / "package").write_text(" ".join(match.groups()), "ascii")
 
-    # Asked once, so that a kernel that is in the cache can be used when there is no network.
+    # Looked up once, so that a cached kernel can be used without a network.
     name, version = (root.cached("kernel", fill) / "package").read_text("ascii").split()
     return kernel.Kernel(machine, _Package(name, version, root.suite))
 
 
 def modules(root: DebianRoot, kern: kernel.Kernel) -> Path:
-    """What /lib/modules/RELEASE holds when the kernel is installed."""
+    """Return the content of /lib/modules/RELEASE when the kernel is installed."""
     found = [kern.package.tree() / parent / kern.release for parent in ("usr/lib/modules", "lib/modules")]
     source = next(folder for folder in found if folder.is_dir())
 
@@ -58,7 +58,7 @@ def modules(root: DebianRoot, kern: kernel.Kernel) -> Path:
         with step(f"{root.suite}: the modules of {kern.release}"):
             folder = target / "lib/modules" / kern.release
             folder.parent.mkdir(parents=True)
-            # Links: the files are the same, and many.
+            # Hard links, because there are many identical files.
             subprocess.run(["cp", "-al", str(source), str(folder)], check=True)
             with Inside.throwaway(root.guest(), {"/mnt": target}) as inside:
                 inside.run(f"depmod -b /mnt {kern.release}")

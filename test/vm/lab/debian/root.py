@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Debian roots: made once with debootstrap and apt, kept in the cache, and never written to again."""
+"""Debian roots: created once with debootstrap and apt, kept in the cache, and never changed again."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ SUITES = ("bookworm", "trixie")
 
 _BOOST = {"bookworm": "libboost1.81-dev", "trixie": "libboost-dev"}
 _GUEST = (
-    # What an administrator has, ...
+    # The tools of an administrator, ...
     "systemd systemd-sysv udev kmod adduser pciutils driverctl bash-completion",
-    # ... somebody who writes programs, ...
+    # ... of a programmer, ...
     "g++ make pkgconf",
-    # ... and what the packages need besides, so that nothing is fetched where there is no network.
+    # ... and the other dependencies of the packages, so that nothing is fetched without a network.
     "libpci3 libsmartcols1",
 )
 _TOOLS = "dpkg-dev fakeroot ccache lintian blhc autopkgtest cmake" # cmake: for debian/tests
@@ -42,7 +42,8 @@ Acquire::Languages "none";
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 """
-# What takes time to unpack and nobody reads here; for the preparation only, not for what is installed later.
+# Files that take time to unpack and are not needed here. Applies only to the preparation, not to
+# later installs.
 _DPKG = """\
 force-unsafe-io
 path-exclude=/usr/share/doc/*
@@ -62,11 +63,11 @@ class DebianRoot:
         self.suite = suite
 
     def cached(self, name: str, fill: Callable[[Path], None]) -> Path:
-        """The folder of this name in this suite's part of the cache."""
+        """Return the folder of this name in this suite's part of the cache."""
         return cache.entry(f"debian/{self.suite}/{name}", fill)
 
     def keep_newest(self, used: Path, count: int) -> None:
-        """Of the entries of this one's kind, delete all but those used last."""
+        """Delete the older entries of this entry's kind."""
         os.utime(used)
         kind = used.name.rpartition("-")[0]
         entries = sorted(used.parent.glob(f"{kind}-*"), key=lambda path: path.stat().st_mtime)
@@ -76,7 +77,7 @@ class DebianRoot:
     # -- the roots ------------------------------------------------------------------------------------
 
     def minbase(self) -> Path:
-        """What debootstrap calls minbase: dpkg, apt and what they need; no systemd and no udev."""
+        """Return debootstrap's minbase: dpkg, apt and their dependencies; no systemd and no udev."""
 
         def fill(target: Path) -> None:
             with step(f"{self.suite}: the minimal root"):
@@ -85,17 +86,17 @@ class DebianRoot:
         return self.cached("minbase-1", fill) / "root"
 
     def guest(self) -> Path:
-        """What a guest boots: systemd, udev, the tools of an administrator and a compiler."""
+        """Return the root of a guest: systemd, udev, the tools of an administrator and a compiler."""
         wanted = " ".join((*_GUEST, _BOOST[self.suite]))
 
         def finish(root: Path) -> None:
-            # Without one systemd takes this for the first boot of all, and sets up much.
+            # Without one, systemd treats this as the first boot and sets up a lot.
             (root / "etc/machine-id").write_text("5e1f" * 8 + "\n", "ascii")
 
         return self._grown("guest", f"apt-get install -y -q {wanted}", finish)
 
     def build(self, control: Path) -> Path:
-        """What builds a package: its build dependencies, and the tools that judge it."""
+        """Return the root that builds a package: its build dependencies, and the tools that check it."""
         needs = re.findall(r"^Build-Depends.*(?:\n[ #].*)*", control.read_text("utf-8"), re.MULTILINE)
         if not needs:
             raise LabError(f"{control}: no Build-Depends")
@@ -124,7 +125,8 @@ class DebianRoot:
     def _debootstrap(self, target: Path) -> None:
         mirror = archive.mine()
         script = Path("/usr/share/debootstrap/scripts", self.suite)
-        # An older debootstrap does not know the newer suites, which are made like those before them.
+        # An older debootstrap does not know the newer suites, which need the same steps as older
+        # ones.
         known = script if script.exists() else script.with_name("sid")
         with cache.scratch() as folder:
             for name in ("lower", "work", "point"):
@@ -140,7 +142,7 @@ class DebianRoot:
             done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **proxy}, check=False)
             if done.returncode != 0:
                 raise LabError(f"debootstrap {self.suite}: {(done.stdout + done.stderr).strip()[-3000:]}")
-        # What it took from this machine, and what it fetched.
+        # The files that it took from this machine or fetched.
         for name in ("etc/resolv.conf", "etc/hostname"):
             (root / name).unlink(missing_ok=True)
         (root / "etc/hostname").write_text("debian\n", "ascii")
@@ -157,10 +159,11 @@ class DebianRoot:
     def online(
         self, root: Path, base: Path | None = None, binds: Mapping[str, Path] | None = None
     ) -> Iterator[Callable[[str], Result]]:
-        """Commands in a folder, with the archive at hand; first it becomes a copy of `base`, if that is given.
+        """Run commands in a folder, with access to the archive. The folder starts as a copy of `base`, if that is
+        given.
 
-        Nothing of how the archive is reached stays in the folder. A command that fails is tried again
-        with fresh lists of packages.
+        The access to the archive leaves no trace in the folder. A command that fails is tried again with fresh
+        lists of packages.
         """
         mirror = archive.mine()
         if base is not None:
@@ -195,7 +198,7 @@ class DebianRoot:
             (root / "etc/resolv.conf").unlink(missing_ok=True)
 
     def download(self, packages: Sequence[str], target: Path) -> None:
-        """Fetch packages, without what they depend on, into a folder."""
+        """Fetch packages without their dependencies into a folder."""
         with cache.scratch() as folder:
             command = f"cd /run/download && apt-get download -q {' '.join(packages)}"
             with self.online(folder / "root", self.minbase(), {"/run/download": target}) as run:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""A line for each step that takes long."""
+"""Prints a line for each long step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def step(what: str) -> Iterator[None]:
-    """Tell what is being done, and in the end how long it took."""
+    """Print the step, and its duration at the end."""
     began = time.monotonic()
     print(f"     {what} ...", flush=True)
     try:
