@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+/// @file
 /// The library on a Boost.Asio event loop, header-only (Boost 1.81 or newer).
 #include <ivshmem/asio/acceptor.hpp>
 #include <ivshmem/asio/any_interrupt.hpp>
@@ -12,3 +13,6 @@
 #include <ivshmem/asio/interrupt.hpp>
 #include <ivshmem/asio/slot.hpp>
 #include <ivshmem/asio/stream.hpp>
+
+/// The layer for Boost.Asio: header-only, for any executor and completion token.
+namespace ivshmem::asio {}

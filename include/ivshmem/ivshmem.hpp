@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+/// @file
 /// The whole of the library but the Asio layer, which is <ivshmem/asio.hpp>.
 #include <ivshmem/channel.hpp>
 #include <ivshmem/device.hpp>
@@ -10,3 +11,6 @@
 #include <ivshmem/discovery.hpp>
 #include <ivshmem/selector.hpp>
 #include <ivshmem/version.hpp>
+
+/// The library. Everything public is in here or in ivshmem::asio.
+namespace ivshmem {}

@@ -12,6 +12,7 @@
 
 #include <utility>
 
+/// @file
 /// What the WebSockets of Boost.Beast ask of a stream that Beast does not know. It finds these by
 /// the namespace of the stream; include this header wherever a
 /// boost::beast::websocket::stream<ivshmem::asio::stream> is used, also with TLS in between.
