@@ -5,7 +5,7 @@
 // while they do it. Nothing may crash, hang, or fail in a way that is not documented; and without
 // a lie nobody may be told to have broken the rules.
 
-#include "../host/channel_meeting.hpp"
+#include "helpers/channel_meeting.hpp"
 #include "liar.hpp"
 #include "player.hpp"
 

@@ -7,7 +7,7 @@
 // It is to be run under sanitizers. Which races there are is the point, so not under that of
 // threads.
 
-#include "../host/channel_meeting.hpp"
+#include "helpers/channel_meeting.hpp"
 #include "liar.hpp"
 #include "player.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "../catch.hpp"
 #include "discovery/sysfs.hpp"
+#include "helpers/catch.hpp"
 #include "temp_dir.hpp"
 #include "tree.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "../catch.hpp"
+#include "helpers/catch.hpp"
 #include "temp_dir.hpp"
 #include "trees.hpp"
 

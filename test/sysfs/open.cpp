@@ -3,7 +3,7 @@
 
 // Devices that must not be opened: each is an error of its own, which names what it is about.
 
-#include "../catch.hpp"
+#include "helpers/catch.hpp"
 #include "temp_dir.hpp"
 #include "trees.hpp"
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "memory/aligned_copy.hpp"
 
-#include "../catch.hpp"
+#include "helpers/catch.hpp"
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "discovery/device_changes.hpp"
 
-#include "../catch.hpp"
+#include "helpers/catch.hpp"
 
 #include <string>
 #include <string_view>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "../catch.hpp"
 #include "discovery/diagnosis.hpp"
+
+#include "helpers/catch.hpp"
 
 #include <string>
 

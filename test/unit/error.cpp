@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "../catch.hpp"
 #include "base/failure.hpp"
+#include "helpers/catch.hpp"
 
 #include <ivshmem/error.hpp>
 

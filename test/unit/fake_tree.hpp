@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "../catch.hpp"
 #include "base/text.hpp"
+#include "helpers/catch.hpp"
 
 #include <ivshmem/device.hpp>
 

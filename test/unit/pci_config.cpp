@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "discovery/pci_config.hpp"
 
-#include "../catch.hpp"
+#include "helpers/catch.hpp"
 
 #include <string>
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "discovery/permission.hpp"
 
-#include "../catch.hpp"
+#include "helpers/catch.hpp"
 
 #include <filesystem>
 #include <fstream>

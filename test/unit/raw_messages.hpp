@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "../catch.hpp"
 #include "backends/server_protocol.hpp"
+#include "helpers/catch.hpp"
 
 #include <array>
 #include <cstring>

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "backends/registers.hpp"
 
-#include "../catch.hpp"
 #include "base/unique_fd.hpp"
+#include "helpers/catch.hpp"
 
 #include <array>
 #include <atomic>

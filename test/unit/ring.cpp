@@ -3,7 +3,7 @@
 
 // Rings between two ends that keep to the rules, in blocks that nobody may leave.
 
-#include "../catch.hpp"
+#include "helpers/catch.hpp"
 #include "ring_fixture.hpp"
 
 #include <deque>

@@ -3,7 +3,7 @@
 
 // Rings whose other end lies: each fault of the layout's table "Faults".
 
-#include "../catch.hpp"
+#include "helpers/catch.hpp"
 #include "ring_fixture.hpp"
 
 #include <random>

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "backends/server_protocol.hpp"
 
-#include "../catch.hpp"
 #include "base/text.hpp"
+#include "helpers/catch.hpp"
 #include "raw_messages.hpp"
 
 #include <algorithm>

@@ -3,8 +3,8 @@
 
 // Devices bound to a UIO driver, or to none, over a tree of plain files.
 
-#include "fake_tree.hpp"
 #include "base/unique_fd.hpp"
+#include "fake_tree.hpp"
 
 #include <chrono>
 

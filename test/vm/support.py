@@ -14,7 +14,7 @@ from typing import Any
 from lab import Guest, Result, build_folder
 from lab.case import LabCase
 
-CONFORMANCE = build_folder() / "test/host/conformance"
+CONFORMANCE = build_folder() / "test/conformance/conformance"
 PROBE = build_folder() / "test/vm/guest/probe"
 IVSHMEMCTL = build_folder() / "tools/ivshmemctl/ivshmemctl"
 LSIVSHMEM = build_folder() / "tools/lsivshmem/lsivshmem"

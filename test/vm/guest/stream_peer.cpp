@@ -9,7 +9,7 @@
 //     stream_peer client DEVICE SLOT CERTIFICATE http|websocket|tls SIZE...
 
 #include "../../../examples/on_slot.hpp"
-#include "../../host/stream_certificate.hpp"
+#include "helpers/certificate.hpp"
 
 #include <ivshmem/asio/beast.hpp>
 

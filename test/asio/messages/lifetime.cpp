@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// The lives of devices, slots, channels, their operations and event loops.
+
+#include "helpers/messages_fixture.hpp"
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <thread>
+
+using namespace test;
+
+TEST_CASE("channel, slot, device and event loop end in any order, with operations under way") {
+    const auto token = std::make_shared<int>(0); // shared with every handler
+    std::string order = "cds";
+    const int permutation = GENERATE(range(0, 6));
+    for (int i = 0; i < permutation; ++i)
+        std::next_permutation(order.begin(), order.end());
+    const bool connected = GENERATE(false, true);
+    const int run = GENERATE(0, 1, 2); // after each end, after the last, never
+    INFO(order << (connected ? ", connected, " : ", ") << run);
+    std::string buffer(10, '\0');
+    {
+        two_peers p;
+        p.open();
+        if (connected)
+            p.connect();
+        int calls = 0;
+        const auto handler = [token, &calls](error_code ec, auto...) {
+            CHECK(ec);
+            ++calls;
+        };
+        for (int i = 0; i < 2; ++i) {
+            p.a.async_receive(net::buffer(buffer), handler);
+            p.a.async_wait(handler);
+            p.a.async_next_event(net::as_tuple(net::detached));
+        }
+        p.io.restart();
+        p.io.poll();
+        for (const char which : order) {
+            if (which == 'c')
+                p.a = channel{};
+            if (which == 'd')
+                p.left.device = ivshmem::device{};
+            if (which == 's')
+                p.left.slot.reset();
+            if (run == 0)
+                p.io.run_for(std::chrono::milliseconds{2});
+        }
+        if (run != 2)
+            CHECK(run_until(p.io, [&] { return calls == 4; }));
+    }
+    CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("a lane is opened again while an operation of its former channel has yet to end") {
+    ivshmem::asio::waiting_options waiting;
+    waiting.recheck = std::chrono::seconds{10}; // doorbells alone are fast enough
+    two_peers p{1024, waiting};
+    p.open();
+    p.connect();
+    std::string old(10, '\0');
+    std::string into(10, '\0');
+    completion aborted;
+    completion received;
+    p.a.async_receive(net::buffer(old), aborted.handler());
+    p.io.restart();
+    p.io.poll();
+    p.a.close();
+    channel next = p.left.open(1);
+    p.b.reopen();
+    std::error_code ec;
+    for (int i = 0; i < 3; ++i) { // the core alone connects them
+        next.next_layer().update(ec);
+        p.b.next_layer().update(ec);
+    }
+    REQUIRE(next.next_layer().current_state() == ivshmem::channel::state::connected);
+    CHECK(next.next_layer().arm(ivshmem::channel::for_data));
+    next.async_receive(net::buffer(into), received.handler());
+    CHECK(run_until(p.io, [&] { return aborted.done(); }));
+    CHECK(aborted.ec == net::error::operation_aborted);
+    CHECK(p.b.next_layer().try_send(std::as_bytes(std::span{"hello"})));
+    const auto rung = std::chrono::steady_clock::now();
+    CHECK(run_until(p.io, [&] { return received.done(); }));
+    CHECK(std::chrono::steady_clock::now() - rung < waiting.recheck / 2);
+}
+
+TEST_CASE("a slot is closed by a handler while others of it are ready to run") {
+    ivshmem::asio::waiting_options waiting;
+    waiting.recheck = std::chrono::milliseconds{5};
+    two_peers p{1024, waiting};
+    p.a = p.left.open(1);
+    std::string buffer(10, '\0');
+    completion first;
+    completion second;
+    completion third;
+    net::steady_timer timer{p.io, std::chrono::milliseconds{1}};
+    timer.async_wait([&](error_code) { p.left.slot->close(); });
+    p.a.async_receive(net::buffer(buffer), [&](error_code ec, std::size_t size) {
+        first.handler()(ec, size);
+        p.a.async_receive(net::buffer(buffer), third.handler());
+    });
+    p.a.async_receive(net::buffer(buffer), second.handler());
+    std::this_thread::sleep_for(std::chrono::milliseconds{30}); // both timers are due
+    CHECK(run_until(p.io, [&] { return first.done() && second.done() && third.done(); }));
+    CHECK(first.ec == errc::closed);
+    CHECK(second.ec == errc::closed);
+    CHECK(third.ec == errc::closed);
+    CHECK_FALSE(p.left.slot->is_open());
+}
+
+TEST_CASE("coroutines that own all they use end with the event loop") {
+    deadline limit;
+    const host::running_server server{{"-l", "4M", "-n", "1"}};
+    const ivshmem::region_geometry geometry{2, 2, 1024};
+    const auto token = std::make_shared<int>(0);
+    {
+        net::io_context io;
+        const auto peer = [&, token](std::uint32_t number) -> net::awaitable<void> {
+            messages_peer own{io, server.socket(), number, geometry};
+            channel c = own.open(1 - number);
+            ivshmem::asio::acceptor acceptor{*own.slot, "service"};
+            acceptor.async_accept([token](error_code, const channel&) { FAIL("it was called"); });
+            ivshmem::asio::async_connect(
+                *own.slot, "other", [token](error_code, const channel&) { FAIL("it was called"); });
+            co_await c.async_connect(net::use_awaitable);
+            std::string into(10, '\0');
+            co_await c.async_receive(net::buffer(into), net::use_awaitable);
+            FAIL("it went on");
+        };
+        net::co_spawn(io, peer(0), net::detached);
+        net::co_spawn(io, peer(1), net::detached);
+        io.run_for(std::chrono::milliseconds{GENERATE(0, 10, 300)});
+    }
+    CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("a slot that another peer took ends all that waits in it") {
+    two_peers p;
+    p.open();
+    p.connect();
+    ivshmem::asio::acceptor acceptor{*p.left.slot, "service"};
+    completion received;
+    completion accepted;
+    completion connected;
+    std::string buffer(10, '\0');
+    p.a.async_receive(net::buffer(buffer), received.handler());
+    acceptor.async_accept([&](error_code ec, const channel&) { accepted.handler()(ec); });
+    ivshmem::asio::async_connect(*p.left.slot, "nobody",
+                                 [&](error_code ec, const channel&) { connected.handler()(ec); });
+    p.io.restart();
+    p.io.poll();
+    const std::uint32_t another = 12345;
+    std::memcpy(p.left.device.memory().data() + 0x40, &another, sizeof another);
+    p.right.device.ring(p.left.device.id(), 0);
+    CHECK(run_until(p.io, [&] { return received.done() && accepted.done() && connected.done(); }));
+    CHECK(received.ec == errc::slot_lost);
+    CHECK(accepted.ec == errc::slot_lost);
+    CHECK(connected.ec == errc::slot_lost);
+    CHECK(p.a.is_open());
+}
+
+TEST_CASE("an acceptor that was closed accepts nothing, and says so") {
+    two_peers p;
+    ivshmem::asio::acceptor acceptor{*p.left.slot, "service"};
+    acceptor.close();
+    completion accepted;
+    acceptor.async_accept([&](error_code ec, const channel&) { accepted.handler()(ec); });
+    CHECK(accepted.calls == 0);
+    CHECK(run_until(p.io, [&] { return accepted.done(); }));
+    CHECK(accepted.ec == errc::closed);
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// What becomes of a channel: connected, finished, closed, started anew.
+
+#include "helpers/messages_fixture.hpp"
+
+#include <deque>
+#include <span>
+
+using namespace test;
+using kind = channel_event::kind;
+
+namespace {
+
+/// What async_next_event() tells, in order.
+struct event_log {
+    explicit event_log(channel& of) : of_{of} { next(); }
+
+    void next() {
+        of_.async_next_event([this](error_code e, channel_event event) {
+            if (e) {
+                ec = e;
+                return;
+            }
+            events.push_back(event);
+            if (events.size() < 20) // of more than that something is wrong
+                next();
+        });
+    }
+    [[nodiscard]] std::vector<kind> kinds() const {
+        std::vector<kind> all;
+        for (const auto& e : events)
+            all.push_back(e.type);
+        return all;
+    }
+
+    std::vector<channel_event> events;
+    error_code ec;
+
+  private:
+    channel& of_;
+};
+
+std::string receive(two_peers& p, channel& from, error_code expected = {}) {
+    std::string into(100'000, '\0');
+    completion got;
+    from.async_receive(net::buffer(into), got.handler());
+    CHECK(run_until(p.io, [&] { return got.done(); }));
+    CHECK(got.ec == expected);
+    return into.substr(0, got.size);
+}
+
+void send(two_peers& p, channel& to, const std::string& text) {
+    completion sent;
+    to.async_send(net::buffer(text), sent.handler());
+    CHECK(run_until(p.io, [&] { return sent.done(); }));
+    CHECK_FALSE(sent.ec);
+}
+
+/// Lets everything happen that is going to happen.
+void settle(two_peers& p) {
+    p.io.restart();
+    p.io.run_for(std::chrono::milliseconds{60});
+}
+
+} // namespace
+
+TEST_CASE("a finished side is received to the end, and may still receive") {
+    two_peers p;
+    p.open();
+    p.connect();
+    send(p, p.a, "last");
+    p.a.finish();
+    completion refused;
+    p.a.async_send(net::buffer("more"), refused.handler());
+    CHECK(receive(p, p.b) == "last");
+    receive(p, p.b, error_code{std::error_code{errc::channel_closed}});
+    receive(p, p.b, error_code{std::error_code{errc::channel_closed}});
+    CHECK(refused.ec == errc::closed);
+    send(p, p.b, "answer");
+    CHECK(receive(p, p.a) == "answer");
+    completion drained;
+    p.a.async_drain(drained.handler());
+    CHECK(run_until(p.io, [&] { return drained.done(); }));
+    CHECK_FALSE(drained.ec);
+}
+
+TEST_CASE("finish() ends the sends that wait for room, at once") {
+    two_peers p{1024};
+    p.open();
+    p.connect();
+    const std::string m = pattern(GENERATE(std::size_t{400}, std::size_t{4000}));
+    std::deque<completion> sends(8);
+    for (auto& s : sends)
+        p.a.async_send(net::buffer(m), s.handler());
+    settle(p);
+    CHECK_FALSE(sends.back().done());
+    p.a.finish();
+    CHECK(run_until(p.io, [&] { return sends.back().done(); }));
+    CHECK(sends.back().ec == errc::closed);
+}
+
+TEST_CASE("what was sent before close() is received; sending to who closed fails") {
+    two_peers p;
+    p.open();
+    p.connect();
+    for (const char* const text : {"one", "two", "three"})
+        send(p, p.a, text);
+    completion aborted;
+    p.a.async_receive(net::mutable_buffer{}, aborted.handler());
+    p.a.close();
+    CHECK_FALSE(p.a.is_open());
+    settle(p);
+    CHECK(aborted.ec == net::error::operation_aborted);
+    completion sent;
+    completion drained;
+    p.b.async_send(net::buffer("in vain"), sent.handler());
+    p.b.async_drain(drained.handler());
+    CHECK(receive(p, p.b) == "one");
+    CHECK(receive(p, p.b) == "two");
+    CHECK(receive(p, p.b) == "three");
+    receive(p, p.b, error_code{std::error_code{errc::channel_closed}});
+    CHECK(sent.ec == errc::channel_closed);
+    CHECK_FALSE(drained.ec); // nothing was sent
+}
+
+TEST_CASE("operations on a closed channel complete with errc::closed, later") {
+    two_peers p;
+    p.open();
+    p.a.close();
+    completion all[6];
+    p.a.async_connect(all[0].handler());
+    p.a.async_send(net::buffer("x"), all[1].handler());
+    p.a.async_receive(net::mutable_buffer{}, all[2].handler());
+    p.a.async_wait(all[3].handler());
+    p.a.async_drain(all[4].handler());
+    p.a.async_next_event(all[5].handler());
+    for (const auto& o : all)
+        CHECK(o.calls == 0);
+    settle(p);
+    for (const auto& o : all)
+        CHECK(o.ec == errc::closed);
+}
+
+TEST_CASE("events tell of each thing once, with the incarnation of the peer") {
+    two_peers p;
+    p.open();
+    event_log log{p.a};
+    const auto first = p.right.slot->next_layer().incarnation();
+    CHECK(run_until(p.io, [&] { return log.events.size() == 1; }));
+    p.b.finish();
+    CHECK(run_until(p.io, [&] { return log.events.size() == 2; }));
+    settle(p);
+    CHECK(log.kinds() == std::vector{kind::connected, kind::closed});
+    p.b.reopen();
+    settle(p);
+    CHECK(log.kinds() == std::vector{kind::connected, kind::closed, kind::reset});
+    CHECK(log.events.back().incarnation == first);
+    p.a.reopen();
+    settle(p);
+    CHECK(log.events.back() == channel_event{kind::connected, first});
+    // The peer gives its slot back, and another takes it.
+    p.b.close();
+    p.right.slot.reset();
+    settle(p);
+    CHECK(log.events.back() == channel_event{kind::closed, first});
+    p.right.slot.emplace(p.io, p.right.device, slot_with(1, p.geometry));
+    const auto second = p.right.slot->next_layer().incarnation();
+    p.b = p.right.open(0);
+    settle(p);
+    CHECK(log.events.back() == channel_event{kind::reset, first});
+    p.a.reopen();
+    settle(p);
+    CHECK(log.events.back() == channel_event{kind::connected, second});
+    CHECK(second != first);
+    CHECK(log.events.size() == 7);
+    p.a.close();
+    settle(p);
+    CHECK(log.ec == net::error::operation_aborted);
+}
+
+TEST_CASE("the peer of who breaks the rules is told, and both go on after reopen()") {
+    two_peers p;
+    p.open();
+    p.connect();
+    event_log left{p.a};
+    event_log right{p.b};
+    settle(p);
+    // A head that is none, in the ring of a: the block of slot 0 for slot 1, lane 0.
+    auto memory = p.left.device.memory();
+    const std::uint32_t bad = 5;
+    std::memcpy(memory.data() + 4096 + 0x100, &bad, sizeof bad);
+    receive(p, p.b, error_code{std::error_code{errc::channel_poisoned}});
+    settle(p);
+    CHECK(right.kinds() == std::vector{kind::connected, kind::poisoned});
+    CHECK(left.kinds() == std::vector{kind::connected, kind::rejected});
+    receive(p, p.a, error_code{std::error_code{errc::channel_rejected}});
+    p.a.reopen();
+    p.b.reopen();
+    send(p, p.a, "anew");
+    CHECK(receive(p, p.b) == "anew");
+}
+
+TEST_CASE("what was under way in one session never comes about in the next") {
+    two_peers p{1024};
+    p.open();
+    p.connect();
+    const std::string big = pattern(5000);
+    completion half_sent;
+    completion behind;
+    completion drained;
+    p.a.async_send(net::buffer(big), half_sent.handler());
+    p.a.async_send(net::buffer("of the old session"), behind.handler());
+    p.a.async_drain(drained.handler());
+    settle(p);
+    completion half_received;
+    std::string into(10'000, '\0');
+    p.b.async_receive(net::buffer(into), half_received.handler());
+    p.io.restart();
+    for (int i = 0; i < 5; ++i) // some parts
+        p.io.run_one();
+    CHECK(half_sent.calls + drained.calls + half_received.calls == 0);
+    // Before any of the operations had a chance to notice.
+    p.b.reopen();
+    p.a.reopen();
+    completion fresh;
+    p.a.async_send(net::buffer(std::string_view{"new"}), fresh.handler());
+    CHECK(receive(p, p.b) == "new");
+    settle(p);
+    CHECK(fresh.size == 3);
+    CHECK(half_sent.ec == errc::channel_reset);
+    CHECK(behind.ec == errc::channel_reset);
+    CHECK(drained.ec == errc::channel_reset);
+    CHECK(half_received.ec == errc::channel_reset);
+    CHECK(half_sent.size + behind.size + half_received.size == 0);
+}
+
+TEST_CASE("what was begun before the peer came waits on, also where this side opens anew") {
+    two_peers p;
+    p.a = p.left.open(1);
+    completion connected;
+    completion received;
+    completion sent;
+    std::string into(10, '\0');
+    p.a.async_connect(connected.handler());
+    p.a.async_receive(net::buffer(into), received.handler());
+    p.a.async_send(net::buffer("early"), sent.handler());
+    settle(p);
+    p.a.reopen();
+    settle(p);
+    CHECK(connected.calls + received.calls + sent.calls == 0);
+    p.b = p.right.open(0);
+    CHECK(receive(p, p.b).substr(0, 5) == "early");
+    send(p, p.b, "late");
+    settle(p);
+    CHECK_FALSE(connected.ec);
+    CHECK_FALSE(sent.ec);
+    CHECK(received.size == 4);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "helpers/catch.hpp"
+#include "helpers/deadline.hpp"
+#include "helpers/fake_server.hpp"
+
+#include <ivshmem/asio.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <optional>
+
+namespace test {
+
+using boost::system::error_code;
+
+/// A device that rings itself, and an event loop.
+struct asio_fixture {
+    explicit asio_fixture(std::uint32_t vectors = 2) : s{{7, vectors, {}}} {}
+
+    void ring(std::uint32_t vector = 0) { s.dev.ring(7, vector); }
+    /// Runs the event loop until it has nothing left to do, or for a long time.
+    void run() {
+        io.restart();
+        io.run_for(std::chrono::seconds{30});
+        CHECK(io.stopped());
+    }
+
+    deadline limit;
+    session s;
+    boost::asio::io_context io;
+};
+
+/// A handler that keeps what it was given.
+template <typename Value = std::uint64_t>
+struct recorder {
+    auto handler() {
+        return [this](error_code e, Value v) {
+            ec = e;
+            value = v;
+            ++calls;
+        };
+    }
+
+    error_code ec;
+    Value value{};
+    int calls = 0;
+};
+
+} // namespace test

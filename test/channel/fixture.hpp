@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "helpers/catch.hpp"
+#include "helpers/channel_meeting.hpp"
+
+#include <ivshmem/channel.hpp>
+#include <ivshmem/detail/layout.hpp>
+#include <ivshmem/detail/shared_words.hpp>
+#include <ivshmem/slot.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace test {
+
+namespace layout = ivshmem::detail::layout;
+using ivshmem::channel;
+using ivshmem::errc;
+using ivshmem::slot;
+
+/// Two slots, two lanes, rings of 1 KiB: small enough to be full soon.
+inline constexpr ivshmem::region_geometry two_slots{2, 2, 1024};
+
+inline std::span<const std::byte> bytes(std::string_view text) {
+    return std::as_bytes(std::span{text});
+}
+
+inline slot claim(const ivshmem::device& of, std::uint32_t number,
+                  const ivshmem::region_geometry& g = two_slots) {
+    ivshmem::slot_options options;
+    options.number = number;
+    options.geometry = g;
+    return slot::claim(of, options);
+}
+
+/// Two devices over one memory, and a slot of each.
+struct two_peers {
+    explicit two_peers(const ivshmem::region_geometry& g = two_slots, std::size_t region = 65536)
+        : server{region}, a{server.join(1)}, b{server.join(2)}, at_a{claim(a, 0, g)}, at_b{claim(
+                                                                                          b, 1,
+                                                                                          g)} {}
+    /// The words of the block of a slot for the other one, lane 0.
+    [[nodiscard]] ivshmem::detail::shared_words block(std::uint32_t owner) const {
+        return {server.memory().data() + server.memory().size() / 2 * owner + layout::header::size,
+                false};
+    }
+
+    meeting server;
+    ivshmem::device a;
+    ivshmem::device b;
+    slot at_a;
+    slot at_b;
+};
+
+/// Lets both sides look until nothing changes any more.
+inline void meet(channel& x, channel& y) {
+    std::error_code ec;
+    for (int i = 0; i < 4; ++i) {
+        x.update(ec);
+        y.update(ec);
+    }
+}
+
+/// Both ends of lane 0.
+struct both_ends {
+    explicit both_ends(two_peers& between, const ivshmem::channel_options& options = {})
+        : x{channel::open(between.at_a, 1, 0, options)}, y{channel::open(between.at_b, 0, 0,
+                                                                         options)} {
+        meet(x, y);
+        REQUIRE(x.current_state() == channel::state::connected);
+        REQUIRE(y.current_state() == channel::state::connected);
+    }
+
+    channel x;
+    channel y;
+};
+
+/// The next message, the errors aside.
+inline std::optional<std::string> next(channel& from, std::error_code& ec) {
+    std::string text(8192, '\0');
+    const auto size = from.try_receive(std::as_writable_bytes(std::span{text}), ec);
+    if (!size)
+        return std::nullopt;
+    text.resize(*size);
+    return text;
+}
+inline std::optional<std::string> next(channel& from) {
+    std::error_code ec;
+    auto text = next(from, ec);
+    CHECK(ec == std::error_code{});
+    return text;
+}
+/// Why there is none.
+inline std::error_code end_of(channel& from) {
+    std::error_code ec;
+    CHECK_FALSE(next(from, ec).has_value());
+    return ec;
+}
+
+/// As much of a message as goes.
+inline bool send_text(channel& to, std::string_view text, std::size_t& done, std::error_code& ec) {
+    const auto fill = [&](std::span<std::byte> into, std::size_t offset) {
+        std::memcpy(into.data(), text.data() + offset, into.size());
+    };
+    return to.send_some(text.size(), done, fill, ec);
+}
+
+} // namespace test

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// What a child, a lost slot and a closed one must leave alone.
+
+#include "fixture.hpp"
+
+#include <array>
+#include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace test;
+
+namespace {
+
+/// Whether all of these fail as they are to; then nothing of them may have been written.
+bool all_fail(channel& c, errc wanted) {
+    std::error_code ec;
+    std::size_t done = 0;
+    std::array<std::byte, 16> buffer{};
+    const std::array<std::span<const std::byte>, 2> batch{bytes("a"), bytes("b")};
+    const auto is = [&] {
+        return ec == make_error_code(wanted);
+    };
+    bool all = !c.try_send(bytes("text"), ec) && is();
+    all = all && c.try_send_batch(batch, ec) == 0 && is();
+    all = all && c.reserve(4, ec).data() == nullptr && is();
+    all = all && !send_text(c, "text", done, ec) && is();
+    all = all && !c.try_receive(buffer, ec) && is();
+    all = all && !c.peek(ec) && is();
+    all = all && !c.next_size(ec) && is();
+    all = all && !c.drained(ec) && is();
+    c.reopen(ec);
+    all = all && is();
+    static_cast<void>(c.update(ec));
+    all = all && is();
+    static_cast<void>(c.drained());
+    c.consume();
+    c.settle();
+    c.ring_again();
+    static_cast<void>(c.arm(channel::for_data | channel::for_room));
+    c.disarm();
+    c.finish();
+    return all;
+}
+
+std::vector<std::byte> copy_of(const meeting& of) {
+    return {of.memory().begin(), of.memory().end()};
+}
+
+/// A channel under way: something was received of which the peer is not told yet, and it sleeps.
+void use(both_ends& ends) {
+    for (const auto* text : {"one", "two", "three"})
+        REQUIRE(ends.y.try_send(bytes(text)));
+    REQUIRE(next(ends.x) == "one");
+    std::error_code ec;
+    REQUIRE(ends.x.peek(ec).has_value());
+    REQUIRE_FALSE(ends.x.arm(channel::for_data));
+}
+
+} // namespace
+
+TEST_CASE("a forked child fails, and writes nothing, also where it ends in order") {
+    two_peers peers;
+    both_ends ends{peers};
+    use(ends);
+    const auto before = copy_of(peers.server);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        bool fails = all_fail(ends.x, errc::forked);
+        {
+            channel moved{std::move(ends.x)};
+            slot gone{std::move(peers.at_a)};
+            std::error_code ec;
+            gone.answer_claims(ec);
+            fails = fails && ec == errc::forked;
+            static_cast<void>(gone.offer("x", ec));
+            fails = fails && ec == errc::forked;
+        }
+        peers.at_b.close();
+        ends.y.close();
+        ::_exit(fails ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(copy_of(peers.server) == before);
+    CHECK(next(ends.x) == "two");
+    CHECK(ends.x.try_send(bytes("back")));
+    CHECK(next(ends.y) == "back");
+}
+
+TEST_CASE("after the slot was closed its channels write nothing") {
+    two_peers peers;
+    both_ends ends{peers};
+    use(ends);
+    peers.at_a.close();
+    const auto before = copy_of(peers.server);
+    CHECK(all_fail(ends.x, errc::closed));
+    ends.x.close();
+    CHECK(copy_of(peers.server) == before);
+}
+
+TEST_CASE("after the slot was lost its channels write nothing") {
+    two_peers peers;
+    both_ends ends{peers};
+    use(ends);
+    // Another one has taken it while this side slept.
+    const ivshmem::detail::shared_words header{peers.server.memory().data(), false};
+    header.store(layout::header::claim, 77);
+    header.store(layout::header::incarnation, 77);
+    std::error_code ec;
+    peers.at_a.answer_claims(ec);
+    CHECK(ec == errc::slot_lost);
+    const auto before = copy_of(peers.server);
+    CHECK(all_fail(ends.x, errc::slot_lost));
+    ends.x.close();
+    peers.at_a.answer_claims(ec);
+    CHECK(ec == errc::slot_lost);
+    peers.at_a.close();
+    CHECK(copy_of(peers.server) == before);
+}
+
+TEST_CASE("a channel that is closed, moved from or never opened does nothing") {
+    two_peers peers;
+    both_ends ends{peers};
+    use(ends);
+    channel none;
+    CHECK(all_fail(none, errc::closed));
+    none.flush();
+
+    channel moved{std::move(ends.x)};
+    const auto before = copy_of(peers.server);
+    CHECK(all_fail(ends.x, errc::closed)); // NOLINT: what is left of it
+    ends.x.flush();
+    CHECK(copy_of(peers.server) == before);
+    CHECK(next(moved) == "two");
+
+    moved.close();
+    const auto closed = copy_of(peers.server);
+    CHECK(all_fail(moved, errc::closed));
+    moved.flush();
+    CHECK(copy_of(peers.server) == closed);
+}
+
+TEST_CASE("a slot and its channels outlive the device") {
+    two_peers peers;
+    both_ends ends{peers};
+    peers.a.close();
+    CHECK(ends.x.try_send(bytes("still there")));
+    CHECK(next(ends.y) == "still there");
+    peers.at_a.answer_claims();
+    CHECK(peers.at_a.find_holder(1).has_value());
+    ends.x.close();
+    CHECK(end_of(ends.y) == errc::channel_closed);
+    peers.at_a.close();
+    CHECK_FALSE(peers.at_b.find_holder(0).has_value());
+    CHECK(all_fail(ends.x, errc::closed));
+}

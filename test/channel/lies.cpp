@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// A peer that lies poisons the channel; it does not keep this side busy, and not what is not a lie.
+
+#include "fixture.hpp"
+#include "helpers/deadline.hpp"
+
+using namespace test;
+using ivshmem::violation;
+
+namespace {
+
+std::uint32_t head(layout::kind k, std::uint32_t length) {
+    return layout::record_valid | static_cast<std::uint32_t>(k) << layout::record_kind_shift |
+           length;
+}
+
+} // namespace
+
+TEST_CASE("a ring full of messages that are taken back does not keep a receiver for ever") {
+    const deadline limit;
+    two_peers peers;
+    both_ends ends{peers};
+    const auto ring = peers.block(1).at(layout::block::ring);
+    for (std::uint32_t place = 0; place < 1024; place += 32) {
+        ring.store(place, head(layout::kind::part, 16));
+        ring.store(place + 4, 17);
+        ring.store(place + 24, head(layout::kind::abandon, 0));
+        ring.store(place + 28, 0);
+    }
+    std::error_code ec;
+    CHECK_FALSE(next(ends.x, ec).has_value());
+    std::size_t done = 0;
+    unsigned parts = 0;
+    const auto count = [&](std::size_t, std::span<const std::byte>) {
+        ++parts;
+    };
+    CHECK_FALSE(ends.x.receive_some(100, done, count, ec));
+    CHECK(parts <= 32);
+}
+
+TEST_CASE("messages that are taken back hide no message behind them") {
+    two_peers peers;
+    both_ends ends{peers};
+    std::error_code ec;
+    for (int i = 0; i < 5; ++i) {
+        std::size_t done = 0;
+        CHECK_FALSE(send_text(ends.x, std::string(1500, 'x'), done, ec));
+        CHECK_FALSE(next(ends.y).has_value());
+        CHECK_FALSE(ec);
+        CHECK(done != 0);
+        ends.x.abandon();
+        CHECK(ends.x.try_send(bytes("whole"), ec));
+        CHECK(next(ends.y) == "whole");
+    }
+}
+
+TEST_CASE("a lie about the cursor is noticed also where a message is to be taken back") {
+    two_peers peers;
+    both_ends ends{peers};
+    std::error_code ec;
+    std::size_t done = 0;
+    // With the parts that fit after it this leaves no room, not even for a record without bytes.
+    CHECK(ends.x.try_send(bytes(std::string(112, 'x'))));
+    CHECK_FALSE(send_text(ends.x, std::string(1500, 'x'), done, ec));
+    CHECK(ends.x.unread() == 1016);
+    ends.x.abandon();
+    peers.block(1).store(layout::block::cursor, 4);
+    for (int i = 0; i < 200 && !ec; ++i)
+        ends.x.try_send(bytes("x"), ec);
+    CHECK(ec == errc::channel_poisoned);
+    CHECK(ends.x.violation() == violation::cursor);
+}
+
+TEST_CASE("drained() asks nothing of a peer that is not connected") {
+    two_peers peers;
+    peers.block(1).store(layout::block::cursor, 512); // of a session before
+    channel never;
+    CHECK_FALSE(never.drained());
+    channel x = channel::open(peers.at_a, 1, 0);
+    CHECK_FALSE(x.drained());
+    channel y = channel::open(peers.at_b, 0, 0);
+    CHECK_FALSE(x.drained());
+    meet(x, y);
+    std::error_code ec;
+    while (x.try_send(bytes("more than nothing"), ec)) {
+    }
+    CHECK_FALSE(ec);
+    CHECK(x.update() == channel::state::connected);
+}
+
+TEST_CASE("a message of which nothing was sent need not be taken back") {
+    two_peers peers;
+    both_ends ends{peers};
+    ends.x.abandon();
+    CHECK(ends.x.try_send(bytes("first")));
+    CHECK(next(ends.y) == "first");
+    ends.x.abandon();
+    ends.x.abandon();
+    CHECK(ends.x.try_send(bytes("second")));
+    CHECK(next(ends.y) == "second");
+    CHECK(ends.y.update() == channel::state::connected);
+}
+
+TEST_CASE("consume() without a message gives nothing back") {
+    two_peers peers;
+    both_ends ends{peers};
+    CHECK(ends.x.try_send(bytes("one")));
+    CHECK(ends.x.try_send(bytes("two")));
+    CHECK(next(ends.y) == "one");
+    ends.y.consume();
+    CHECK(next(ends.y) == "two");
+    for (int i = 0; i < 100; ++i)
+        ends.y.consume();
+    ends.y.settle();
+    CHECK(ends.x.drained());
+    CHECK(ends.x.try_send(bytes("three")));
+    CHECK(next(ends.y) == "three");
+}
+
+TEST_CASE("each lie poisons, and says how") {
+    const std::uint32_t first = GENERATE(0U, 1U, 0x7fffffffU);
+    two_peers peers;
+    both_ends ends{peers};
+    const auto ring = peers.block(1).at(layout::block::ring);
+    if (first != 0) {
+        ring.store(0, first);
+        CHECK(end_of(ends.x) == errc::channel_poisoned);
+        CHECK(ends.x.violation() == violation::record);
+        ends.x.finish(); // takes nothing back of what the peer is told
+        CHECK(end_of(ends.y) == errc::channel_rejected);
+        CHECK(ends.y.violation() == violation::record);
+        std::error_code ec;
+        CHECK_FALSE(ends.x.try_send(bytes("x"), ec));
+        CHECK(ec == errc::channel_poisoned);
+        ends.x.reopen();
+        ends.y.reopen();
+        meet(ends.x, ends.y);
+        CHECK(ends.y.try_send(bytes("again")));
+        CHECK(next(ends.x) == "again");
+    } else {
+        CHECK_FALSE(next(ends.x).has_value());
+    }
+}

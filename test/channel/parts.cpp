@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// Messages in parts that a new session or another message cuts, and room that nobody has any more.
+
+#include "fixture.hpp"
+#include "helpers/deadline.hpp"
+
+#include <algorithm>
+#include <vector>
+
+using namespace test;
+
+namespace {
+
+/// 3000 bytes that tell where they are from; parts of them do not look like each other.
+std::string in_thirds() {
+    return std::string(1000, 'a') + std::string(1000, 'b') + std::string(1000, 'c');
+}
+
+/// What one receives in steps, as it says how far it came.
+struct in_steps {
+    bool receive(channel& from, std::error_code& ec) {
+        return from.receive_some(
+            text.size(), done,
+            [this](std::size_t offset, std::span<const std::byte> part) {
+                std::memcpy(text.data() + offset, part.data(), part.size());
+            },
+            ec);
+    }
+
+    std::string text = std::string(8192, '\0');
+    std::size_t done = 0;
+};
+
+/// Both sides begin a new session; who is the first makes a difference to who sees what.
+void begin_anew(channel& first, channel& second) {
+    first.reopen();
+    CHECK(second.update() == channel::state::reset);
+    second.reopen();
+    meet(first, second);
+    REQUIRE(first.current_state() == channel::state::connected);
+    REQUIRE(second.current_state() == channel::state::connected);
+}
+
+std::vector<std::byte> copy_of(const meeting& server) {
+    return {server.memory().begin(), server.memory().end()};
+}
+
+} // namespace
+
+TEST_CASE("what is left of a message of an old session is no message of the new one") {
+    const deadline limit{10};
+    two_peers peers;
+    both_ends ends{peers};
+    const std::string text = in_thirds();
+    std::size_t done = 0;
+    std::error_code ec;
+    REQUIRE_FALSE(send_text(ends.x, text, done, ec));
+    REQUIRE(done != 0);
+    if (GENERATE(true, false)) {
+        ends.y.reopen();
+        CHECK_FALSE(send_text(ends.x, text, done, ec));
+        CHECK(end_of(ends.x) == errc::channel_reset);
+        CHECK_FALSE(send_text(ends.x, text, done, ec));
+        CHECK(ec == errc::channel_reset);
+        ends.x.reopen();
+        meet(ends.x, ends.y);
+    } else {
+        begin_anew(ends.x, ends.y);
+    }
+    bool complete = false;
+    std::optional<std::string> got;
+    ec.clear();
+    for (int i = 0; i < 20 && !ec && !got; ++i) {
+        complete = complete || send_text(ends.x, text, done, ec);
+        got = next(ends.y);
+    }
+    if (ec) {
+        CHECK(ec == errc::channel_reset);
+        CHECK_FALSE(got);
+        // Again from the beginning it is a message like others.
+        done = 0;
+        for (int i = 0; i < 20 && !got; ++i) {
+            complete = complete || send_text(ends.x, text, done, ec);
+            got = next(ends.y);
+        }
+    }
+    CHECK((got == text));
+    CHECK_FALSE(next(ends.y));
+}
+
+TEST_CASE("a message of the new session is not put after half of an old one") {
+    const deadline limit{10};
+    two_peers peers;
+    both_ends ends{peers};
+    std::size_t done = 0;
+    std::error_code ec;
+    in_steps receiver;
+    REQUIRE_FALSE(send_text(ends.x, in_thirds(), done, ec));
+    REQUIRE_FALSE(receiver.receive(ends.y, ec));
+    REQUIRE(receiver.done != 0);
+    if (GENERATE(true, false))
+        begin_anew(ends.y, ends.x);
+    else
+        begin_anew(ends.x, ends.y);
+    const bool whole = GENERATE(true, false);
+    const std::string text = whole ? "new" : std::string(2000, 'n');
+    done = 0;
+    bool complete = false;
+    bool received = false;
+    for (int i = 0; i < 20 && !received; ++i) {
+        complete = complete || send_text(ends.x, text, done, ec);
+        received = receiver.receive(ends.y, ec);
+        if (ec) {
+            CHECK(ec == errc::channel_reset);
+            receiver.done = 0;
+        }
+    }
+    REQUIRE(received);
+    CHECK((receiver.text.substr(0, receiver.done) == text));
+}
+
+TEST_CASE("between the parts of a message there is no room for another one") {
+    two_peers peers;
+    both_ends ends{peers};
+    const std::string text(1200, 'a');
+    std::size_t done = 0;
+    std::error_code ec;
+    REQUIRE_FALSE(send_text(ends.x, text, done, ec));
+    REQUIRE(done != 0);
+    if (GENERATE(false, true)) // there is room in the ring
+        CHECK_FALSE(next(ends.y));
+    const std::size_t size = GENERATE_COPY(text.size() - done, 1U, 0U, 504U);
+    const std::string other(size, 'Z');
+    const auto refused = [&] {
+        CHECK_FALSE(ends.x.try_send(bytes(other), ec));
+        CHECK(ends.x.reserve(size, ec).data() == nullptr);
+        const std::vector<std::span<const std::byte>> batch(2, bytes(other));
+        CHECK(ends.x.try_send_batch(batch, ec) == 0);
+    };
+    refused();
+    CHECK_FALSE(next(ends.y));
+    std::optional<std::string> got;
+    SECTION("it is sent to its end") {
+        bool complete = false;
+        for (int i = 0; i < 20 && !got; ++i) {
+            complete = complete || send_text(ends.x, text, done, ec);
+            if (!complete)
+                refused();
+            got = next(ends.y);
+        }
+        CHECK((got == text));
+    }
+    SECTION("it is abandoned") {
+        ends.x.abandon();
+    }
+    CHECK(ends.x.try_send(bytes(other), ec));
+    CHECK_FALSE(ec);
+    CHECK((next(ends.y) == other));
+    CHECK_FALSE(next(ends.y));
+}
+
+TEST_CASE("what was reserved or committed before the end is written nowhere after it") {
+    const deadline limit{20};
+    two_peers peers;
+    both_ends ends{peers};
+    std::error_code ec;
+    const bool committed = GENERATE(false, true);
+    REQUIRE(ends.x.reserve(10, ec).data() != nullptr);
+    if (committed)
+        ends.x.commit(10);
+    slot taker;
+    SECTION("of the channel") {
+        ends.x.close();
+    }
+    SECTION("of the session") {
+        ends.x.reopen();
+    }
+    SECTION("of the session, by the peer") {
+        ends.y.reopen();
+        CHECK(ends.x.update() == channel::state::reset);
+    }
+    SECTION("of its good name") {
+        ends.x.reject(ivshmem::violation::sequence);
+    }
+    SECTION("of the slot") {
+        peers.at_a.close();
+    }
+    SECTION("of the slot, which somebody else has now") {
+        const auto thief = peers.server.join(3);
+        taker = claim(thief, 0);
+        peers.at_a.answer_claims(ec);
+        REQUIRE(ec == errc::slot_lost);
+    }
+    const auto before = copy_of(peers.server);
+    if (!committed)
+        ends.x.commit(10);
+    ends.x.flush();
+    CHECK((copy_of(peers.server) == before));
+    CHECK_FALSE(next(ends.y, ec));
+}
+
+TEST_CASE("who takes the last message and sleeps has told so") {
+    two_peers peers;
+    both_ends ends{peers};
+    std::error_code ec;
+    for (int i = 0; i < 3; ++i) {
+        REQUIRE(ends.x.try_send(bytes("hi")));
+        REQUIRE(ends.x.arm(channel::for_drained));
+        const auto rings = ends.y.rings();
+        REQUIRE(ends.y.has_data());
+        REQUIRE(ends.y.peek(ec).has_value());
+        ends.y.consume();
+        CHECK_FALSE(ends.y.has_data());
+        CHECK(ends.y.arm(channel::for_data));
+        CHECK(ends.x.drained());
+        CHECK(ends.y.rings() == rings + 1);
+        ends.x.disarm();
+        ends.y.disarm();
+    }
+}

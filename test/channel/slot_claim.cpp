@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+
+// Who gets a slot, and who does not.
+
+#include "fixture.hpp"
+#include "helpers/deadline.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+using namespace test;
+using ivshmem::region_geometry;
+using ivshmem::slot_options;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct options : slot_options {
+    explicit options(std::optional<std::uint32_t> which,
+                     std::optional<ivshmem::region_geometry> g = {}) {
+        number = which;
+        geometry = g;
+    }
+};
+
+std::error_code refused(const ivshmem::device& of, const slot_options& how) {
+    std::error_code ec;
+    CHECK_FALSE(slot::claim(of, how, ec).is_open());
+    CHECK(ec);
+    CHECK_THROWS_AS(slot::claim(of, how), ivshmem::error);
+    return ec;
+}
+
+ivshmem::detail::shared_words header(const meeting& of, std::size_t offset) {
+    return {of.memory().data() + offset, false};
+}
+
+} // namespace
+
+TEST_CASE("a slot that is claimed is what was asked for, and is seen by others") {
+    meeting server;
+    const auto a = server.join(1);
+    const auto b = server.join(2);
+    slot first = claim(a, 0);
+    CHECK(first.is_open());
+    CHECK(first.number() == 0);
+    CHECK(first.geometry() == two_slots);
+    CHECK(first.incarnation() != 0);
+    CHECK(first.has_interrupts());
+    CHECK(first.channel_size() == 2560);
+    CHECK(first.holders().empty());
+    slot second = claim(b, 1);
+    REQUIRE(first.holders().size() == 1);
+    CHECK(first.holders()[0] == ivshmem::slot_holder{1, second.incarnation(), 2});
+    CHECK(second.find_holder(0) == ivshmem::slot_holder{0, first.incarnation(), 1});
+    const auto before = first.incarnation();
+    first.close();
+    CHECK_FALSE(first.is_open());
+    CHECK(second.holders().empty());
+    CHECK(claim(a, 0).incarnation() != before);
+}
+
+TEST_CASE("what cannot be claimed") {
+    meeting server;
+    auto a = server.join(7);
+    CHECK(refused(a, options{0, region_geometry{2, 1, 32768}}) == errc::region_too_small);
+    CHECK(refused(a, options{0, region_geometry{256, 1, 1024}}) == errc::region_too_small);
+    CHECK(refused(a, options{0, region_geometry{1, 1, 1024}}) == errc::bad_geometry);
+    CHECK(refused(a, options{0, region_geometry{2, 1, 1000}}) == errc::bad_geometry);
+    CHECK(refused(a, options{2, two_slots}) == errc::slot_out_of_range);
+    CHECK(refused(a, options{{}, two_slots}) == errc::slot_out_of_range); // the id is 7
+    options wrong{0, two_slots};
+    wrong.vector = 1;
+    CHECK(refused(a, wrong) == errc::vector_out_of_range);
+    wrong.vector = 0;
+    wrong.claim_time = 0ms;
+    CHECK(refused(a, wrong) == std::errc::invalid_argument);
+    a.close();
+    CHECK(refused(a, options{0, two_slots}) == errc::closed);
+}
+
+TEST_CASE("peers agree on a geometry, which the first one chooses") {
+    meeting server;
+    const auto a = server.join(1);
+    const auto b = server.join(2);
+    slot first = claim(a, 1, {2, 1, 4096});
+    CHECK(refused(b, options{0, two_slots}) == errc::geometry_mismatch);
+    CHECK(refused(b, options{0, region_geometry{4, 1, 1024}}) == errc::geometry_mismatch);
+    CHECK(slot::claim(b, options{0}).geometry() == first.geometry());
+    first.close();
+    CHECK(claim(b, 0).geometry() == two_slots);
+}
+
+TEST_CASE("a peer that is gone insists on nothing") {
+    meeting server;
+    const auto a = server.join(1);
+    header(server, 32768).store(layout::header::peer, 9);
+    {
+        const auto dead = server.join(9);
+        slot left = claim(dead, 1, {2, 1, 4096});
+        // It ends without leaving the slot in order.
+        std::vector<std::byte> held(server.memory().begin(), server.memory().end());
+        left.close();
+        std::copy(held.begin(), held.end(), server.memory().begin());
+    }
+    CHECK(refused(a, options{0, two_slots}) == errc::geometry_mismatch);
+    server.leave(9);
+    CHECK(claim(a, 0).is_open());
+}
+
+TEST_CASE("another version of the layout is not mixed with this one") {
+    meeting server;
+    const auto a = server.join(1);
+    const auto b = server.join(2);
+    slot other = claim(b, 1);
+    header(server, 32768).store(layout::header::version, 0x00020000);
+    CHECK(refused(a, options{0, two_slots}) == errc::layout_version);
+    CHECK(refused(a, options{0}) == errc::layout_version);
+    SECTION("a higher minor is the same layout") {
+        header(server, 32768).store(layout::header::version, 0x00010007);
+        CHECK(claim(a, 0).find_holder(1).has_value());
+    }
+    SECTION("who reformats takes it away") {
+        options force{0, region_geometry{2, 1, 4096}};
+        force.reformat = true;
+        CHECK(slot::claim(a, force).is_open());
+        std::error_code ec;
+        other.answer_claims(ec);
+        CHECK(ec == errc::slot_lost);
+    }
+}
+
+TEST_CASE("a holder that answers keeps its slot") {
+    const deadline limit;
+    meeting server;
+    const auto a = server.join(1);
+    const auto b = server.join(2);
+    slot holder = claim(a, 0);
+    std::atomic<bool> over{false};
+    std::thread answering{[&] {
+        while (!over) {
+            holder.answer_claims();
+            std::this_thread::sleep_for(1ms);
+        }
+    }};
+    CHECK(refused(b, options{0, two_slots}) == errc::slot_in_use);
+    over = true;
+    answering.join();
+    holder.answer_claims();
+    CHECK(holder.offer("still here") != 0);
+}
+
+TEST_CASE("a holder that does not answer loses its slot, and is told so") {
+    const deadline limit;
+    meeting server;
+    const auto a = server.join(1);
+    const auto b = server.join(2);
+    slot holder = claim(a, 0);
+    slot taker = claim(b, 0);
+    CHECK(taker.incarnation() != 0);
+    std::error_code ec;
+    for (int i = 0; i < 2; ++i) {
+        holder.answer_claims(ec);
+        CHECK(ec == errc::slot_lost);
+    }
+    CHECK_THROWS_AS(holder.answer_claims(), ivshmem::error);
+    CHECK(holder.offer("x", ec) == 0);
+    CHECK(ec == errc::slot_lost);
+    static_cast<void>(channel::open(holder, 1, 0, {}, ec));
+    CHECK(ec == errc::slot_lost);
+    holder.close();
+    taker.answer_claims();
+}

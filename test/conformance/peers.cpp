@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "peers.hpp"
+
+#include "alone.hpp"
+#include "session.hpp"
+
+#include <ivshmem/asio/any_interrupt.hpp>
+#include <ivshmem/memory.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include <unistd.h>
+
+namespace conformance {
+
+namespace {
+
+/// Every party goes through the same steps in the same order.
+class walk {
+  public:
+    walk(ivshmem::device& dev, const options& o, session& s, report& r)
+        : dev_{dev}, options_{o}, session_{s}, report_{r} {}
+
+    void rings(bool asio) {
+        for (unsigned from = 0; from < session_.parties(); ++from)
+            for (unsigned to = 0; to < session_.parties(); ++to)
+                if (from != to && session_.of(from).ring)
+                    for (std::uint32_t v = 0; v < session_.of(to).interrupts; ++v)
+                        ring_once(from, to, v, asio);
+    }
+
+    void messages() {
+        constexpr int rounds = 8;
+        for (int round = 0; round < rounds; ++round) {
+            send(round);
+            session_.reach(++step_);
+            session_.await_all(step_);
+            for (unsigned from = 0; from < session_.parties(); ++from)
+                if (from != session_.me())
+                    report_.check("message." + way(from, session_.me()) + "." +
+                                      std::to_string(round),
+                                  [&] { receive(from, round); });
+            session_.reach(++step_);
+            session_.await_all(step_);
+        }
+    }
+
+  private:
+    static std::string way(unsigned from, unsigned to) {
+        return std::to_string(from + 1) + "-" + std::to_string(to + 1);
+    }
+
+    /// The one who is rung says that it listens, and then that it heard.
+    void ring_once(unsigned from, unsigned to, std::uint32_t vector, bool asio) {
+        const std::uint64_t listens = ++step_;
+        const std::uint64_t heard = ++step_;
+        const auto ring = [&] {
+            dev_.ring(session_.of(to).id, vector);
+        };
+        const std::string what = asio ? "ring-any." : "ring.";
+        if (session_.me() == from) {
+            session_.await(to, listens);
+            ring();
+            // A ring is a hint, and a hypervisor may learn of a peer later than the memory tells.
+            session_.await(to, heard, ring);
+        } else if (session_.me() == to) {
+            drain(dev_);
+            session_.reach(listens);
+            report_.check(what + way(from, to) + "." + std::to_string(vector),
+                          [&] { asio ? hear_any(vector) : hear(vector); });
+            session_.reach(heard);
+        }
+    }
+
+    void hear(std::uint32_t vector) {
+        expect(dev_.wait(vector, options_.timeout) >= 1, "no ring");
+        for (std::uint32_t other = 0; other < dev_.capabilities().interrupts; ++other)
+            expect(other == vector || dev_.take(other) == 0,
+                   "vector " + std::to_string(other) + " fired too");
+    }
+
+    void hear_any(std::uint32_t vector) {
+        boost::asio::io_context io;
+        ivshmem::asio::any_interrupt any{io, dev_};
+        ivshmem::interrupt_count rings;
+        any.async_wait([&](boost::system::error_code ec, ivshmem::interrupt_count got) {
+            if (!ec)
+                rings = got;
+        });
+        io.run_for(options_.timeout);
+        expect(rings.count >= 1, "no ring");
+        expect(rings.vector == vector, "vector " + std::to_string(rings.vector) + " fired");
+    }
+
+    /// What `from` writes in a round: nobody else, and no other run, writes the same.
+    [[nodiscard]] std::vector<std::uint64_t> text(unsigned from, int round) const {
+        constexpr std::size_t most_bytes = 65536;
+        const std::size_t bytes = std::min(session_.section(from).size(), most_bytes);
+        std::vector<std::uint64_t> words(bytes / 8);
+        std::uint64_t state = session_.of(from).run + static_cast<std::uint64_t>(round);
+        for (auto& word : words) { // Steele, Lea, Flood: SplitMix64
+            std::uint64_t z = (state += 0x9e3779b97f4a7c15);
+            z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9;
+            word = z ^ (z >> 27U);
+        }
+        return words;
+    }
+
+    void send(int round) {
+        const auto words = text(session_.me(), round);
+        std::memcpy(session_.section(session_.me()).data(), words.data(), words.size() * 8);
+        ivshmem::memory::publish();
+    }
+
+    void receive(unsigned from, int round) {
+        const auto wanted = text(from, round);
+        std::vector<std::uint64_t> got(wanted.size());
+        std::memcpy(got.data(), session_.section(from).data(), got.size() * 8);
+        const auto differs = std::mismatch(got.begin(), got.end(), wanted.begin()).first;
+        expect(differs == got.end(),
+               "word " + std::to_string(differs - got.begin()) + " is not what was sent");
+    }
+
+    ivshmem::device& dev_;
+    const options& options_;
+    session& session_;
+    report& report_;
+    std::uint64_t step_ = 0;
+};
+
+void check_ids(ivshmem::device& dev, const options& o, const session& s) {
+    for (unsigned other = 0; other < s.parties(); ++other) {
+        if (other == s.me())
+            continue;
+        const auto id = s.of(other).id;
+        expect(!dev.capabilities().ring || !s.of(other).ring || id != dev.id(),
+               "party " + std::to_string(other + 1) + " has the same id");
+        const bool lowest = other == (s.me() == 0 ? 1U : 0U);
+        expect(!o.peer || !lowest || *o.peer == id, "the peer's id is " + std::to_string(id));
+        if (!dev.capabilities().peer_events)
+            continue;
+        const auto deadline = std::chrono::steady_clock::now() + o.timeout;
+        const auto is_there = [&] {
+            const auto ids = dev.peers();
+            return std::find(ids.begin(), ids.end(), id) != ids.end();
+        };
+        while (!is_there()) {
+            expect(std::chrono::steady_clock::now() < deadline,
+                   "peer " + std::to_string(id) + " is not among peers()");
+            ::usleep(1000);
+        }
+    }
+}
+
+} // namespace
+
+void with_peers(ivshmem::device& dev, const options& o, report& r) {
+    r.check("session", [&] {
+        session s{dev, o};
+        s.meet();
+        r.check("session.ids", [&] { check_ids(dev, o, s); });
+        walk steps{dev, o, s, r};
+        steps.rings(false);
+        steps.rings(true);
+        steps.messages(); // ends with all parties at one step: nobody leaves early
+    });
+}
+
+} // namespace conformance

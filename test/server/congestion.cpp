@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "base/text.hpp"
+#include "client.hpp"
+#include "helpers/catch.hpp"
+
+#include <list>
+
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+// Linux lets the processes of an unprivileged user have no more descriptors on their way through
+// sockets than the limit of open ones: clients that do not read use them up for all.
+
+using namespace host;
+
+namespace {
+
+void be_unprivileged() {
+    // Fails where there are no privileges to give up.
+    ::prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE);
+    ::prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN);
+    const rlimit low{100, 100};
+    ::setrlimit(RLIMIT_NOFILE, &low);
+}
+
+} // namespace
+
+TEST_CASE("clients that do not read use up what an unprivileged server may send, and no more") {
+    running_server server{{"-n", "8"}, be_unprivileged};
+    raw_client reads{server.socket()};
+    REQUIRE(reads.joined(8));
+    std::list<raw_client> slow;
+    for (std::int64_t id = 1; id < 7; ++id) {
+        slow.emplace_back(server.socket());
+        REQUIRE(server.program().says(ivshmem::formatted("client {} joined", id)));
+        reads.read_all();
+    }
+    raw_client last{server.socket()};
+    CHECK(server.program().says("too many descriptors are on their way"));
+    CHECK(server.program().says(ivshmem::formatted(" 1 (pid {} uid {})", ::getpid(), ::getuid())));
+
+    // Who leaves is still told, as that takes no descriptor, and makes room.
+    slow.pop_front();
+    CHECK(server.program().says("client 1 left"));
+    // Nothing is lost for those who had to wait.
+    for (raw_client& c : slow)
+        CHECK(c.knows({0, 2, 3, 4, 5, 6, 7}, 8));
+    for (raw_client* c : {&reads, &last})
+        CHECK(c->knows({0, 2, 3, 4, 5, 6, 7}, 8));
+    CHECK(reads.wrong().empty());
+    CHECK(last.wrong().empty());
+}
+
+TEST_CASE("clients that read in time are all served, however few descriptors may be on their way") {
+    running_server server{{"-n", "8", "--stall-timeout", "0"}, be_unprivileged};
+    std::list<raw_client> clients;
+    std::vector<std::int64_t> all;
+    for (std::int64_t id = 0; id < 8; ++id) {
+        clients.emplace_back(server.socket());
+        all.push_back(id);
+        REQUIRE(server.program().says(ivshmem::formatted("client {} joined", id)));
+    }
+    for (raw_client& c : clients)
+        CHECK(c.knows(all, 8));
+    for (raw_client& c : clients)
+        CHECK(c.wrong().empty());
+}

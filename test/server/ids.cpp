@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "ids.hpp"
+
+#include "client.hpp"
+#include "helpers/catch.hpp"
+#include "listener.hpp"
+#include "server.hpp"
+
+#include <list>
+#include <memory>
+
+#include <sys/mman.h>
+
+// Ids are 16 bits wide, and one that a living client saw leave is not given out again. The server
+// runs in this process here, so that it can start near the end of the ids.
+
+using namespace host;
+
+namespace {
+
+constexpr server::logical_time nobody = UINT64_MAX;
+
+/// A server whose first id is `first`, with ids that were taken before.
+class own_server {
+  public:
+    explicit own_server(server::ids numbers) {
+        ivshmem::failure f;
+        listener_.emplace(server::listener::open(socket, f));
+        REQUIRE_FALSE(f);
+        server::server::acceptor_type acceptor{io_};
+        acceptor.assign(boost::asio::local::stream_protocol{}, listener_->release());
+        server::region memory;
+        memory.fd.reset(::memfd_create("test", MFD_CLOEXEC));
+        server::client_policy policy;
+        policy.max_clients = 100;
+        server_ = std::make_unique<server::server>(io_, std::move(acceptor), std::move(memory),
+                                                   policy, numbers);
+    }
+    own_server(const own_server&) = delete;
+    own_server& operator=(const own_server&) = delete;
+    ~own_server() {
+        server_->stop();
+        io_.run();
+    }
+
+    /// A client that has joined; or none, which the server refused.
+    std::unique_ptr<raw_client> join() {
+        auto c = std::make_unique<raw_client>(socket);
+        REQUIRE(eventually([&] {
+            io_.poll();
+            c->read_all();
+            return c->ended() || c->peers().contains(c->id());
+        }));
+        return c->ended() ? nullptr : std::move(c);
+    }
+    /// Has the server notice what happened.
+    void announce_departures() {
+        for (int i = 0; i < 10; ++i)
+            io_.poll();
+    }
+
+    const temporary_folder folder;
+    const std::string socket = folder / "socket";
+
+  private:
+    std::optional<server::listener> listener_;
+    boost::asio::io_context io_{1};
+    std::unique_ptr<server::server> server_;
+};
+
+/// Ids of which only `left` more can be given out, beginning with `next`.
+server::ids nearly_used_up(std::uint16_t next, std::size_t left) {
+    server::ids numbers{static_cast<std::uint16_t>(next + left)};
+    for (std::size_t i = left; i < server::ids::count; ++i)
+        REQUIRE(numbers.take(nobody).has_value());
+    return numbers;
+}
+
+} // namespace
+
+TEST_CASE("ids count up to 65535 and start again with those that are free") {
+    server::ids numbers;
+    for (std::size_t id = 0; id < server::ids::count; ++id)
+        REQUIRE(numbers.take(nobody) == id);
+    CHECK_FALSE(numbers.take(nobody).has_value());
+    numbers.give_back(7, 1);
+    numbers.give_back(3, 2);
+    CHECK(numbers.take(nobody) == 3);
+    CHECK(numbers.take(nobody) == 7);
+    CHECK_FALSE(numbers.take(nobody).has_value());
+}
+
+TEST_CASE("an id comes back only when all are gone who saw it leave") {
+    server::ids numbers = nearly_used_up(10, 2);
+    // The oldest client joined at 100.
+    REQUIRE(numbers.take(100) == 10);
+    numbers.give_back(10, 101);
+    REQUIRE(numbers.take(100) == 11);
+    CHECK_FALSE(numbers.take(100).has_value());
+    CHECK_FALSE(numbers.take(101).has_value());
+    // The oldest one has left; the next joined after 10 had gone.
+    CHECK(numbers.take(102) == 10);
+}
+
+TEST_CASE("a client that left before all others joined blocks nothing") {
+    server::ids numbers = nearly_used_up(0, 1);
+    for (server::logical_time now = 1; now < 100; now += 2) {
+        REQUIRE(numbers.take(nobody) == 0);
+        numbers.give_back(0, now);
+    }
+}
+
+TEST_CASE("the server goes on with 0 after 65535, and passes over the ids in use") {
+    own_server server{server::ids{65534}};
+    const auto a = server.join();
+    const auto b = server.join();
+    const auto c = server.join();
+    REQUIRE((a && b && c));
+    CHECK(a->id() == 65534);
+    CHECK(b->id() == 65535);
+    CHECK(c->id() == 0);
+    const auto d = server.join();
+    REQUIRE(d);
+    CHECK(d->id() == 1);
+    server.announce_departures();
+    CHECK(a->knows({65534, 65535, 0, 1}, 1));
+    for (const auto* client : {&a, &b, &c, &d})
+        CHECK((*client)->wrong().empty());
+}
+
+TEST_CASE("when the ids run out clients are refused until those who saw them leave have left") {
+    own_server server{nearly_used_up(500, 3)};
+    auto stays = server.join();
+    auto also = server.join();
+    auto comes = server.join();
+    REQUIRE((stays && also && comes));
+    CHECK(comes->id() == 502);
+    CHECK_FALSE(server.join()); // none is left
+    comes.reset();
+    server.announce_departures();
+    CHECK_FALSE(server.join()); // 502 is free, but two clients saw it leave
+    also.reset();
+    server.announce_departures();
+    CHECK_FALSE(server.join()); // 501 and 502 are free, but one client saw them leave
+    CHECK(stays->knows({500}, 1));
+    stays.reset();
+    server.announce_departures();
+    const auto first = server.join();
+    const auto second = server.join();
+    const auto third = server.join();
+    REQUIRE((first && second && third));
+    CHECK(first->id() == 500);
+    CHECK(second->id() == 501);
+    CHECK(third->id() == 502);
+    server.announce_departures();
+    CHECK(first->knows({500, 501, 502}, 1));
+    CHECK(first->wrong().empty());
+}
+
+TEST_CASE("no client sees an id again, over more departures than there are ids") {
+    // Two ids are left; the older of two clients keeps changing, so that they come back.
+    own_server server{nearly_used_up(40, 4)};
+    std::list<std::unique_ptr<raw_client>> clients;
+    std::size_t refused = 0;
+    std::size_t joined = 0;
+    for (int i = 0; i < 200; ++i) {
+        if (auto c = server.join()) {
+            ++joined;
+            clients.push_back(std::move(c));
+        } else {
+            ++refused;
+        }
+        if (clients.size() > 2 || refused % 2 == 1)
+            clients.pop_front();
+        server.announce_departures();
+        for (const auto& c : clients) {
+            c->read_all();
+            REQUIRE(c->wrong().empty());
+        }
+    }
+    CHECK(joined > 50);
+    CHECK(refused > 0);
+}
