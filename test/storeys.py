@@ -23,7 +23,7 @@ def included(source: Path) -> Iterator[tuple[str, str]]:
 
 
 def library(top: Path) -> Iterator[str]:
-    """Complaints about lib; the storeys are listed from the ground up."""
+    """Return the violations in lib; the storeys are listed from the ground up."""
     for source in sorted((top / "lib").rglob("*.[ch]pp")):
         name = source.relative_to(top / "lib")
         if name.parts[0] not in STOREYS:
@@ -41,7 +41,7 @@ def library(top: Path) -> Iterator[str]:
 
 
 def public(top: Path) -> Iterator[str]:
-    """Complaints about the public headers."""
+    """Return the violations in the public headers."""
     for source in sorted((top / "include").rglob("*.hpp")):
         name = source.relative_to(top)
         asio = "asio" in name.parts or name.name == "asio.hpp"

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-// What Catch2 2 (Debian 12) and Catch2 3 (Debian 13) have in common.
+// The common parts of Catch2 2 (Debian 12) and Catch2 3 (Debian 13).
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 #else

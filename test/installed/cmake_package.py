@@ -52,7 +52,7 @@ class Package(unittest.TestCase):
         install = ["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--tags", "devel", "--destdir", cls.work / "staged"]
         subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
         (config,) = (cls.work / "staged").rglob("ivshmemConfig.cmake")
-        # The tag of the library itself has the tools, too, which need not be built for this.
+        # The tag of the library itself includes the tools, which need not be built for this.
         folder = config.parents[2]
         shutil.copy(LIBRARY, folder)
         (folder / re.sub(r"(\.so\.\d+)\..*", r"\1", LIBRARY.name)).symlink_to(LIBRARY.name)
@@ -69,7 +69,7 @@ class Package(unittest.TestCase):
         return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
     def runs(self, project: str, program: str) -> None:
-        """The program builds, and prints the version of the library."""
+        """Checks that the program builds and prints the library's version."""
         configured = self.cmake(project, program)
         self.assertEqual((configured.returncode, configured.stderr), (0, ""), configured.stdout)
         built = subprocess.run(["cmake", "--build", self.folder / "build"], capture_output=True, text=True, check=False)

@@ -35,7 +35,7 @@ class Version(unittest.TestCase):
         self.assertEqual(self.found(r'^set\(PACKAGE_VERSION "(.*)"\)$', CMAKE_FILE), VERSION)
 
     def test_changelog(self) -> None:
-        """Debian's revision, and what a trial build appends, come after a hyphen, a plus or a tilde."""
+        """Debian's revision and the suffix of a trial build follow a hyphen, a plus or a tilde."""
         self.assertEqual(self.found(r"\A\S+ \(([^-+~)]*)", CHANGELOG), VERSION)
 
     def test_tools(self) -> None:

@@ -33,7 +33,7 @@ LAYERS = {
     "tsan": Layer("the tests of the host layer that have threads, under ThreadSanitizer (clang)", sanitizers.tsan),
 }
 ORDER = ((("host",),), (("vm",), ("packages",), ("style", "asan", "tsan")))
-"""Step by step. The lanes of a step go side by side: guests wait more than they compute."""
+"""The steps in order. The lanes of a step run in parallel: guests wait more than they compute."""
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The checkout that is tested, and commands in it."""
+"""The tested checkout, and commands in it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("IVSHMEM_BUILD") or TOP / "build")
 
 GIVE_WAY = ("nice", "-n", "19")
-"""Before commands that only compute: the tests of other layers run beside them."""
+"""The prefix of commands that only compute: the tests of other layers run in parallel."""
 
 Say = Callable[[str], None]
 """Prints lines with the layer's name before them."""
 
 
 def tracked(*patterns: str) -> list[str]:
-    """The tracked files that match one of these patterns of git's."""
+    """Return the tracked files that match one of these git patterns."""
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--", *patterns]
     listed = subprocess.run(command, cwd=TOP, capture_output=True, check=True)
     return [name for name in listed.stdout.decode().split("\0") if name and (TOP / name).is_file()]
 
 
 def stream(say: Say, *command: str | Path, env: Mapping[str, str] | None = None) -> int:
-    """Run a command in the checkout, pass its lines on as they come, and return its status."""
+    """Run a command in the checkout, print its lines as they arrive, and return its status."""
     with subprocess.Popen(
         command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", env={**os.environ, **(env or {})},

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Builds with meson, and the compiler's cache that they share."""
+"""Builds with meson, and their common compiler cache."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from checkout import BUILD, TOP, Say
 
 _locks: dict[Path, threading.Lock] = collections.defaultdict(threading.Lock)
 
-# Another clone finds what this one compiled: neither the folder nor absolute paths below it count.
+# Other clones can use this one's objects: neither the folder nor absolute paths below it matter.
 _CCACHE = {"CCACHE_NOHASHDIR": "1", "CCACHE_BASEDIR": str(TOP)}
 
 
 def build(
     say: Say, folder: Path, compiler: str, options: Sequence[str] = (), targets: Sequence[str] = (), prefix: Sequence[str] = ()
 ) -> bool:
-    """Configure and compile, all or the targets that are named; nothing is built twice."""
+    """Configure and compile all targets or the named ones; nothing is built twice."""
     log = folder.with_suffix(".log")
     with _locks[folder], open(log, "wb") as out:
         known = (folder / "build.ninja").exists()
@@ -42,5 +42,5 @@ def build(
 
 
 def build_host(say: Say, targets: Sequence[str] = ()) -> bool:
-    """The build that the host layer, the guests and a person at the keyboard use."""
+    """The build of the host layer, the guests and the developer."""
     return build(say, BUILD, "g++", [], targets)

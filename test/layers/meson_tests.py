@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The tests that a build folder has, and how they went."""
+"""The tests of a build folder, and their results."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Test:
     suites: frozenset[str]
     command: tuple[str, ...]
     files: tuple[str, ...]
-    """What of the build it needs, relative to the build's folder."""
+    """The files of the build that it needs, relative to the build folder."""
 
     @property
     def interpreted(self) -> bool:
-        """Whether Python runs it: it then looks at what programs print."""
+        """Whether Python runs it: such a test checks the output of programs."""
         return Path(self.command[0]).name.startswith("python")
 
 
@@ -40,7 +40,7 @@ def _introspected(folder: Path, what: str) -> list[dict[str, Any]]:
 
 
 def tests(folder: Path) -> list[Test]:
-    """All tests of a folder that is configured."""
+    """Return all tests of a configured folder."""
     files = {target["id"]: target["filename"] for target in _introspected(folder, "--targets")}
     return [
         Test(
@@ -54,7 +54,7 @@ def tests(folder: Path) -> list[Test]:
 
 
 def cases(result: str, output: str) -> Totals:
-    """How many tests a program ran."""
+    """Return the number of tests that a program ran."""
     if match := re.search(r"All tests passed \(\d+ assertions? in (\d+) test cases?\)", output):
         return Totals(passed=int(match[1])) if result == "OK" else FAILED
     if match := re.search(r"^test cases:\s*(\d+)(.*)$", output, re.MULTILINE):
@@ -68,7 +68,7 @@ def cases(result: str, output: str) -> Totals:
 
 
 def run(say: Say, folder: Path, chosen: Iterable[Test], env: Mapping[str, str] | None = None) -> Totals:
-    """Run these tests, which were built."""
+    """Run these tests, which must be built."""
     names = [test.name for test in chosen]
     if not names:
         return Totals()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Layers, one after another or side by side."""
+"""Runs layers, one after another or in parallel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Played = dict[str, tuple[float, Totals]]
 class Layer:
     what: str
     run: Callable[[Say, bool], Totals]
-    """Is given a function that prints, and whether everything is asked for."""
+    """Called with a function that prints, and whether --all was given."""
 
 
 _printing = threading.Lock()
@@ -54,7 +54,7 @@ def _one(name: str, layer: Layer, everything: bool) -> tuple[float, Totals]:
 
 
 def play(layers: Mapping[str, Layer], steps: Sequence[Sequence[Sequence[str]]], everything: bool) -> Played:
-    """Run the layers of each step, lane beside lane."""
+    """Run the layers of each step, with its lanes in parallel."""
     played: Played = {}
 
     def run(lane: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The layers that have a runner of their own, whose last line has its totals."""
+"""The layers with their own runner, whose last line has its totals."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The layers of tests that clang compiled with a sanitizer."""
+"""The layers of tests that clang compiles with a sanitizer."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Sanitized:
     options: Sequence[str]
     env: Mapping[str, str]
     wanted: Callable[[Test], bool]
-    """Whether a test is one of this layer's."""
+    """Whether a test belongs to this layer."""
     quick: Callable[[Test], bool]
-    """Whether a quick run has it, too."""
+    """Whether a quick run includes it."""
 
     def run(self, say: Say, everything: bool) -> Totals:
         if not build(say, self.folder, "clang++", [*self.options, *_OPTIONS], ["build.ninja"]):
@@ -39,10 +39,10 @@ class Sanitized:
         return meson_tests.run(say, self.folder, chosen, self.env) + Totals(left_out=left_out)
 
 
-# clang 14 cannot compile coroutines with the check of functions, and that of virtual tables needs
-# a free descriptor, which some tests leave it without.
+# clang 14 cannot compile coroutines with -fsanitize=function, and -fsanitize=vptr needs a free
+# descriptor, which some tests do not leave.
 #
-# What Python runs is about text, most of it: the tools that it starts are not compiled for a quick run.
+# Most tests in Python are about text: the tools that they start are not compiled for a quick run.
 asan = Sanitized(
     TOP / "build-asan",
     ["-Db_sanitize=address,undefined", "-Dcpp_args=-gline-tables-only -fno-sanitize=function,vptr"],

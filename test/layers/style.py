@@ -13,7 +13,7 @@ from totals import FAILED, PASSED, Totals
 
 
 def _check(say: Say, what: str, complaints: str) -> Totals:
-    """One check, which passes if there is nothing to complain of."""
+    """One check, which passes if it reports nothing."""
     say(f"{'FAIL' if complaints else 'ok':4} {what}")
     for line in complaints.splitlines()[:60]:
         say(f"     {line}")

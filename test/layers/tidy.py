@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""clang-tidy over all sources that are shipped.
+"""Runs clang-tidy over all shipped sources.
 
 Most of its time goes into the headers of others. A quick run therefore checks the sources of a program or a
 library as one file, which takes a tenth of the time; with everything asked for, each is checked alone.
@@ -53,7 +53,7 @@ def _sources() -> list[Source]:
 
 
 def _groups(sources: Sequence[Source]) -> list[list[Source]]:
-    """Sources that can be one file: those of a target, and examples with the same options, each of which is a program."""
+    """Sources that can be checked as one file: a target's, or examples (each a program) with the same options."""
     groups: dict[object, list[Source]] = {}
     for source in sources:
         alone = sum(other.target == source.target for other in sources) == 1
@@ -66,7 +66,7 @@ def _is_program(source: Source) -> bool:
 
 
 def _included(source: Source) -> Iterator[str]:
-    """The headers of a source, as another file includes them."""
+    """Return the headers of a source, as another file includes them."""
     path = TOP / source.name
     for start, name in re.findall(r'^#include ([<"])([^>"]+)', path.read_text("utf-8"), re.MULTILINE):
         yield f"<{name}>" if start == "<" else f'"{path.parent / name}"'
@@ -76,7 +76,7 @@ def _as_one(group: Sequence[Source]) -> str:
     includes = [f'#include "{TOP / source.name}"\n' for source in group]
     if not _is_program(group[0]) or len({source.target for source in group}) == 1:
         return "".join(includes)
-    # Each program in a namespace of its own; what they include is none of it.
+    # Each program in its own namespace, outside of which are its headers.
     headers = sorted({f"#include {header}\n" for source in group for header in _included(source)})
     return "".join(headers) + "".join(f"namespace program_{i} {{\n{line}}}\n" for i, line in enumerate(includes))
 
@@ -96,14 +96,14 @@ def _check_as_one(group: Sequence[Source]) -> str:
         file.flush()
         config = f"--config-file={TOP / '.clang-tidy'}"
         options = ["--quiet", config, f"{_CHECKS},-bugprone-suspicious-include", _SOURCES_TOO]
-        # Else files would have to mind each other's names, as in meson's unity builds; and a main() that is not
-        # the program's returns nothing by itself.
+        # Otherwise names of different files would collide, as in meson's unity builds; and a main()
+        # in a namespace needs an explicit return.
         compiler = [*(option for option in group[0].options if option != "-Wshadow"), "-Wno-return-type"]
         return _told(["clang-tidy", *options, file.name, "--", *compiler], BUILD)
 
 
 def complaints(say: Say, everything: bool) -> str:
-    """What clang-tidy says, on each processor at a time."""
+    """Return clang-tidy's messages; runs on all processors."""
     if not build_host(say, ["build.ninja"]):
         return "not built"
     sources = _sources()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""How many tests passed, failed and were skipped, and the names of those that a quick run leaves out."""
+"""The numbers of tests that passed, failed and were skipped, and the names of those that a quick run omits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Totals:
 
     @classmethod
     def found(cls, line: str) -> Totals | None:
-        """The totals in the last line of a runner; None if this is another line."""
+        """Return the totals in the last line of a runner; None for another line."""
         match = re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?", line)
         return cls(int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
 

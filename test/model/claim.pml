@@ -2,12 +2,12 @@
  * SPDX-FileCopyrightText: The libivshmem authors
  *
  * Claiming a slot (lib/channel/channel-layout.md): CLAIMANTS peers want the same one, and perhaps another has it, or had.
- * Time passes in ticks. A claimant waits SHORT where nobody holds the slot, else the claim time. Whoever took
- * the slot at the end of its wait is done with it within TAKES ticks; a holder that is rung wakes up within WAKES
- * and has looked, and answered, within LOOKS.
+ * Time passes in ticks. A claimant waits SHORT if no peer holds the slot, else the claim time. A claimant that
+ * takes the slot after its wait needs at most TAKES ticks; a holder that is rung wakes up within WAKES and has
+ * looked and answered within LOOKS.
  *
  * SLEEPS  a holder may take any time to answer: it may lose the slot, and finds out
- * ENDS    how many of them die or leave at most
+ * ENDS    the maximum number of peers that die or leave
  */
 #ifndef MUTATION
 #define MUTATION 0

@@ -2,12 +2,12 @@
  * SPDX-FileCopyrightText: The libivshmem authors
  *
  * Opening, connecting, resetting and closing a channel (lib/channel/channel-layout.md), with a crash and a restart
- * at every step. Each load or store of shared memory is a step; memory keeps what it had over a crash.
+ * at every step. Each load or store of shared memory is a step; memory keeps its content over a crash.
  *
- * EVENTS   how many crashes, closings and reopenings there are, of either side, at most
+ * EVENTS   the maximum number of crashes, closings and reopenings of either side
  * MSGS     messages in each session, each way (of side 1: MSGS1); SIZE records fit into a ring, one stays free
  * SLEEP    a side sleeps until its bell rings (to prove that it ends); without it, it looks all the time
- * REUSE    an epoch is the least that the rule allows, not one that is new for ever
+ * REUSE    an epoch is the lowest that the rule allows, not one that is always new
  */
 #ifndef MUTATION
 #define MUTATION 0

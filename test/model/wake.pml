@@ -6,9 +6,9 @@
  * has: what is stored becomes visible at any time later, at a fence, before the next store or at a ring.
  *
  * FORGED  how many doorbells ring by themselves
- * LOST    how many rings are lost at most; 255: any number, for ever
+ * LOST    the maximum number of lost rings; 255: any number
  * VALUES  how many values of the word there are before one comes again
- * TIMERS  1: the sender looks, and rings, again every recheck period; 3: the receiver looks again, too
+ * TIMERS  1: the sender looks, and rings, again every recheck period; 3: the receiver looks again too
  */
 #ifndef MUTATION
 #define MUTATION 0

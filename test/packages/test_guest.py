@@ -88,10 +88,10 @@ class Guest(SuiteCase):
         self.assertEqual(overrides, ["(null)", "pci-stub"])
 
     def test_2_another_driver_is_told_of(self) -> None:
-        told = self.listed("root", self.stubbed)
-        self.assertEqual((told["driver"], told["map"]), ("pci-stub", False))
-        self.assertIn("pci-stub", told["problem"])
-        self.assertIn(self.stubbed, told["remedy"])
+        printed = self.listed("root", self.stubbed)
+        self.assertEqual((printed["driver"], printed["map"]), ("pci-stub", False))
+        self.assertIn("pci-stub", printed["problem"])
+        self.assertIn(self.stubbed, printed["remedy"])
 
     def test_2b_a_binding_that_persists(self) -> None:
         device = f"/sys/bus/pci/devices/{self.uio}"
@@ -108,8 +108,8 @@ class Guest(SuiteCase):
         self.first.bind(self.doorbell)
         self.assertEqual(self.guest.driver(self.doorbell), "vfio-pci")
         self.first.join_group()
-        told = self.listed(USER, self.doorbell)
-        usable = {name: told[name] for name in ("driver", "map", "interrupt", "problem")}
+        printed = self.listed(USER, self.doorbell)
+        usable = {name: printed[name] for name in ("driver", "map", "interrupt", "problem")}
         self.assertEqual(usable, {"driver": "vfio-pci", "map": True, "interrupt": True, "problem": None})
 
     def test_4_the_example_rings_and_is_rung(self) -> None:
@@ -126,9 +126,9 @@ class Guest(SuiteCase):
         self.assertEqual((refused.rc, refused.stdout), (1, ""))
         for fragment in (self.node(self.doorbell), "ivshmem"):
             self.assertIn(fragment, refused.stderr)
-        told = self.listed(STRANGER, self.doorbell)
-        self.assertFalse(told["map"] or told["interrupt"])
-        self.assertIn("adduser", told["remedy"])
+        printed = self.listed(STRANGER, self.doorbell)
+        self.assertFalse(printed["map"] or printed["interrupt"])
+        self.assertIn("adduser", printed["remedy"])
 
     def test_5b_a_member_is_told_when_a_device_can_be_used(self) -> None:
         """Check that udevd runs the package's rules before it forwards the kernel's events."""
@@ -154,10 +154,10 @@ class Guest(SuiteCase):
         others = [f"{devices[0]}/config", f"{devices[0]}/resource1", self.node(self.shared)]
         shown = self.guest.run(f"stat -c '%n %a %U:%G' {' '.join(others)}").stdout.splitlines()
         self.assertEqual(shown, [f"{name} {m} root:root" for name, m in zip(others, ("644", "600", "600"))])
-        told = self.listed(USER, self.uio)
-        self.assertTrue(told["map"])
+        printed = self.listed(USER, self.uio)
+        self.assertTrue(printed["map"])
 
-    def test_7_an_upgrade_interrupts_nobody(self) -> None:
+    def test_7_an_upgrade_interrupts_no_program(self) -> None:
         previous = f"{self.built.version()}~previous"
         older = " ".join(f"{name}={previous}" for name in ("ivshmem-tools", "libivshmem-dev", "libivshmem0"))
         apt(self.guest, f"install --allow-downgrades {older}")
@@ -184,9 +184,9 @@ class Guest(SuiteCase):
         self.assertEqual(self.guest.driver(self.doorbell), "vfio-pci")
 
     def test_9_purge_leaves_nothing(self) -> None:
-        told = apt(self.guest, "purge ivshmem-tools libivshmem-dev libivshmem0")
+        printed = apt(self.guest, "purge ivshmem-tools libivshmem-dev libivshmem0")
         # The group still has a member.
-        self.assertEqual(self.guest.run("getent group ivshmem", check=False).rc, 0, told.stdout + told.stderr)
+        self.assertEqual(self.guest.run("getent group ivshmem", check=False).rc, 0, printed.stdout + printed.stderr)
         self.guest.run(f"gpasswd -d {USER} ivshmem")
         apt(self.guest, "install ivshmem-tools")
         self.guest.run(f"ivshmemctl unbind {self.doorbell}")

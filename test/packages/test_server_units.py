@@ -74,9 +74,9 @@ class WithoutModules(SuiteCase):
         apt(self.guest, "install ivshmem-tools")
         result = self.guest.run("lsivshmem -J", check=False)
         self.assertEqual(result.rc, 0, result.stderr)
-        (told,) = json.loads(result.stdout)["devices"]
-        self.assertEqual((told["map"], told["interrupt"]), (True, False))
-        self.assertIn("no driver is bound", told["problem"])
+        (printed,) = json.loads(result.stdout)["devices"]
+        self.assertEqual((printed["map"], printed["interrupt"]), (True, False))
+        self.assertIn("no driver is bound", printed["problem"])
         apt(self.guest, "purge ivshmem-tools")
 
     def test_2_an_instance(self) -> None:
