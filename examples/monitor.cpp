@@ -24,7 +24,7 @@ net::awaitable<void> print_rings(ivshmem::device& device) {
 }
 
 net::awaitable<void> print_events(ivshmem::device& device) {
-    ivshmem::asio::event_stream events{co_await net::this_coro::executor, device};
+    ivshmem::asio::device_events events{co_await net::this_coro::executor, device};
     for (;;) {
         const ivshmem::event event = co_await events.async_next(net::use_awaitable);
         std::cout << to_string(event.type) << ", peer " << event.peer << std::endl;

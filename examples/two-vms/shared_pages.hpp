@@ -35,7 +35,7 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 /// This peer's page and the other's.
 class shared_pages {
   public:
-    shared_pages(const ivshmem::memory& memory, bool first)
+    shared_pages(const ivshmem::shared_memory& memory, bool first)
         : mine_{at(memory, first ? 0 : page::size)}, theirs_{at(memory, first ? page::size : 0)} {
         if (memory.size() < 2 * page::size)
             throw std::runtime_error{"the shared memory is smaller than two pages"};
@@ -51,9 +51,9 @@ class shared_pages {
         mine_->step = 0;
         mine_->count = 0;
         mine_->text_size = static_cast<std::uint32_t>(text.copy(mine_->text, page::max_text));
-        ivshmem::memory::publish();
+        ivshmem::shared_memory::publish();
         mine_->run.store(run, std::memory_order_release);
-        ivshmem::memory::publish();
+        ivshmem::shared_memory::publish();
     }
 
     /// The other's text, copied before it is looked at, whatever size it claims to have.
@@ -63,7 +63,7 @@ class shared_pages {
     }
 
   private:
-    static page* at(const ivshmem::memory& memory, std::size_t offset) {
+    static page* at(const ivshmem::shared_memory& memory, std::size_t offset) {
         return reinterpret_cast<page*>(memory.data() + offset);
     }
 

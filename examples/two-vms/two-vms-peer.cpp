@@ -56,7 +56,7 @@ net::awaitable<void> poll_until(const char* what, Condition condition) {
 /// Both sides leave this function when both have entered it.
 net::awaitable<void> meet(const peer& self, std::uint32_t step) {
     self.pages.mine().step.store(step, std::memory_order_release);
-    ivshmem::memory::publish();
+    ivshmem::shared_memory::publish();
     co_await poll_until("the next step", [&] { return self.pages.theirs().step.load() >= step; });
 }
 

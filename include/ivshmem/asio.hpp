@@ -8,8 +8,8 @@
 #include <ivshmem/asio/any_interrupt.hpp>
 #include <ivshmem/asio/channel.hpp>
 #include <ivshmem/asio/connect.hpp>
+#include <ivshmem/asio/device_events.hpp>
 #include <ivshmem/asio/device_monitor.hpp>
-#include <ivshmem/asio/event_stream.hpp>
 #include <ivshmem/asio/interrupt.hpp>
 #include <ivshmem/asio/slot.hpp>
 #include <ivshmem/asio/stream.hpp>

@@ -10,8 +10,8 @@
 #include <ivshmem/error.hpp>
 #include <ivshmem/event.hpp>
 #include <ivshmem/export.hpp>
-#include <ivshmem/memory.hpp>
 #include <ivshmem/selector.hpp>
+#include <ivshmem/shared_memory.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -59,7 +59,7 @@ struct open_options {
 };
 
 /// What can be done with an open device. Backends differ in this table, never in the interface.
-struct capabilities {
+struct device_capabilities {
     bool ring = false;            ///< ring() reaches other peers
     std::uint32_t interrupts = 0; ///< the vectors that can be waited for: 0 to interrupts-1
     bool removal_events = false;  ///< event::kind::removal_requested is reported
@@ -147,7 +147,7 @@ class IVSHMEM_API device {
     [[nodiscard]] const std::string& description() const noexcept;
     /// What sysfs said of the PCI device when it was opened; nullptr on the server backend.
     [[nodiscard]] const device_info* info() const noexcept;
-    [[nodiscard]] const struct capabilities& capabilities() const noexcept;
+    [[nodiscard]] const device_capabilities& capabilities() const noexcept;
     /// This peer's id: the register IVPosition (ivshmem-spec.rst, "Registers"; 0..65535), or what
     /// the server gave. 0 on a plain device, where it means nothing. ACRN: the VM's id.
     [[nodiscard]] std::uint16_t id() const noexcept;
@@ -162,7 +162,7 @@ class IVSHMEM_API device {
     /// same address next; a kernel may raise SIGBUS instead. A device_monitor tells of that when it
     /// has happened. To be safe bind the device to vfio-pci, or end the program before the device
     /// is unplugged.
-    [[nodiscard]] const class memory& memory() const noexcept;
+    [[nodiscard]] const shared_memory& memory() const noexcept;
     /// @}
 
     /// Interrupts a peer: writes peer << 16 | vector to the register Doorbell (ivshmem-spec.rst,

@@ -13,34 +13,35 @@
 
 namespace ivshmem {
 
+/// Facts that are fixed while a device is open.
+struct backend_facts {
+    backend_kind kind{};
+    /// For messages: the PCI address or the socket's path.
+    std::string name;
+    std::string description;
+    std::optional<device_info> info;
+    device_capabilities capabilities;
+    std::uint16_t id = 0;
+    std::uint32_t vectors = 0;
+    /// Where it is mapped; null where ring() must be called, or where there is no doorbell.
+    volatile std::uint32_t* doorbell = nullptr;
+    shared_memory memory;
+    /// Where capabilities.interrupts is less than vectors, or than what the device may have:
+    /// why, and what to do about it. Empty on a plain device.
+    std::string no_interrupts;
+};
+
 /// One way to reach a device. A backend is made open and closes in its destructor, which touches
 /// no more than this process's own descriptors and mappings, so that a forked child may run it.
 /// What it is, it says in facts(); what it can do, in facts().capabilities.
 class backend {
   public:
-    struct facts {
-        backend_kind kind{};
-        /// For messages: the PCI address or the socket's path.
-        std::string name;
-        std::string description;
-        std::optional<device_info> info;
-        struct capabilities capabilities;
-        std::uint16_t id = 0;
-        std::uint32_t vectors = 0;
-        /// Where it is mapped; null where ring() must be called, or where there is no doorbell.
-        volatile std::uint32_t* doorbell = nullptr;
-        class memory memory;
-        /// Where capabilities.interrupts is less than vectors, or than what the device may have:
-        /// why, and what to do about it. Empty on a plain device.
-        std::string no_interrupts;
-    };
-
     backend() = default;
     backend(const backend&) = delete;
     backend& operator=(const backend&) = delete;
     virtual ~backend() = default;
 
-    [[nodiscard]] const facts& about() const noexcept { return facts_; }
+    [[nodiscard]] const backend_facts& facts() const noexcept { return facts_; }
 
     /// Rings where facts().doorbell is null and capabilities.ring is set. Any thread.
     virtual void ring(std::uint16_t peer, std::uint16_t vector, failure& f) = 0;
@@ -68,7 +69,7 @@ class backend {
     }
 
   protected:
-    facts facts_;
+    backend_facts facts_;
 };
 
 } // namespace ivshmem

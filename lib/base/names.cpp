@@ -88,11 +88,11 @@ std::string_view to_string(violation v) noexcept {
     return "unknown";
 }
 
-std::string_view to_string(protocol p) noexcept {
+std::string_view to_string(device_protocol p) noexcept {
     switch (p) {
-    case protocol::v1:
+    case device_protocol::v1:
         return "v1";
-    case protocol::v2:
+    case device_protocol::v2:
         return "v2";
     }
     return "unknown";

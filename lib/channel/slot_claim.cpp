@@ -39,7 +39,7 @@ std::shared_ptr<slot::impl> slot::impl::claim(std::shared_ptr<device::impl> devi
                                               const slot_options& options, failure& f) {
     auto claimed = std::make_shared<impl>();
     auto& self = *claimed;
-    const auto& facts = device->about();
+    const auto& facts = device->facts();
     self.device_ = std::move(device);
     if (!self.device_->page()->alive)
         f.set(errc::forked, "{}: was opened by the parent process; open it again", facts.name);
@@ -82,7 +82,7 @@ void slot::impl::choose_geometry(const slot_options& options, failure& f) {
     if (!f && region_needed(geometry_) > region_)
         f.set(errc::region_too_small,
               "{}: {} bytes of shared memory are too few for {}, which need {}; {}",
-              device_->about().name, region_, in_words(geometry_), region_needed(geometry_),
+              device_->facts().name, region_, in_words(geometry_), region_needed(geometry_),
               "take fewer slots or lanes, smaller rings, or give the VMs more memory");
 }
 
@@ -125,7 +125,7 @@ void slot::impl::look_for_others(const slot_options& options, bool adopt, failur
             return f.set(errc::layout_version,
                          "{}: a peer, at offset {:#x}, uses version {}.{} of the layout, this one "
                          "is {}.{}; bring both to one version, or reformat if that peer is gone",
-                         device_->about().name, offset, version >> 16U, version & 0xffffU,
+                         device_->facts().name, offset, version >> 16U, version & 0xffffU,
                          layout::version >> 16U, layout::version & 0xffffU);
         } else if (adopt && section_size == region_ / other.slots / layout::page * layout::page) {
             geometry_ = other;
@@ -136,13 +136,13 @@ void slot::impl::look_for_others(const slot_options& options, bool adopt, failur
             return f.set(errc::geometry_mismatch,
                          "{}: the peer in slot {} divides the memory into {}, this one asks for "
                          "{}; use the peer's, or reformat if that peer is gone",
-                         device_->about().name, slot, in_words(other), in_words(geometry_));
+                         device_->facts().name, slot, in_words(other), in_words(geometry_));
         }
     }
 }
 
 void slot::impl::choose_number(const slot_options& options, failure& f) {
-    const auto& facts = device_->about();
+    const auto& facts = device_->facts();
     number_ = options.number.value_or(facts.id);
     if (number_ < geometry_.slots)
         return;
@@ -155,7 +155,7 @@ void slot::impl::choose_number(const slot_options& options, failure& f) {
 }
 
 bool slot::impl::holder_is_gone(std::uint16_t id) const {
-    const auto& facts = device_->about();
+    const auto& facts = device_->facts();
     // A VFIO device is open in one process at a time.
     if (facts.kind == backend_kind::vfio)
         return id == facts.id && facts.vectors != 0;
@@ -188,7 +188,7 @@ void slot::impl::compete(const slot_options& options, failure& f) {
     if (mine.look(layout::header::claim) != incarnation_)
         f.set(errc::slot_in_use,
               "{}: slot {} is held by the peer with id {}; name another slot, or end that peer",
-              device_->about().name, number_, holder);
+              device_->facts().name, number_, holder);
 }
 
 void slot::impl::move_in() {
@@ -215,7 +215,7 @@ void slot::impl::move_in() {
     mine.store(layout::header::slot, number_);
     mine.store(layout::header::section_size_low, static_cast<std::uint32_t>(section_size_));
     mine.store(layout::header::section_size_high, static_cast<std::uint32_t>(section_size_ >> 32U));
-    mine.store(layout::header::peer, device_->about().id);
+    mine.store(layout::header::peer, device_->facts().id);
     mine.store(layout::header::attention,
                interrupts() == 0 ? 0 : layout::attention_wanted | vector_);
     mine.publish(layout::header::incarnation, incarnation_);

@@ -35,9 +35,9 @@ class slot::impl {
     [[nodiscard]] const region_geometry& geometry() const noexcept { return geometry_; }
     [[nodiscard]] std::uint16_t vector() const noexcept { return vector_; }
     [[nodiscard]] std::uint32_t interrupts() const noexcept {
-        return device_->about().capabilities.interrupts;
+        return device_->facts().capabilities.interrupts;
     }
-    [[nodiscard]] bool can_ring() const noexcept { return device_->about().capabilities.ring; }
+    [[nodiscard]] bool can_ring() const noexcept { return device_->facts().capabilities.ring; }
     /// False once the slot was given back, was lost, or belongs to the parent process.
     [[nodiscard]] bool usable() const noexcept { return held_ && device_->page()->alive; }
     /// What usable() asks, for who asks often.

@@ -71,26 +71,26 @@ device device::open(const selector& which, const open_options& options, std::err
 }
 
 backend_kind device::backend() const noexcept {
-    return impl_->about().kind;
+    return impl_->facts().kind;
 }
 const std::string& device::description() const noexcept {
-    return impl_->about().description;
+    return impl_->facts().description;
 }
 const device_info* device::info() const noexcept {
-    const auto& info = impl_->about().info;
+    const auto& info = impl_->facts().info;
     return info ? &*info : nullptr;
 }
-const struct capabilities& device::capabilities() const noexcept {
-    return impl_->about().capabilities;
+const device_capabilities& device::capabilities() const noexcept {
+    return impl_->facts().capabilities;
 }
 std::uint16_t device::id() const noexcept {
-    return impl_->about().id;
+    return impl_->facts().id;
 }
 std::uint32_t device::vectors() const noexcept {
-    return impl_->about().vectors;
+    return impl_->facts().vectors;
 }
-const class memory& device::memory() const noexcept {
-    return impl_->about().memory;
+const shared_memory& device::memory() const noexcept {
+    return impl_->facts().memory;
 }
 
 void device::ring_slowly(std::uint32_t peer, std::uint32_t vector) const {

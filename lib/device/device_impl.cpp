@@ -40,7 +40,7 @@ void check_bars(const device_info& info, failure& f) {
 std::unique_ptr<backend> open_pci(const device_info& info, const open_options& options,
                                   failure& f) {
     const std::string name = to_string(info.address);
-    if (info.protocol != protocol::v1) {
+    if (info.protocol != device_protocol::v1) {
         f.set(errc::protocol_unsupported,
               "{}: an ivshmem-v2 device (110a:4106), which this version "
               "only recognises",
@@ -107,7 +107,7 @@ std::shared_ptr<device::impl> device::impl::open(const selector& which, const op
 }
 
 void device::impl::set_up(failure& f) {
-    const auto& facts = about();
+    const auto& facts = backend_->facts();
     const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     void* const address =
         ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -138,14 +138,14 @@ const detail::doorbell_page* device::impl::page() const noexcept {
 void device::impl::check_owner(failure& f) const {
     if (!page()->alive)
         f.set(errc::forked, "{}: opened by the parent process: a child must open its own device",
-              about().name);
+              facts().name);
 }
 
 void device::impl::check_vector(std::uint32_t vector, failure& f) const {
     check_owner(f);
     if (f)
         return;
-    const auto& facts = about();
+    const auto& facts = backend_->facts();
     if (vector < facts.capabilities.interrupts)
         return;
     if (facts.vectors == 0 && facts.no_interrupts.empty())
@@ -165,7 +165,7 @@ void device::impl::ring(std::uint32_t peer, std::uint32_t vector, failure& f) co
     check_owner(f);
     if (f)
         return;
-    const auto& facts = about();
+    const auto& facts = backend_->facts();
     if (!facts.capabilities.ring)
         return f.set(errc::doorbell_unsupported,
                      "{}: an ivshmem-plain device has no doorbell: use "
@@ -204,7 +204,7 @@ std::uint64_t device::impl::wait(std::uint32_t vector, std::chrono::milliseconds
         if (timeout.count() >= 0) {
             const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now());
             if (rest.count() <= 0) {
-                f.set(errc::timed_out, "{}: vector {} was not rung within {} ms", about().name,
+                f.set(errc::timed_out, "{}: vector {} was not rung within {} ms", facts().name,
                       vector, timeout.count());
                 return 0;
             }
@@ -212,7 +212,7 @@ std::uint64_t device::impl::wait(std::uint32_t vector, std::chrono::milliseconds
         }
         pollfd entry{backend_->interrupt_fd(vector), POLLIN, 0};
         if (::poll(&entry, 1, left) < 0 && errno != EINTR) {
-            f.set_errno(errno, "{}: vector {}: poll", about().name, vector);
+            f.set_errno(errno, "{}: vector {}: poll", facts().name, vector);
             return 0;
         }
     }
@@ -226,7 +226,7 @@ int device::impl::any_interrupt_fd(failure& f) const {
 std::optional<interrupt_count> device::impl::take_any(failure& f) const {
     check_vector(0, f);
     // One that polls ready may have nothing to take; every vector gets its chance.
-    for (std::uint32_t i = 0; !f && i < about().capabilities.interrupts; ++i) {
+    for (std::uint32_t i = 0; !f && i < facts().capabilities.interrupts; ++i) {
         epoll_event ready{};
         if (retry_eintr([&] { return ::epoll_wait(any_interrupt_.get(), &ready, 1, 0); }) <= 0)
             break;
@@ -240,8 +240,8 @@ std::optional<interrupt_count> device::impl::take_any(failure& f) const {
 int device::impl::event_fd(failure& f) const {
     check_owner(f);
     if (!f && backend_->event_fd() < 0)
-        f.set(errc::events_unsupported, "{}: {} reports no events", about().name,
-              about().description);
+        f.set(errc::events_unsupported, "{}: {} reports no events", facts().name,
+              facts().description);
     return f ? -1 : backend_->event_fd();
 }
 

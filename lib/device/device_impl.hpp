@@ -19,7 +19,7 @@ class device::impl {
     static std::shared_ptr<impl> open(const selector& which, const open_options& options,
                                       failure& f);
 
-    [[nodiscard]] const backend::facts& about() const noexcept { return backend_->about(); }
+    [[nodiscard]] const backend_facts& facts() const noexcept { return backend_->facts(); }
     [[nodiscard]] const detail::doorbell_page* page() const noexcept;
 
     void ring(std::uint32_t peer, std::uint32_t vector, failure& f) const;

@@ -130,7 +130,7 @@ diagnosis diagnose(const device_info& info, const privileges& may) {
     if (info.gone)
         return stuck("the device does not answer any more: it was unplugged or has failed",
                      "echo 1 | sudo tee /sys/bus/pci/rescan");
-    if (info.protocol == protocol::v2)
+    if (info.protocol == device_protocol::v2)
         return stuck("ivshmem-v2 is recognised, but cannot be opened yet", "");
     if (std::none_of(info.bars.begin(), info.bars.end(), [](const auto& b) { return b.present(); }))
         return stuck("sysfs says nothing of its BARs", "lsivshmem -vv says what cannot be read");

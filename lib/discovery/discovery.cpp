@@ -24,7 +24,7 @@ std::string prefix_of(const std::filesystem::path& root) {
 
 /// The protocol that the ids stand for; nothing for all the other devices of the machine, and, with
 /// f set, for one that cannot be looked at.
-std::optional<protocol> identify(const sysfs_dir& dir, failure& f) {
+std::optional<device_protocol> identify(const sysfs_dir& dir, failure& f) {
     const auto vendor = dir.number("vendor", 0xffff, f);
     if (!vendor || (*vendor != vendor_v1 && *vendor != vendor_v2))
         return std::nullopt;
@@ -32,9 +32,9 @@ std::optional<protocol> identify(const sysfs_dir& dir, failure& f) {
     if (!device)
         return std::nullopt;
     if (*vendor == vendor_v1 && *device == device_v1)
-        return protocol::v1;
+        return device_protocol::v1;
     if (*vendor == vendor_v2 && *device == device_v2)
-        return protocol::v2;
+        return device_protocol::v2;
     return std::nullopt;
 }
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "alone.hpp"
 
-#include <ivshmem/memory.hpp>
+#include <ivshmem/shared_memory.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -32,7 +32,7 @@ void check_page(const ivshmem::device& dev, std::size_t offset) {
          {0ULL, ~0ULL, 0x5555555555555555ULL, 0xaaaaaaaaaaaaaaaaULL, 0x0123456789abcdefULL}) {
         for (std::size_t at = 0; at < length; at += 8)
             word(dev, offset + at) = pattern ^ at;
-        ivshmem::memory::publish();
+        ivshmem::shared_memory::publish();
         for (std::size_t at = 0; at < length; at += 8)
             expect(word(dev, offset + at) == (pattern ^ at),
                    "offset " + std::to_string(offset + at) + " does not hold what was written");
@@ -49,7 +49,7 @@ void memory_checks(const ivshmem::device& dev, report& r) {
     r.check("memory.every-page", [&] {
         for (std::size_t at = 0; at < size; at += page)
             word(dev, at) = at + 1;
-        ivshmem::memory::publish();
+        ivshmem::shared_memory::publish();
         for (std::size_t at = 0; at < size; at += page)
             expect(word(dev, at) == at + 1, "offset " + std::to_string(at) + " holds another's");
     });

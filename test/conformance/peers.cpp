@@ -6,7 +6,7 @@
 #include "session.hpp"
 
 #include <ivshmem/asio/any_interrupt.hpp>
-#include <ivshmem/memory.hpp>
+#include <ivshmem/shared_memory.hpp>
 
 #include <boost/asio/io_context.hpp>
 
@@ -114,7 +114,7 @@ class walk {
     void send(int round) {
         const auto words = text(session_.me(), round);
         std::memcpy(session_.section(session_.me()).data(), words.data(), words.size() * 8);
-        ivshmem::memory::publish();
+        ivshmem::shared_memory::publish();
     }
 
     void receive(unsigned from, int round) {

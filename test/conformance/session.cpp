@@ -4,7 +4,7 @@
 
 #include "report.hpp"
 
-#include <ivshmem/memory.hpp>
+#include <ivshmem/shared_memory.hpp>
 
 #include <atomic>
 #include <random>
@@ -50,10 +50,10 @@ std::uint64_t session::read(unsigned role, std::size_t which) const {
 }
 
 void session::write(std::size_t which, std::uint64_t value) {
-    ivshmem::memory::publish(); // what was written before is seen before
+    ivshmem::shared_memory::publish(); // what was written before is seen before
     void* const at = dev_.memory().data() + me_ * slot_bytes + which * 8;
     *static_cast<volatile std::uint64_t*>(at) = value;
-    ivshmem::memory::publish(); // and nothing lingers in a write-combining buffer
+    ivshmem::shared_memory::publish(); // and nothing lingers in a write-combining buffer
 }
 
 void session::pause(unsigned role, clock::time_point deadline, const char* what) const {

@@ -95,7 +95,7 @@ std::string vectors_text(const ivshmem::device& device) {
     return tools::format("{}, of which none can be waited for: {}", device.vectors(), why);
 }
 
-std::string events_text(const ivshmem::capabilities& can) {
+std::string events_text(const ivshmem::device_capabilities& can) {
     if (can.removal_events)
         return can.peer_events ? "removal, peers that join and leave" : "removal";
     return can.peer_events ? "peers that join and leave" : "none";

@@ -23,7 +23,7 @@
 
 namespace ivshmem::asio {
 
-/// What interrupt, any_interrupt, event_stream and device_monitor have in common: they wait until
+/// What interrupt, any_interrupt, device_events and device_monitor have in common: they wait until
 /// the descriptor of a Source polls readable, and take from it.
 ///
 /// Of a device they hold a reference that follows when the device moves; the device must stay open

@@ -19,7 +19,7 @@ namespace asio = boost::asio;
 using asio::error::operation_aborted;
 using ivshmem::errc;
 using ivshmem::asio::any_interrupt;
-using ivshmem::asio::event_stream;
+using ivshmem::asio::device_events;
 using ivshmem::asio::interrupt;
 
 TEST_CASE("one wait is cancelled through its slot, and its rings stay") {
@@ -49,7 +49,7 @@ TEST_CASE("cancel(), close() and destruction abort what is under way") {
     asio_fixture f;
     auto irq = std::make_unique<interrupt>(f.io, f.s.dev, 0);
     auto any = std::make_unique<any_interrupt>(f.io, f.s.dev);
-    auto events = std::make_unique<event_stream>(f.io, f.s.dev);
+    auto events = std::make_unique<device_events>(f.io, f.s.dev);
     recorder<> first;
     recorder<> second;
     recorder<ivshmem::interrupt_count> third;

@@ -27,7 +27,7 @@ using namespace test;
 namespace asio = boost::asio;
 using ivshmem::errc;
 using ivshmem::asio::any_interrupt;
-using ivshmem::asio::event_stream;
+using ivshmem::asio::device_events;
 using ivshmem::asio::interrupt;
 
 namespace {
@@ -86,7 +86,7 @@ TEST_CASE("the handler is never called inside the initiating function") {
     interrupt irq{f.io, f.s.dev, 0};
     interrupt closed{f.io};
     any_interrupt any{f.io, f.s.dev};
-    event_stream none{f.io};
+    device_events none{f.io};
     f.ring();
     int inside = 0;
     int calls = 0;
@@ -211,7 +211,7 @@ TEST_CASE("default completion tokens") {
     asio_fixture f;
     using irq_type = asio::use_awaitable_t<>::as_default_on_t<interrupt>;
     using any_type = asio::as_tuple_t<asio::use_awaitable_t<>>::as_default_on_t<any_interrupt>;
-    using event_type = asio::use_awaitable_t<>::as_default_on_t<event_stream>;
+    using event_type = asio::use_awaitable_t<>::as_default_on_t<device_events>;
     co_run(f, [&]() -> asio::awaitable<void> {
         irq_type irq{f.io, f.s.dev, 0};
         f.ring();

@@ -14,7 +14,7 @@ using ivshmem::errc;
 using ivshmem::event;
 using kind = ivshmem::event::kind;
 using ivshmem::asio::any_interrupt;
-using ivshmem::asio::event_stream;
+using ivshmem::asio::device_events;
 using ivshmem::asio::interrupt;
 
 TEST_CASE("all vectors at once: each ring once, each vector its turn") {
@@ -102,7 +102,7 @@ TEST_CASE("of two waits in one object one takes the rings, the other waits on") 
 
 TEST_CASE("events come one by one, in order, then the error, for ever") {
     asio_fixture f;
-    event_stream events{f.io, f.s.dev};
+    device_events events{f.io, f.s.dev};
     const auto vectors = make_eventfds(2);
     recorder<event> got;
     events.async_next(got.handler());
@@ -134,7 +134,7 @@ TEST_CASE("events come one by one, in order, then the error, for ever") {
 
 TEST_CASE("a cancelled read of events loses none") {
     asio_fixture f;
-    event_stream events{f.io, f.s.dev};
+    device_events events{f.io, f.s.dev};
     recorder<event> got;
     events.async_next(got.handler());
     const auto vectors = make_eventfds(2);
@@ -166,7 +166,7 @@ TEST_CASE("waiting objects take a descriptor each and give it back") {
     for (int i = 0; i < 100; ++i) {
         irq.open(f.s.dev, 1);
         const any_interrupt any{f.io, f.s.dev};
-        const event_stream events{f.io, f.s.dev};
+        const device_events events{f.io, f.s.dev};
     }
     CHECK(resources::now() == before);
 }

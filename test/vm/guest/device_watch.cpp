@@ -121,7 +121,7 @@ struct waits {
         });
     }
 
-    ivshmem::asio::event_stream events;
+    ivshmem::asio::device_events events;
     ivshmem::asio::any_interrupt any;
     std::vector<ivshmem::asio::interrupt> vectors;
 };

@@ -22,7 +22,7 @@ void wait(ivshmem::device& dev, const words& args) {
 
 namespace {
 
-void next(ivshmem::asio::event_stream& stream) {
+void next(ivshmem::asio::device_events& stream) {
     stream.async_next([&stream](boost::system::error_code ec, ivshmem::event got) {
         if (ec)
             return tell("events", ec);
@@ -45,7 +45,7 @@ void next(ivshmem::asio::interrupt& irq, std::uint32_t vector) {
 void events(ivshmem::device& dev, const words& args) {
     boost::asio::io_context io;
     {
-        ivshmem::asio::event_stream stream{io, dev};
+        ivshmem::asio::device_events stream{io, dev};
         std::vector<ivshmem::asio::interrupt> interrupts;
         for (std::uint32_t vector = 0; vector < dev.capabilities().interrupts; ++vector)
             interrupts.emplace_back(io, dev, vector);

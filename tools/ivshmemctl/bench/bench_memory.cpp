@@ -5,7 +5,7 @@
 #include "bench/bench_rounds.hpp"
 #include "memory/aligned_copy.hpp"
 
-#include <ivshmem/memory.hpp>
+#include <ivshmem/shared_memory.hpp>
 
 namespace ivshmemctl {
 namespace {
@@ -16,7 +16,7 @@ double mib_per_second(std::size_t size, Copy copy) {
     const auto times = time_rounds([&] {
         for (std::size_t at = 0; at < size && !caught_signals::arrived(); at += memory_part::piece)
             copy(at, std::min(memory_part::piece, size - at));
-        ivshmem::memory::publish();
+        ivshmem::shared_memory::publish();
     });
     return static_cast<double>(size) / (1U << 20U) / (median(times) / 1e9);
 }
@@ -50,7 +50,7 @@ saved_bytes::saved_bytes(ivshmem::cache_mode mode, std::span<std::byte> shared)
 
 saved_bytes::~saved_bytes() {
     copy_to(mode_, shared_.first(bytes_.size()), bytes_.data());
-    ivshmem::memory::publish();
+    ivshmem::shared_memory::publish();
 }
 
 } // namespace ivshmemctl

@@ -14,7 +14,7 @@ finding check_device(const examined_device& target) {
                       to_string(info.type), info.driver.empty() ? "none" : info.driver);
     if (info.gone)
         return {"device", outcome::fail, target.verdict.problem, target.verdict.remedy};
-    if (info.protocol == ivshmem::protocol::v2)
+    if (info.protocol == ivshmem::device_protocol::v2)
         return {"device", outcome::fail, what + ": " + target.verdict.problem, ""};
     if (info.problems.empty())
         return {"device", outcome::ok, what, ""};

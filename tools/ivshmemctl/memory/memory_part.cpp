@@ -56,7 +56,7 @@ void memory_part::read(std::uint64_t at, std::span<std::byte> to) const {
 
 void memory_part::write(std::uint64_t at, std::span<const std::byte> from) const {
     copy_to(device_.memory().mode(), bytes_.subspan(at, from.size()), from.data());
-    ivshmem::memory::publish();
+    ivshmem::shared_memory::publish();
 }
 
 void refuse_json(const common_options& common, const std::string& name) {

@@ -5,8 +5,8 @@
 #include "common_options.hpp"
 
 #include <ivshmem/asio/any_interrupt.hpp>
+#include <ivshmem/asio/device_events.hpp>
 #include <ivshmem/asio/device_monitor.hpp>
-#include <ivshmem/asio/event_stream.hpp>
 #include <ivshmem/device.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -52,7 +52,7 @@ class device_watch {
     std::string last_remark_;
     ivshmem::asio::device_monitor changes_;
     ivshmem::asio::any_interrupt interrupts_;
-    ivshmem::asio::event_stream events_;
+    ivshmem::asio::device_events events_;
 };
 
 } // namespace ivshmemctl

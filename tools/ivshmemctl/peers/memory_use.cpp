@@ -88,7 +88,7 @@ memory_use inspect_memory(ivshmem::device& device) {
     return use;
 }
 
-bool has_other_data(const ivshmem::memory& memory, progress& bar) {
+bool has_other_data(const ivshmem::shared_memory& memory, progress& bar) {
     const words all{memory.data(), false};
     std::array<std::byte, layout::page> page{};
     for (std::uint64_t offset = 0; offset < memory.size(); bar.at(offset)) {

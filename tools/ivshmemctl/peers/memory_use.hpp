@@ -29,6 +29,6 @@ struct memory_use {
 memory_use inspect_memory(ivshmem::device& device);
 /// Whether there is a byte that is not zero outside of the sections that somebody has, or had, for
 /// channels. Reads all of the memory up to that, and shows how far it is.
-bool has_other_data(const ivshmem::memory& memory, progress& bar);
+bool has_other_data(const ivshmem::shared_memory& memory, progress& bar);
 
 } // namespace ivshmemctl

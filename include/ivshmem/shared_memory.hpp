@@ -20,10 +20,10 @@ namespace ivshmem {
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Safe for the const members; accesses to
 /// the bytes themselves follow the rules of the language, as for any memory.
-class memory {
+class shared_memory {
   public:
-    memory() = default;
-    memory(std::span<std::byte> bytes, cache_mode mode, std::string reason)
+    shared_memory() = default;
+    shared_memory(std::span<std::byte> bytes, cache_mode mode, std::string reason)
         : bytes_{bytes}, mode_{mode}, reason_{std::move(reason)} {}
 
     /// All of the memory; its size is the size of BAR2, or what the server's descriptor has.

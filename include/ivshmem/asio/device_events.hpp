@@ -13,7 +13,7 @@ namespace ivshmem::asio {
 
 namespace detail {
 
-struct event_source {
+struct device_events_source {
     using value_type = event;
     ivshmem::detail::device_reference device{};
 
@@ -28,27 +28,27 @@ struct event_source {
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
 template <typename Executor = boost::asio::any_io_executor>
-class basic_event_stream : public basic_wait_object<detail::event_source, Executor> {
-    using base = basic_wait_object<detail::event_source, Executor>;
+class basic_device_events : public basic_wait_object<detail::device_events_source, Executor> {
+    using base = basic_wait_object<detail::device_events_source, Executor>;
 
   public:
     /// The same object for another executor, such as one with a default completion token:
-    /// use_awaitable_t<>::as_default_on_t<event_stream>. It is to be constructed so; an object that
-    /// exists cannot be converted.
+    /// use_awaitable_t<>::as_default_on_t<device_events>. It is to be constructed so; an object
+    /// that exists cannot be converted.
     template <typename Other>
     struct rebind_executor {
-        using other = basic_event_stream<Other>;
+        using other = basic_device_events<Other>;
     };
 
     /// Not open: a read completes with errc::closed.
-    explicit basic_event_stream(const Executor& executor) : base{executor} {}
-    explicit basic_event_stream(detail::execution_context auto& context)
+    explicit basic_device_events(const Executor& executor) : base{executor} {}
+    explicit basic_device_events(detail::execution_context auto& context)
         : base{context.get_executor()} {}
 
     /// Opens. @throws error as device::event_fd(), and a system error.
-    basic_event_stream(const Executor& executor, const device& of) : base{executor} { open(of); }
-    basic_event_stream(detail::execution_context auto& context, const device& of)
-        : basic_event_stream{Executor{context.get_executor()}, of} {}
+    basic_device_events(const Executor& executor, const device& of) : base{executor} { open(of); }
+    basic_device_events(detail::execution_context auto& context, const device& of)
+        : basic_device_events{Executor{context.get_executor()}, of} {}
 
     /// Reads the events of another device from now on; reads under way are aborted.
     /// @throws error as device::event_fd(), and a system error.
@@ -84,6 +84,6 @@ class basic_event_stream : public basic_wait_object<detail::event_source, Execut
     }
 };
 
-using event_stream = basic_event_stream<>;
+using device_events = basic_device_events<>;
 
 } // namespace ivshmem::asio
