@@ -19,23 +19,23 @@ using namespace host;
 
 namespace {
 
-constexpr server::logical_time nobody = UINT64_MAX;
+constexpr ivshmem_server::logical_time nobody = UINT64_MAX;
 
 /// A server whose first id is `first`, with ids that were taken before.
 class own_server {
   public:
-    explicit own_server(server::ids numbers) {
+    explicit own_server(ivshmem_server::ids numbers) {
         ivshmem::failure f;
-        listener_.emplace(server::listener::open(socket, f));
+        listener_.emplace(ivshmem_server::listener::open(socket, f));
         REQUIRE_FALSE(f);
-        server::server::acceptor_type acceptor{io_};
+        ivshmem_server::server::acceptor_type acceptor{io_};
         acceptor.assign(boost::asio::local::stream_protocol{}, listener_->release());
-        server::region memory;
+        ivshmem_server::region memory;
         memory.fd.reset(::memfd_create("test", MFD_CLOEXEC));
-        server::client_policy policy;
+        ivshmem_server::client_policy policy;
         policy.max_clients = 100;
-        server_ = std::make_unique<server::server>(io_, std::move(acceptor), std::move(memory),
-                                                   policy, numbers);
+        server_ = std::make_unique<ivshmem_server::server>(io_, std::move(acceptor),
+                                                           std::move(memory), policy, numbers);
     }
     own_server(const own_server&) = delete;
     own_server& operator=(const own_server&) = delete;
@@ -64,15 +64,15 @@ class own_server {
     const std::string socket = folder / "socket";
 
   private:
-    std::optional<server::listener> listener_;
+    std::optional<ivshmem_server::listener> listener_;
     boost::asio::io_context io_{1};
-    std::unique_ptr<server::server> server_;
+    std::unique_ptr<ivshmem_server::server> server_;
 };
 
 /// Ids of which only `left` more can be given out, beginning with `next`.
-server::ids nearly_used_up(std::uint16_t next, std::size_t left) {
-    server::ids numbers{static_cast<std::uint16_t>(next + left)};
-    for (std::size_t i = left; i < server::ids::count; ++i)
+ivshmem_server::ids nearly_used_up(std::uint16_t next, std::size_t left) {
+    ivshmem_server::ids numbers{static_cast<std::uint16_t>(next + left)};
+    for (std::size_t i = left; i < ivshmem_server::ids::count; ++i)
         REQUIRE(numbers.take(nobody).has_value());
     return numbers;
 }
@@ -80,8 +80,8 @@ server::ids nearly_used_up(std::uint16_t next, std::size_t left) {
 } // namespace
 
 TEST_CASE("ids count up to 65535 and start again with those that are free") {
-    server::ids numbers;
-    for (std::size_t id = 0; id < server::ids::count; ++id)
+    ivshmem_server::ids numbers;
+    for (std::size_t id = 0; id < ivshmem_server::ids::count; ++id)
         REQUIRE(numbers.take(nobody) == id);
     CHECK_FALSE(numbers.take(nobody).has_value());
     numbers.give_back(7, 1);
@@ -92,7 +92,7 @@ TEST_CASE("ids count up to 65535 and start again with those that are free") {
 }
 
 TEST_CASE("an id comes back only when all are gone who saw it leave") {
-    server::ids numbers = nearly_used_up(10, 2);
+    ivshmem_server::ids numbers = nearly_used_up(10, 2);
     // The oldest client joined at 100.
     REQUIRE(numbers.take(100) == 10);
     numbers.give_back(10, 101);
@@ -104,15 +104,15 @@ TEST_CASE("an id comes back only when all are gone who saw it leave") {
 }
 
 TEST_CASE("a client that left before all others joined blocks nothing") {
-    server::ids numbers = nearly_used_up(0, 1);
-    for (server::logical_time now = 1; now < 100; now += 2) {
+    ivshmem_server::ids numbers = nearly_used_up(0, 1);
+    for (ivshmem_server::logical_time now = 1; now < 100; now += 2) {
         REQUIRE(numbers.take(nobody) == 0);
         numbers.give_back(0, now);
     }
 }
 
 TEST_CASE("the server goes on with 0 after 65535, and passes over the ids in use") {
-    own_server server{server::ids{65534}};
+    own_server server{ivshmem_server::ids{65534}};
     const auto a = server.join();
     const auto b = server.join();
     const auto c = server.join();

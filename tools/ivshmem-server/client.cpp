@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "client.hpp"
 
-#include "base/text.hpp"
 #include "backends/server_protocol.hpp"
+#include "base/text.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -14,7 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-namespace server {
+namespace ivshmem_server {
 
 namespace {
 
@@ -99,4 +99,4 @@ bool client::has_unread() const {
            bytes > 0;
 }
 
-} // namespace server
+} // namespace ivshmem_server

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "ids.hpp"
 #include "base/unique_fd.hpp"
+#include "ids.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -16,7 +16,7 @@
 #include <system_error>
 #include <vector>
 
-namespace server {
+namespace ivshmem_server {
 
 using steady = std::chrono::steady_clock;
 
@@ -85,4 +85,4 @@ class client {
     std::uint16_t id_ = 0;
 };
 
-} // namespace server
+} // namespace ivshmem_server

@@ -18,7 +18,7 @@
 // CLI11's own reader of such files names neither file nor line in its errors, and takes a folder
 // for an empty file.
 
-namespace server {
+namespace ivshmem_server {
 
 namespace {
 
@@ -255,4 +255,4 @@ std::vector<setting> read_settings(const std::string& path, failure& f) {
     return settings;
 }
 
-} // namespace server
+} // namespace ivshmem_server

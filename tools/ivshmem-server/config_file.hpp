@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace server {
+namespace ivshmem_server {
 
 /// A line "KEY = VALUE" of a configuration file. The key is a long option's name.
 struct setting {
@@ -25,4 +25,4 @@ std::vector<setting> read_settings(const std::string& path, ivshmem::failure& f)
 /// Says that the key does not take this value, and which ones it does.
 void refuse(const std::string& path, const setting& s, ivshmem::failure& f);
 
-} // namespace server
+} // namespace ivshmem_server

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace server {
+namespace ivshmem_server {
 
 using ivshmem::failure;
 using ivshmem::retry_eintr;
@@ -84,4 +84,4 @@ daemon::~daemon() {
         ::unlink(pid_file_.c_str());
 }
 
-} // namespace server
+} // namespace ivshmem_server

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-namespace server {
+namespace ivshmem_server {
 
 /// A process that went to the background. Its parent waits until it serves, so that whoever
 /// started it sees every error and may connect at once.
@@ -35,4 +35,4 @@ class daemon {
     std::filesystem::path pid_file_;
 };
 
-} // namespace server
+} // namespace ivshmem_server

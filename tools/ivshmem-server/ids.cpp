@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "ids.hpp"
 
-namespace server {
+namespace ivshmem_server {
 
 std::optional<std::uint16_t> ids::take(logical_time oldest) {
     for (std::size_t tried = 0; tried < count; ++tried) {
@@ -20,4 +20,4 @@ void ids::give_back(std::uint16_t id, logical_time left) {
     left_[id] = left;
 }
 
-} // namespace server
+} // namespace ivshmem_server

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace server {
+namespace ivshmem_server {
 
 /// A moment in the life of the server: joins and departures, counted.
 using logical_time = std::uint64_t;
@@ -39,4 +39,4 @@ class ids {
     std::uint16_t next_;
 };
 
-} // namespace server
+} // namespace ivshmem_server

@@ -11,7 +11,7 @@
 
 #include <sys/resource.h>
 
-namespace server {
+namespace ivshmem_server {
 
 unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f) {
     rlimit limit{};
@@ -45,4 +45,4 @@ unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f)
     return wanted != 0 ? wanted : static_cast<unsigned>(fit);
 }
 
-} // namespace server
+} // namespace ivshmem_server

@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-namespace server {
+namespace ivshmem_server {
 
 namespace {
 
@@ -146,4 +146,4 @@ listener::~listener() {
         ::unlink(remove_.c_str());
 }
 
-} // namespace server
+} // namespace ivshmem_server

@@ -10,7 +10,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-namespace server::log {
+namespace ivshmem_server::log {
 
 namespace {
 
@@ -47,4 +47,4 @@ void write(level how, std::string_view line) {
         ivshmem::retry_eintr([&] { return ::write(STDERR_FILENO, text.data(), text.size()); });
 }
 
-} // namespace server::log
+} // namespace ivshmem_server::log

@@ -8,7 +8,7 @@
 #include <utility>
 
 /// What the server says: to stderr while it is in the foreground, to syslog as a daemon.
-namespace server::log {
+namespace ivshmem_server::log {
 
 enum class level { error, info, detail };
 
@@ -37,4 +37,4 @@ void detail(fmt::format_string<Args...> format, Args&&... args) {
         write(level::detail, ivshmem::formatted(format, std::forward<Args>(args)...));
 }
 
-} // namespace server::log
+} // namespace ivshmem_server::log

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "daemon.hpp"
 #include "base/text.hpp"
+#include "daemon.hpp"
 #include "limits.hpp"
 #include "listener.hpp"
 #include "log.hpp"
@@ -26,30 +26,30 @@ namespace {
 
 namespace asio = boost::asio;
 
-void log_start(const std::string& socket, const server::region& memory,
-               const server::client_policy& policy) {
-    server::log::info("listening on {}: {} bytes ({}), vectors: {}, clients: at most {}", socket,
-                      memory.size, memory.name, policy.vectors, policy.max_clients);
+void log_start(const std::string& socket, const ivshmem_server::region& memory,
+               const ivshmem_server::client_policy& policy) {
+    ivshmem_server::log::info("listening on {}: {} bytes ({}), vectors: {}, clients: at most {}",
+                              socket, memory.size, memory.name, policy.vectors, policy.max_clients);
 }
 
-void serve(const server::options& o, ivshmem::unique_fd passed, server::daemon& background,
-           ivshmem::failure& f) {
+void serve(const ivshmem_server::options& o, ivshmem::unique_fd passed,
+           ivshmem_server::daemon& background, ivshmem::failure& f) {
     // Before there is anything to clean up.
     asio::io_context io{1};
     asio::signal_set signals{io, SIGTERM, SIGINT, SIGHUP};
 
-    server::client_policy policy;
+    ivshmem_server::client_policy policy;
     policy.vectors = o.vectors;
     policy.departures = o.departures;
     policy.stall_timeout = std::chrono::seconds{o.stall_timeout};
-    policy.max_clients = server::client_capacity(o.vectors, o.max_clients, f);
+    policy.max_clients = ivshmem_server::client_capacity(o.vectors, o.max_clients, f);
     if (f)
         return;
-    server::listener listener =
-        passed ? server::listener::adopt(std::move(passed)) : server::listener::open(o.socket, f);
+    ivshmem_server::listener listener = passed ? ivshmem_server::listener::adopt(std::move(passed))
+                                               : ivshmem_server::listener::open(o.socket, f);
     if (f)
         return;
-    server::region memory = server::make_region(o, f);
+    ivshmem_server::region memory = ivshmem_server::make_region(o, f);
     if (f)
         return;
     if (!o.foreground)
@@ -57,39 +57,39 @@ void serve(const server::options& o, ivshmem::unique_fd passed, server::daemon& 
     if (f)
         return;
 
-    server::server::acceptor_type acceptor{io};
+    ivshmem_server::server::acceptor_type acceptor{io};
     acceptor.assign(asio::local::stream_protocol{}, listener.release());
     log_start(listener.name(), memory, policy);
-    server::server server{io, std::move(acceptor), std::move(memory), policy};
+    ivshmem_server::server server{io, std::move(acceptor), std::move(memory), policy};
     signals.async_wait([&](const boost::system::error_code& cancelled, int number) {
         if (cancelled)
             return;
-        server::systemd::notify("STOPPING=1");
-        server::log::info("ending: signal {}", number);
+        ivshmem_server::systemd::notify("STOPPING=1");
+        ivshmem_server::log::info("ending: signal {}", number);
         server.stop();
     });
     if (!o.foreground)
         background.ready();
-    server::systemd::notify(ivshmem::formatted("READY=1\nMAINPID={}", ::getpid()));
+    ivshmem_server::systemd::notify(ivshmem::formatted("READY=1\nMAINPID={}", ::getpid()));
     io.run();
 }
 
 } // namespace
 
 int main(int argc, char* argv[]) {
-    const auto parsed = server::parse(argc, argv);
+    const auto parsed = ivshmem_server::parse(argc, argv);
     if (const int* const code = std::get_if<int>(&parsed))
         return *code;
-    const auto& o = std::get<server::options>(parsed);
+    const auto& o = std::get<ivshmem_server::options>(parsed);
     if (o.verbose)
-        server::log::be_verbose();
+        ivshmem_server::log::be_verbose();
     // Who stops reading our log must not end us; sockets ask for no signal themselves.
     std::signal(SIGPIPE, SIG_IGN);
     try {
         ivshmem::failure f;
-        server::daemon background;
+        ivshmem_server::daemon background;
         // Before a fork: it is meant for this process id.
-        ivshmem::unique_fd passed = server::systemd::passed_socket(f);
+        ivshmem::unique_fd passed = ivshmem_server::systemd::passed_socket(f);
         if (!f && !o.foreground) {
             if (const auto code = background.enter(f))
                 return *code;
@@ -98,9 +98,9 @@ int main(int argc, char* argv[]) {
             serve(o, std::move(passed), background, f);
         if (!f)
             return EXIT_SUCCESS;
-        server::log::error("{}", f.message());
+        ivshmem_server::log::error("{}", f.message());
     } catch (const std::exception& e) {
-        server::log::error("had to stop: {}", e.what());
+        ivshmem_server::log::error("had to stop: {}", e.what());
     }
     return EXIT_FAILURE;
 }

@@ -15,7 +15,7 @@
 #include <iostream>
 #include <optional>
 
-namespace server {
+namespace ivshmem_server {
 
 namespace {
 
@@ -199,4 +199,4 @@ std::variant<options, int> parse(int argc, const char* const* argv) {
     return o;
 }
 
-} // namespace server
+} // namespace ivshmem_server

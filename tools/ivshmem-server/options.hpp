@@ -6,7 +6,7 @@
 #include <string>
 #include <variant>
 
-namespace server {
+namespace ivshmem_server {
 
 inline constexpr unsigned most_vectors = 256;
 inline constexpr unsigned most_clients = 65536;
@@ -29,4 +29,4 @@ struct options {
 /// The options; or the exit code where there is no more to do (the user has been told why).
 std::variant<options, int> parse(int argc, const char* const* argv);
 
-} // namespace server
+} // namespace ivshmem_server

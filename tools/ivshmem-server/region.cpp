@@ -15,7 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-namespace server {
+namespace ivshmem_server {
 
 namespace {
 
@@ -123,4 +123,4 @@ region make_region(const options& o, failure& f) {
     return make_memfd(o, f);
 }
 
-} // namespace server
+} // namespace ivshmem_server

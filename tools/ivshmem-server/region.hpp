@@ -3,13 +3,13 @@
 #pragma once
 
 #include "base/failure.hpp"
-#include "options.hpp"
 #include "base/unique_fd.hpp"
+#include "options.hpp"
 
 #include <cstdint>
 #include <string>
 
-namespace server {
+namespace ivshmem_server {
 
 /// The shared memory.
 struct region {
@@ -22,4 +22,4 @@ struct region {
 /// keeps what is in it).
 region make_region(const options& o, ivshmem::failure& f);
 
-} // namespace server
+} // namespace ivshmem_server

@@ -2,16 +2,16 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "server.hpp"
 
+#include "backends/server_protocol.hpp"
 #include "base/text.hpp"
 #include "log.hpp"
-#include "backends/server_protocol.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include <sys/socket.h>
 
-namespace server {
+namespace ivshmem_server {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
@@ -238,4 +238,4 @@ void server::drop_stalled() {
     }
 }
 
-} // namespace server
+} // namespace ivshmem_server

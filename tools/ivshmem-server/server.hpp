@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace server {
+namespace ivshmem_server {
 
 /// What a server is told at its start.
 struct client_policy {
@@ -69,4 +69,4 @@ class server {
     std::vector<client_ptr> dropped_; ///< of whom the others have to be told
 };
 
-} // namespace server
+} // namespace ivshmem_server

@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-namespace server::systemd {
+namespace ivshmem_server::systemd {
 
 namespace {
 
@@ -86,4 +86,4 @@ void notify(std::string_view state) {
         log::error("NOTIFY_SOCKET: cannot tell {}: {}", path, std::strerror(errno));
 }
 
-} // namespace server::systemd
+} // namespace ivshmem_server::systemd

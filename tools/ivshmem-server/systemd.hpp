@@ -9,7 +9,7 @@
 
 /// What systemd agrees upon with a service, sd_listen_fds(3) and sd_notify(3): a few lines, for
 /// which a library would be one more thing to depend on.
-namespace server::systemd {
+namespace ivshmem_server::systemd {
 
 /// The listening socket that came with the start of the process, if one did.
 ivshmem::unique_fd passed_socket(ivshmem::failure& f);
@@ -17,4 +17,4 @@ ivshmem::unique_fd passed_socket(ivshmem::failure& f);
 /// Tells the service manager, if there is one.
 void notify(std::string_view state);
 
-} // namespace server::systemd
+} // namespace ivshmem_server::systemd
