@@ -36,10 +36,12 @@ struct channel_options {
     bool polling = false;
     /// The vector that the peer rings, below capabilities().interrupts; empty: the slot's.
     std::optional<std::uint16_t> vector{};
-    /// The key of a service of the peer that this side asks for, from slot::find_service();
-    /// 0: none, the peer opens the lane by its number or asks itself.
+    /// The key of a service of the peer that this side asks for, from
+    /// service_directory::find_service(); 0: none, the peer opens the lane by its number or asks
+    /// itself.
     std::uint32_t service = 0;
-    /// The key of an own service that the peer must ask for, from slot::offer(); 0: none.
+    /// The key of an own service that the peer must ask for, from service_directory::offer(); 0:
+    /// none.
     std::uint32_t offered = 0;
 };
 

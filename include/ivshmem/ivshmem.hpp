@@ -10,6 +10,7 @@
 #include <ivshmem/diagnosis.hpp>
 #include <ivshmem/discovery.hpp>
 #include <ivshmem/selector.hpp>
+#include <ivshmem/service_directory.hpp>
 #include <ivshmem/version.hpp>
 
 /// The library. Everything public is in here or in ivshmem::asio.

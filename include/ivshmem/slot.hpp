@@ -11,8 +11,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -63,17 +61,6 @@ struct slot_holder {
 class IVSHMEM_API slot {
   public:
     class IVSHMEM_HIDDEN impl;
-
-    /// A service that a peer offers.
-    struct service {
-        std::uint32_t slot = 0; ///< who offers it
-        std::uint32_t key = 0;  ///< its number there; never 0
-    };
-    /// A lane that a peer has opened to ask for a service.
-    struct request {
-        std::uint32_t slot = 0; ///< who asks
-        std::uint32_t lane = 0;
-    };
 
     /// Holds nothing.
     slot() noexcept;
@@ -127,37 +114,9 @@ class IVSHMEM_API slot {
     [[nodiscard]] std::optional<slot_holder> find_holder(std::uint32_t number,
                                                          std::error_code& ec) const;
 
-    /// @name Services by name
-    /// @{
-
-    /// Offers a service: other peers find it. asio::acceptor does this.
-    /// @param name 1 to 59 bytes of UTF-8 without control characters.
-    /// @return The key that blocks of the layout name the service by.
-    /// @throws error errc::bad_service_name, service_exists, directory_full, closed.
-    std::uint32_t offer(std::string_view name);
-    std::uint32_t offer(std::string_view name, std::error_code& ec);
-    /// Takes an offer back. An unknown key is ignored.
-    void withdraw(std::uint32_t key) noexcept;
-    /// Looks for a service, in the order of the slots.
-    /// @param in Which slot is to offer it; empty: any other.
-    /// @throws error errc::bad_service_name, slot_out_of_range, service_unknown, closed.
-    [[nodiscard]] service find_service(std::string_view name,
-                                       std::optional<std::uint32_t> in = {}) const;
-    [[nodiscard]] service find_service(std::string_view name, std::optional<std::uint32_t> in,
-                                       std::error_code& ec) const;
-    /// A lane, closed in this process, that a peer has opened to ask for an own service; in turn
-    /// where there are several. One that was served and closed is not found again.
-    [[nodiscard]] std::optional<request> find_request(std::uint32_t key);
-    /// Whether a peer still asks for an own service on a lane.
-    [[nodiscard]] bool is_requested(const request& r, std::uint32_t key) const;
-    /// A lane that neither side has open, for asking a peer for a service: the highest there is.
-    /// @throws error errc::slot_out_of_range, lane_in_use (all are), closed.
-    [[nodiscard]] std::uint32_t find_lane(std::uint32_t to) const;
-    [[nodiscard]] std::uint32_t find_lane(std::uint32_t to, std::error_code& ec) const;
-    /// @}
-
   private:
     friend class channel;
+    friend class service_directory;
 
     IVSHMEM_HIDDEN explicit slot(std::shared_ptr<impl> claimed) noexcept;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
+#include "base/twins.hpp"
 #include "channel/slot_impl.hpp"
 
 #include <ivshmem/detail/layout.hpp>
@@ -94,8 +95,8 @@ void slot::impl::withdraw(std::uint32_t key) noexcept {
     }
 }
 
-slot::service slot::impl::find_service(std::string_view name, std::optional<std::uint32_t> in,
-                                       failure& f) const {
+service_directory::service
+slot::impl::find_service(std::string_view name, std::optional<std::uint32_t> in, failure& f) const {
     const name_bytes bytes = checked(name, f);
     if (f)
         return {};
@@ -114,7 +115,7 @@ slot::service slot::impl::find_service(std::string_view name, std::optional<std:
 }
 
 /// Goes on where it stopped the last time, once around.
-std::optional<slot::request> slot::impl::find_request(std::uint32_t key) {
+std::optional<service_directory::request> slot::impl::find_request(std::uint32_t key) {
     const std::size_t all = open_lanes_.size();
     for (std::size_t i = 0; i < all; ++i) {
         next_request_ = (next_request_ + 1) % all;
@@ -124,12 +125,12 @@ std::optional<slot::request> slot::impl::find_request(std::uint32_t key) {
             continue;
         // Who was served and does not know yet that the channel is closed asks for nothing new.
         if (block(other, number_, lane).look(layout::block::epoch) != served_[next_request_])
-            return request{other, lane};
+            return service_directory::request{other, lane};
     }
     return std::nullopt;
 }
 
-bool slot::impl::is_requested(const request& r, std::uint32_t key) const {
+bool slot::impl::is_requested(const service_directory::request& r, std::uint32_t key) const {
     const words theirs = block(r.slot, number_, r.lane);
     return theirs.look(layout::block::epoch) != 0 && theirs.load(layout::block::service) == key &&
            (theirs.load(layout::block::flags) & layout::deaf) == 0;
@@ -154,6 +155,62 @@ std::uint32_t slot::impl::find_lane(std::uint32_t to, failure& f) const {
     f.set(errc::lane_in_use, "all {} lanes between the slots {} and {} are in use", geometry_.lanes,
           number_, to);
     return 0;
+}
+
+service_directory::service_directory(const slot& of) noexcept : slot_{of.impl_} {}
+
+std::uint32_t service_directory::offer(std::string_view name) {
+    return throwing([&](failure& f) {
+        return in_usable(slot_.get(), f, [&](slot::impl& in) { return in.offer(name, f); });
+    });
+}
+
+std::uint32_t service_directory::offer(std::string_view name, std::error_code& ec) {
+    return reporting(ec, [&](failure& f) {
+        return in_usable(slot_.get(), f, [&](slot::impl& in) { return in.offer(name, f); });
+    });
+}
+
+void service_directory::withdraw(std::uint32_t key) noexcept {
+    if (slot_)
+        slot_->withdraw(key);
+}
+
+service_directory::service service_directory::find_service(std::string_view name,
+                                                           std::optional<std::uint32_t> in) const {
+    return throwing([&](failure& f) {
+        return in_usable(slot_.get(), f,
+                         [&](slot::impl& from) { return from.find_service(name, in, f); });
+    });
+}
+
+service_directory::service service_directory::find_service(std::string_view name,
+                                                           std::optional<std::uint32_t> in,
+                                                           std::error_code& ec) const {
+    return reporting(ec, [&](failure& f) {
+        return in_usable(slot_.get(), f,
+                         [&](slot::impl& from) { return from.find_service(name, in, f); });
+    });
+}
+
+std::optional<service_directory::request> service_directory::find_request(std::uint32_t key) {
+    return slot_ && slot_->usable() ? slot_->find_request(key) : std::nullopt;
+}
+
+bool service_directory::is_requested(const request& r, std::uint32_t key) const {
+    return slot_ && slot_->usable() && slot_->is_requested(r, key);
+}
+
+std::uint32_t service_directory::find_lane(std::uint32_t to) const {
+    return throwing([&](failure& f) {
+        return in_usable(slot_.get(), f, [&](slot::impl& in) { return in.find_lane(to, f); });
+    });
+}
+
+std::uint32_t service_directory::find_lane(std::uint32_t to, std::error_code& ec) const {
+    return reporting(ec, [&](failure& f) {
+        return in_usable(slot_.get(), f, [&](slot::impl& in) { return in.find_lane(to, f); });
+    });
 }
 
 } // namespace ivshmem

@@ -19,20 +19,6 @@ slot::~slot() {
     close();
 }
 
-namespace {
-
-/// Runs a step that may fail, in a slot that must be usable for it.
-template <typename Step>
-auto with(slot::impl* claimed, failure& f, Step step) -> decltype(step(*claimed)) {
-    if (claimed != nullptr && claimed->usable())
-        return step(*claimed);
-    const errc why = claimed == nullptr ? errc::closed : claimed->why_not();
-    f.set(why, "slot: {}", make_error_code(why).message());
-    return {};
-}
-
-} // namespace
-
 slot slot::claim(const device& of, const slot_options& options) {
     return throwing([&](failure& f) {
         if (of.impl_ == nullptr)
@@ -106,7 +92,7 @@ std::vector<slot_holder> slot::holders() const {
 namespace {
 
 std::optional<slot_holder> find_holder_in(slot::impl* claimed, std::uint32_t number, failure& f) {
-    return with(claimed, f, [&](slot::impl& in) -> std::optional<slot_holder> {
+    return in_usable(claimed, f, [&](slot::impl& in) -> std::optional<slot_holder> {
         if (number >= in.geometry().slots)
             f.set(errc::slot_out_of_range, "there is no slot {}, only 0 to {}", number,
                   in.geometry().slots - 1);
@@ -122,56 +108,6 @@ std::optional<slot_holder> slot::find_holder(std::uint32_t number) const {
 
 std::optional<slot_holder> slot::find_holder(std::uint32_t number, std::error_code& ec) const {
     return reporting(ec, [&](failure& f) { return find_holder_in(impl_.get(), number, f); });
-}
-
-std::uint32_t slot::offer(std::string_view name) {
-    return throwing([&](failure& f) {
-        return with(impl_.get(), f, [&](impl& in) { return in.offer(name, f); });
-    });
-}
-
-std::uint32_t slot::offer(std::string_view name, std::error_code& ec) {
-    return reporting(ec, [&](failure& f) {
-        return with(impl_.get(), f, [&](impl& in) { return in.offer(name, f); });
-    });
-}
-
-void slot::withdraw(std::uint32_t key) noexcept {
-    if (impl_)
-        impl_->withdraw(key);
-}
-
-slot::service slot::find_service(std::string_view name, std::optional<std::uint32_t> in) const {
-    return throwing([&](failure& f) {
-        return with(impl_.get(), f, [&](impl& from) { return from.find_service(name, in, f); });
-    });
-}
-
-slot::service slot::find_service(std::string_view name, std::optional<std::uint32_t> in,
-                                 std::error_code& ec) const {
-    return reporting(ec, [&](failure& f) {
-        return with(impl_.get(), f, [&](impl& from) { return from.find_service(name, in, f); });
-    });
-}
-
-std::optional<slot::request> slot::find_request(std::uint32_t key) {
-    return impl_ && impl_->usable() ? impl_->find_request(key) : std::nullopt;
-}
-
-bool slot::is_requested(const request& r, std::uint32_t key) const {
-    return impl_ && impl_->usable() && impl_->is_requested(r, key);
-}
-
-std::uint32_t slot::find_lane(std::uint32_t to) const {
-    return throwing([&](failure& f) {
-        return with(impl_.get(), f, [&](impl& in) { return in.find_lane(to, f); });
-    });
-}
-
-std::uint32_t slot::find_lane(std::uint32_t to, std::error_code& ec) const {
-    return reporting(ec, [&](failure& f) {
-        return with(impl_.get(), f, [&](impl& in) { return in.find_lane(to, f); });
-    });
 }
 
 } // namespace ivshmem

@@ -6,6 +6,7 @@
 #include "device/device_impl.hpp"
 
 #include <ivshmem/detail/shared_words.hpp>
+#include <ivshmem/service_directory.hpp>
 #include <ivshmem/slot.hpp>
 
 #include <atomic>
@@ -74,10 +75,10 @@ class slot::impl {
     /// @{
     std::uint32_t offer(std::string_view name, failure& f);
     void withdraw(std::uint32_t key) noexcept;
-    [[nodiscard]] service find_service(std::string_view name, std::optional<std::uint32_t> in,
-                                       failure& f) const;
-    [[nodiscard]] std::optional<request> find_request(std::uint32_t key);
-    [[nodiscard]] bool is_requested(const request& r, std::uint32_t key) const;
+    [[nodiscard]] service_directory::service
+    find_service(std::string_view name, std::optional<std::uint32_t> in, failure& f) const;
+    [[nodiscard]] std::optional<service_directory::request> find_request(std::uint32_t key);
+    [[nodiscard]] bool is_requested(const service_directory::request& r, std::uint32_t key) const;
     [[nodiscard]] std::uint32_t find_lane(std::uint32_t to, failure& f) const;
     /// @}
 
@@ -108,5 +109,15 @@ class slot::impl {
     std::size_t next_request_ = 0;      ///< a lane in open_lanes_
     std::uint32_t next_key_ = 0;        ///< begins at random: another incarnation has other keys
 };
+
+/// Runs a step that may fail, in a slot that must be usable for it.
+template <typename Step>
+auto in_usable(slot::impl* claimed, failure& f, Step step) -> decltype(step(*claimed)) {
+    if (claimed != nullptr && claimed->usable())
+        return step(*claimed);
+    const errc why = claimed == nullptr ? errc::closed : claimed->why_not();
+    f.set(why, "slot: {}", make_error_code(why).message());
+    return {};
+}
 
 } // namespace ivshmem

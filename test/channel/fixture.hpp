@@ -8,6 +8,7 @@
 #include <ivshmem/channel.hpp>
 #include <ivshmem/detail/layout.hpp>
 #include <ivshmem/detail/shared_words.hpp>
+#include <ivshmem/service_directory.hpp>
 #include <ivshmem/slot.hpp>
 
 #include <cstddef>

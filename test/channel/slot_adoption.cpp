@@ -132,23 +132,24 @@ TEST_CASE("what is left of a message of who is gone is no header where no slot c
 
 TEST_CASE("a lane that the peer has refused comes last: the peer may still have it open") {
     two_peers peers;
+    const ivshmem::service_directory at_a{peers.at_a};
     channel x = channel::open(peers.at_a, 1, 1);
     channel y = channel::open(peers.at_b, 0, 1);
     meet(x, y);
     REQUIRE(y.current_state() == channel::state::connected);
     y.reject(ivshmem::violation::sequence);
     CHECK(x.update() == channel::state::rejected);
-    CHECK(peers.at_a.find_lane(1) == 0);
+    CHECK(at_a.find_lane(1) == 0);
     x.close();
-    CHECK(peers.at_a.find_lane(1) == 0);
+    CHECK(at_a.find_lane(1) == 0);
     channel other = channel::open(peers.at_a, 1, 0);
-    CHECK(peers.at_a.find_lane(1) == 1);
+    CHECK(at_a.find_lane(1) == 1);
     channel asks = channel::open(peers.at_a, 1, 1);
     std::error_code ec;
-    CHECK(peers.at_a.find_lane(1, ec) == 0);
+    CHECK(at_a.find_lane(1, ec) == 0);
     CHECK(ec == errc::lane_in_use);
     other.close();
-    CHECK(peers.at_a.find_lane(1, ec) == 0);
+    CHECK(at_a.find_lane(1, ec) == 0);
     CHECK_FALSE(ec);
     // Where the peer has it open no more, or opens it anew, it is a lane like others.
     y.reopen();
@@ -156,5 +157,5 @@ TEST_CASE("a lane that the peer has refused comes last: the peer may still have 
     CHECK(asks.current_state() == channel::state::connected);
     asks.close();
     y.close();
-    CHECK(peers.at_a.find_lane(1) == 1);
+    CHECK(at_a.find_lane(1) == 1);
 }

@@ -149,7 +149,7 @@ TEST_CASE("a holder that answers keeps its slot") {
     over = true;
     answering.join();
     holder.answer_claims();
-    CHECK(holder.offer("still here") != 0);
+    CHECK(ivshmem::service_directory{holder}.offer("still here") != 0);
 }
 
 TEST_CASE("a holder that does not answer loses its slot, and is told so") {
@@ -166,7 +166,7 @@ TEST_CASE("a holder that does not answer loses its slot, and is told so") {
         CHECK(ec == errc::slot_lost);
     }
     CHECK_THROWS_AS(holder.answer_claims(), ivshmem::error);
-    CHECK(holder.offer("x", ec) == 0);
+    CHECK(ivshmem::service_directory{holder}.offer("x", ec) == 0);
     CHECK(ec == errc::slot_lost);
     static_cast<void>(channel::open(holder, 1, 0, {}, ec));
     CHECK(ec == errc::slot_lost);

@@ -174,6 +174,7 @@ void player::use_slot(schedule& what) {
     if (!slot_.is_open())
         return claim();
     std::error_code ec;
+    ivshmem::service_directory directory{slot_};
     switch (what.below(6)) {
     case 0:
         slot_.answer_claims(ec);
@@ -183,16 +184,16 @@ void player::use_slot(schedule& what) {
         static_cast<void>(slot_.holders());
         break;
     case 2:
-        static_cast<void>(slot_.find_service(names.at(what.below(3)), {}, ec));
+        static_cast<void>(directory.find_service(names.at(what.below(3)), {}, ec));
         break;
     case 3:
-        static_cast<void>(slot_.offer(names.at(what.below(3)), ec));
+        static_cast<void>(directory.offer(names.at(what.below(3)), ec));
         break;
     case 4:
-        slot_.withdraw(what.below(4));
+        directory.withdraw(what.below(4));
         break;
     default:
-        static_cast<void>(slot_.find_lane(number_ ^ 1U, ec));
+        static_cast<void>(directory.find_lane(number_ ^ 1U, ec));
     }
     expect(ec);
 }

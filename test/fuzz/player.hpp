@@ -5,6 +5,7 @@
 #include "schedule.hpp"
 
 #include <ivshmem/channel.hpp>
+#include <ivshmem/service_directory.hpp>
 #include <ivshmem/slot.hpp>
 
 #include <cstddef>

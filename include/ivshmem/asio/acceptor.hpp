@@ -31,11 +31,12 @@ class basic_acceptor {
     };
 
     /// Offers the service. @param options Of the channels to be accepted.
-    /// @throws error as ivshmem::slot::offer().
+    /// @throws error as ivshmem::service_directory::offer().
     basic_acceptor(basic_slot<Executor>& in, std::string_view name,
                    const channel_options& options = {})
-        : state_{std::make_shared<state_type>(in.hub(), in.next_layer().offer(name),
-                                              detail::checked(*in.hub(), options))} {}
+        : state_{std::make_shared<state_type>(
+              in.hub(), ivshmem::service_directory{in.next_layer()}.offer(name),
+              detail::checked(*in.hub(), options))} {}
 
     basic_acceptor(basic_acceptor&&) noexcept = default;
     basic_acceptor& operator=(basic_acceptor&& other) noexcept {

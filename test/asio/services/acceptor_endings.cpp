@@ -31,7 +31,7 @@ struct by_hand {
     static ivshmem::channel open(crowd& c, const std::string& service, std::uint32_t lane) {
         const auto& from = c.slot(1).next_layer();
         ivshmem::channel_options options;
-        options.service = from.find_service(service).key;
+        options.service = ivshmem::service_directory{from}.find_service(service).key;
         return ivshmem::channel::open(from, 0, lane, options);
     }
     void update() {

@@ -8,6 +8,7 @@
 #include "peers/with_error.hpp"
 
 #include <ivshmem/asio/connect.hpp>
+#include <ivshmem/service_directory.hpp>
 
 #include <boost/asio.hpp>
 
@@ -188,9 +189,10 @@ net::awaitable<pinger::error_code> pinger::connect() {
 
 std::optional<std::uint32_t> pinger::find_server() const {
     const auto& slot = slot_.next_layer();
+    const ivshmem::service_directory directory{slot};
     for (const auto& holder : slot.holders()) {
         std::error_code ec;
-        static_cast<void>(slot.find_service(ping_service, holder.slot, ec));
+        static_cast<void>(directory.find_service(ping_service, holder.slot, ec));
         if (holder.peer == *options_.peer && !ec)
             return holder.slot;
     }

@@ -6,6 +6,7 @@
 #include <ivshmem/asio/detail/gate.hpp>
 #include <ivshmem/asio/detail/hub.hpp>
 #include <ivshmem/channel.hpp>
+#include <ivshmem/service_directory.hpp>
 
 #include <boost/system/error_code.hpp>
 
@@ -61,7 +62,7 @@ class acceptor_state : public hub_member {
     void close() {
         abort();
         half_open_.clear();
-        hub->slot.withdraw(std::exchange(key_, 0));
+        directory_.withdraw(std::exchange(key_, 0));
     }
 
     const std::shared_ptr<detail::hub<Executor>> hub;
@@ -75,7 +76,7 @@ class acceptor_state : public hub_member {
     static constexpr std::size_t most_half_open = 64;
 
     struct half_open {
-        ivshmem::slot::request request;
+        ivshmem::service_directory::request request;
         ivshmem::channel channel;
     };
 
@@ -84,7 +85,7 @@ class acceptor_state : public hub_member {
             return false;
         std::error_code ec;
         while (half_open_.size() < most_half_open) {
-            const auto request = hub->slot.find_request(key_);
+            const auto request = directory_.find_request(key_);
             if (!request)
                 break;
             auto opened =
@@ -99,12 +100,13 @@ class acceptor_state : public hub_member {
                 return true;
         std::erase_if(half_open_, [this](const half_open& h) {
             // The peer went away again, or came anew before it was taken.
-            return !hub->slot.is_requested(h.request, key_) ||
+            return !directory_.is_requested(h.request, key_) ||
                    h.channel.current_state() != ivshmem::channel::state::opening;
         });
         return false;
     }
 
+    ivshmem::service_directory directory_{hub->slot};
     std::uint32_t key_;
     channel_options options_;
     std::vector<half_open> half_open_;

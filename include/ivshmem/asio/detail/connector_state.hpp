@@ -6,6 +6,7 @@
 #include <ivshmem/asio/detail/gate.hpp>
 #include <ivshmem/asio/detail/hub.hpp>
 #include <ivshmem/channel.hpp>
+#include <ivshmem/service_directory.hpp>
 
 #include <boost/system/error_code.hpp>
 
@@ -49,7 +50,7 @@ class connector_state : public hub_member {
     bool connected(std::error_code& ec) {
         if (channel.is_open() && channel.update(ec) == ivshmem::channel::state::connected)
             return true; // whatever has become of the offer
-        const auto found = hub->slot.find_service(name_, at_, ec);
+        const auto found = directory_.find_service(name_, at_, ec);
         if (ec == errc::service_unknown) {
             ec.clear();
             channel.close();
@@ -71,21 +72,22 @@ class connector_state : public hub_member {
     ivshmem::channel channel;
 
   private:
-    void open(const ivshmem::slot::service& service, std::error_code& ec) {
+    void open(const ivshmem::service_directory::service& service, std::error_code& ec) {
         hub->check(options_, ec);
         if (ec)
             return;
         service_ = service;
         options_.service = service.key;
-        const std::uint32_t lane = hub->slot.find_lane(service.slot, ec);
+        const std::uint32_t lane = directory_.find_lane(service.slot, ec);
         if (!ec)
             channel = ivshmem::channel::open(hub->slot, service.slot, lane, options_, ec);
     }
 
+    ivshmem::service_directory directory_{hub->slot};
     std::string name_;
     std::optional<std::uint32_t> at_;
     channel_options options_;
-    ivshmem::slot::service service_;
+    ivshmem::service_directory::service service_;
 };
 
 template <typename Executor>
