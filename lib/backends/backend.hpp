@@ -16,24 +16,24 @@ namespace ivshmem {
 /// Facts that are fixed while a device is open.
 struct backend_facts {
     backend_kind kind{};
-    /// For messages: the PCI address or the socket's path.
+    /// The device's name for messages: the PCI address or the socket's path.
     std::string name;
     std::string description;
     std::optional<device_info> info;
     device_capabilities capabilities;
     std::uint16_t id = 0;
     std::uint32_t vectors = 0;
-    /// Where it is mapped; null where ring() must be called, or where there is no doorbell.
+    /// The mapped doorbell register; null if ring() must be called, or if there is no doorbell.
     volatile std::uint32_t* doorbell = nullptr;
     shared_memory memory;
-    /// Where capabilities.interrupts is less than vectors, or than what the device may have:
-    /// why, and what to do about it. Empty on a plain device.
+    /// The reason, with advice, why capabilities.interrupts is less than vectors, or than the
+    /// device may have. Empty on a plain device.
     std::string no_interrupts;
 };
 
-/// One way to reach a device. A backend is made open and closes in its destructor, which touches
-/// no more than this process's own descriptors and mappings, so that a forked child may run it.
-/// What it is, it says in facts(); what it can do, in facts().capabilities.
+/// A way to access a device. A backend is created open and closes in its destructor, which accesses
+/// only this process's own descriptors and mappings, so that a forked child may run it. facts()
+/// describes it; facts().capabilities is what it can do.
 class backend {
   public:
     backend() = default;
@@ -43,7 +43,7 @@ class backend {
 
     [[nodiscard]] const backend_facts& facts() const noexcept { return facts_; }
 
-    /// Rings where facts().doorbell is null and capabilities.ring is set. Any thread.
+    /// Rings a peer if facts().doorbell is null and capabilities.ring is set. Any thread.
     virtual void ring(std::uint16_t peer, std::uint16_t vector, failure& f) = 0;
 
     /// @pre vector < capabilities.interrupts
@@ -51,7 +51,7 @@ class backend {
     /// @pre vector < capabilities.interrupts
     virtual std::uint64_t take(std::uint32_t vector, failure& f) = 0;
 
-    /// -1 where the backend has no events.
+    /// Returns -1 if the backend has no events.
     [[nodiscard]] virtual int event_fd() const { return -1; }
     /// @pre event_fd() is not -1
     virtual std::optional<event> next_event(failure& f) {

@@ -22,13 +22,13 @@ constexpr bool x86 = true;
 constexpr bool x86 = false;
 #endif
 
-/// Tries one way after the other and keeps what each said.
+/// Tries one way after the other and keeps the reason of each failure.
 class attempts {
   public:
     attempts(const device_info& info, const open_options& options)
         : info_{info}, options_{options}, name_{to_string(info.address)} {}
 
-    /// Whether a result in this mode is of use.
+    /// Returns whether a result in this mode is acceptable.
     [[nodiscard]] bool wanted(cache_mode mode) const {
         return !options_.cache || *options_.cache == mode;
     }
@@ -87,7 +87,7 @@ class attempts {
         return static_cast<std::size_t>(info_.bars[2].size);
     }
 
-    /// Says why nothing was mapped.
+    /// Reports why nothing was mapped.
     void report(failure& f) const {
         std::string tried;
         for (const auto& line : notes_)

@@ -10,13 +10,13 @@
 
 namespace ivshmem {
 
-/// How the kernel maps a range of physical memory now, from /sys/kernel/debug/x86/pat_memtype_list
-/// (Linux, arch/x86/mm/pat/memtype.c). Nothing where the list cannot be read or does not have the
-/// range.
+/// Returns how the kernel maps a range of physical memory now, from
+/// /sys/kernel/debug/x86/pat_memtype_list (Linux, arch/x86/mm/pat/memtype.c). Returns nothing if
+/// the list cannot be read or lacks the range.
 std::optional<cache_mode> mapped_memtype(const std::filesystem::path& root, std::uint64_t start);
 
-/// Whether a variable MTRR makes some of [start, start + size) other than write-back, from
-/// /proc/mtrr (Linux, Documentation/arch/x86/mtrr.rst). Nothing where the file cannot be read.
+/// Returns whether a variable MTRR makes part of [start, start + size) other than write-back, from
+/// /proc/mtrr (Linux, Documentation/arch/x86/mtrr.rst). Returns nothing if the file cannot be read.
 std::optional<bool> mtrr_forbids_write_back(const std::filesystem::path& root, std::uint64_t start,
                                             std::uint64_t size);
 

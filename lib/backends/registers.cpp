@@ -58,7 +58,8 @@ std::uint16_t registers::wait_for_id(const std::string& name, unsigned revision,
                   name, position);
             return 0;
         }
-        // -1 says "no id yet" on revision 0; where every register reads so, nobody answers.
+        // -1 means "no id yet" on revision 0; if every register reads -1, the device does not
+        // answer.
         if (revision != 0 || read(intr_mask) == all_ones) {
             f.set(errc::device_gone,
                   "{}: the registers read as all-ones: the device does not "

@@ -13,7 +13,7 @@
 namespace ivshmem {
 
 /// The registers of BAR0 (QEMU, docs/specs/ivshmem-spec.rst, "Registers"): 32 bits wide,
-/// little-endian, to be accessed whole. Bytes from 0x10 on are reserved and never touched.
+/// little-endian, and accessed whole. Bytes from 0x10 on are reserved and never accessed.
 class registers {
   public:
     enum offset : std::size_t {
@@ -31,18 +31,19 @@ class registers {
     /// with something else).
     registers(int fd, std::uint64_t region) noexcept : fd_{fd}, region_{region} {}
 
-    /// All-ones where the access fails, as on the bus.
+    /// Reads a register. Returns all-ones if the access fails, as on the bus.
     [[nodiscard]] std::uint32_t read(offset at) const noexcept;
-    /// @return false where the access fails, with errno set; a mapped one cannot.
+    /// @return false with errno set if the access fails; a mapped register cannot fail.
     bool write(offset at, std::uint32_t value) const noexcept;
 
-    /// The doorbell for inline access; null where it is not mapped.
+    /// Returns the doorbell for inline access; null if it is not mapped.
     [[nodiscard]] volatile std::uint32_t* mapped_doorbell() const noexcept {
         return base_ == nullptr ? nullptr : base_ + doorbell / sizeof(std::uint32_t);
     }
 
-    /// The peer's id. A revision 0 device reads negative until the server gave it one: waits for
-    /// that, `timeout` at most. On later revisions all-ones mean that the device is gone.
+    /// Returns the peer's id. A revision 0 device reads negative until the server has given it an
+    /// id: waits for that, at most `timeout`. On later revisions all-ones mean that the device is
+    /// gone.
     std::uint16_t wait_for_id(const std::string& name, unsigned revision,
                               std::chrono::milliseconds timeout, failure& f) const;
 

@@ -20,7 +20,8 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// As many as are read in one go, so that a server that never stops talking cannot hold a caller.
+/// The number of messages that are read at once, so that a server that never stops sending cannot
+/// block a caller.
 constexpr int most_messages_at_once = 4096;
 
 int milliseconds_until(clock::time_point deadline) {
@@ -28,7 +29,7 @@ int milliseconds_until(clock::time_point deadline) {
     return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
 }
 
-/// Only an eventfd can be waited for and rung without surprises.
+/// Only an eventfd can be waited for and rung safely.
 bool is_eventfd(int fd) {
     std::array<char, 64> target{};
     const std::string link = formatted("/proc/self/fd/{}", fd);
@@ -72,7 +73,7 @@ void server_backend::join(const open_options& options, clock::time_point deadlin
             if (expected == 0 && clock::now() - silent_since >= settle)
                 break;
         }
-        // Also where messages come all the time: the greeting has an end.
+        // Fails even if messages keep arriving: the greeting must end in time.
         if (clock::now() >= deadline)
             return f.set(errc::timed_out,
                          "{}: the ivshmem server sent no whole greeting within {} ms ({}); is it "
@@ -114,7 +115,7 @@ void server_backend::join(const open_options& options, clock::time_point deadlin
         case step::memory:
             if (message->value != server_protocol::shared_memory || !has_fd)
                 return f.set(errc::server_protocol,
-                             "{}: the server sent {} {} a descriptor where the shared memory was "
+                             "{}: the server sent {} {} a descriptor when the shared memory was "
                              "due",
                              path_, message->value, has_fd ? "with" : "without");
             map_memory(std::move(message->fd), f);
@@ -177,7 +178,7 @@ void server_backend::read_socket() {
         handle(std::move(*message), end_);
     }
     if (end_ && socket_) {
-        socket_.reset(); // an epoll descriptor forgets what is closed
+        socket_.reset(); // an epoll descriptor drops closed descriptors
         queue_.push_back({event::kind::server_gone, 0});
     }
     update_pending();
@@ -185,7 +186,7 @@ void server_backend::read_socket() {
 
 void server_backend::handle(server_protocol::message message, failure& f) {
     if (message.value < 0 || message.value > server_protocol::max_id)
-        return f.set(errc::server_protocol, "{}: the server sent {} where a peer's id was due",
+        return f.set(errc::server_protocol, "{}: the server sent {} when a peer's id was due",
                      path_, message.value);
     const auto id = static_cast<std::uint16_t>(message.value);
     if (message.fd)
@@ -200,13 +201,13 @@ void server_backend::add_vector(std::uint16_t id, unique_fd fd, failure& f) {
                      "{}: what the server sent as a vector of peer {} is no "
                      "eventfd",
                      path_, id);
-    // Shared with every other client: neither ringing nor taking may block this process.
+    // Other clients share it: neither ringing nor taking may block this process.
     const int flags = ::fcntl(fd.get(), F_GETFL);
     if (flags < 0 ||
         ((flags & O_NONBLOCK) == 0 && ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0))
         return f.set_errno(errno, "{}: vector of peer {}: fcntl", path_, id);
     if (id == facts_.id) {
-        if (!joined_) // what comes later than open_options::settle is not used
+        if (!joined_) // vectors that arrive after open_options::settle are not used
             own_.push_back(std::move(fd));
         return;
     }
@@ -230,7 +231,7 @@ void server_backend::remove_peer(std::uint16_t id, failure& f) {
 }
 
 void server_backend::announce(event what) {
-    // Who came and went unseen is not news: so the queue stays as small as the peers are few.
+    // A join and leave that were both pending are dropped together, which bounds the queue.
     const event joined{event::kind::peer_joined, what.peer};
     const auto unseen = std::find(queue_.begin(), queue_.end(), joined);
     if (what.type == event::kind::peer_left && unseen != queue_.end())
@@ -260,7 +261,7 @@ void server_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) 
         read_socket();
         doorbell = find();
     }
-    // A peer that is not there hears nothing, as on the device.
+    // A ring to an absent peer has no effect, as on the device.
     if (doorbell != nullptr && !signal_eventfd(doorbell->get()))
         f.set_errno(errno, "{}: ringing vector {} of peer {}", path_, vector, peer);
 }

@@ -19,11 +19,11 @@
 
 namespace ivshmem {
 
-/// A place at an ivshmem server: this process is a peer, as a VM would be.
+/// A connection to an ivshmem server: this process is a peer, like a VM.
 ///
-/// No thread of its own reads the socket: whoever asks for something that the server may have sent
-/// (an event, the peers, a peer that is not known yet) reads what is there first, and so does
-/// whoever waits for a ring, because a server drops a client that does not read.
+/// There is no thread that reads the socket. A caller that needs something that the server may have
+/// sent (an event, the peers, a peer that is not known yet) reads the pending messages first. So
+/// does a caller that waits for a ring, because a server drops a client that does not read.
 class server_backend final : public backend {
   public:
     static std::unique_ptr<backend> open(const std::string& path, const open_options& options,
@@ -43,28 +43,28 @@ class server_backend final : public backend {
     void map_memory(unique_fd fd, failure& f);
     [[nodiscard]] std::uint32_t vectors_of_others() const;
 
-    /// Reads all that is there. What goes wrong is kept in end_.
+    /// Reads all pending messages. A failure is stored in end_.
     void read_socket();
     void handle(server_protocol::message message, failure& f);
     void add_vector(std::uint16_t id, unique_fd fd, failure& f);
     void remove_peer(std::uint16_t id, failure& f);
     void announce(event what);
-    /// Makes events_fd_ readable exactly while there is something for next_event().
+    /// Makes events_fd_ readable exactly while next_event() has something to return.
     void update_pending();
 
     std::string path_;
     unique_fd socket_;
     server_protocol::receiver receiver_;
     mapping map_;
-    std::vector<unique_fd> own_;       ///< this process's eventfds, until all have come
+    std::vector<unique_fd> own_;       ///< this process's eventfds, until all have arrived
     std::vector<vector_wait> vectors_; ///< the same, each joined with the socket
 
-    mutable std::mutex mutex_; ///< guards all below: ring() may be called by any thread
+    mutable std::mutex mutex_; ///< guards all members below: any thread may call ring()
     std::map<std::uint16_t, std::vector<unique_fd>> peers_; ///< their eventfds, by vector
     std::deque<event> queue_;
-    failure end_; ///< why no more messages will come
+    failure end_; ///< the reason why no more messages will arrive
     bool joined_ = false;
-    unique_fd pending_; ///< an eventfd, signalled while queue_ or end_ holds something
+    unique_fd pending_; ///< an eventfd, signalled while queue_ or end_ is not empty
     unique_fd events_fd_;
 };
 

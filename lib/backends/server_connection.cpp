@@ -33,7 +33,7 @@ unique_fd connect_to_server(const std::string& path, clock::time_point deadline,
                return ::connect(fd.get(), static_cast<sockaddr*>(raw), sizeof address);
            }) != 0) {
         const int number = errno;
-        if (number == EAGAIN && clock::now() < deadline) { // its queue of connections is full
+        if (number == EAGAIN && clock::now() < deadline) { // the server's backlog is full
             std::this_thread::sleep_for(std::chrono::milliseconds{1});
             continue;
         }

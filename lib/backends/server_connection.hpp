@@ -10,8 +10,8 @@
 
 namespace ivshmem {
 
-/// Connects to the UNIX socket of an ivshmem server; the descriptor does not block. Where the
-/// server's queue of connections is full, tries again until the deadline.
+/// Connects to the UNIX socket of an ivshmem server; the descriptor is non-blocking. If the
+/// server's backlog is full (EAGAIN), tries again until the deadline.
 unique_fd connect_to_server(const std::string& path, std::chrono::steady_clock::time_point deadline,
                             failure& f);
 

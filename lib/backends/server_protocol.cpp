@@ -12,8 +12,8 @@ namespace ivshmem::server_protocol {
 
 namespace {
 
-/// The most descriptors that Linux sends with one message (SCM_MAX_FD). With room for all of them
-/// a truncated control message has one reason left: no free descriptor number.
+/// The most descriptors that Linux sends with one message (SCM_MAX_FD). With room for all of them,
+/// a truncated control message can only mean that no descriptor number is free.
 constexpr std::size_t most_descriptors = 253;
 
 struct descriptors {
@@ -21,7 +21,7 @@ struct descriptors {
     std::size_t count = 0;
 };
 
-/// The descriptors that came with a message: the first to keep, any other closed.
+/// Takes the descriptors that came with a message: keeps the first, closes the others.
 descriptors take_descriptors(msghdr& header) {
     descriptors taken;
     for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr;
@@ -75,10 +75,10 @@ bool send(int socket, std::int64_t value, int fd, std::error_code& ec) {
 }
 
 receiver::progress receiver::fill(int socket, const char* name, failure& f) {
-    // Never beyond the current message: so a descriptor can only belong to this one.
+    // Never reads beyond the current message, so a descriptor can only belong to this one.
     iovec piece{bytes_.data() + have_, bytes_.size() - have_};
     alignas(cmsghdr) std::array<unsigned char, CMSG_SPACE(most_descriptors * sizeof(int))>
-        control; // written by the kernel alone
+        control; // only the kernel writes it
     msghdr header{};
     header.msg_iov = &piece;
     header.msg_iovlen = 1;

@@ -17,7 +17,7 @@ namespace ivshmem {
 
 namespace {
 
-/// Opens a file that only some may open, and says who.
+/// Opens a file that only some users may open; a failure names them.
 unique_fd open_guarded(const std::string& path, int flags, failure& f) {
     unique_fd fd{retry_eintr([&] { return ::open(path.c_str(), flags | O_CLOEXEC); })};
     if (fd)
@@ -47,7 +47,7 @@ uio_backend::uio_backend(const device_info& info, const open_options& options)
     facts_.description = info.driver.empty() ? "uio, no driver" : "uio, " + info.driver;
     facts_.info = info;
     facts_.vectors = info.vectors.value_or(0);
-    // Where the capabilities could not be read, ringing is allowed: a plain device ignores it.
+    // If the capabilities could not be read, ringing is allowed: a plain device ignores it.
     facts_.capabilities.ring = info.type != device_type::plain;
 }
 
@@ -73,8 +73,8 @@ std::unique_ptr<backend> uio_backend::open(const device_info& info, const open_o
 }
 
 uio_backend::~uio_backend() {
-    // The kernel counts who enabled the device: what was switched on here is switched off here,
-    // but not by a forked child. Nobody is left to tell if that fails.
+    // The kernel counts the users that enabled the device, so this object disables what it enabled,
+    // except in a forked child. A failure cannot be reported.
     if (enable_ && opener_ == ::getpid())
         static_cast<void>(!::pwrite(enable_.get(), "0", 1, 0));
 }
@@ -83,7 +83,7 @@ void uio_backend::switch_on(failure& f) {
     const std::string path = sysfs_.path("enable");
     unique_fd fd = open_guarded(path, O_WRONLY, f);
     if (fd && retry_eintr([&] { return ::pwrite(fd.get(), "1", 1, 0); }) != 1) {
-        // It takes CAP_SYS_ADMIN too (Linux, drivers/pci/pci-sysfs.c, enable_store).
+        // It also needs CAP_SYS_ADMIN (Linux, drivers/pci/pci-sysfs.c, enable_store).
         f.set_errno(errno, "{}: switching the device on", path);
         fd = {};
     }
@@ -93,7 +93,7 @@ void uio_backend::switch_on(failure& f) {
                          "{}: permission denied: only root may switch the device on: echo 1 | sudo "
                          "tee {}",
                          path, path);
-        f.clear(); // somebody has done so
+        f.clear(); // it is enabled already
     }
     if (f)
         return;
@@ -108,7 +108,7 @@ void uio_backend::open_node(failure& f) {
         return f.set(errc::driver_unsuitable, "{}: bound to {}, but sysfs names no UIO node for it",
                      facts_.name, info.driver);
     const std::string& path = info.uio_node->path;
-    // The node counts from when the driver was bound; what came before is none of ours.
+    // The node counts from the time when the driver was bound; earlier interrupts are ignored.
     const sysfs_dir uio = sysfs_.dir("uio").dir(path.substr(path.rfind('/') + 1));
     failure no_count;
     last_count_ = static_cast<std::uint32_t>(
@@ -117,21 +117,22 @@ void uio_backend::open_node(failure& f) {
     if (f)
         return;
     if (node_has_interrupt() && info.type != device_type::plain) {
-        facts_.capabilities.interrupts = 1; // igb_uio asks for one vector, whatever there is
+        facts_.capabilities.interrupts = 1; // igb_uio requests one vector, however many there are
         if (facts_.vectors == 0)
             facts_.vectors = 1;
         const std::int32_t unmask = 1;
         if (retry_eintr([&] { return ::write(node_.get(), &unmask, sizeof unmask); }) < 0)
             f.set_errno(errno, "{}: unmasking the interrupt", path);
     }
-    // Nobody may know how many vectors there are: still the driver is why none can be waited for.
+    // The number of vectors may be unknown; still the driver is the reason why none can be waited
+    // for.
     if (facts_.capabilities.interrupts < std::max(facts_.vectors, 1U) &&
         info.type != device_type::plain)
         facts_.no_interrupts = why_no_interrupts();
 }
 
-/// The kernel switches memory decoding on once, for the first who enables the device. If it was
-/// switched off since, reads give whatever the bus returns (QEMU: 0, a valid id) and stores vanish.
+/// The kernel enables memory decoding once, for the first user. If it was disabled since then,
+/// loads return whatever the bus returns (QEMU: 0, a valid id) and stores are lost.
 void uio_backend::check_decoding(failure& f) const {
     failure unreadable;
     const auto config = sysfs_.bytes("config", PCI_COMMAND + 2, unreadable);
@@ -144,8 +145,8 @@ void uio_backend::check_decoding(failure& f) const {
               facts_.name, facts_.name);
 }
 
-/// A node without an interrupt says EIO to read(), and polls as ready all the time (Linux,
-/// drivers/uio/uio.c): an event loop that waited for it would spin.
+/// For a node without an interrupt, read() fails with EIO and poll() always reports it ready
+/// (Linux, drivers/uio/uio.c): an event loop that waited for it would spin.
 bool uio_backend::node_has_interrupt() const {
     std::int32_t total = 0;
     const auto got = retry_eintr([&] { return ::read(node_.get(), &total, sizeof total); });
@@ -189,15 +190,15 @@ void uio_backend::map_registers(failure& f) {
         if (!bar0_)
             return f.set_errno(errno, "{}: mmap (EINVAL: another driver claims BAR0)", path);
     }
-    // Whole pages are mapped; BAR0 may begin inside one.
+    // Maps whole pages; BAR0 may begin inside one.
     void* const base = bar0_.bytes().data() + bar.start % page_size();
     registers_ = registers{static_cast<volatile std::uint32_t*>(base)};
     if (facts_.capabilities.ring)
         facts_.doorbell = registers_.mapped_doorbell();
 }
 
-/// The UIO node maps BAR0 for whoever may open the node, where its driver lists it by a page's
-/// address (uio_pci_generic does; igb_uio where BAR0 begins a page).
+/// The UIO node can map BAR0 for a process that may open the node, if its driver lists BAR0 with
+/// the address of a page (uio_pci_generic does; igb_uio does if BAR0 begins a page).
 mapping uio_backend::map_bar0_through_node() const {
     if (!node_)
         return {};
@@ -237,7 +238,7 @@ std::uint64_t uio_backend::take(std::uint32_t /*vector*/, failure& f) {
     const auto got = retry_eintr([&] { return ::read(node_.get(), &total, sizeof total); });
     if (got == sizeof total) {
         std::uint32_t last = last_count_;
-        // Another thread may have read a newer total, which had these rings in it.
+        // Another thread may have read a newer total that includes these rings.
         while (static_cast<std::int32_t>(total - last) > 0) {
             if (last_count_.compare_exchange_weak(last, total))
                 return total - last;

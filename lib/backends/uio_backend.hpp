@@ -16,7 +16,7 @@
 namespace ivshmem {
 
 /// A device that is bound to a UIO driver (igb_uio, uio_pci_generic), or to none: the BARs through
-/// sysfs or the UIO node, and the interrupt that the node gives, if any.
+/// sysfs or the UIO node, and the node's interrupt, if it has one.
 class uio_backend final : public backend {
   public:
     static std::unique_ptr<backend> open(const device_info& info, const open_options& options,
@@ -44,7 +44,7 @@ class uio_backend final : public backend {
     registers registers_;
     unique_fd node_; ///< /dev/uioN
     std::atomic<std::uint32_t> last_count_ = 0;
-    unique_fd enable_; ///< sysfs `enable`, where this object switched the device on
+    unique_fd enable_; ///< sysfs `enable`, if this object enabled the device
     pid_t opener_;
 };
 

@@ -59,11 +59,11 @@ void vfio_backend::map_registers(failure& f) {
     if (bar0_) {
         void* const base = bar0_.bytes().data();
         registers_ = registers{static_cast<volatile std::uint32_t*>(base)};
-    } else { // shares its page with another BAR
+    } else { // BAR0 shares its page with another BAR
         registers_ = registers{device_.fd(), region.offset};
         facts_.description += ", registers through system calls";
     }
-    // Only a device with MSI-X has a doorbell (QEMU, hw/misc/ivshmem-pci.c); IVPosition 0 says
+    // Only a device with MSI-X has a doorbell (QEMU, hw/misc/ivshmem-pci.c); IVPosition 0 means
     // nothing.
     facts_.capabilities.ring = facts_.vectors > 0;
     if (facts_.capabilities.ring)
@@ -95,7 +95,7 @@ void vfio_backend::set_up_events(failure& f) {
     if (f)
         return;
     const std::array error{error_.get()};
-    failure no_error_interrupt; // a conventional PCI device has none, and the kernel says EINVAL
+    failure no_error_interrupt; // a conventional PCI device has none, and the kernel returns EINVAL
     device_.signal_eventfds(VFIO_PCI_ERR_IRQ_INDEX, error, no_error_interrupt);
     const std::array both{removal_.get(), error_.get()};
     events_ = make_epoll(facts_.name, both, f);

@@ -40,7 +40,7 @@ class vfio_backend final : public backend {
     mapping bar2_;
     registers registers_;
     unique_fd removal_; ///< the REQ interrupt; never drained, so that it stays readable
-    unique_fd error_;   ///< the ERR interrupt, where the device has one
+    unique_fd error_;   ///< the ERR interrupt, if the device has one
     unique_fd events_;
     std::vector<vector_wait> vectors_; ///< each joined with the removal request
     std::atomic<bool> removal_reported_ = false;

@@ -75,7 +75,7 @@ void vfio_device::signal_eventfds(std::uint32_t index, std::span<const int> even
     if (result < 0)
         f.set_errno(errno, "{}: VFIO_DEVICE_SET_IRQS {}, {} vectors", name_, index,
                     eventfds.size());
-    else if (result > 0) // not a success: the number of vectors that could be had
+    else if (result > 0) // not a success: the number of available vectors
         f.set(std::make_error_code(std::errc::no_space_on_device),
               formatted("{}: the kernel can give {} of {} interrupt vectors", name_, result,
                         eventfds.size()));

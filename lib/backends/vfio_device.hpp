@@ -19,7 +19,7 @@ class vfio_device {
   public:
     struct region {
         std::uint64_t offset = 0; ///< in the device's descriptor
-        std::uint64_t size = 0;   ///< bytes; 0 where the device has no such region
+        std::uint64_t size = 0;   ///< bytes; 0 if the device has no such region
         bool can_mmap = false;
     };
 
@@ -31,14 +31,15 @@ class vfio_device {
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     /// @param index VFIO_PCI_BAR0_REGION_INDEX, ...
     [[nodiscard]] region region_info(std::uint32_t index, failure& f) const;
-    /// @param index VFIO_PCI_MSIX_IRQ_INDEX, ... @return How many interrupts the index has.
+    /// @param index VFIO_PCI_MSIX_IRQ_INDEX, ...
+    /// @return The number of interrupts of the index.
     [[nodiscard]] std::uint32_t irq_count(std::uint32_t index, failure& f) const;
-    /// Memory and bus mastering on, in the command register (PCI Local Bus Specification 3.0,
+    /// Enables memory and bus mastering in the command register (PCI Local Bus Specification 3.0,
     /// section 6.2.2): vfio-pci opens a device with bus mastering off, and an MSI-X message is a
     /// write by the device.
     void enable_bus_master(failure& f) const;
-    /// Lets the kernel signal one eventfd an interrupt, the whole range at once: kernels before
-    /// 6.5 cannot add a vector later.
+    /// Makes the kernel signal one eventfd for each interrupt. Sets the whole range at once,
+    /// because kernels before 6.5 cannot add a vector later.
     void signal_eventfds(std::uint32_t index, std::span<const int> eventfds, failure& f) const;
 
   private:

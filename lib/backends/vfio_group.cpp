@@ -24,7 +24,7 @@ struct group_table {
 };
 
 group_table& open_groups() {
-    // Never destroyed: a device may be closed after the program's other statics are gone.
+    // Never destroyed, because a device may be closed after other static objects are destroyed.
     static group_table& table = *new group_table;
     return table;
 }

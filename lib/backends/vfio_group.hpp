@@ -16,18 +16,19 @@
 
 namespace ivshmem {
 
-/// An IOMMU group in a container of its own (Linux, Documentation/driver-api/vfio.rst): behind an
-/// IOMMU with the type 1 interface, or VFIO's no-IOMMU group. The kernel lets a group be opened
-/// once, so devices of one group that one process opens share this.
+/// An IOMMU group in its own container (Linux, Documentation/driver-api/vfio.rst): behind an IOMMU
+/// with the type 1 interface, or VFIO's no-IOMMU group. The kernel allows a group to be opened
+/// once, so the devices of a group that a process opens share this object.
 class vfio_group {
   public:
     static std::shared_ptr<vfio_group> open(const device_info& info,
                                             const std::filesystem::path& root, failure& f);
 
-    /// The descriptor of one device of the group; opening it resets and enables the device. Once
-    /// at a time: the kernel would allow more, but the last one to ask gets all interrupts.
+    /// Opens a device of the group, which resets and enables it, and returns the descriptor. Fails
+    /// if the device is open already: the kernel would allow it, but the last opener gets all
+    /// interrupts.
     [[nodiscard]] unique_fd open_device(const std::string& name, failure& f);
-    /// Forgets that the device is open.
+    /// Marks the device as closed.
     void device_closed(const std::string& name) noexcept;
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -37,8 +38,8 @@ class vfio_group {
     void attach_container(const device_info& info, const std::filesystem::path& root, failure& f);
 
     std::string path_;
-    pid_t owner_ = 0;               ///< a forked child has no part in the group
-    std::set<std::string> devices_; ///< that are open
+    pid_t owner_ = 0;               ///< a forked child does not own the group
+    std::set<std::string> devices_; ///< the open devices
     unique_fd container_;           ///< closed after the group
     unique_fd group_;
 };

@@ -6,7 +6,7 @@
 
 namespace ivshmem {
 
-/// When `timeout` from now will be over; the end of time where the clock cannot count so far.
+/// Returns the time at which `timeout` from now is over; the clock's maximum if that is later.
 inline std::chrono::steady_clock::time_point
 deadline_after(std::chrono::milliseconds timeout) noexcept {
     using clock = std::chrono::steady_clock;

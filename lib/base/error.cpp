@@ -11,8 +11,8 @@ namespace {
 
 struct description { // NOLINT(clang-analyzer-optin.performance.Padding): in reading order
     errc value;
-    const char* text;      ///< with the advice that holds for every device
-    std::errc condition{}; ///< 0 where the standard has no like
+    const char* text;      ///< with advice that applies to every device
+    std::errc condition{}; ///< 0 if the standard has no equivalent
 };
 
 /// In the order of errc, which begins at 1.
@@ -39,16 +39,15 @@ constexpr description descriptions[] = {
     {errc::device_busy, "the device is already open; close it in the other process first",
      std::errc::device_or_resource_busy},
     {errc::permission_denied,
-     "this process may not open a node or file of the device; run "
-     "lsivshmem for the command that mends it",
+     "this process may not open a node or file of the device; run lsivshmem for the command that "
+     "fixes it",
      std::errc::permission_denied},
     {errc::locked_down,
      "kernel lockdown or a strict /dev/mem forbids the mapping; bind the device "
      "to vfio-pci",
      std::errc::operation_not_permitted},
     {errc::cache_mode_unavailable,
-     "the memory cannot be mapped in the cache mode asked for; let "
-     "the library choose",
+     "the memory cannot be mapped in the requested cache mode; let the library choose",
      std::errc::not_supported},
     {errc::position_timeout,
      "the device never got its id from the server; check that the ivshmem "
@@ -56,10 +55,11 @@ constexpr description descriptions[] = {
      std::errc::timed_out},
     {errc::device_gone, "the registers read as all-ones: the device is not there any more",
      std::errc::no_such_device},
-    {errc::device_removed, "the removal of the device was asked for; close it",
+    {errc::device_removed, "the removal of the device was requested; close it",
      std::errc::no_such_device},
     {errc::peer_out_of_range, "a peer id is 0 to 65535", std::errc::invalid_argument},
-    {errc::vector_out_of_range, "the vector is beyond what the device has or the doorbell can name",
+    {errc::vector_out_of_range,
+     "the vector is beyond those of the device or the range of the doorbell",
      std::errc::invalid_argument},
     {errc::doorbell_unsupported,
      "the device has no doorbell; use an ivshmem-doorbell device, or "
@@ -70,21 +70,21 @@ constexpr description descriptions[] = {
      "igb_uio, or poll the memory",
      std::errc::not_supported},
     {errc::events_unsupported, "the backend has no events to report", std::errc::not_supported},
-    {errc::peers_unsupported, "the backend cannot know which peers there are; agree on the ids",
+    {errc::peers_unsupported, "the backend does not know the peers; agree on the ids",
      std::errc::not_supported},
-    {errc::server_unreachable, "nobody listens on the server's socket; start ivshmem-server"},
+    {errc::server_unreachable, "no server listens on the socket; start ivshmem-server"},
     {errc::server_version, "the server speaks another version of the protocol",
      std::errc::protocol_not_supported},
-    {errc::server_protocol, "the server sent what the protocol does not allow",
+    {errc::server_protocol, "the server sent a message that the protocol does not allow",
      std::errc::protocol_error},
     {errc::server_closed, "the server closed the connection", std::errc::connection_reset},
     {errc::descriptor_limit, "the limit of open descriptors is reached; raise it (ulimit -n)",
      std::errc::too_many_files_open},
     {errc::forked, "the device was opened by the parent process; open it again in the child"},
     {errc::closed, "the device is closed", std::errc::bad_file_descriptor},
-    {errc::timed_out, "the time given ran out", std::errc::timed_out},
+    {errc::timed_out, "the timeout expired", std::errc::timed_out},
     {errc::region_too_small,
-     "the shared memory is too small for the geometry; take fewer slots or lanes, smaller rings, "
+     "the shared memory is too small for the geometry; use fewer slots or lanes, smaller rings, "
      "or give the VMs more memory",
      std::errc::no_buffer_space},
     {errc::bad_geometry,
@@ -92,10 +92,10 @@ constexpr description descriptions[] = {
      "268435456 bytes",
      std::errc::invalid_argument},
     {errc::geometry_mismatch,
-     "a peer that is there divides the memory otherwise; use its geometry, or reformat the memory "
+     "a present peer divides the memory in another way; use its geometry, or reformat the memory "
      "if that peer is gone"},
     {errc::layout_version,
-     "a peer that is there uses another version of the layout; bring both to the same version, or "
+     "a present peer uses another version of the layout; use the same version on both sides, or "
      "reformat the memory if that peer is gone",
      std::errc::protocol_not_supported},
     {errc::slot_out_of_range, "the geometry has no such slot; name one below its number of slots",
@@ -103,23 +103,24 @@ constexpr description descriptions[] = {
     {errc::slot_in_use, "another process or VM holds the slot; name another one",
      std::errc::address_in_use},
     {errc::slot_lost, "another process or VM took the slot, because this one did not answer its "
-                      "claim in time; claim a slot anew"},
+                      "claim in time; claim a slot again"},
     {errc::lane_out_of_range, "the geometry has no such lane; name one below its number of lanes",
      std::errc::invalid_argument},
     {errc::lane_in_use,
      "the lane is open already, or no lane is free; close a channel, or use a "
      "geometry with more lanes",
      std::errc::address_in_use},
-    {errc::message_too_large, "the message is longer than the peer takes, or than can be sent so",
+    {errc::message_too_large,
+     "the message is longer than the peer accepts, or than this call can send",
      std::errc::message_size},
     {errc::buffer_too_small, "the message is longer than the buffers; receive it with larger ones",
      std::errc::message_size},
     {errc::not_connected, "the channel is not connected", std::errc::not_connected},
-    {errc::channel_reset, "the peer started anew; open the channel again",
+    {errc::channel_reset, "the peer restarted; open the channel again",
      std::errc::connection_reset},
     {errc::channel_closed, "the peer closed the channel", std::errc::broken_pipe},
     {errc::channel_poisoned,
-     "the peer broke the rules of the layout; open the channel again if it is to be trusted",
+     "the peer broke the rules of the layout; open the channel again if you trust the peer",
      std::errc::protocol_error},
     {errc::channel_rejected, "the peer says that this side broke the rules of the layout",
      std::errc::protocol_error},

@@ -13,7 +13,7 @@
 
 namespace ivshmem {
 
-/// The code of a failed system call: errc::descriptor_limit for EMFILE and ENFILE, else the
+/// Returns the code of a failed system call: errc::descriptor_limit for EMFILE and ENFILE, else the
 /// system's.
 inline std::error_code errno_code(int number) noexcept {
     if (number == EMFILE || number == ENFILE)
@@ -21,9 +21,8 @@ inline std::error_code errno_code(int number) noexcept {
     return {number, std::system_category()};
 }
 
-/// How a step inside the library reports that it failed: a code and one line that names the
-/// object, the step and the next thing to try. A public function turns it into an exception, or
-/// into the error_code of its twin.
+/// The failure of a step inside the library: a code, and one line that names the object, the step
+/// and a remedy. A public function converts it to an exception, or to the error_code of its twin.
 class failure {
   public:
     failure() = default;

@@ -11,19 +11,19 @@
 
 namespace ivshmem {
 
-/// Owns a range of addresses that mmap() gave.
+/// Owns a range of addresses from mmap().
 class mapping {
   public:
     mapping() = default;
-    /// Maps `length` bytes of `fd` from `offset`, shared, to read and write.
-    /// Empty on failure, with errno set.
+    /// Maps `length` bytes of `fd` from `offset`: MAP_SHARED, for reading and writing. Empty on
+    /// failure, with errno set.
     mapping(int fd, std::size_t length, off_t offset) noexcept {
         void* const address =
             ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
         if (address != MAP_FAILED) // NOLINT: the macro is C's
             bytes_ = {static_cast<std::byte*>(address), length};
     }
-    /// Takes over a range that was mapped already.
+    /// Takes ownership of a mapped range.
     explicit mapping(std::span<std::byte> bytes) noexcept : bytes_{bytes} {}
     mapping(mapping&& other) noexcept : bytes_{std::exchange(other.bytes_, {})} {}
     mapping& operator=(mapping&& other) noexcept {

@@ -8,7 +8,7 @@
 #include <ivshmem/event.hpp>
 #include <ivshmem/violation.hpp>
 
-// What each enumerator is called, in messages and in JSON.
+// The names of the enumerators in messages and JSON.
 namespace ivshmem {
 
 std::string_view to_string(backend_kind kind) noexcept {

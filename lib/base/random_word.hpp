@@ -8,8 +8,8 @@
 
 namespace ivshmem {
 
-/// A random number that is not 0. 4 bytes never fail once the kernel's generator is seeded
-/// (getrandom(2)), for which the call waits.
+/// Returns a random number that is not 0. Waits until the kernel's generator is seeded; after that
+/// 4 bytes never fail (getrandom(2)).
 inline std::uint32_t random_word() noexcept {
     std::uint32_t word = 0;
     while (word == 0)

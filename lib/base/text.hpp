@@ -8,11 +8,11 @@
 
 namespace ivshmem {
 
-/// fmt's formatting of any arguments. Compiled once: fmt's own functions, header-only in every
-/// file, would take most of the time that the library takes to build.
+/// Formats any arguments with fmt. Compiled once: fmt's own header-only functions in every file
+/// would take most of the library's build time.
 std::string format_arguments(fmt::string_view format, fmt::format_args arguments);
 
-/// fmt::format(), with the format checked when this is compiled.
+/// As fmt::format(), with the format checked at compile time.
 template <typename... Args>
 std::string formatted(fmt::format_string<Args...> format, Args&&... args) {
     return format_arguments(format, fmt::make_format_args(args...));

@@ -9,7 +9,7 @@
 
 namespace ivshmem {
 
-/// Runs `step(failure&)` and throws what it failed with: the throwing one of two public twins.
+/// Runs `step(failure&)` and throws its failure: the throwing one of two public twins.
 template <typename Step>
 auto throwing(Step step) {
     failure f;

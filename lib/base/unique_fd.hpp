@@ -25,7 +25,7 @@ class unique_fd {
 
     [[nodiscard]] int get() const noexcept { return fd_; }
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-    /// close() is not tried again after EINTR: Linux has freed the number by then.
+    /// Does not repeat close() after EINTR: Linux has freed the number by then.
     void reset(int fd = -1) noexcept {
         if (const int old = std::exchange(fd_, fd); old >= 0)
             ::close(old);
@@ -36,7 +36,7 @@ class unique_fd {
     int fd_ = -1;
 };
 
-/// Calls `call` again for as long as a signal interrupts it.
+/// Repeats `call` while a signal interrupts it (EINTR).
 template <typename Call>
 auto retry_eintr(Call&& call) {
     while (true) {

@@ -74,8 +74,8 @@ std::uint64_t take_eventfd(int fd) noexcept {
 }
 
 bool signal_eventfd(int fd) noexcept {
-    // Whoever shares the eventfd may have filled it and switched it to blocking. A full one is
-    // signalled already.
+    // Another process that shares the eventfd may have filled it and made it blocking. A full
+    // eventfd is signalled already.
     pollfd entry{fd, POLLOUT, 0};
     if (retry_eintr([&] { return ::poll(&entry, 1, 0); }) == 0)
         return true;

@@ -10,10 +10,11 @@ namespace ivshmem {
 
 namespace {
 
-/// A page without a doorbell: ringing a closed device takes the slow path, which says so.
+/// A page without a doorbell: ringing a closed device takes the slow path, which reports
+/// errc::closed.
 constexpr detail::doorbell_page closed_page{};
 
-/// Calls a member of an open device, or reports that there is none.
+/// Calls a member of an open device, or reports errc::closed.
 template <typename Impl, typename Call>
 auto call(const Impl& impl, failure& f, Call&& member) -> decltype(member(*impl)) {
     if (impl)

@@ -22,7 +22,7 @@ namespace ivshmem {
 
 namespace {
 
-/// QEMU rings vector & 255 where the peer lacks the vector (hw/misc/ivshmem-pci.c).
+/// QEMU rings vector & 255 if the peer lacks the vector (hw/misc/ivshmem-pci.c).
 constexpr std::uint32_t safe_vectors = 256;
 constexpr std::uint32_t last_vector = 0xffff; ///< the doorbell register has 16 bits for it
 
@@ -225,7 +225,7 @@ int device::impl::any_interrupt_fd(failure& f) const {
 
 std::optional<interrupt_count> device::impl::take_any(failure& f) const {
     check_vector(0, f);
-    // One that polls ready may have nothing to take; every vector gets its chance.
+    // A vector that polls ready may have no ring to take, so all vectors are tried.
     for (std::uint32_t i = 0; !f && i < facts().capabilities.interrupts; ++i) {
         epoll_event ready{};
         if (retry_eintr([&] { return ::epoll_wait(any_interrupt_.get(), &ready, 1, 0); }) <= 0)

@@ -13,7 +13,7 @@
 
 namespace ivshmem {
 
-/// An open device: its backend, and what is the same for every backend.
+/// An open device: its backend, and the parts that are the same for every backend.
 class device::impl {
   public:
     static std::shared_ptr<impl> open(const selector& which, const open_options& options,
@@ -39,7 +39,7 @@ class device::impl {
 
     std::unique_ptr<class backend> backend_;
     mapping page_;                 ///< holds a doorbell_page
-    std::uint32_t vector_end_ = 0; ///< vectors below may be rung
+    std::uint32_t vector_end_ = 0; ///< lower vectors may be rung
     unique_fd any_interrupt_;      ///< an epoll descriptor over all vectors
 };
 

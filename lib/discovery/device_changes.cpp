@@ -13,8 +13,8 @@ namespace {
 
 using kind = device_change::kind;
 
-/// Linux announces a device before it has given it addresses and files for its BARs, and takes the
-/// files away before it announces the removal.
+/// Returns whether the device is complete. Linux announces a device before it assigns addresses and
+/// creates the files of its BARs, and removes the files before it announces the removal.
 bool is_settled(const device_info& device) {
     const auto& registers = device.bars[0];
     const auto& memory = device.bars[2];
@@ -23,7 +23,8 @@ bool is_settled(const device_info& device) {
            ((registers.flags | memory.flags) & resource_unset) == 0;
 }
 
-/// Whether there is nothing to report. What the use of a device switches is no news.
+/// Returns whether there is nothing to report. Ignores fields that change when a device is merely
+/// opened.
 bool is_same(const device_info& before, device_info now) {
     now.enabled = before.enabled;
     now.problems = before.problems;

@@ -12,21 +12,20 @@
 
 namespace ivshmem {
 
-/// A device as a look found it.
+/// A device as discover() found it.
 struct device_sighting {
     device_info device;
-    /// Another one for a device that was removed and came back, whatever else is the same.
+    /// Differs for a device that was removed and came back, even if nothing else does.
     std::uint64_t identity = 0;
 };
 
-/// What was reported of the devices, and what is to be reported now.
+/// Compares the devices with those that were reported, and returns the changes.
 class device_changes {
   public:
-    /// What is there. Devices that are coming or going are left as they were reported, unless
-    /// `insist`.
+    /// Takes the present devices. Skips devices that are being added or removed, unless `insist`.
     void look(std::vector<device_sighting> found, bool insist);
 
-    /// Whether the last look left devices out, and another one is needed.
+    /// Returns whether the last update skipped devices, so that another one is needed.
     [[nodiscard]] bool unsettled() const noexcept { return unsettled_; }
     [[nodiscard]] bool empty() const noexcept { return pending_.empty(); }
     std::optional<device_change> next();

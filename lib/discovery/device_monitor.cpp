@@ -25,12 +25,14 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-/// A device that is coming or going is looked at again after this, then after twice that, ...
+/// The delay before a device that is being added or removed is read again; it doubles each time,
+/// ...
 constexpr std::chrono::milliseconds first_pause{20};
-/// ... until it is taken as it is: after 20 + 40 + ... + 1280 ms.
+/// ... until the device is accepted as it is: after 20 + 40 + ... + 1280 ms.
 constexpr unsigned most_pauses = 7;
 
-/// Where the kernel has a device; another one each time that it adds one.
+/// Returns an identity of the device in the kernel; it differs each time that the kernel adds the
+/// device.
 std::optional<std::uint64_t> identity(const device_info& device) {
     struct stat status {};
     const auto folder = "/sys/bus/pci/devices/" + to_string(device.address);
@@ -41,8 +43,8 @@ std::optional<std::uint64_t> identity(const device_info& device) {
 
 } // namespace
 
-/// Events only tell when to look; looking tells all the rest. So it does no harm when events get
-/// lost, come twice, or come late.
+/// Events only trigger a discovery, which finds all changes. So events may be lost, duplicated or
+/// late.
 class device_monitor::impl {
   public:
     static std::unique_ptr<impl> open(failure& f);
@@ -56,8 +58,8 @@ class device_monitor::impl {
 
     const pid_t owner_ = ::getpid();
     uevents events_;
-    unique_fd alarm_;            ///< a timer: readable when next() is to be called without an event
-    nanoseconds alarm_after_{0}; ///< what it was set to; 0: not set; -1: it went off
+    unique_fd alarm_;            ///< a timer: readable when next() must be called without an event
+    nanoseconds alarm_after_{0}; ///< its present setting; 0: not set; -1: it expired
     unique_fd either_;           ///< readable when an event or the alarm is
     device_changes changes_;
     bool must_look_ = true;
@@ -122,14 +124,14 @@ void device_monitor::impl::set_alarm() {
     else if (must_look_ || changes_.unsettled())
         after = first_pause * (1U << std::min(pauses_, most_pauses - 1));
     if (after == alarm_after_)
-        return; // whoever calls often does not put it off
+        return; // frequent calls do not delay it
     set_timer(alarm_.get(), after);
     alarm_after_ = after;
 }
 
 namespace {
 
-/// The next change of an open monitor.
+/// Returns the next change of an open monitor.
 std::optional<device_change> next_change(auto* open, failure& f) {
     if (open != nullptr)
         return open->next(f);

@@ -79,7 +79,7 @@ void device_reader::read_bars() {
     }
 }
 
-/// Three numbers: the first byte, the last byte, the flags; all 0 where there is no such BAR.
+/// Reads three numbers: the first byte, the last byte, the flags; all 0 if there is no such BAR.
 void device_reader::read_bar(std::size_t index, std::string_view line) {
     const auto bad = [&](std::string_view what) {
         note(formatted("{}: BAR {}: {}: {}", dir_.path("resource"), index, in_quotes(line), what));
@@ -146,8 +146,8 @@ void device_reader::read_msix(const pci_config& config) {
         if (!info_.vectors)
             note(file + ": ends inside the MSI-X capability");
     } else if (msix.is == answer::absent) {
-        // Every v2 device has a doorbell, and INTx where it has no MSI-X; the doorbell of a v1
-        // device comes with MSI-X or does nothing.
+        // Every v2 device has a doorbell, and INTx if it has no MSI-X. The doorbell of a v1 device
+        // needs MSI-X.
         info_.type =
             info_.protocol == device_protocol::v1 ? device_type::plain : device_type::doorbell;
     } else if (!f) {
@@ -163,7 +163,7 @@ void device_reader::read_v2(const pci_config& config) {
     const auto file = dir_.path("config");
     const auto capability = config.find_capability(pci_config::cap_vendor, file, f);
     if (f || capability.is == pci_config::found::answer::unknown)
-        return; // read_msix() has said so
+        return; // read_msix() has reported it
     if (capability.is == pci_config::found::answer::absent)
         return note(file + ": has no vendor specific capability, as ivshmem-v2 must");
     const std::size_t at = capability.offset;
@@ -187,7 +187,7 @@ void device_reader::read_driver() {
 }
 
 void device_reader::read_placement() {
-    // -1 says that the machine has no NUMA nodes, or that the device is near to none of them.
+    // -1 means that the machine has no NUMA nodes, or that the device is near none of them.
     failure f;
     if (const auto node = dir_.text("numa_node", f); node && *node != "-1") {
         const auto value = parse_number(*node);

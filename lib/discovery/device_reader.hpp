@@ -19,8 +19,8 @@ inline constexpr std::uint16_t device_v1 = 0x1110;
 inline constexpr std::uint16_t vendor_v2 = 0x110a; ///< Siemens
 inline constexpr std::uint16_t device_v2 = 0x4106;
 
-/// Reads what sysfs says of one device. Nothing that it meets makes it fail: what cannot be had
-/// stays absent in the device_info and leaves a line in its problems.
+/// Reads the facts about one device from sysfs. Never fails: a fact that cannot be read stays
+/// absent in the device_info and adds a line to its problems.
 class device_reader {
   public:
     /// @param prefix The root without a slash at its end: "" for the running system.
@@ -33,7 +33,7 @@ class device_reader {
   private:
     enum class if_absent { ignore, report };
 
-    /// sysfs_dir::number(), with what is wrong noted.
+    /// As sysfs_dir::number(); adds a failure to the problems.
     std::optional<std::uint64_t> number(std::string_view name, std::uint64_t max, if_absent rule);
     void note(const failure& f, if_absent rule = if_absent::report);
     void note(std::string line) { info_.problems.push_back(std::move(line)); }

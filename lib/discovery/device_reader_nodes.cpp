@@ -9,12 +9,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-// The part of device_reader that looks for ways to reach the device: IOMMU group and nodes.
+// The part of device_reader that finds ways to access the device: IOMMU group and nodes.
 
 namespace ivshmem {
 namespace {
 
-/// What the effective user may do with a file; it is not opened.
+/// Returns the effective user's access to a file, without opening it.
 device_node look_at(std::string path, const std::string& prefix) {
     const auto may = [&](int mode) {
         return ::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0;

@@ -13,7 +13,7 @@ bool usable(const std::optional<device_node>& node) {
     return node && node->usable();
 }
 
-/// How interrupts can be had where the present driver gives none, or not all.
+/// Returns how to get interrupts if the present driver delivers none, or not all.
 std::string interrupt_remedy(const device_info& info) {
     if (info.iommu_group && !info.noiommu)
         return bind_command("vfio-pci", to_string(info.address));
@@ -56,7 +56,7 @@ diagnosis diagnose_vfio(const device_info& info, const privileges& may) {
     return {true, doorbell, doorbell, {}, {}};
 }
 
-/// igb_uio, uio_pci_generic and no driver at all: BAR2 is mapped through sysfs.
+/// Diagnoses igb_uio, uio_pci_generic and no driver: BAR2 is mapped through sysfs.
 diagnosis diagnose_uio(const device_info& info, const privileges& may) {
     const bool bound = !info.driver.empty();
     const bool doorbell = info.type != device_type::plain;

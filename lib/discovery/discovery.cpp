@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* devices_dir = "/sys/bus/pci/devices";
 
-/// The root without a slash at its end, so that paths read "/sys/..." and "tree/sys/...".
+/// Returns the root without a trailing slash, so that paths read "/sys/..." and "tree/sys/...".
 std::string prefix_of(const std::filesystem::path& root) {
     auto prefix = root.string();
     while (!prefix.empty() && prefix.back() == '/')
@@ -22,8 +22,8 @@ std::string prefix_of(const std::filesystem::path& root) {
     return prefix.empty() && root.is_relative() ? "." : prefix;
 }
 
-/// The protocol that the ids stand for; nothing for all the other devices of the machine, and, with
-/// f set, for one that cannot be looked at.
+/// Returns the protocol for the ids; nothing for other devices and, with f set, for a device whose
+/// ids cannot be read.
 std::optional<device_protocol> identify(const sysfs_dir& dir, failure& f) {
     const auto vendor = dir.number("vendor", 0xffff, f);
     if (!vendor || (*vendor != vendor_v1 && *vendor != vendor_v2))
@@ -38,7 +38,7 @@ std::optional<device_protocol> identify(const sysfs_dir& dir, failure& f) {
     return std::nullopt;
 }
 
-/// Whether no descriptor was free to look with: then nothing can be said of what there is.
+/// Returns whether the read failed because no descriptor was free, so that the devices are unknown.
 bool is_limit(const failure& f) {
     return f.code() == errc::descriptor_limit;
 }

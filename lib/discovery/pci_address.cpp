@@ -9,7 +9,7 @@
 namespace ivshmem {
 namespace {
 
-/// Takes a hexadecimal number of min to max digits from the front of text.
+/// Removes a hexadecimal number of min to max digits from the front of text.
 std::optional<std::uint32_t> take_hex(std::string_view& text, std::size_t min, std::size_t max) {
     std::uint32_t value = 0;
     const auto* begin = text.data();

@@ -7,7 +7,7 @@
 namespace ivshmem {
 namespace {
 
-// PCI 3.0, 6.2.3: bit 4 of the status register says whether there is a capability list.
+// PCI 3.0, 6.2.3: bit 4 of the status register is set if there is a capability list.
 constexpr std::size_t reg_status = 0x06;
 constexpr std::uint16_t status_capabilities = 1U << 4U;
 // PCI 3.0, 6.7: the list begins here; the two low bits of every pointer are reserved.

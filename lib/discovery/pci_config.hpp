@@ -23,12 +23,12 @@ class pci_config {
     static constexpr std::uint8_t cap_vendor = 0x09; ///< appendix H: vendor specific
     static constexpr std::uint8_t cap_msix = 0x11;   ///< appendix H: MSI-X
 
-    /// The answer to a search in the capability list.
+    /// The result of a search in the capability list.
     struct found {
         enum class answer {
             absent,  ///< the list was followed to its end
             present, ///< at offset
-            unknown, ///< the list leads out of what could be read
+            unknown, ///< the list leads beyond the readable bytes
         };
         answer is = answer::unknown;
         std::uint8_t offset = 0;
@@ -38,7 +38,7 @@ class pci_config {
     explicit pci_config(std::string bytes) : bytes_{std::move(bytes)} {}
 
     [[nodiscard]] std::size_t readable() const noexcept { return bytes_.size(); }
-    /// The registers below are nothing where they lie outside of what could be read.
+    /// The registers below are empty if they lie beyond the readable bytes.
     [[nodiscard]] std::optional<std::uint8_t> u8(std::size_t offset) const noexcept;
     [[nodiscard]] std::optional<std::uint16_t> u16(std::size_t offset) const noexcept;
     [[nodiscard]] std::optional<std::uint32_t> u32(std::size_t offset) const noexcept;
@@ -48,13 +48,12 @@ class pci_config {
     [[nodiscard]] std::optional<std::uint16_t> device() const noexcept { return u16(0x02); }
 
     /// Follows the capability list (6.7) to the first capability with this id.
-    /// @param name The file's path, for the message of a failure: a list that goes round in a
-    ///        circle or into the header. What leads out of the readable bytes is `unknown` and, if
-    ///        all 256 should be there, a failure.
+    /// @param name The file's path, for the message of a failure: a list that loops or leads into
+    /// the header. A list that leads beyond the readable bytes is `unknown` and, if all 256 bytes
+    /// should be readable, a failure.
     found find_capability(std::uint8_t id, std::string_view name, failure& f) const;
 
-    /// The number of vectors that the MSI-X capability at this offset declares: 1 to 2048
-    /// (6.8.2.3).
+    /// Returns the number of vectors of the MSI-X capability at this offset: 1 to 2048 (6.8.2.3).
     [[nodiscard]] std::optional<std::uint32_t> msix_vectors(std::uint8_t offset) const noexcept;
 
   private:

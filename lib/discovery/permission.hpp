@@ -6,14 +6,13 @@
 
 namespace ivshmem {
 
-/// The group whose members may read and write a file; empty where there is none but root's, or the
-/// file or the group's name is not known.
-/// @param prefix Of the directory that holds `etc`; the group is looked up in etc/group, where
-/// those
-///        for devices are, and nowhere that could keep the caller waiting.
+/// Returns the group whose members may read and write a file; empty if it is root's, or if the file
+/// or the group's name is unknown.
+/// @param prefix The directory that holds `etc`. The group is looked up in etc/group only: other
+/// databases could block.
 std::string permitted_group(const std::string& path, const std::string& prefix = {});
 
-/// The end of a message about a file that this process may not open: what lets it.
+/// Returns the end of a message about a file that this process may not open: the remedy.
 std::string permission_remedy(const std::string& path);
 
 } // namespace ivshmem

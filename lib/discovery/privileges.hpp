@@ -4,15 +4,15 @@
 
 namespace ivshmem {
 
-/// What the kernel asks of a process beyond the permissions of the nodes.
+/// The privileges that the kernel requires of a process beyond the permissions of the nodes.
 struct privileges {
-    bool raw_io = false; ///< CAP_SYS_RAWIO: to open a no-IOMMU group
-    /// CAP_SYS_ADMIN, and write access to sysfs: to switch memory decoding on (Linux,
+    bool raw_io = false; ///< CAP_SYS_RAWIO: needed to open a no-IOMMU group
+    /// CAP_SYS_ADMIN, and write access to sysfs: needed to enable memory decoding (Linux,
     /// drivers/pci/pci-sysfs.c, enable_store).
     bool admin = false;
 };
 
-/// Those of the calling thread.
+/// Returns the privileges of the calling thread.
 [[nodiscard]] privileges own_privileges() noexcept;
 
 } // namespace ivshmem

@@ -24,7 +24,7 @@ struct unit {
 };
 constexpr std::array units{unit{'G', 30}, unit{'M', 20}, unit{'K', 10}};
 
-/// Bytes, with an optional K, M or G (any case) for the binary units.
+/// Parses bytes, with an optional binary suffix K, M or G (any case).
 std::optional<std::uint64_t> parse_size(std::string_view text) {
     unsigned shift = 0;
     for (const auto& u : units)
@@ -45,7 +45,7 @@ std::string size_text(std::uint64_t bytes) {
     return std::to_string(bytes);
 }
 
-/// Takes `key` and a colon from the front of text.
+/// Removes `key` and a colon from the front of text.
 bool take_key(std::string_view& text, std::string_view key) {
     if (!text.starts_with(key) || text.substr(key.size(), 1) != ":")
         return false;

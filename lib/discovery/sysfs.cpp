@@ -65,8 +65,8 @@ std::optional<std::vector<std::string>> sysfs_dir::entries(failure& f) const {
 std::optional<std::string> sysfs_dir::bytes(std::string_view name, std::size_t limit,
                                             failure& f) const {
     const auto file = path(name);
-    // The kind of file is looked at before it is opened: to open a device may act on it. Should a
-    // FIFO take the file's place in between, O_NONBLOCK keeps the open from waiting for a writer.
+    // Checks the type of the file before opening it, because opening a device may act on it. If a
+    // FIFO replaces the file in between, O_NONBLOCK keeps open() from waiting for a writer.
     struct stat status {};
     if (::stat(file.c_str(), &status) != 0) {
         f.set_errno(errno, "{}: cannot be read", file);
@@ -84,7 +84,7 @@ std::optional<std::string> sysfs_dir::bytes(std::string_view name, std::size_t l
     }
     std::string content;
     while (content.size() < limit) {
-        std::array<char, 4096> chunk; // NOLINT(*-member-init): read() fills what is used
+        std::array<char, 4096> chunk; // NOLINT(*-member-init): read() fills the used part
         const auto want = std::min(chunk.size(), limit - content.size());
         const auto got = retry_eintr([&] { return ::read(fd.get(), chunk.data(), want); });
         if (got < 0) {
@@ -135,7 +135,7 @@ std::optional<std::uint64_t> sysfs_dir::number(std::string_view name, std::uint6
 
 std::optional<std::string> sysfs_dir::link(std::string_view name, failure& f) const {
     const auto file = path(name);
-    std::array<char, PATH_MAX> buffer; // NOLINT(*-member-init): readlink() fills what is used
+    std::array<char, PATH_MAX> buffer; // NOLINT(*-member-init): readlink() fills the used part
     const auto length = ::readlink(file.c_str(), buffer.data(), buffer.size());
     if (length < 0) {
         if (errno == EINVAL)

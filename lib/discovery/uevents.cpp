@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* udevd_socket = "/run/udev/control";
 
-/// In one go; more wait for the next call.
+/// The number of events that are read at once; more wait for the next call.
 constexpr int most_events = 4096;
 
 } // namespace

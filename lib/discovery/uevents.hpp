@@ -11,16 +11,15 @@ struct udev_monitor;
 
 namespace ivshmem {
 
-/// Tells that something has happened to PCI devices, or to what VFIO and UIO make of them: the
-/// kernel's events, as udevd passes them on when its rules are done; where no udevd runs, as the
-/// kernel sends them.
+/// Reports that PCI devices, or their VFIO and UIO devices, have changed: receives the kernel's
+/// events from udevd after its rules have run; without udevd, from the kernel.
 class uevents {
   public:
     static uevents open(failure& f);
 
     [[nodiscard]] int fd() const noexcept;
-    /// Takes the events that wait. Never blocks.
-    /// @return Whether there were any, be they lost because there were too many.
+    /// Takes the pending events. Never blocks.
+    /// @return Whether there were any, including events lost to a full buffer (ENOBUFS).
     bool take(failure& f);
 
   private:
