@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import collections
+import json
 import os
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from checkout import BUILD, TOP, Say
 
@@ -41,6 +43,26 @@ def build(
     return True
 
 
-def build_host(say: Say, targets: Sequence[str] = ()) -> bool:
-    """The build of the host layer, the guests and the developer."""
-    return build(say, BUILD, "g++", [], targets)
+def configure_host(say: Say) -> bool:
+    """Configures the build that the host layer, the guests and a person at the keyboard use."""
+    return build(say, BUILD, "g++", [], ["build.ninja"])
+
+
+def build_host(say: Say, everything: bool) -> bool:
+    """Compiles that build; the benchmarks, which no layer runs, only if everything is asked for."""
+    return configure_host(say) and build(say, BUILD, "g++", [], [] if everything else _all_but_benchmarks())
+
+
+def _all_but_benchmarks() -> list[str]:
+    return sorted(
+        os.path.relpath(file, BUILD)
+        for target in introspected(BUILD, "--targets")
+        if target["build_by_default"] and not Path(target["defined_in"]).is_relative_to(TOP / "test/bench")
+        for file in target["filename"]
+    )
+
+
+def introspected(folder: Path, what: str) -> list[dict[str, Any]]:
+    """Returns what meson knows of a folder that is configured."""
+    listed = subprocess.run(["meson", "introspect", what, folder], capture_output=True, text=True, check=True)
+    return list(json.loads(listed.stdout))

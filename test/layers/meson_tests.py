@@ -7,13 +7,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from checkout import Say, stream
+from compiling import introspected
 from totals import FAILED, PASSED, Totals
 
 LONG = "long"
@@ -34,14 +33,9 @@ class Test:
         return Path(self.command[0]).name.startswith("python")
 
 
-def _introspected(folder: Path, what: str) -> list[dict[str, Any]]:
-    listed = subprocess.run(["meson", "introspect", what, folder], capture_output=True, text=True, check=True)
-    return list(json.loads(listed.stdout))
-
-
 def tests(folder: Path) -> list[Test]:
     """Return all tests of a configured folder."""
-    files = {target["id"]: target["filename"] for target in _introspected(folder, "--targets")}
+    files = {target["id"]: target["filename"] for target in introspected(folder, "--targets")}
     return [
         Test(
             name=test["name"],
@@ -49,7 +43,7 @@ def tests(folder: Path) -> list[Test]:
             command=tuple(test["cmd"]),
             files=tuple(os.path.relpath(file, folder) for target in test["depends"] for file in files[target]),
         )
-        for test in _introspected(folder, "--tests")
+        for test in introspected(folder, "--tests")
     ]
 
 

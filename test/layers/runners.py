@@ -14,7 +14,7 @@ _LEFT_OUT = "left out: "
 
 
 def _run(say: Say, script: str, everything: bool) -> Totals:
-    if not build_host(say):
+    if not build_host(say, everything):
         return FAILED
     totals: Totals | None = None
     left_out: list[str] = []

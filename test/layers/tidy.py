@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checkout import BUILD, GIVE_WAY, TOP, Say, tracked
-from compiling import build_host
+from compiling import configure_host
 
 # Without the static analyser, which takes longer than all other checks together: see CONTRIBUTING.md.
 _CHECKS = "--checks=-clang-analyzer-*"
@@ -104,7 +104,7 @@ def _check_as_one(group: Sequence[Source]) -> str:
 
 def complaints(say: Say, everything: bool) -> str:
     """Return clang-tidy's messages; runs on all processors."""
-    if not build_host(say, ["build.ninja"]):
+    if not configure_host(say):
         return "not built"
     sources = _sources()
     if not sources:
