@@ -40,7 +40,7 @@ struct open_options {
     /// maps the bytes of BAR2 and no others, and closes the descriptor before open() returns. The
     /// kernel lets only a process with CAP_SYS_RAWIO that may write to the node open it, which is
     /// root as a rule; for others (EACCES, EPERM), and under kernel lockdown (EPERM), the next mode
-    /// is tried. memory::reason() says which way was taken.
+    /// is tried. shared_memory::reason() says which way was taken.
     /// @par
     /// cache_mode::write_combining and cache_mode::uncached never open `/dev/mem`; nor does the
     /// server backend.
