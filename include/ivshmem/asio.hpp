@@ -11,6 +11,7 @@
 #include <ivshmem/asio/device_events.hpp>
 #include <ivshmem/asio/device_monitor.hpp>
 #include <ivshmem/asio/interrupt.hpp>
+#include <ivshmem/asio/open.hpp>
 #include <ivshmem/asio/slot.hpp>
 #include <ivshmem/asio/stream.hpp>
 

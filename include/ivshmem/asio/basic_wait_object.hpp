@@ -3,22 +3,20 @@
 #pragma once
 
 #include <ivshmem/asio/detail/error_conversion.hpp>
+#include <ivshmem/asio/detail/execution_context.hpp>
 #include <ivshmem/asio/detail/wait_operation.hpp>
 #include <ivshmem/asio/detail/wait_state.hpp>
+#include <ivshmem/detail/descriptors.hpp>
 #include <ivshmem/error.hpp>
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/compose.hpp>
-#include <boost/asio/execution_context.hpp>
 
-#include <cerrno>
-#include <concepts>
 #include <memory>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace ivshmem::asio {
@@ -96,12 +94,9 @@ class basic_wait_object {
     using wait_state = detail::wait_state<Source, Executor>;
 
     void assign_duplicate(int fd, std::error_code& ec) {
-        const int duplicate = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        if (duplicate < 0) {
-            ec = errno == EMFILE ? make_error_code(errc::descriptor_limit)
-                                 : std::error_code{errno, std::system_category()};
+        const int duplicate = ivshmem::detail::duplicate_descriptor(fd, ec);
+        if (ec)
             return;
-        }
         boost::system::error_code failed;
         state_->descriptor.assign(duplicate, failed);
         if (failed) {
@@ -112,13 +107,5 @@ class basic_wait_object {
 
     std::shared_ptr<wait_state> state_;
 };
-
-namespace detail {
-
-/// An execution context, in constructors that take one instead of an executor.
-template <typename T>
-concept execution_context = std::derived_from<T, boost::asio::execution_context>;
-
-} // namespace detail
 
 } // namespace ivshmem::asio
