@@ -72,7 +72,7 @@ enum class errc {
     descriptor_limit,
     /// The device was opened by the parent process; a child must open its own.
     forked,
-    /// The device is closed (bad_file_descriptor).
+    /// The object that was used, or the device or slot under it, is closed (bad_file_descriptor).
     closed,
     /// The time given ran out (timed_out).
     timed_out,

@@ -81,7 +81,7 @@ constexpr description descriptions[] = {
     {errc::descriptor_limit, "the limit of open descriptors is reached; raise it (ulimit -n)",
      std::errc::too_many_files_open},
     {errc::forked, "the device was opened by the parent process; open it again in the child"},
-    {errc::closed, "the device is closed", std::errc::bad_file_descriptor},
+    {errc::closed, "closed: open it first", std::errc::bad_file_descriptor},
     {errc::timed_out, "the timeout expired", std::errc::timed_out},
     {errc::region_too_small,
      "the shared memory is too small for the geometry; use fewer slots or lanes, smaller rings, "
