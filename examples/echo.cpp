@@ -54,7 +54,7 @@ net::awaitable<void> serve(ivshmem::asio::slot& slot) {
     std::cout << "offering echo in slot " << slot.number() << std::endl;
     for (;;) {
         auto channel = co_await acceptor.async_accept(net::use_awaitable);
-        std::cout << "slot " << channel.next_layer().peer() << " is here" << std::endl;
+        std::cout << "slot " << channel.next_layer().peer_slot() << " is here" << std::endl;
         net::co_spawn(slot.get_executor(), send_back(std::move(channel)), net::detached);
     }
 }

@@ -5,12 +5,14 @@
 /// @file
 /// The whole of the library but the Asio layer, which is <ivshmem/asio.hpp>.
 #include <ivshmem/channel.hpp>
+#include <ivshmem/channel_driver.hpp>
 #include <ivshmem/device.hpp>
 #include <ivshmem/device_monitor.hpp>
 #include <ivshmem/diagnosis.hpp>
 #include <ivshmem/discovery.hpp>
 #include <ivshmem/selector.hpp>
 #include <ivshmem/service_directory.hpp>
+#include <ivshmem/slot_section.hpp>
 #include <ivshmem/version.hpp>
 
 /// The library. Everything public is in here or in ivshmem::asio.

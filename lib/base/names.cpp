@@ -2,11 +2,11 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include <ivshmem/backend_kind.hpp>
 #include <ivshmem/cache_mode.hpp>
-#include <ivshmem/channel.hpp>
+#include <ivshmem/channel_state.hpp>
 #include <ivshmem/device_change.hpp>
 #include <ivshmem/device_info.hpp>
 #include <ivshmem/event.hpp>
-#include <ivshmem/violation.hpp>
+#include <ivshmem/layout_violation.hpp>
 
 // The names of the enumerators in messages and JSON.
 namespace ivshmem {
@@ -70,19 +70,19 @@ std::string_view to_string(event::kind kind) noexcept {
     return "unknown";
 }
 
-std::string_view to_string(violation v) noexcept {
+std::string_view to_string(layout_violation v) noexcept {
     switch (v) {
-    case violation::none:
+    case layout_violation::none:
         return "none";
-    case violation::record:
+    case layout_violation::record:
         return "record";
-    case violation::total:
+    case layout_violation::total:
         return "total";
-    case violation::limit:
+    case layout_violation::limit:
         return "limit";
-    case violation::sequence:
+    case layout_violation::sequence:
         return "sequence";
-    case violation::cursor:
+    case layout_violation::cursor:
         return "cursor";
     }
     return "unknown";
@@ -110,19 +110,19 @@ std::string_view to_string(device_type t) noexcept {
     return "unknown";
 }
 
-std::string_view to_string(channel::state s) noexcept {
+std::string_view to_string(channel_state s) noexcept {
     switch (s) {
-    case channel::state::closed:
+    case channel_state::closed:
         return "closed";
-    case channel::state::opening:
+    case channel_state::opening:
         return "opening";
-    case channel::state::connected:
+    case channel_state::connected:
         return "connected";
-    case channel::state::reset:
+    case channel_state::reset:
         return "reset";
-    case channel::state::poisoned:
+    case channel_state::poisoned:
         return "poisoned";
-    case channel::state::rejected:
+    case channel_state::rejected:
         return "rejected";
     }
     return "unknown";

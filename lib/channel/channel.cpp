@@ -1,277 +1,207 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "base/random_word.hpp"
-#include "channel/channel_error.hpp"
-#include "channel/slot_impl.hpp"
-
-#include <ivshmem/channel.hpp>
-#include <ivshmem/detail/layout.hpp>
-
-#include <utility>
+#include "base/text.hpp"
+#include "channel/channel_impl.hpp"
 
 namespace ivshmem {
 
-namespace layout = detail::layout;
+namespace {
+
+[[noreturn]] void raise(std::error_code ec, std::uint32_t to, std::uint32_t lane) {
+    throw error{ec, formatted("channel to slot {}, lane {}: {}", to, lane, ec.message())};
+}
+
+/// Calls a function that takes an error_code, and throws what it stored there.
+template <typename Call>
+auto throwing(const channel& of, Call call) {
+    std::error_code ec;
+    if constexpr (std::is_void_v<decltype(call(ec))>) {
+        call(ec);
+        if (ec)
+            raise(ec, of.peer_slot(), of.lane());
+    } else {
+        auto result = call(ec);
+        if (ec)
+            raise(ec, of.peer_slot(), of.lane());
+        return result;
+    }
+}
+
+} // namespace
 
 channel::channel() noexcept = default;
-channel::channel(std::shared_ptr<slot::impl> in) noexcept : slot_{std::move(in)} {}
+channel::channel(std::unique_ptr<impl> opened) noexcept : impl_{std::move(opened)} {}
 channel::channel(channel&& other) noexcept = default;
+channel& channel::operator=(channel&& other) noexcept = default;
+channel::~channel() = default;
 
-channel& channel::operator=(channel&& other) noexcept {
-    if (this != &other) {
-        close();
-        std::destroy_at(this);
-        std::construct_at(this, std::move(other));
-    }
-    return *this;
-}
-
-channel::~channel() {
-    close();
-}
-
-channel channel::open(const slot& from, std::uint32_t peer, std::uint32_t lane,
+channel channel::open(const slot& from, std::uint32_t to, std::uint32_t lane,
                       const channel_options& options) {
     std::error_code ec;
-    channel opened = open(from, peer, lane, options, ec);
+    channel opened = open(from, to, lane, options, ec);
     if (ec)
-        raise(ec, peer, lane);
+        raise(ec, to, lane);
     return opened;
 }
 
-channel channel::open(const slot& from, std::uint32_t peer, std::uint32_t lane,
+channel channel::open(const slot& from, std::uint32_t to, std::uint32_t lane,
                       const channel_options& options, std::error_code& ec) {
-    ec.clear();
-    channel opened{from.impl_};
-    if (!opened.usable(ec))
-        return {};
-    slot::impl& in = *from.impl_;
-    if (peer >= in.geometry().slots || peer == in.number())
-        ec = errc::slot_out_of_range;
-    else if (lane >= in.geometry().lanes)
-        ec = errc::lane_out_of_range;
-    else if (in.interrupts() != 0 && options.vector.value_or(0) >= in.interrupts())
-        ec = errc::vector_out_of_range;
-    else if (!in.take_lane(peer, lane))
-        ec = errc::lane_in_use;
-    if (ec)
-        return {};
-    opened.peer_ = peer;
-    opened.lane_ = lane;
-    opened.options_ = options;
-    opened.polling_ = options.polling || in.interrupts() == 0;
-    opened.mine_ = in.block(in.number(), peer, lane);
-    opened.theirs_ = in.block(peer, in.number(), lane);
-    opened.sleep_ = {opened.mine_, opened.theirs_};
-    opened.held_ = in.held();
-    opened.alive_ = in.alive();
-    opened.start_session();
-    return opened;
+    return channel{impl::open(from.impl_, to, lane, options, ec)};
 }
 
 void channel::reopen() {
-    std::error_code ec;
-    reopen(ec);
-    if (ec)
-        raise(ec, peer_, lane_);
+    throwing(*this, [this](std::error_code& ec) { reopen(ec); });
 }
-
 void channel::reopen(std::error_code& ec) {
-    ec.clear();
-    if (state_ == state::closed)
+    if (impl_)
+        impl_->reopen(ec);
+    else
         ec = errc::closed;
-    else if (usable(ec))
-        start_session();
-}
-
-/// "Open" of the layout.
-void channel::start_session() {
-    const std::uint32_t size = slot_->geometry().ring_size;
-    const std::uint32_t before = mine_.load(layout::block::epoch);
-    mine_.publish(layout::block::epoch, 0);
-    words::fence(); // before what follows
-    for (const auto word : {layout::block::ring, layout::block::cursor, layout::block::wake,
-                            layout::block::room, layout::block::ack, layout::block::flags})
-        mine_.store(word, 0);
-    mine_.store(layout::block::attention, polling_ ? 0 : layout::attention_wanted);
-    mine_.store(layout::block::limit, options_.max_message);
-    mine_.store(layout::block::service, options_.service);
-    mine_.store(layout::block::accepted, options_.offered);
-    const std::uint32_t met = theirs_.load(layout::block::ack);
-    do
-        epoch_ = random_word();
-    while (epoch_ == before || epoch_ == met);
-    producer_ = {mine_, theirs_, size};
-    consumer_ = {mine_, theirs_, size, options_.max_message};
-    state_ = state::opening;
-    violation_ = violation::none;
-    peer_sleeps_ = fronted_ = finished_ = deaf_ = peer_finished_ = in_parts_ = abandon_ = false;
-    ack_ = 0;
-    sleep_.restart();
-    kept_.reset();
-    mine_.publish(layout::block::epoch, epoch_);
-    slot_->ring_holder(peer_);
 }
 
 void channel::finish() noexcept {
-    if (state_ == state::closed || finished_)
-        return;
-    finished_ = true;
-    if (!slot_->usable() || state_ == state::poisoned) // which says it already
-        return;
-    mine_.publish(layout::block::flags, layout::finished);
-    slot_->ring_holder(peer_);
+    if (impl_)
+        impl_->finish();
 }
-
-void channel::reject(ivshmem::violation what) noexcept {
-    if (state_ == state::connected && slot_->usable())
-        poison(what);
-}
-
 void channel::close() noexcept {
-    if (state_ == state::closed)
-        return;
-    if (slot_->usable()) {
-        disarm();
-        if (state_ != state::poisoned) { // which the peer was told
-            mine_.publish(layout::block::flags, layout::finished | layout::deaf);
-            slot_->ring_holder(peer_);
-        }
-        slot_->free_lane(peer_, lane_, state_ == state::opening ? 0 : ack_);
-    }
-    state_ = state::closed;
-    // The memory may go with the slot, and the lane may be another channel's from now on.
-    mine_ = theirs_ = {};
-    producer_ = {};
-    consumer_ = {};
-    sleep_ = {};
-    peer_sleeps_ = fronted_ = false;
-    kept_.reset();
-    slot_.reset();
+    if (impl_)
+        impl_->close();
 }
 
-channel::state channel::update() {
-    std::error_code ec;
-    update(ec);
-    if (ec)
-        raise(ec, peer_, lane_);
-    return state_;
+bool channel::is_open() const noexcept {
+    return impl_ && impl_->is_open();
+}
+channel_state channel::state() const noexcept {
+    return impl_ ? impl_->state() : channel_state::closed;
+}
+std::uint32_t channel::peer_slot() const noexcept {
+    return impl_ ? impl_->peer_slot() : 0;
+}
+std::uint32_t channel::lane() const noexcept {
+    return impl_ ? impl_->lane() : 0;
+}
+std::uint32_t channel::peer_incarnation() const noexcept {
+    return impl_ ? impl_->peer_incarnation() : 0;
+}
+std::uint32_t channel::peer_max_message() const noexcept {
+    return impl_ ? impl_->peer_limit() : 0;
+}
+std::uint32_t channel::max_whole_message() const noexcept {
+    return impl_ && impl_->is_open() ? impl_->longest_record() : 0;
+}
+layout_violation channel::violation() const noexcept {
+    return impl_ ? impl_->violation() : layout_violation::none;
+}
+bool channel::is_polling() const noexcept {
+    return impl_ && impl_->is_polling();
+}
+bool channel::peer_finished() const noexcept {
+    return impl_ && impl_->peer_finished();
 }
 
-channel::state channel::update(std::error_code& ec) {
-    ec.clear();
-    if (state_ == state::closed)
+channel_state channel::update() {
+    return throwing(*this, [this](std::error_code& ec) { return update(ec); });
+}
+channel_state channel::update(std::error_code& ec) {
+    if (!impl_) {
         ec = errc::closed;
-    else if (!usable(ec) || !slot_->answer_claims())
-        static_cast<void>(usable(ec));
-    else if (state_ == state::opening)
-        connect();
-    else if (state_ == state::connected)
-        look_at_session();
-    return state_;
-}
-
-/// "Connect" of the layout. A peer that keeps changing its epoch is met twice at most.
-void channel::connect() {
-    for (int attempt = 0; attempt < 2; ++attempt) {
-        const std::uint32_t epoch = theirs_.look(layout::block::epoch);
-        if (epoch != ack_) {
-            ack_ = epoch;
-            mine_.store(layout::block::cursor, 0);
-            mine_.publish(layout::block::ack, ack_);
-            if (epoch != 0)
-                slot_->ring_holder(peer_);
-        }
-        if (ack_ == 0 || theirs_.look(layout::block::ack) != epoch_)
-            return;
-        if (theirs_.look(layout::block::epoch) != ack_)
-            continue;
-        if (!met_for_the_same())
-            return;
-        peer_sleeps_ = (theirs_.load(layout::block::attention) & layout::attention_wanted) != 0;
-        peer_limit_ = theirs_.load(layout::block::limit);
-        const auto holder = slot_->find_holder(peer_);
-        peer_id_ = holder ? holder->peer : 0;
-        peer_incarnation_ = holder ? holder->incarnation : 0;
-        peer_sleeps_ = peer_sleeps_ && holder && slot_->can_ring();
-        state_ = state::connected;
-        return;
+        return channel_state::closed;
     }
+    impl_->update(ec);
+    return impl_->state();
 }
 
-/// Whether each side offers what the other asks for, or neither asks.
-bool channel::met_for_the_same() const {
-    return theirs_.load(layout::block::service) == options_.offered &&
-           theirs_.load(layout::block::accepted) == options_.service;
+bool channel::try_send(std::span<const std::byte> message) {
+    return throwing(*this, [&](std::error_code& ec) { return try_send(message, ec); });
 }
-
-bool channel::is_contested() const {
-    if (state_ != state::opening || options_.service == 0 || ack_ == 0 || met_for_the_same() ||
-        (theirs_.look(layout::block::flags) & layout::deaf) != 0)
+bool channel::try_send(std::span<const std::byte> message, std::error_code& ec) {
+    if (!impl_) [[unlikely]] {
+        ec = errc::closed;
         return false;
-    return theirs_.load(layout::block::service) == 0 || slot_->number() > peer_;
+    }
+    if (!impl_->stage(message, ec))
+        return false;
+    impl_->flush();
+    return true;
 }
 
-void channel::look_at_session() {
-    if (theirs_.look(layout::block::epoch) != ack_) {
-        state_ = state::reset;
-        return;
+std::size_t channel::try_send_batch(std::span<const std::span<const std::byte>> messages) {
+    return throwing(*this, [&](std::error_code& ec) { return try_send_batch(messages, ec); });
+}
+std::size_t channel::try_send_batch(std::span<const std::span<const std::byte>> messages,
+                                    std::error_code& ec) {
+    if (!impl_) {
+        ec = errc::closed;
+        return 0;
     }
-    const std::uint32_t flags = theirs_.look(layout::block::flags);
-    if (theirs_.look(layout::block::epoch) != ack_) { // the flags may be of the next session
-        state_ = state::reset;
-        return;
-    }
-    const std::uint32_t reason = flags >> layout::reason_shift & layout::reason_mask;
-    if (reason != 0) {
-        state_ = state::rejected;
-        violation_ = static_cast<ivshmem::violation>(reason);
-    }
-    deaf_ = deaf_ || (flags & layout::deaf) != 0;
-    peer_finished_ = peer_finished_ || (flags & layout::finished) != 0;
+    std::size_t sent = 0;
+    while (sent < messages.size() && impl_->stage(messages[sent], ec))
+        ++sent;
+    if (sent != 0)
+        impl_->flush();
+    return sent;
 }
 
-void channel::poison(ivshmem::violation what) {
-    if (theirs_.look(layout::block::epoch) != ack_) { // what it was is not what it is
-        state_ = state::reset;
-        return;
-    }
-    state_ = state::poisoned;
-    violation_ = what;
-    mine_.publish(layout::block::flags, layout::finished | layout::deaf |
-                                            static_cast<std::uint32_t>(what)
-                                                << layout::reason_shift);
-    slot_->ring_holder(peer_);
+std::span<std::byte> channel::reserve(std::size_t size) {
+    return throwing(*this, [&](std::error_code& ec) { return reserve(size, ec); });
+}
+std::span<std::byte> channel::reserve(std::size_t size, std::error_code& ec) {
+    if (impl_) [[likely]]
+        return impl_->reserve(size, ec);
+    ec = errc::closed;
+    return {};
+}
+void channel::commit(std::size_t size) noexcept {
+    if (impl_)
+        impl_->commit(size);
+}
+void channel::flush() noexcept {
+    if (impl_)
+        impl_->flush();
 }
 
-bool channel::usable(std::error_code& ec) const {
-    if (slot_ != nullptr && slot_->usable())
-        return true;
-    ec = slot_ == nullptr ? errc::closed : slot_->why_not();
+bool channel::drained() {
+    return throwing(*this, [this](std::error_code& ec) { return drained(ec); });
+}
+bool channel::drained(std::error_code& ec) {
+    if (impl_)
+        return impl_->drained(ec);
+    ec = errc::closed;
     return false;
 }
 
-void channel::why_not(std::error_code& ec) const {
-    switch (state_) {
-    case state::closed:
-        ec = errc::closed;
-        break;
-    case state::opening:
-        ec = errc::not_connected;
-        break;
-    case state::connected:
-        ec.clear();
-        break;
-    case state::reset:
-        ec = errc::channel_reset;
-        break;
-    case state::poisoned:
-        ec = errc::channel_poisoned;
-        break;
-    case state::rejected:
-        ec = errc::channel_rejected;
-        break;
-    }
+std::optional<std::size_t> channel::try_receive(std::span<std::byte> into) {
+    return throwing(*this, [&](std::error_code& ec) { return try_receive(into, ec); });
+}
+std::optional<std::size_t> channel::try_receive(std::span<std::byte> into, std::error_code& ec) {
+    if (impl_) [[likely]]
+        return impl_->try_receive(into, ec);
+    ec = errc::closed;
+    return std::nullopt;
+}
+
+std::optional<std::size_t> channel::next_size() {
+    return throwing(*this, [this](std::error_code& ec) { return next_size(ec); });
+}
+std::optional<std::size_t> channel::next_size(std::error_code& ec) {
+    if (impl_)
+        return impl_->next_size(ec);
+    ec = errc::closed;
+    return std::nullopt;
+}
+
+std::optional<std::span<const std::byte>> channel::peek() {
+    return throwing(*this, [this](std::error_code& ec) { return peek(ec); });
+}
+std::optional<std::span<const std::byte>> channel::peek(std::error_code& ec) {
+    if (impl_) [[likely]]
+        return impl_->peek(ec);
+    ec = errc::closed;
+    return std::nullopt;
+}
+void channel::consume() noexcept {
+    if (impl_)
+        impl_->consume();
 }
 
 } // namespace ivshmem

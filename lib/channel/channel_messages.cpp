@@ -1,20 +1,60 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "channel/channel_error.hpp"
-#include "channel/slot_impl.hpp"
+#include "channel/channel_impl.hpp"
 
-#include <ivshmem/channel.hpp>
-#include <ivshmem/detail/layout.hpp>
-
-#include <cstring>
-
-// Sending and receiving: what a message is refused for, and the ways that are not inline.
+// Sending and receiving: why a message is refused, and the ways that a message takes seldom.
 namespace ivshmem {
 
-namespace layout = detail::layout;
+bool channel::impl::send_parts(std::size_t size, std::size_t& done, fill_function* fill,
+                               void* context, std::error_code& ec) {
+    const std::size_t most = producer_.longest_record();
+    if (done != 0 && !in_parts_) { // in a session that is over
+        ec = errc::channel_reset;
+        return false;
+    }
+    for (;;) {
+        const bool whole = done == 0 && size <= most;
+        // Parts are small enough for the other side to receive one while the next is being sent.
+        const std::size_t part = whole ? size : std::min(size - done, (most + 8) / 4 - 8);
+        if (!ready_to_send(part, ec))
+            return false;
+        if (size > peer_limit_) {
+            ec = errc::message_too_large;
+            return false;
+        }
+        if (!producer_.reserve(static_cast<std::uint32_t>(part))) {
+            no_room(ec);
+            return false;
+        }
+        fill(context, mine_.bytes(producer_.payload(), part), done);
+        const bool last = part == size - done;
+        producer_.stage(static_cast<std::uint32_t>(part),
+                        last ? layout::kind::last : layout::kind::part,
+                        static_cast<std::uint32_t>(size - done));
+        done += part;
+        in_parts_ = !last;
+        flush();
+        if (last)
+            return true;
+    }
+}
 
-bool channel::not_ready_to_send(std::size_t size, std::error_code& ec) {
-    if (state_ == state::connected)
+std::optional<std::size_t> channel::impl::try_receive(std::span<std::byte> into,
+                                                      std::error_code& ec) {
+    std::size_t done = 0;
+    const auto copy = [&](std::size_t offset, std::span<const std::byte> part) {
+        if (!part.empty())
+            std::memcpy(into.data() + offset, part.data(), part.size());
+    };
+    if (receive_some(into.size(), done, copy, ec))
+        return done;
+    if (done != 0)
+        keep(into.first(done));
+    return std::nullopt;
+}
+
+bool channel::impl::not_ready_to_send(std::size_t size, std::error_code& ec) {
+    if (state_ == channel_state::connected)
         look_at_session();
     if (!usable(ec))
         return false;
@@ -26,27 +66,27 @@ bool channel::not_ready_to_send(std::size_t size, std::error_code& ec) {
     return !ec && (!abandon_ || send_abandon(ec));
 }
 
-void channel::no_room(std::error_code& ec) {
+void channel::impl::no_room(std::error_code& ec) {
     if (!usable(ec))
         return;
-    if (producer_.fault() != violation::none && state_ == state::connected)
+    if (producer_.fault() != layout_violation::none && state_ == channel_state::connected)
         poison(producer_.fault());
-    if (state_ == state::connected)
+    if (state_ == channel_state::connected)
         look_at_session();
     why_not(ec);
     if (!ec && deaf_)
         ec = errc::channel_closed;
 }
 
-bool channel::drained(std::error_code& ec) {
+bool channel::impl::drained(std::error_code& ec) {
     ec.clear();
-    if (state_ == state::connected && slot_->usable() && drained())
+    if (state_ == channel_state::connected && slot_->usable() && drained())
         return true;
     no_room(ec);
     return false;
 }
 
-bool channel::send_abandon(std::error_code& ec) {
+bool channel::impl::send_abandon(std::error_code& ec) {
     if (!producer_.reserve(0)) {
         no_room(ec);
         return false;
@@ -57,12 +97,12 @@ bool channel::send_abandon(std::error_code& ec) {
     return true;
 }
 
-/// Nothing to receive: why, and what there is to be done about it.
-void channel::nothing(std::error_code& ec) {
+/// There is nothing to receive: finds out why, and does what that asks for.
+void channel::impl::nothing(std::error_code& ec) {
     if (!usable(ec))
         return;
-    if (state_ == state::connected) {
-        if (consumer_.fault() != violation::none) {
+    if (state_ == channel_state::connected) {
+        if (consumer_.fault() != layout_violation::none) {
             poison(consumer_.fault());
         } else {
             settle();
@@ -70,11 +110,11 @@ void channel::nothing(std::error_code& ec) {
             look_at_session();
             // What was published before the flag comes first; and an end is only the end if the
             // ring was not cleared meanwhile, for a new session.
-            if (finished && state_ == state::connected) {
+            if (finished && state_ == channel_state::connected) {
                 if (!consumer_.empty())
                     return;
                 look_at_session();
-                if (state_ == state::connected)
+                if (state_ == channel_state::connected)
                     ec = errc::channel_closed;
             }
         }
@@ -83,7 +123,7 @@ void channel::nothing(std::error_code& ec) {
         why_not(ec);
 }
 
-std::optional<std::size_t> channel::next_size(std::error_code& ec) {
+std::optional<std::size_t> channel::impl::next_size(std::error_code& ec) {
     while (front(ec)) {
         if (record_.kind != layout::kind::abandon)
             return record_.total + (kept_ ? kept_->size() : 0);
@@ -93,41 +133,8 @@ std::optional<std::size_t> channel::next_size(std::error_code& ec) {
     return std::nullopt;
 }
 
-void channel::keep(std::span<const std::byte> part) {
+void channel::impl::keep(std::span<const std::byte> part) {
     kept_ = std::make_unique<std::string>(reinterpret_cast<const char*>(part.data()), part.size());
-}
-
-bool channel::try_send(std::span<const std::byte> message) {
-    std::error_code ec;
-    const bool sent = try_send(message, ec);
-    if (ec)
-        raise(ec, peer_, lane_);
-    return sent;
-}
-
-std::size_t channel::try_send_batch(std::span<const std::span<const std::byte>> messages,
-                                    std::error_code& ec) {
-    std::size_t sent = 0;
-    for (const auto message : messages) {
-        const auto to = reserve(message.size(), ec);
-        if (to.data() == nullptr)
-            break;
-        if (!message.empty())
-            std::memcpy(to.data(), message.data(), message.size());
-        commit(message.size());
-        ++sent;
-    }
-    if (sent != 0)
-        flush();
-    return sent;
-}
-
-std::optional<std::size_t> channel::try_receive(std::span<std::byte> into) {
-    std::error_code ec;
-    const auto size = try_receive(into, ec);
-    if (ec)
-        raise(ec, peer_, lane_);
-    return size;
 }
 
 } // namespace ivshmem

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include <ivshmem/detail/layout.hpp>
+#include "channel/layout.hpp"
+
 #include <ivshmem/region_geometry.hpp>
 
 #include <bit>
@@ -23,8 +24,8 @@ bool is_valid(const region_geometry& g) noexcept {
 std::uint64_t region_needed(const region_geometry& g) noexcept {
     const std::uint64_t blocks = std::uint64_t{g.slots - 1} * g.lanes;
     const std::uint64_t section =
-        detail::layout::header::size + blocks * (detail::layout::block::ring + g.ring_size);
-    const std::uint64_t page = detail::layout::page;
+        layout::header::size + blocks * (layout::block::ring + g.ring_size);
+    const std::uint64_t page = layout::page;
     return (section + page - 1) / page * page * g.slots;
 }
 

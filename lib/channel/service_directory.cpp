@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "base/twins.hpp"
+#include "channel/layout.hpp"
 #include "channel/slot_impl.hpp"
-
-#include <ivshmem/detail/layout.hpp>
 
 #include <algorithm>
 #include <array>
@@ -11,11 +10,9 @@
 
 namespace ivshmem {
 
-namespace layout = detail::layout;
-
 namespace {
 
-using words = detail::shared_words;
+using words = shared_words;
 
 /// A name as an entry has it. Two names are the same if all of these bytes are.
 using name_bytes = std::array<std::byte, layout::longest_name + 1>;

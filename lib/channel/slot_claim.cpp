@@ -2,17 +2,14 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "base/deadline.hpp"
 #include "base/random_word.hpp"
+#include "channel/layout.hpp"
 #include "channel/slot_impl.hpp"
-
-#include <ivshmem/detail/layout.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <thread>
 
 namespace ivshmem {
-
-namespace layout = detail::layout;
 
 namespace {
 
@@ -23,12 +20,12 @@ std::string in_words(const region_geometry& g) {
     return formatted("{} slots, {} lanes, rings of {} bytes", g.slots, g.lanes, g.ring_size);
 }
 
-region_geometry geometry_in(const detail::shared_words& header) {
+region_geometry geometry_in(const shared_words& header) {
     return {header.load(layout::header::slots), header.load(layout::header::lanes),
             header.load(layout::header::ring_size)};
 }
 
-std::uint64_t section_size_in(const detail::shared_words& header) {
+std::uint64_t section_size_in(const shared_words& header) {
     return std::uint64_t{header.load(layout::header::section_size_high)} << 32U |
            header.load(layout::header::section_size_low);
 }

@@ -2,11 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "channel/slot_impl.hpp"
 
-#include <ivshmem/detail/layout.hpp>
+#include "channel/layout.hpp"
 
 namespace ivshmem {
-
-namespace layout = detail::layout;
 
 errc slot::impl::why_not() const noexcept {
     if (!device_->page()->alive)

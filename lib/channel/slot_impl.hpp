@@ -3,9 +3,9 @@
 #pragma once
 
 #include "base/failure.hpp"
+#include "channel/shared_words.hpp"
 #include "device/device_impl.hpp"
 
-#include <ivshmem/detail/shared_words.hpp>
 #include <ivshmem/service_directory.hpp>
 #include <ivshmem/slot.hpp>
 
@@ -20,7 +20,7 @@ namespace ivshmem {
 /// A claimed slot: where the sections are, whom to ring, which lanes are open in this process.
 class slot::impl {
   public:
-    using words = detail::shared_words;
+    using words = shared_words;
 
     /// slot_claim.cpp: "Claiming a slot" of channel-layout.md.
     static std::shared_ptr<impl> claim(std::shared_ptr<device::impl> device,

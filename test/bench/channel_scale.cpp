@@ -111,7 +111,7 @@ void be_peer(std::uint32_t number, const plan& p, const std::string& server, boa
         net::co_spawn(context, channel.async_connect(use_awaitable), rethrow);
     const auto all_connected = [&] {
         for (auto& channel : channels)
-            if (channel.next_layer().current_state() != ivshmem::channel::state::connected)
+            if (channel.next_layer().state() != ivshmem::channel_state::connected)
                 return false;
         return true;
     };
@@ -128,7 +128,7 @@ void be_peer(std::uint32_t number, const plan& p, const std::string& server, boa
     while (under_way != 0)
         context.run_one();
     for (auto& channel : channels)
-        shared.doorbells += channel.next_layer().rings();
+        shared.doorbells += ivshmem::channel_driver{channel.next_layer()}.rings();
     ++shared.through;
     while (shared.through < p.peers)
         context.run_for(std::chrono::milliseconds{10});

@@ -63,7 +63,8 @@ class channel_link {
     awaitable<void> close() {
         co_await channel_.async_drain(use_awaitable);
         std::printf("doorbells %llu\n",
-                    static_cast<unsigned long long>(channel_.next_layer().rings()));
+                    static_cast<unsigned long long>(
+                        ivshmem::channel_driver{channel_.next_layer()}.rings()));
         channel_.close();
         slot_.close();
     }

@@ -2,12 +2,13 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include "channel/layout.hpp"
+#include "channel/shared_words.hpp"
 #include "helpers/catch.hpp"
 #include "helpers/channel_meeting.hpp"
 
 #include <ivshmem/channel.hpp>
-#include <ivshmem/detail/layout.hpp>
-#include <ivshmem/detail/shared_words.hpp>
+#include <ivshmem/channel_driver.hpp>
 #include <ivshmem/service_directory.hpp>
 #include <ivshmem/slot.hpp>
 
@@ -20,7 +21,7 @@
 
 namespace test {
 
-namespace layout = ivshmem::detail::layout;
+namespace layout = ivshmem::layout;
 using ivshmem::channel;
 using ivshmem::errc;
 using ivshmem::slot;
@@ -47,7 +48,7 @@ struct two_peers {
                                                                                           b, 1,
                                                                                           g)} {}
     /// The words of the block of a slot for the other one, lane 0.
-    [[nodiscard]] ivshmem::detail::shared_words block(std::uint32_t owner) const {
+    [[nodiscard]] ivshmem::shared_words block(std::uint32_t owner) const {
         return {server.memory().data() + server.memory().size() / 2 * owner + layout::header::size,
                 false};
     }
@@ -74,8 +75,8 @@ struct both_ends {
         : x{channel::open(between.at_a, 1, 0, options)}, y{channel::open(between.at_b, 0, 0,
                                                                          options)} {
         meet(x, y);
-        REQUIRE(x.current_state() == channel::state::connected);
-        REQUIRE(y.current_state() == channel::state::connected);
+        REQUIRE(x.state() == ivshmem::channel_state::connected);
+        REQUIRE(y.state() == ivshmem::channel_state::connected);
     }
 
     channel x;
@@ -109,7 +110,7 @@ inline bool send_text(channel& to, std::string_view text, std::size_t& done, std
     const auto fill = [&](std::span<std::byte> into, std::size_t offset) {
         std::memcpy(into.data(), text.data() + offset, into.size());
     };
-    return to.send_some(text.size(), done, fill, ec);
+    return ivshmem::channel_driver{to}.send_some(text.size(), done, fill, ec);
 }
 
 } // namespace test

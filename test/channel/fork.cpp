@@ -36,12 +36,13 @@ bool all_fail(channel& c, errc wanted) {
     all = all && is();
     static_cast<void>(c.update(ec));
     all = all && is();
-    static_cast<void>(c.drained());
+    static_cast<void>(ivshmem::channel_driver{c}.drained());
     c.consume();
-    c.settle();
-    c.ring_again();
-    static_cast<void>(c.arm(channel::for_data | channel::for_room));
-    c.disarm();
+    ivshmem::channel_driver{c}.settle();
+    ivshmem::channel_driver{c}.ring_again();
+    static_cast<void>(ivshmem::channel_driver{c}.arm(ivshmem::channel_driver::for_data |
+                                                     ivshmem::channel_driver::for_room));
+    ivshmem::channel_driver{c}.disarm();
     c.finish();
     return all;
 }
@@ -57,7 +58,7 @@ void use(both_ends& ends) {
     REQUIRE(next(ends.x) == "one");
     std::error_code ec;
     REQUIRE(ends.x.peek(ec).has_value());
-    REQUIRE_FALSE(ends.x.arm(channel::for_data));
+    REQUIRE_FALSE(ivshmem::channel_driver{ends.x}.arm(ivshmem::channel_driver::for_data));
 }
 
 } // namespace
@@ -109,7 +110,7 @@ TEST_CASE("after the slot was lost its channels write nothing") {
     both_ends ends{peers};
     use(ends);
     // Another one has taken it while this side slept.
-    const ivshmem::detail::shared_words header{peers.server.memory().data(), false};
+    const ivshmem::shared_words header{peers.server.memory().data(), false};
     header.store(layout::header::claim, 77);
     header.store(layout::header::incarnation, 77);
     std::error_code ec;

@@ -7,7 +7,7 @@
 #include "helpers/deadline.hpp"
 
 using namespace test;
-using ivshmem::violation;
+using ivshmem::layout_violation;
 
 namespace {
 
@@ -36,7 +36,7 @@ TEST_CASE("a ring full of messages that are taken back does not keep a receiver 
     const auto count = [&](std::size_t, std::span<const std::byte>) {
         ++parts;
     };
-    CHECK_FALSE(ends.x.receive_some(100, done, count, ec));
+    CHECK_FALSE(ivshmem::channel_driver{ends.x}.receive_some(100, done, count, ec));
     CHECK(parts <= 32);
 }
 
@@ -50,7 +50,7 @@ TEST_CASE("messages that are taken back hide no message behind them") {
         CHECK_FALSE(next(ends.y).has_value());
         CHECK_FALSE(ec);
         CHECK(done != 0);
-        ends.x.abandon();
+        ivshmem::channel_driver{ends.x}.abandon();
         CHECK(ends.x.try_send(bytes("whole"), ec));
         CHECK(next(ends.y) == "whole");
     }
@@ -64,43 +64,43 @@ TEST_CASE("a lie about the cursor is noticed also where a message is to be taken
     // With the parts that fit after it this leaves no room, not even for a record without bytes.
     CHECK(ends.x.try_send(bytes(std::string(112, 'x'))));
     CHECK_FALSE(send_text(ends.x, std::string(1500, 'x'), done, ec));
-    CHECK(ends.x.unread() == 1016);
-    ends.x.abandon();
+    CHECK(ivshmem::channel_driver{ends.x}.unread() == 1016);
+    ivshmem::channel_driver{ends.x}.abandon();
     peers.block(1).store(layout::block::cursor, 4);
     for (int i = 0; i < 200 && !ec; ++i)
         ends.x.try_send(bytes("x"), ec);
     CHECK(ec == errc::channel_poisoned);
-    CHECK(ends.x.violation() == violation::cursor);
+    CHECK(ends.x.violation() == layout_violation::cursor);
 }
 
 TEST_CASE("drained() asks nothing of a peer that is not connected") {
     two_peers peers;
     peers.block(1).store(layout::block::cursor, 512); // of a session before
     channel never;
-    CHECK_FALSE(never.drained());
+    CHECK_FALSE(ivshmem::channel_driver{never}.drained());
     channel x = channel::open(peers.at_a, 1, 0);
-    CHECK_FALSE(x.drained());
+    CHECK_FALSE(ivshmem::channel_driver{x}.drained());
     channel y = channel::open(peers.at_b, 0, 0);
-    CHECK_FALSE(x.drained());
+    CHECK_FALSE(ivshmem::channel_driver{x}.drained());
     meet(x, y);
     std::error_code ec;
     while (x.try_send(bytes("more than nothing"), ec)) {
     }
     CHECK_FALSE(ec);
-    CHECK(x.update() == channel::state::connected);
+    CHECK(x.update() == ivshmem::channel_state::connected);
 }
 
 TEST_CASE("a message of which nothing was sent need not be taken back") {
     two_peers peers;
     both_ends ends{peers};
-    ends.x.abandon();
+    ivshmem::channel_driver{ends.x}.abandon();
     CHECK(ends.x.try_send(bytes("first")));
     CHECK(next(ends.y) == "first");
-    ends.x.abandon();
-    ends.x.abandon();
+    ivshmem::channel_driver{ends.x}.abandon();
+    ivshmem::channel_driver{ends.x}.abandon();
     CHECK(ends.x.try_send(bytes("second")));
     CHECK(next(ends.y) == "second");
-    CHECK(ends.y.update() == channel::state::connected);
+    CHECK(ends.y.update() == ivshmem::channel_state::connected);
 }
 
 TEST_CASE("consume() without a message gives nothing back") {
@@ -113,8 +113,8 @@ TEST_CASE("consume() without a message gives nothing back") {
     CHECK(next(ends.y) == "two");
     for (int i = 0; i < 100; ++i)
         ends.y.consume();
-    ends.y.settle();
-    CHECK(ends.x.drained());
+    ivshmem::channel_driver{ends.y}.settle();
+    CHECK(ivshmem::channel_driver{ends.x}.drained());
     CHECK(ends.x.try_send(bytes("three")));
     CHECK(next(ends.y) == "three");
 }
@@ -127,10 +127,10 @@ TEST_CASE("each lie poisons, and says how") {
     if (first != 0) {
         ring.store(0, first);
         CHECK(end_of(ends.x) == errc::channel_poisoned);
-        CHECK(ends.x.violation() == violation::record);
+        CHECK(ends.x.violation() == layout_violation::record);
         ends.x.finish(); // takes nothing back of what the peer is told
         CHECK(end_of(ends.y) == errc::channel_rejected);
-        CHECK(ends.y.violation() == violation::record);
+        CHECK(ends.y.violation() == layout_violation::record);
         std::error_code ec;
         CHECK_FALSE(ends.x.try_send(bytes("x"), ec));
         CHECK(ec == errc::channel_poisoned);

@@ -21,7 +21,7 @@ std::string in_thirds() {
 /// What one receives in steps, as it says how far it came.
 struct in_steps {
     bool receive(channel& from, std::error_code& ec) {
-        return from.receive_some(
+        return ivshmem::channel_driver{from}.receive_some(
             text.size(), done,
             [this](std::size_t offset, std::span<const std::byte> part) {
                 std::memcpy(text.data() + offset, part.data(), part.size());
@@ -36,11 +36,11 @@ struct in_steps {
 /// Both sides begin a new session; who is the first makes a difference to who sees what.
 void begin_anew(channel& first, channel& second) {
     first.reopen();
-    CHECK(second.update() == channel::state::reset);
+    CHECK(second.update() == ivshmem::channel_state::reset);
     second.reopen();
     meet(first, second);
-    REQUIRE(first.current_state() == channel::state::connected);
-    REQUIRE(second.current_state() == channel::state::connected);
+    REQUIRE(first.state() == ivshmem::channel_state::connected);
+    REQUIRE(second.state() == ivshmem::channel_state::connected);
 }
 
 std::vector<std::byte> copy_of(const meeting& server) {
@@ -153,7 +153,7 @@ TEST_CASE("between the parts of a message there is no room for another one") {
         CHECK((got == text));
     }
     SECTION("it is abandoned") {
-        ends.x.abandon();
+        ivshmem::channel_driver{ends.x}.abandon();
     }
     CHECK(ends.x.try_send(bytes(other), ec));
     CHECK_FALSE(ec);
@@ -179,10 +179,10 @@ TEST_CASE("what was reserved or committed before the end is written nowhere afte
     }
     SECTION("of the session, by the peer") {
         ends.y.reopen();
-        CHECK(ends.x.update() == channel::state::reset);
+        CHECK(ends.x.update() == ivshmem::channel_state::reset);
     }
     SECTION("of its good name") {
-        ends.x.reject(ivshmem::violation::sequence);
+        ivshmem::channel_driver{ends.x}.reject(ivshmem::layout_violation::sequence);
     }
     SECTION("of the slot") {
         peers.at_a.close();
@@ -207,16 +207,16 @@ TEST_CASE("who takes the last message and sleeps has told so") {
     std::error_code ec;
     for (int i = 0; i < 3; ++i) {
         REQUIRE(ends.x.try_send(bytes("hi")));
-        REQUIRE(ends.x.arm(channel::for_drained));
-        const auto rings = ends.y.rings();
-        REQUIRE(ends.y.has_data());
+        REQUIRE(ivshmem::channel_driver{ends.x}.arm(ivshmem::channel_driver::for_drained));
+        const auto rings = ivshmem::channel_driver{ends.y}.rings();
+        REQUIRE(ivshmem::channel_driver{ends.y}.has_data());
         REQUIRE(ends.y.peek(ec).has_value());
         ends.y.consume();
-        CHECK_FALSE(ends.y.has_data());
-        CHECK(ends.y.arm(channel::for_data));
-        CHECK(ends.x.drained());
-        CHECK(ends.y.rings() == rings + 1);
-        ends.x.disarm();
-        ends.y.disarm();
+        CHECK_FALSE(ivshmem::channel_driver{ends.y}.has_data());
+        CHECK(ivshmem::channel_driver{ends.y}.arm(ivshmem::channel_driver::for_data));
+        CHECK(ivshmem::channel_driver{ends.x}.drained());
+        CHECK(ivshmem::channel_driver{ends.y}.rings() == rings + 1);
+        ivshmem::channel_driver{ends.x}.disarm();
+        ivshmem::channel_driver{ends.y}.disarm();
     }
 }

@@ -33,12 +33,12 @@ TEST_CASE("a peer that is not there yet") {
     const auto b = server.join(2);
     slot at_a = claim(a, 0);
     channel x = channel::open(at_a, 1, 0);
-    CHECK(x.update() == channel::state::opening);
+    CHECK(x.update() == ivshmem::channel_state::opening);
     CHECK(not_sent(x) == errc::not_connected);
     CHECK(end_of(x) == errc::not_connected);
     CHECK(x.peer_incarnation() == 0);
     slot at_b = claim(b, 1);
-    CHECK(x.update() == channel::state::opening);
+    CHECK(x.update() == ivshmem::channel_state::opening);
     channel y = channel::open(at_b, 0, 0);
     meet(x, y);
     CHECK(x.peer_incarnation() == at_b.incarnation());
@@ -120,21 +120,21 @@ TEST_CASE("a restart is one reset, and no message crosses it") {
     CHECK(peers.at_b.incarnation() != old);
     ends.y = channel::open(peers.at_b, 0, 0);
     meet(ends.y, ends.x);
-    CHECK(ends.y.current_state() == channel::state::opening);
-    CHECK(ends.x.current_state() == channel::state::reset);
+    CHECK(ends.y.state() == ivshmem::channel_state::opening);
+    CHECK(ends.x.state() == ivshmem::channel_state::reset);
     CHECK(not_sent(ends.x) == errc::channel_reset);
     CHECK(end_of(ends.x) == errc::channel_reset);
     ends.x.reopen();
     meet(ends.x, ends.y);
-    CHECK(ends.x.current_state() == channel::state::connected);
-    CHECK(ends.y.current_state() == channel::state::connected);
+    CHECK(ends.x.state() == ivshmem::channel_state::connected);
+    CHECK(ends.y.state() == ivshmem::channel_state::connected);
     CHECK(ends.x.peer_incarnation() == peers.at_b.incarnation());
     CHECK_FALSE(next(ends.x).has_value());
     CHECK_FALSE(next(ends.y).has_value());
     CHECK(ends.x.try_send(bytes("new")));
     CHECK(next(ends.y) == "new");
-    CHECK(ends.x.update() == channel::state::connected);
-    CHECK(ends.y.update() == channel::state::connected);
+    CHECK(ends.x.update() == ivshmem::channel_state::connected);
+    CHECK(ends.y.update() == ivshmem::channel_state::connected);
 }
 
 TEST_CASE("a reset in the middle of a message leaves nothing of it") {
@@ -168,34 +168,35 @@ TEST_CASE("channels and slots that move go on") {
     CHECK(channel::open(at_b, 0, 1).is_open());
     CHECK(ends.x.try_send(bytes("two")));
     CHECK(next(other) == "two");
-    CHECK(other.update() == channel::state::connected);
+    CHECK(other.update() == ivshmem::channel_state::connected);
 }
 
 TEST_CASE("who sleeps is rung, once") {
     two_peers peers;
     both_ends ends{peers};
     static_cast<void>(peers.b.take(0));
-    REQUIRE(ends.y.arm(channel::for_data));
+    REQUIRE(ivshmem::channel_driver{ends.y}.arm(ivshmem::channel_driver::for_data));
     CHECK(ends.x.try_send(bytes("one")));
     CHECK(ends.x.try_send(bytes("two")));
-    CHECK(ends.x.rings() == 1);
+    CHECK(ivshmem::channel_driver{ends.x}.rings() == 1);
     CHECK(peers.b.take(0) == 1);
-    ends.x.ring_again();
+    ivshmem::channel_driver{ends.x}.ring_again();
     CHECK(peers.b.take(0) == 1);
-    ends.y.disarm();
-    ends.x.ring_again();
+    ivshmem::channel_driver{ends.y}.disarm();
+    ivshmem::channel_driver{ends.x}.ring_again();
     CHECK(peers.b.take(0) == 0);
-    CHECK_FALSE(ends.y.arm(channel::for_data)); // there is something
+    CHECK_FALSE(ivshmem::channel_driver{ends.y}.arm(
+        ivshmem::channel_driver::for_data)); // there is something
     CHECK(next(ends.y) == "one");
 
     std::error_code ec;
     while (ends.x.try_send(bytes("fills the ring"), ec)) {
     }
     static_cast<void>(peers.a.take(0));
-    REQUIRE(ends.x.arm(channel::for_room));
+    REQUIRE(ivshmem::channel_driver{ends.x}.arm(ivshmem::channel_driver::for_room));
     CHECK(peers.a.take(0) == 0);
     while (next(ends.y)) {
     }
     CHECK(peers.a.take(0) == 1);
-    CHECK_FALSE(ends.x.arm(channel::for_room));
+    CHECK_FALSE(ivshmem::channel_driver{ends.x}.arm(ivshmem::channel_driver::for_room));
 }

@@ -136,9 +136,9 @@ TEST_CASE("a lane that the peer has refused comes last: the peer may still have 
     channel x = channel::open(peers.at_a, 1, 1);
     channel y = channel::open(peers.at_b, 0, 1);
     meet(x, y);
-    REQUIRE(y.current_state() == channel::state::connected);
-    y.reject(ivshmem::violation::sequence);
-    CHECK(x.update() == channel::state::rejected);
+    REQUIRE(y.state() == ivshmem::channel_state::connected);
+    ivshmem::channel_driver{y}.reject(ivshmem::layout_violation::sequence);
+    CHECK(x.update() == ivshmem::channel_state::rejected);
     CHECK(at_a.find_lane(1) == 0);
     x.close();
     CHECK(at_a.find_lane(1) == 0);
@@ -154,7 +154,7 @@ TEST_CASE("a lane that the peer has refused comes last: the peer may still have 
     // Where the peer has it open no more, or opens it anew, it is a lane like others.
     y.reopen();
     meet(asks, y);
-    CHECK(asks.current_state() == channel::state::connected);
+    CHECK(asks.state() == ivshmem::channel_state::connected);
     asks.close();
     y.close();
     CHECK(at_a.find_lane(1) == 1);

@@ -33,7 +33,7 @@ std::error_code refused(const ivshmem::device& of, const slot_options& how) {
     return ec;
 }
 
-ivshmem::detail::shared_words header(const meeting& of, std::size_t offset) {
+ivshmem::shared_words header(const meeting& of, std::size_t offset) {
     return {of.memory().data() + offset, false};
 }
 

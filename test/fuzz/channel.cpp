@@ -39,8 +39,8 @@ struct world {
 };
 
 bool accused(const test::player& p) {
-    return p.state() == ivshmem::channel::state::poisoned ||
-           p.state() == ivshmem::channel::state::rejected;
+    return p.state() == ivshmem::channel_state::poisoned ||
+           p.state() == ivshmem::channel_state::rejected;
 }
 
 } // namespace

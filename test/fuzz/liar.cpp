@@ -2,13 +2,13 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "liar.hpp"
 
-#include <ivshmem/detail/layout.hpp>
+#include "channel/layout.hpp"
 
 #include <array>
 
 namespace test {
 
-namespace layout = ivshmem::detail::layout;
+namespace layout = ivshmem::layout;
 
 namespace {
 

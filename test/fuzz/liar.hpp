@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include "channel/shared_words.hpp"
 #include "schedule.hpp"
 
-#include <ivshmem/detail/shared_words.hpp>
 #include <ivshmem/region_geometry.hpp>
 
 #include <cstddef>
@@ -36,7 +36,7 @@ class liar {
     [[nodiscard]] std::size_t place(schedule& what) const;
     [[nodiscard]] std::uint32_t value(schedule& what, std::uint32_t now) const;
 
-    ivshmem::detail::shared_words words_;
+    ivshmem::shared_words words_;
     std::uint32_t slot_;
     bool everywhere_;
 };

@@ -86,7 +86,7 @@ void player::start_again() {
         claim();
     if (!channel_.is_open())
         open(nothing);
-    else if (state() != channel::state::opening)
+    else if (state() != ivshmem::channel_state::opening)
         channel_.reopen(ec);
     if (ec) { // the slot is lost
         channel_.close();
@@ -136,28 +136,29 @@ void player::look(schedule& what) {
     std::error_code ec;
     switch (what.below(6)) {
     case 0:
-        static_cast<void>(channel_.drained());
+        static_cast<void>(ivshmem::channel_driver{channel_}.drained());
         break;
     case 1:
         static_cast<void>(channel_.drained(ec));
         expect(ec);
         break;
     case 2:
-        must_hold(channel_.unread() <= small.ring_size, "no more is unread than the ring holds");
+        must_hold(ivshmem::channel_driver{channel_}.unread() <= small.ring_size,
+                  "no more is unread than the ring holds");
         static_cast<void>(to_string(channel_.violation()));
         break;
     case 3:
-        channel_.ring_again();
+        ivshmem::channel_driver{channel_}.ring_again();
         break;
     case 4:
-        channel_.settle();
+        ivshmem::channel_driver{channel_}.settle();
         break;
     default: {
         channel moved{std::move(channel_)};
         must_hold(!channel_.is_open(), "what was moved from is closed");
-        channel_.settle();
-        channel_.disarm();
-        static_cast<void>(channel_.drained());
+        ivshmem::channel_driver{channel_}.settle();
+        ivshmem::channel_driver{channel_}.disarm();
+        static_cast<void>(ivshmem::channel_driver{channel_}.drained());
         channel_ = std::move(moved);
     }
     }
@@ -165,9 +166,9 @@ void player::look(schedule& what) {
 
 void player::sleep(schedule& what) {
     if (what.below(3) == 0)
-        channel_.disarm();
+        ivshmem::channel_driver{channel_}.disarm();
     else
-        static_cast<void>(channel_.arm(what.below(8)));
+        static_cast<void>(ivshmem::channel_driver{channel_}.arm(what.below(8)));
 }
 
 void player::use_slot(schedule& what) {

@@ -5,6 +5,7 @@
 #include "schedule.hpp"
 
 #include <ivshmem/channel.hpp>
+#include <ivshmem/channel_driver.hpp>
 #include <ivshmem/service_directory.hpp>
 #include <ivshmem/slot.hpp>
 
@@ -29,7 +30,7 @@ class player {
     void play(schedule& what);
     /// Opens again what is over.
     void start_again();
-    [[nodiscard]] ivshmem::channel::state state() const { return channel_.current_state(); }
+    [[nodiscard]] ivshmem::channel_state state() const { return channel_.state(); }
 
   private:
     static constexpr std::size_t longest = 4096; ///< message

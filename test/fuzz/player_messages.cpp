@@ -39,7 +39,7 @@ void player::send(schedule& what) {
 void player::send_on(schedule& what) {
     std::error_code ec;
     if (what.below(8) == 0) {
-        channel_.abandon();
+        ivshmem::channel_driver{channel_}.abandon();
         size_ = 0;
         return;
     }
@@ -51,7 +51,7 @@ void player::send_on(schedule& what) {
         std::memcpy(into.data(), buffer_.data() + offset, into.size());
         disturb_();
     };
-    const bool complete = channel_.send_some(size_, sent_, fill, ec);
+    const bool complete = ivshmem::channel_driver{channel_}.send_some(size_, sent_, fill, ec);
     expect(ec);
     must_hold(sent_ <= size_, "no more is sent than there is");
     if (complete || ec)
@@ -88,7 +88,8 @@ void player::send_batch(schedule& what) {
 /// The parts that were received go back to the channel, as for another way to receive.
 void player::keep() {
     if (received_ != 0)
-        channel_.keep(std::span<const std::byte>{buffer_}.first(received_));
+        ivshmem::channel_driver{channel_}.keep(
+            std::span<const std::byte>{buffer_}.first(received_));
     received_ = 0;
 }
 
@@ -110,7 +111,8 @@ void player::receive_on(std::size_t capacity) {
         std::memcpy(buffer_.data() + offset, part.data(), part.size());
         disturb_();
     };
-    const bool complete = channel_.receive_some(capacity, received_, copy, ec);
+    const bool complete =
+        ivshmem::channel_driver{channel_}.receive_some(capacity, received_, copy, ec);
     expect(ec);
     if (complete || (ec && ec != errc::buffer_too_small))
         received_ = 0;

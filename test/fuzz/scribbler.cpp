@@ -74,13 +74,13 @@ int main(int argc, char** argv) {
         chance random{2};
         while (clock::now() < end) {
             test::schedule what = random.next();
-            if (us.state() != ivshmem::channel::state::connected)
+            if (us.state() != ivshmem::channel_state::connected)
                 us.start_again();
             while (!what.empty()) {
                 const auto before = clock::now();
                 us.play(what);
                 longest = std::max(longest, clock::now() - before);
-                connected += us.state() == ivshmem::channel::state::connected ? 1 : 0;
+                connected += us.state() == ivshmem::channel_state::connected ? 1 : 0;
                 ++calls;
             }
         }

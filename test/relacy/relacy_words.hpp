@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <ivshmem/detail/layout.hpp>
+#include "channel/layout.hpp"
 
 #include <array>
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace test {
 
-namespace layout = ivshmem::detail::layout;
+namespace layout = ivshmem::layout;
 
 inline constexpr std::uint32_t ring_size = 64;
 

@@ -4,11 +4,10 @@
 // The rings and the handshake of sleeping as they ship, under the memory model of C++: Relacy tries
 // interleavings, and what relaxed loads may return. Each weakening of an ordering must be found.
 
+#include "channel/ring_consumer.hpp"
+#include "channel/ring_producer.hpp"
+#include "channel/wake_handshake.hpp"
 #include "relacy_words.hpp"
-
-#include <ivshmem/detail/ring_consumer.hpp>
-#include <ivshmem/detail/ring_producer.hpp>
-#include <ivshmem/detail/wake_handshake.hpp>
 
 #include <cstdio>
 #include <iostream>
@@ -16,13 +15,13 @@
 namespace test {
 namespace {
 
-constexpr auto no_fault = ivshmem::violation::none;
+constexpr auto no_fault = ivshmem::layout_violation::none;
 
 /// Both ends of a ring. The messages' words are numbered, so that a wrong one is seen.
 template <typename Test, mutation Sender, mutation Receiver>
 struct two_ends : rl::test_suite<Test, 2> {
     template <mutation Mutation>
-    using producer = ivshmem::detail::ring_producer<relacy_words<Mutation>>;
+    using producer = ivshmem::ring_producer<relacy_words<Mutation>>;
 
     void before() {
         of_sender.clear();
@@ -44,7 +43,7 @@ struct two_ends : rl::test_suite<Test, 2> {
     }
     /// @return false where there is nothing.
     bool receive(std::uint32_t number, std::uint32_t length) {
-        ivshmem::detail::ring_record record;
+        ivshmem::ring_record record;
         if (!in.front(record)) {
             RL_ASSERT(in.fault() == no_fault);
             return false;
@@ -62,13 +61,13 @@ struct two_ends : rl::test_suite<Test, 2> {
 
     relacy_block of_sender;
     relacy_block of_receiver;
-    ivshmem::detail::ring_producer<relacy_words<Sender>> out{
-        relacy_words<Sender>{of_sender}, relacy_words<Sender>{of_receiver}, ring_size};
-    ivshmem::detail::ring_consumer<relacy_words<Receiver>> in{
+    ivshmem::ring_producer<relacy_words<Sender>> out{relacy_words<Sender>{of_sender},
+                                                     relacy_words<Sender>{of_receiver}, ring_size};
+    ivshmem::ring_consumer<relacy_words<Receiver>> in{
         relacy_words<Receiver>{of_receiver}, relacy_words<Receiver>{of_sender}, ring_size, 64};
-    ivshmem::detail::wake_handshake<relacy_words<Sender>> sender_wakes{
-        relacy_words<Sender>{of_sender}, relacy_words<Sender>{of_receiver}};
-    ivshmem::detail::wake_handshake<relacy_words<Receiver>> receiver_wakes{
+    ivshmem::wake_handshake<relacy_words<Sender>> sender_wakes{relacy_words<Sender>{of_sender},
+                                                               relacy_words<Sender>{of_receiver}};
+    ivshmem::wake_handshake<relacy_words<Receiver>> receiver_wakes{
         relacy_words<Receiver>{of_receiver}, relacy_words<Receiver>{of_sender}};
     std::uint32_t rung = 0; ///< the last wake word that was answered
     bool asleep = false;

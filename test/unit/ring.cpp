@@ -65,7 +65,7 @@ TEST_CASE("a full ring refuses, loses nothing, and takes more when there is room
             unsigned sent = 0;
             while (pair.send(pattern(length, sent)))
                 ++sent;
-            CHECK(pair.out.fault() == ivshmem::violation::none);
+            CHECK(pair.out.fault() == ivshmem::layout_violation::none);
             CHECK(sent >= 1);
             CHECK(pair.out.unread() <= 1024 - layout::record_header);
             CHECK_FALSE(pair.out.fits());
@@ -175,7 +175,7 @@ TEST_CASE("parts of a message, and a message that is taken back") {
         CHECK_FALSE(pair.in.in_message());
         REQUIRE(pair.receive() == "whole");
     }
-    CHECK(pair.in.fault() == ivshmem::violation::none);
+    CHECK(pair.in.fault() == ivshmem::layout_violation::none);
 }
 
 TEST_CASE("the peer is due to be told of an eighth of the ring") {
@@ -219,8 +219,8 @@ TEST_CASE("a walk at random is that of a queue") {
                 }
             }
             CHECK(received > 1000);
-            CHECK(pair.in.fault() == ivshmem::violation::none);
-            CHECK(pair.out.fault() == ivshmem::violation::none);
+            CHECK(pair.in.fault() == ivshmem::layout_violation::none);
+            CHECK(pair.out.fault() == ivshmem::layout_violation::none);
         }
     }
 }

@@ -9,7 +9,7 @@
 #include <random>
 
 using namespace test;
-using ivshmem::violation;
+using ivshmem::layout_violation;
 using layout::kind;
 
 namespace {
@@ -31,10 +31,10 @@ struct lie {
             pair.sender.at().store(layout::block::ring + place + 4, second);
     }
     /// What the receiver says to the record; a fault is for good.
-    violation about(std::uint32_t first, std::uint32_t second) {
+    layout_violation about(std::uint32_t first, std::uint32_t second) {
         write(first, second);
         const bool taken = pair.in.front(pair.record);
-        CHECK(taken == (pair.in.fault() == violation::none));
+        CHECK(taken == (pair.in.fault() == layout_violation::none));
         if (!taken) {
             write(head(kind::last, 0), 0);
             CHECK_FALSE(pair.in.front(pair.record));
@@ -54,11 +54,11 @@ struct lie {
     std::uint32_t place;
 };
 
-violation about(std::uint32_t first, std::uint32_t second, std::uint32_t place = 0) {
+layout_violation about(std::uint32_t first, std::uint32_t second, std::uint32_t place = 0) {
     return lie{place}.about(first, second);
 }
 
-violation in_message(std::uint32_t rest, std::uint32_t first, std::uint32_t second) {
+layout_violation in_message(std::uint32_t rest, std::uint32_t first, std::uint32_t second) {
     lie told;
     told.begin_message(rest);
     return told.about(first, second);
@@ -68,79 +68,79 @@ violation in_message(std::uint32_t rest, std::uint32_t first, std::uint32_t seco
 
 TEST_CASE("reason 1: a head without its mark") {
     for (const std::uint32_t word : {1U, 8U, 0x20000000U, 0x60000000U, 0x7fffffffU})
-        CHECK(about(word, word) == violation::record);
+        CHECK(about(word, word) == layout_violation::record);
 }
 
 TEST_CASE("reason 1: a record that leaves the ring") {
     for (std::uint32_t place = 0; place < 1024; place += 8) {
         const std::uint32_t room = 1024 - place - layout::record_header;
         for (const auto k : {kind::last, kind::part, kind::abandon}) {
-            CHECK(about(head(k, room + 1), room + 1, place) == violation::record);
-            CHECK(about(head(k, room + 8), room + 9, place) == violation::record);
-            CHECK(about(head(k, 0x1fffffff), 0x1fffffff, place) == violation::record);
+            CHECK(about(head(k, room + 1), room + 1, place) == layout_violation::record);
+            CHECK(about(head(k, room + 8), room + 9, place) == layout_violation::record);
+            CHECK(about(head(k, 0x1fffffff), 0x1fffffff, place) == layout_violation::record);
         }
-        CHECK(about(head(kind::pad, room + 1), 0, place) == violation::record);
+        CHECK(about(head(kind::pad, room + 1), 0, place) == layout_violation::record);
         const bool allowed = room <= limit;
         CHECK(about(head(kind::last, room), room, place) ==
-              (allowed ? violation::none : violation::limit));
+              (allowed ? layout_violation::none : layout_violation::limit));
     }
 }
 
 TEST_CASE("reason 2: a total that is not the length") {
     for (const std::uint32_t total : {0U, 9U, 11U, 0x8000000aU, ~0U})
-        CHECK(about(head(kind::last, 10), total) == violation::total);
-    CHECK(about(head(kind::last, 0), 1) == violation::total);
+        CHECK(about(head(kind::last, 10), total) == layout_violation::total);
+    CHECK(about(head(kind::last, 0), 1) == layout_violation::total);
     for (const std::uint32_t total : {0U, 1U, 9U, 10U})
-        CHECK(about(head(kind::part, 10), total) == violation::total);
-    CHECK(about(head(kind::part, 0), 10) == violation::total);
-    CHECK(about(head(kind::part, 0), 0) == violation::total);
+        CHECK(about(head(kind::part, 10), total) == layout_violation::total);
+    CHECK(about(head(kind::part, 0), 10) == layout_violation::total);
+    CHECK(about(head(kind::part, 0), 0) == layout_violation::total);
 }
 
 TEST_CASE("reason 2: a total that is not what remains") {
-    CHECK(in_message(20, head(kind::last, 20), 20) == violation::none);
-    CHECK(in_message(20, head(kind::part, 19), 20) == violation::none);
+    CHECK(in_message(20, head(kind::last, 20), 20) == layout_violation::none);
+    CHECK(in_message(20, head(kind::part, 19), 20) == layout_violation::none);
     for (const std::uint32_t total : {1U, 19U, 21U, limit, limit + 1, ~0U}) {
         CHECK(in_message(20, head(kind::last, total & 0xff), total & 0xff) ==
-              ((total & 0xff) == 20 ? violation::none : violation::total));
-        CHECK(in_message(20, head(kind::part, 1), total) == violation::total);
+              ((total & 0xff) == 20 ? layout_violation::none : layout_violation::total));
+        CHECK(in_message(20, head(kind::part, 1), total) == layout_violation::total);
     }
-    CHECK(in_message(20, head(kind::last, 0), 0) == violation::total);
-    CHECK(in_message(20, head(kind::part, 0), 20) == violation::total);
+    CHECK(in_message(20, head(kind::last, 0), 0) == layout_violation::total);
+    CHECK(in_message(20, head(kind::part, 0), 20) == layout_violation::total);
 }
 
 TEST_CASE("reason 3: a message over the limit") {
-    CHECK(about(head(kind::last, limit), limit) == violation::none);
-    CHECK(about(head(kind::last, limit + 1), limit + 1) == violation::limit);
-    CHECK(about(head(kind::part, 8), limit) == violation::none);
-    CHECK(about(head(kind::part, 8), limit + 1) == violation::limit);
-    CHECK(about(head(kind::part, 8), ~0U) == violation::limit);
+    CHECK(about(head(kind::last, limit), limit) == layout_violation::none);
+    CHECK(about(head(kind::last, limit + 1), limit + 1) == layout_violation::limit);
+    CHECK(about(head(kind::part, 8), limit) == layout_violation::none);
+    CHECK(about(head(kind::part, 8), limit + 1) == layout_violation::limit);
+    CHECK(about(head(kind::part, 8), ~0U) == layout_violation::limit);
 }
 
 TEST_CASE("reason 4: a pad where none may be") {
-    CHECK(about(head(kind::pad, 1016), 0) == violation::sequence);
-    CHECK(about(head(kind::pad, 0), 0) == violation::sequence);
-    CHECK(about(head(kind::pad, 0), 0, 512) == violation::sequence);
-    CHECK(about(head(kind::pad, 496), 0, 512) == violation::sequence);
+    CHECK(about(head(kind::pad, 1016), 0) == layout_violation::sequence);
+    CHECK(about(head(kind::pad, 0), 0) == layout_violation::sequence);
+    CHECK(about(head(kind::pad, 0), 0, 512) == layout_violation::sequence);
+    CHECK(about(head(kind::pad, 496), 0, 512) == layout_violation::sequence);
     SECTION("a second one, at the start of the ring") {
         lie told{512};
         told.pair.sender.at().store(layout::block::ring, head(kind::pad, 1016));
-        CHECK(told.about(head(kind::pad, 504), 0) == violation::sequence);
+        CHECK(told.about(head(kind::pad, 504), 0) == layout_violation::sequence);
     }
     SECTION("one that may be") {
         lie told{512};
         told.write(head(kind::pad, 504), ~0U);
         CHECK_FALSE(told.pair.in.front(told.pair.record));
-        CHECK(told.pair.in.fault() == violation::none);
+        CHECK(told.pair.in.fault() == layout_violation::none);
         told.place = 0;
-        CHECK(told.about(head(kind::last, 3), 3) == violation::none);
+        CHECK(told.about(head(kind::last, 3), 3) == layout_violation::none);
     }
 }
 
 TEST_CASE("reason 4: an abandoned message where there is none") {
-    CHECK(about(head(kind::abandon, 0), 0) == violation::sequence);
-    CHECK(in_message(20, head(kind::abandon, 0), 77) == violation::none);
-    CHECK(in_message(20, head(kind::abandon, 1), 1) == violation::sequence);
-    CHECK(in_message(20, head(kind::abandon, 20), 20) == violation::sequence);
+    CHECK(about(head(kind::abandon, 0), 0) == layout_violation::sequence);
+    CHECK(in_message(20, head(kind::abandon, 0), 77) == layout_violation::none);
+    CHECK(in_message(20, head(kind::abandon, 1), 1) == layout_violation::sequence);
+    CHECK(in_message(20, head(kind::abandon, 20), 20) == layout_violation::sequence);
 }
 
 TEST_CASE("reason 5: a cursor that cannot be") {
@@ -154,18 +154,18 @@ TEST_CASE("reason 5: a cursor that cannot be") {
             CHECK(pair.stage(pattern(24, 0))); // is not yet there to be read
             pair.receiver.at().store(layout::block::cursor, start + wrong);
             const bool believed = pair.out.look_at_cursor();
-            CHECK(believed == (pair.out.fault() == violation::none));
+            CHECK(believed == (pair.out.fault() == layout_violation::none));
             CHECK(pair.out.unread() <= 64);
             return pair.out.fault();
         };
         for (const std::uint32_t fine : {32U, 40U, 64U, 96U})
-            CHECK(says(fine) == violation::none);
+            CHECK(says(fine) == layout_violation::none);
         for (const std::uint32_t backwards : {0U, 24U, 0U - 8, 1U << 31U})
-            CHECK(says(backwards) == violation::cursor);
+            CHECK(says(backwards) == layout_violation::cursor);
         for (const std::uint32_t ahead : {104U, 128U, 1024U, 1024U + 64, 1U << 30U})
-            CHECK(says(ahead) == violation::cursor);
+            CHECK(says(ahead) == layout_violation::cursor);
         for (const std::uint32_t off : {33U, 36U, 60U, 66U, 95U})
-            CHECK(says(off) == violation::cursor);
+            CHECK(says(off) == layout_violation::cursor);
     }
 }
 
@@ -175,7 +175,7 @@ TEST_CASE("a wrong cursor makes no room") {
     }
     pair.receiver.at().store(layout::block::cursor, 4096);
     CHECK_FALSE(pair.out.reserve(100));
-    CHECK(pair.out.fault() == violation::cursor);
+    CHECK(pair.out.fault() == layout_violation::cursor);
 }
 
 TEST_CASE("words at random lead nowhere but to records in the ring, or to a fault") {

@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <ivshmem/detail/ring_consumer.hpp>
-#include <ivshmem/detail/ring_producer.hpp>
-#include <ivshmem/detail/shared_words.hpp>
+#include "channel/ring_consumer.hpp"
+#include "channel/ring_producer.hpp"
+#include "channel/shared_words.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +17,8 @@
 
 namespace test {
 
-namespace layout = ivshmem::detail::layout;
-using words = ivshmem::detail::shared_words;
+namespace layout = ivshmem::layout;
+using words = ivshmem::shared_words;
 
 /// A block of the layout with a page behind it that must not be touched, or one before it: what
 /// leaves the block on that side is a segmentation fault.
@@ -81,7 +81,7 @@ struct ring_pair {
     /// Takes one record, whatever its kind.
     std::optional<std::string> receive() {
         if (!in.front(record)) {
-            if (in.fault() == ivshmem::violation::none && !in.released())
+            if (in.fault() == ivshmem::layout_violation::none && !in.released())
                 in.release();
             return std::nullopt;
         }
@@ -96,9 +96,9 @@ struct ring_pair {
     const std::uint32_t size;
     guarded_block sender;
     guarded_block receiver;
-    ivshmem::detail::ring_producer<words> out;
-    ivshmem::detail::ring_consumer<words> in;
-    ivshmem::detail::ring_record record; ///< the last one received
+    ivshmem::ring_producer<words> out;
+    ivshmem::ring_consumer<words> in;
+    ivshmem::ring_record record; ///< the last one received
 };
 
 /// Bytes that differ from place to place and from message to message.

@@ -85,12 +85,12 @@ class basic_channel {
     /// errc::channel_reset, unless the channel was never connected; then, as async_connect() and
     /// async_next_event() in any case, they go on.
     void reopen() {
-        const auto before = state_->channel.current_state();
+        const auto before = state_->channel.state();
         state_->channel.reopen();
         state_->reopened(before);
     }
     void reopen(std::error_code& ec) {
-        const auto before = state_->channel.current_state();
+        const auto before = state_->channel.state();
         state_->channel.reopen(ec);
         if (!ec)
             state_->reopened(before);

@@ -77,8 +77,8 @@ TEST_CASE("a lane is opened again while an operation of its former channel has y
         next.next_layer().update(ec);
         p.b.next_layer().update(ec);
     }
-    REQUIRE(next.next_layer().current_state() == ivshmem::channel::state::connected);
-    CHECK(next.next_layer().arm(ivshmem::channel::for_data));
+    REQUIRE(next.next_layer().state() == ivshmem::channel_state::connected);
+    CHECK(ivshmem::channel_driver{next.next_layer()}.arm(ivshmem::channel_driver::for_data));
     next.async_receive(net::buffer(into), received.handler());
     CHECK(run_until(p.io, [&] { return aborted.done(); }));
     CHECK(aborted.ec == net::error::operation_aborted);

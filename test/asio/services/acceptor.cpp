@@ -68,7 +68,7 @@ TEST_CASE("each client reaches the service that it asked for, several of them at
     for (std::size_t s = 0; s < 3; ++s) {
         for (std::size_t i = 0; i < 3; ++i) {
             channel& server = accepted[3 * s + i].made;
-            const std::uint32_t client = server.next_layer().peer();
+            const std::uint32_t client = server.next_layer().peer_slot();
             c.pass(connected[3 * s + client - 1].made, server, names[s]);
         }
     }
@@ -89,7 +89,7 @@ TEST_CASE("a service may appear after who asks for it") {
     CHECK(connected.calls == 0);
     late.async_accept(accepted.handler());
     CHECK(c.until([&] { return connected.done() && accepted.done(); }));
-    CHECK(connected.made.next_layer().peer() == 2);
+    CHECK(connected.made.next_layer().peer_slot() == 2);
     c.pass(connected.made, accepted.made, "hello");
 }
 

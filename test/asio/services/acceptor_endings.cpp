@@ -10,7 +10,7 @@
 
 using namespace test;
 using ivshmem::asio::acceptor;
-using peer_state = ivshmem::channel::state;
+using peer_state = ivshmem::channel_state;
 
 namespace {
 
@@ -172,7 +172,7 @@ TEST_CASE("who is second in line and starts anew is accepted") {
         slow.channel.update();
         return accepted[1].done() && (!accepted[0].ec || accepted[2].done());
     }));
-    CHECK(left.channel.current_state() == peer_state::connected);
+    CHECK(left.channel.state() == peer_state::connected);
     REQUIRE(left.channel.try_send(std::as_bytes(std::span{"anew", 4})));
     bool heard = false;
     for (auto& one : accepted) {
@@ -197,7 +197,7 @@ TEST_CASE("a lane that is opened by its number does not answer who asks by name"
     plain.async_connect(met.handler());
     c.settle();
     CHECK((!connected.done() || connected.ec));
-    CHECK(plain.next_layer().current_state() != peer_state::connected);
+    CHECK(plain.next_layer().state() != peer_state::connected);
     CHECK((!met.done() || met.ec));
     if (GENERATE(true, false))
         plain.close();

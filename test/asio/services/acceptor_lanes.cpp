@@ -168,7 +168,7 @@ TEST_CASE("sixteen peers connect to each other by name, and pass a message each 
             meeting& asked = connected[i * count + other];
             if (asked.done()) {
                 REQUIRE_FALSE(asked.ec);
-                CHECK(asked.made.next_layer().peer() == other);
+                CHECK(asked.made.next_layer().peer_slot() == other);
                 const auto& text = texts.emplace_back(std::to_string(i * 100 + other));
                 asked.made.async_send(net::buffer(text), [](error_code, std::size_t) {});
             }
@@ -176,7 +176,7 @@ TEST_CASE("sixteen peers connect to each other by name, and pass a message each 
             if (!met.done())
                 continue;
             REQUIRE_FALSE(met.ec);
-            const std::size_t peer = met.made.next_layer().peer();
+            const std::size_t peer = met.made.next_layer().peer_slot();
             who.insert(peer);
             auto& buffer = buffers.emplace_back(10, '\0');
             met.made.async_receive(net::buffer(buffer), [&, peer, i](error_code ec, auto size) {

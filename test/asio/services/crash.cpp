@@ -91,8 +91,8 @@ class survivor {
             receiving_ = false;
             if (ec) {
                 check(ec);
-                const auto now = channel_.next_layer().current_state();
-                if (ec == errc::channel_reset && now != ivshmem::channel::state::reset)
+                const auto now = channel_.next_layer().state();
+                if (ec == errc::channel_reset && now != ivshmem::channel_state::reset)
                     receive(); // the session is a new one already
                 return;
             }

@@ -93,7 +93,7 @@ net::awaitable<void> keep_receiving(ivshmem::asio::channel& from, std::uint32_t 
         if (view) {
             from.next_layer().consume();
             step();
-            from.next_layer().settle();
+            ivshmem::channel_driver{from.next_layer()}.settle();
         }
         step();
     }

@@ -50,7 +50,7 @@ TEST_CASE("a stream that is opened anew in the middle of a read begins anew") {
     connected c;
     c.read_in_part();
     c.b.channel().reopen();
-    REQUIRE(c.a.channel().next_layer().update() == ivshmem::channel::state::reset);
+    REQUIRE(c.a.channel().next_layer().update() == ivshmem::channel_state::reset);
     c.a.channel().reopen();
     c.meet();
     const std::string text = GENERATE(as<std::string>{}, "t", "tiny", std::string(150, 'e'),
@@ -67,7 +67,7 @@ TEST_CASE("a stream whose channel is opened anew under it begins anew") {
     connected c;
     c.read_in_part();
     c.b.channel().reopen();
-    REQUIRE(c.a.channel().next_layer().update() == ivshmem::channel::state::reset);
+    REQUIRE(c.a.channel().next_layer().update() == ivshmem::channel_state::reset);
     c.a.channel().next_layer().reopen();
     c.meet();
     const std::string text = GENERATE(as<std::string>{}, "t", "tiny", std::string(150, 'e'),

@@ -6,6 +6,7 @@
 #include "server_process.hpp"
 
 #include <ivshmem/channel.hpp>
+#include <ivshmem/channel_driver.hpp>
 
 #include <chrono>
 #include <optional>
@@ -43,7 +44,8 @@ class channel_transport {
                 const auto fill = [&](std::span<std::byte> into, std::size_t offset) {
                     std::memcpy(into.data(), message.data() + offset, into.size());
                 };
-                complete = channel_.send_some(message.size(), sent_, fill, ec);
+                complete =
+                    ivshmem::channel_driver{channel_}.send_some(message.size(), sent_, fill, ec);
                 if (complete)
                     sent_ = 0;
             } else {
@@ -61,7 +63,8 @@ class channel_transport {
                 const auto copy = [&](std::size_t offset, std::span<const std::byte> part) {
                     std::memcpy(room.data() + offset, part.data(), part.size());
                 };
-                complete = channel_.receive_some(room.size(), received_, copy, ec);
+                complete = ivshmem::channel_driver{channel_}.receive_some(room.size(), received_,
+                                                                          copy, ec);
                 if (complete)
                     received_ = 0;
             } else {
@@ -72,28 +75,28 @@ class channel_transport {
         }
         void send(std::span<const std::byte> message) {
             while (!try_send(message))
-                sleep(ivshmem::channel::for_room);
+                sleep(ivshmem::channel_driver::for_room);
         }
         void receive(std::span<std::byte> room) {
             while (!try_receive(room))
-                sleep(ivshmem::channel::for_data);
+                sleep(ivshmem::channel_driver::for_data);
         }
 
       private:
         static constexpr std::size_t largest_whole = ring_bytes / 4;
 
         bool connected() {
-            if (channel_.current_state() == ivshmem::channel::state::connected) [[likely]]
+            if (channel_.state() == ivshmem::channel_state::connected) [[likely]]
                 return true;
-            if (channel_.update() != ivshmem::channel::state::opening)
+            if (channel_.update() != ivshmem::channel_state::opening)
                 return true; // the next call says why it is of no use
             std::this_thread::yield();
             return false;
         }
-        void sleep(ivshmem::channel::wake what) {
-            if (channel_.arm(what))
+        void sleep(ivshmem::channel_driver::wake what) {
+            if (ivshmem::channel_driver{channel_}.arm(what))
                 static_cast<void>(device_.wait(0, std::chrono::seconds{1}, ignored_));
-            channel_.disarm();
+            ivshmem::channel_driver{channel_}.disarm();
         }
         static void check(std::error_code ec) {
             // The other side is through and gone.

@@ -145,7 +145,7 @@ void run(talk& t, task what) {
     t.at.run();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     say("messages: %u in %.2f s, %llu rings", t.messages, took.count(),
-        static_cast<unsigned long long>(t.channel.next_layer().rings()));
+        static_cast<unsigned long long>(ivshmem::channel_driver{t.channel.next_layer()}.rings()));
     if (failed)
         std::rethrow_exception(failed);
 }

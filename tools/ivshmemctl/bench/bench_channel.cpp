@@ -36,7 +36,8 @@ void connect(channel& one, channel& other) {
         if (std::chrono::steady_clock::now() > end)
             throw std::runtime_error{"the two slots do not find each other"};
         const auto state = one.update();
-        return other.update() == channel::state::connected && state == channel::state::connected;
+        return other.update() == ivshmem::channel_state::connected &&
+               state == ivshmem::channel_state::connected;
     });
 }
 

@@ -179,7 +179,7 @@ net::awaitable<pinger::error_code> pinger::connect() {
     if (ec)
         co_return ec;
     channel_ = std::move(channel);
-    const std::uint32_t slot = channel_.next_layer().peer();
+    const std::uint32_t slot = channel_.next_layer().peer_slot();
     const auto holder = slot_.next_layer().find_holder(slot);
     peer_name_ = holder && device_.capabilities().ring
                      ? tools::format("peer {} (slot {})", holder->peer, slot)

@@ -55,7 +55,7 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
         auto [ec, channel] = co_await acceptor.async_accept(with_error);
         if (ec)
             throw explain_failure(device, ec);
-        const std::uint32_t from = channel.next_layer().peer();
+        const std::uint32_t from = channel.next_layer().peer_slot();
         const auto holder = slot.next_layer().find_holder(from);
         const auto who = holder && device.capabilities().ring
                              ? tools::format("peer {} (slot {})", holder->peer, from)

@@ -96,12 +96,12 @@ class acceptor_state : public hub_member {
         }
         // Also one that the peer has closed again: it may have sent something before.
         for (connected_ = 0; connected_ < half_open_.size(); ++connected_)
-            if (half_open_[connected_].channel.update(ec) == ivshmem::channel::state::connected)
+            if (half_open_[connected_].channel.update(ec) == ivshmem::channel_state::connected)
                 return true;
         std::erase_if(half_open_, [this](const half_open& h) {
             // The peer went away again, or came anew before it was taken.
             return !directory_.is_requested(h.request, key_) ||
-                   h.channel.current_state() != ivshmem::channel::state::opening;
+                   h.channel.state() != ivshmem::channel_state::opening;
         });
         return false;
     }

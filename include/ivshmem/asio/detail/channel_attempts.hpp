@@ -46,14 +46,14 @@ struct send_attempt {
                 to += from.size();
             });
         };
-        complete = state.channel.send_some(boost::asio::buffer_size(buffers), done, fill, ec);
+        complete = state.driver.send_some(boost::asio::buffer_size(buffers), done, fill, ec);
         state.sent();
         return complete;
     }
     [[nodiscard]] value_type value() const { return complete ? done : 0; }
     void give_up(auto& state) {
         if (done != 0)
-            state.channel.abandon();
+            state.driver.abandon();
     }
 
     Buffers buffers;
@@ -74,9 +74,9 @@ struct receive_attempt {
                 from += to.size();
             });
         };
-        complete = state.channel.receive_some(boost::asio::buffer_size(buffers), done, copy, ec);
+        complete = state.driver.receive_some(boost::asio::buffer_size(buffers), done, copy, ec);
         if (complete)
-            state.channel.settle();
+            state.driver.settle();
         return complete;
     }
     [[nodiscard]] value_type value() const { return complete ? done : 0; }
@@ -89,7 +89,7 @@ struct receive_attempt {
                 const auto* const bytes = static_cast<const std::byte*>(from.data());
                 part.insert(part.end(), bytes, bytes + from.size());
             });
-            state.channel.keep(part);
+            state.driver.keep(part);
         } catch (const std::bad_alloc&) {
             state.channel.close(); // its beginning is lost: the rest must not pass for a message
         }
@@ -131,8 +131,8 @@ struct connect_attempt {
     bool attempt(auto& state, std::error_code& ec) {
         state.channel.update(ec);
         if (!ec)
-            state.channel.why_not(ec);
-        return state.channel.current_state() == ivshmem::channel::state::connected;
+            state.driver.state_error(ec);
+        return state.channel.state() == ivshmem::channel_state::connected;
     }
     void give_up(auto&) {}
 };
@@ -142,11 +142,11 @@ struct event_attempt {
 
     static auto& gate_of(auto& state) { return state.changing; }
     bool attempt(auto& state, std::error_code& ec) {
-        using core = ivshmem::channel;
-        const core::state now = state.channel.update(ec);
+        using core = ivshmem::channel_state;
+        const core now = state.channel.update(ec);
         event.incarnation = state.channel.peer_incarnation();
         // Of a session that is over nobody cares how it was to end.
-        const bool connected = now == core::state::connected;
+        const bool connected = now == core::connected;
         if (ec || (now == state.reported_state &&
                    (!connected || state.channel.peer_finished() == state.reported_finished)))
             return false;
@@ -154,16 +154,16 @@ struct event_attempt {
         state.reported_state = now;
         state.reported_finished = finished;
         switch (now) {
-        case core::state::connected:
+        case core::connected:
             event.type = finished ? channel_event::kind::closed : channel_event::kind::connected;
             return true;
-        case core::state::reset:
+        case core::reset:
             event.type = channel_event::kind::reset;
             return true;
-        case core::state::poisoned:
+        case core::poisoned:
             event.type = channel_event::kind::poisoned;
             return true;
-        case core::state::rejected:
+        case core::rejected:
             event.type = channel_event::kind::rejected;
             return true;
         default:

@@ -5,6 +5,7 @@
 #include <ivshmem/asio/detail/gate.hpp>
 #include <ivshmem/asio/detail/hub.hpp>
 #include <ivshmem/channel.hpp>
+#include <ivshmem/channel_driver.hpp>
 
 #include <boost/system/error_code.hpp>
 
@@ -24,10 +25,11 @@ class channel_state : public hub_member {
     using executor_type = Executor;
 
     channel_state(std::shared_ptr<detail::hub<Executor>> in, ivshmem::channel opened)
-        : hub{std::move(in)}, channel{std::move(opened)}, receiving{hub->get_executor()},
-          sending{hub->get_executor()}, draining{hub->get_executor()},
-          connecting{hub->get_executor()}, changing{hub->get_executor()} {
-        if (channel.polls())
+        : hub{std::move(in)}, channel{std::move(opened)}, driver{channel},
+          receiving{hub->get_executor()}, sending{hub->get_executor()},
+          draining{hub->get_executor()}, connecting{hub->get_executor()}, changing{
+                                                                              hub->get_executor()} {
+        if (channel.is_polling())
             hub->poll();
         hub->add(*this);
     }
@@ -41,7 +43,7 @@ class channel_state : public hub_member {
         const bool changed = noticed();
         if (!ec && !changed && sleeping())
             return false;
-        const bool data = !receiving.empty() && channel.has_data(); // room is told of late
+        const bool data = !receiving.empty() && driver.has_data(); // room is told of late
         open_gates();
         return data || changed;
     }
@@ -50,8 +52,8 @@ class channel_state : public hub_member {
                !changing.empty() || unread();
     }
     void ring_again() override {
-        if (unread() && !channel.drained())
-            channel.ring_again();
+        if (unread() && !driver.drained())
+            driver.ring_again();
     }
     void fail(const boost::system::error_code& why) override {
         failed = why;
@@ -60,16 +62,16 @@ class channel_state : public hub_member {
 
     /// What the operations that wait now wait for.
     [[nodiscard]] std::uint32_t wanted() const noexcept {
-        return (receiving.empty() ? 0U : ivshmem::channel::for_data) |
-               (sending.empty() ? 0U : ivshmem::channel::for_room) |
-               (draining.empty() ? 0U : ivshmem::channel::for_drained);
+        return (receiving.empty() ? 0U : ivshmem::channel_driver::for_data) |
+               (sending.empty() ? 0U : ivshmem::channel_driver::for_room) |
+               (draining.empty() ? 0U : ivshmem::channel_driver::for_drained);
     }
     /// Arms; true where there is nothing to do. Otherwise wakes all who wait for the peer: who asks
     /// may not be the one that there is something for.
     bool sleeping() {
         noticed(); // who waits from now on waits for another state than this
         const std::uint32_t what = wanted();
-        if (what == 0 || channel.arm(what))
+        if (what == 0 || driver.arm(what))
             return true;
         receiving.open();
         sending.open();
@@ -79,7 +81,7 @@ class channel_state : public hub_member {
     void done() {
         noticed();
         if (wanted() == 0)
-            channel.disarm();
+            driver.disarm();
     }
     void open_gates() {
         receiving.open();
@@ -89,14 +91,14 @@ class channel_state : public hub_member {
         changing.open();
     }
     /// @param before The state in which the session was that ended.
-    void reopened(ivshmem::channel::state before) {
-        if (before != ivshmem::channel::state::opening) {
+    void reopened(ivshmem::channel_state before) {
+        if (before != ivshmem::channel_state::opening) {
             receiving.end();
             sending.end();
             draining.end();
         }
         bytes_read = 0;
-        reported_state = ivshmem::channel::state::opening;
+        reported_state = ivshmem::channel_state::opening;
         reported_finished = false;
         open_gates();
     }
@@ -106,7 +108,7 @@ class channel_state : public hub_member {
     }
     /// After a message was sent: whether the peer took it, the doorbell does not tell.
     void sent() {
-        if (const auto rings = channel.rings(); rings != rings_seen_) {
+        if (const auto rings = driver.rings(); rings != rings_seen_) {
             rings_seen_ = rings;
             hub->expect();
         }
@@ -114,6 +116,7 @@ class channel_state : public hub_member {
 
     const std::shared_ptr<detail::hub<Executor>> hub;
     ivshmem::channel channel;
+    ivshmem::channel_driver driver;
     gate<Executor> receiving;
     gate<Executor> sending;
     gate<Executor> draining;
@@ -126,28 +129,27 @@ class channel_state : public hub_member {
     /// Whether the last wait was so short that spinning pays.
     bool spin_pays = false;
     /// What async_next_event() has told.
-    ivshmem::channel::state reported_state = ivshmem::channel::state::opening;
+    ivshmem::channel_state reported_state = ivshmem::channel_state::opening;
     bool reported_finished = false;
 
   private:
     /// Wakes all where the state has changed, whoever noticed it first.
     bool noticed() {
-        const bool changed = channel.current_state() != noticed_state_ ||
-                             channel.peer_finished() != noticed_finished_;
+        const bool changed =
+            channel.state() != noticed_state_ || channel.peer_finished() != noticed_finished_;
         if (changed) {
-            noticed_state_ = channel.current_state();
+            noticed_state_ = channel.state();
             noticed_finished_ = channel.peer_finished();
             open_gates();
         }
         return changed;
     }
     [[nodiscard]] bool unread() const {
-        return channel.current_state() == ivshmem::channel::state::connected &&
-               channel.unread() != 0;
+        return channel.state() == ivshmem::channel_state::connected && driver.unread() != 0;
     }
 
     std::uint64_t rings_seen_ = 0;
-    ivshmem::channel::state noticed_state_ = ivshmem::channel::state::opening;
+    ivshmem::channel_state noticed_state_ = ivshmem::channel_state::opening;
     bool noticed_finished_ = false;
 };
 

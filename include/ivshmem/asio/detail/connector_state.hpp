@@ -6,6 +6,7 @@
 #include <ivshmem/asio/detail/gate.hpp>
 #include <ivshmem/asio/detail/hub.hpp>
 #include <ivshmem/channel.hpp>
+#include <ivshmem/channel_driver.hpp>
 #include <ivshmem/service_directory.hpp>
 
 #include <boost/system/error_code.hpp>
@@ -48,7 +49,7 @@ class connector_state : public hub_member {
 
     /// Takes the steps that can be taken now.
     bool connected(std::error_code& ec) {
-        if (channel.is_open() && channel.update(ec) == ivshmem::channel::state::connected)
+        if (channel.is_open() && channel.update(ec) == ivshmem::channel_state::connected)
             return true; // whatever has become of the offer
         const auto found = directory_.find_service(name_, at_, ec);
         if (ec == errc::service_unknown) {
@@ -57,11 +58,12 @@ class connector_state : public hub_member {
             return false;
         }
         if (!ec && channel.is_open() &&
-            (found.key != service_.key || found.slot != service_.slot || channel.is_contested()))
+            (found.key != service_.key || found.slot != service_.slot ||
+             ivshmem::channel_driver{channel}.is_contested()))
             channel.close();
         if (!ec && !channel.is_open())
             open(found, ec);
-        return !ec && channel.update(ec) == ivshmem::channel::state::connected;
+        return !ec && channel.update(ec) == ivshmem::channel_state::connected;
     }
 
     const std::shared_ptr<detail::hub<Executor>> hub;

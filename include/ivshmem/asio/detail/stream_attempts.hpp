@@ -23,16 +23,16 @@ struct read_attempt {
     static auto& gate_of(auto& state) { return state.receiving; }
     bool attempt(auto& state, std::error_code& ec) {
         const std::size_t capacity = boost::asio::buffer_size(buffers);
-        if (state.session != state.channel.session()) {
-            state.session = state.channel.session();
+        if (state.session != state.driver.session()) {
+            state.session = state.driver.session();
             state.bytes_read = 0;
         }
         while (done < capacity) {
-            const auto view = state.channel.peek_part(ec);
+            const auto view = state.driver.peek_part(ec);
             if (!view)
                 break;
             if (view->empty()) { // no stream sends such; a ring may be full of them, for ever
-                state.channel.reject(ivshmem::violation::sequence);
+                state.driver.reject(ivshmem::layout_violation::sequence);
                 ec = errc::channel_poisoned;
                 break;
             }
@@ -54,7 +54,7 @@ struct read_attempt {
         }
         if (done != 0 || capacity == 0) {
             ec.clear();
-            state.channel.settle();
+            state.driver.settle();
             return true;
         }
         if (ec == errc::channel_closed)

@@ -2,13 +2,14 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <ivshmem/detail/layout.hpp>
-#include <ivshmem/violation.hpp>
+#include "channel/layout.hpp"
+
+#include <ivshmem/layout_violation.hpp>
 
 #include <cstddef>
 #include <cstdint>
 
-namespace ivshmem::detail {
+namespace ivshmem {
 
 /// A record at the front of a ring: a private copy of its header, checked.
 struct ring_record {
@@ -38,7 +39,7 @@ class ring_consumer {
     /// another record each time: call it once a record, and keep the answer.
     /// @return Whether there is one; false also after a fault.
     [[nodiscard]] bool front(ring_record& record) {
-        if (fault_ != violation::none)
+        if (fault_ != layout_violation::none)
             return false;
         for (;;) {
             const std::uint32_t place = position_ & (size_ - 1);
@@ -49,10 +50,10 @@ class ring_consumer {
             record.length = head & layout::record_length;
             const std::uint32_t size = layout::record_size(record.length);
             if ((head & layout::record_valid) == 0 || size > size_ - place)
-                return fail(violation::record);
+                return fail(layout_violation::record);
             if (record.kind == layout::kind::pad) {
                 if (place == 0 || size != size_ - place)
-                    return fail(violation::sequence);
+                    return fail(layout_violation::sequence);
                 position_ += size; // to the start of the ring, where no pad may follow
                 continue;
             }
@@ -85,33 +86,33 @@ class ring_consumer {
     }
     /// Where release() was last done.
     [[nodiscard]] std::uint32_t cursor() const noexcept { return cursor_; }
-    [[nodiscard]] violation fault() const noexcept { return fault_; }
+    [[nodiscard]] layout_violation fault() const noexcept { return fault_; }
 
   private:
     /// The next lines come while this one is used. Measured: further ahead takes lines away from
     /// the peer that writes them; less does not hide the way from one cache to the other.
     static constexpr std::uint32_t ahead = 256;
 
-    bool fail(violation what) noexcept {
+    bool fail(layout_violation what) noexcept {
         fault_ = what;
         return false;
     }
     bool plausible(const ring_record& record) {
         switch (record.kind) {
         case layout::kind::abandon:
-            return record.length == 0 && in_message() ? true : fail(violation::sequence);
+            return record.length == 0 && in_message() ? true : fail(layout_violation::sequence);
         case layout::kind::part:
             if (record.length == 0 || record.length >= record.total)
-                return fail(violation::total);
+                return fail(layout_violation::total);
             break;
         default:
             if (record.length != record.total)
-                return fail(violation::total);
+                return fail(layout_violation::total);
         }
         if (in_message() && record.total != remaining_)
-            return fail(violation::total);
+            return fail(layout_violation::total);
         if (record.total > limit_)
-            return fail(violation::limit);
+            return fail(layout_violation::limit);
         return true;
     }
 
@@ -122,7 +123,7 @@ class ring_consumer {
     std::uint32_t position_ = 0;
     std::uint32_t cursor_ = 0;    ///< the last position that the peer was told
     std::uint32_t remaining_ = 0; ///< bytes of the message under way that are still to come
-    violation fault_ = violation::none;
+    layout_violation fault_ = layout_violation::none;
 };
 
-} // namespace ivshmem::detail
+} // namespace ivshmem

@@ -2,11 +2,11 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <ivshmem/detail/layout.hpp>
+#include "channel/layout.hpp"
 
 #include <cstdint>
 
-namespace ivshmem::detail {
+namespace ivshmem {
 
 /// Who sleeps says so, then looks once more; who has something to tell tells it, then looks who
 /// sleeps (channel-layout.md, "Sleeping"). So one of them sees the other. This is both sides of
@@ -73,4 +73,4 @@ class wake_handshake {
     std::uint32_t wanted_ = 0;   ///< what for, now
 };
 
-} // namespace ivshmem::detail
+} // namespace ivshmem

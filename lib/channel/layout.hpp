@@ -6,7 +6,7 @@
 #include <cstdint>
 
 /// The numbers of the layout of channels: lib/channel/channel-layout.md, whose tables these are.
-namespace ivshmem::detail::layout {
+namespace ivshmem::layout {
 
 inline constexpr std::uint32_t magic = 0x43535649;
 inline constexpr std::uint32_t version = 0x00010000;
@@ -78,4 +78,4 @@ constexpr std::uint32_t record_size(std::uint32_t length) noexcept {
 
 enum class kind : std::uint32_t { last = 0, part = 1, pad = 2, abandon = 3 };
 
-} // namespace ivshmem::detail::layout
+} // namespace ivshmem::layout

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <span>
 
-namespace ivshmem::detail {
+namespace ivshmem {
 
 /// Words and bytes of shared memory by their offset: all that the rings know of memory. A checker
 /// of memory orderings puts a class of its own in the place of this one.
@@ -24,19 +24,19 @@ class shared_words {
     shared_words(std::byte* base, bool combining) noexcept : base_{base}, combining_{combining} {}
 
     [[nodiscard]] std::uint32_t load(std::size_t offset) const noexcept {
-        return to_register(word(offset).load(std::memory_order_relaxed));
+        return detail::to_register(word(offset).load(std::memory_order_relaxed));
     }
     [[nodiscard]] std::uint32_t look(std::size_t offset) const noexcept {
-        return to_register(word(offset).load(std::memory_order_acquire));
+        return detail::to_register(word(offset).load(std::memory_order_acquire));
     }
     void store(std::size_t offset, std::uint32_t value) const noexcept {
-        word(offset).store(to_register(value), std::memory_order_relaxed);
+        word(offset).store(detail::to_register(value), std::memory_order_relaxed);
     }
     /// Stores after all that was stored before.
     void publish(std::size_t offset, std::uint32_t value) const noexcept {
         if (combining_) [[unlikely]]
             detail::publish();
-        word(offset).store(to_register(value), std::memory_order_release);
+        word(offset).store(detail::to_register(value), std::memory_order_release);
         if (combining_) [[unlikely]]
             detail::publish();
     }
@@ -70,4 +70,4 @@ class shared_words {
     bool combining_ = false;
 };
 
-} // namespace ivshmem::detail
+} // namespace ivshmem

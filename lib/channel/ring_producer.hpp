@@ -2,14 +2,15 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <ivshmem/detail/layout.hpp>
-#include <ivshmem/violation.hpp>
+#include "channel/layout.hpp"
+
+#include <ivshmem/layout_violation.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-namespace ivshmem::detail {
+namespace ivshmem {
 
 /// The sending end of a ring (channel-layout.md, "A ring"). Its indices are its own; of the peer
 /// it reads the cursor, once each time, and believes it only where it can be true.
@@ -73,7 +74,7 @@ class ring_producer {
     bool look_at_cursor() {
         const std::uint32_t seen = theirs_.look(layout::block::cursor);
         if (seen - cursor_ > first_ - cursor_ || seen % 8 != 0) {
-            fault_ = violation::cursor;
+            fault_ = layout_violation::cursor;
             return false;
         }
         cursor_ = seen;
@@ -89,7 +90,7 @@ class ring_producer {
     [[nodiscard]] std::uint32_t room_position() const noexcept {
         return tail_ - std::min(size_ / 2, size_ - needed_);
     }
-    [[nodiscard]] violation fault() const noexcept { return fault_; }
+    [[nodiscard]] layout_violation fault() const noexcept { return fault_; }
 
   private:
     [[nodiscard]] std::uint32_t place(std::uint32_t position) const noexcept {
@@ -115,7 +116,7 @@ class ring_producer {
     std::uint32_t first_head_ = 0;
     std::uint32_t pad_ = 0;
     std::uint32_t needed_ = 0;
-    violation fault_ = violation::none;
+    layout_violation fault_ = layout_violation::none;
 };
 
-} // namespace ivshmem::detail
+} // namespace ivshmem

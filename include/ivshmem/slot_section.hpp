@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/export.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace ivshmem {
+
+/// An output section in shared memory, as its header describes it (channel-layout.md, "The
+/// header"). A peer wrote the header, so it may be wrong.
+struct slot_section {
+    std::uint32_t slot = 0;   ///< the number of the slot
+    std::uint32_t slots = 0;  ///< how many slots the memory is divided into
+    std::uint64_t offset = 0; ///< in the memory, in bytes
+    std::uint64_t size = 0;   ///< in bytes
+    bool held = false;        ///< a peer holds the slot, or held it and did not give it back
+    std::uint16_t peer = 0;   ///< the holder's id at the device
+
+    bool operator==(const slot_section&) const = default;
+};
+
+/// Finds the sections in shared memory, ascending by offset, without claiming a slot. For tools
+/// that show what the memory is used for. Reads one word of each page, and the headers; writes
+/// nothing. Thread safe.
+/// @param memory All of the memory of a device.
+[[nodiscard]] IVSHMEM_API std::vector<slot_section> find_slot_sections(std::span<std::byte> memory);
+
+} // namespace ivshmem

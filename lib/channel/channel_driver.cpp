@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "channel/channel_impl.hpp"
+
+#include <ivshmem/channel_driver.hpp>
+
+namespace ivshmem {
+
+std::uint32_t channel_driver::session() const noexcept {
+    return impl_ != nullptr ? impl_->session() : 0;
+}
+std::uint64_t channel_driver::rings() const noexcept {
+    return impl_ != nullptr ? impl_->rings() : 0;
+}
+std::uint32_t channel_driver::unread() const noexcept {
+    return impl_ != nullptr ? impl_->unread() : 0;
+}
+bool channel_driver::has_data() const noexcept {
+    return impl_ != nullptr && impl_->has_data();
+}
+bool channel_driver::drained() noexcept {
+    return impl_ != nullptr && impl_->drained();
+}
+void channel_driver::state_error(std::error_code& ec) const noexcept {
+    if (impl_ != nullptr)
+        impl_->why_not(ec);
+    else
+        ec = errc::closed;
+}
+bool channel_driver::is_contested() const noexcept {
+    return impl_ != nullptr && impl_->is_contested();
+}
+
+bool channel_driver::arm(std::uint32_t what) noexcept {
+    return impl_ != nullptr && impl_->arm(what);
+}
+void channel_driver::disarm() noexcept {
+    if (impl_ != nullptr)
+        impl_->disarm();
+}
+void channel_driver::settle() noexcept {
+    if (impl_ != nullptr)
+        impl_->settle();
+}
+void channel_driver::ring_again() noexcept {
+    if (impl_ != nullptr)
+        impl_->ring_again();
+}
+
+bool channel_driver::send_parts(std::size_t size, std::size_t& done, fill_function* fill,
+                                void* context, std::error_code& ec) {
+    if (impl_ != nullptr) [[likely]]
+        return impl_->send_parts(size, done, fill, context, ec);
+    ec = errc::closed;
+    return false;
+}
+void channel_driver::abandon() noexcept {
+    if (impl_ != nullptr)
+        impl_->abandon();
+}
+bool channel_driver::receive_parts(std::size_t capacity, std::size_t& done, copy_function* copy,
+                                   void* context, std::error_code& ec) {
+    if (impl_ != nullptr) [[likely]]
+        return impl_->receive_some(
+            capacity, done,
+            [&](std::size_t offset, std::span<const std::byte> part) {
+                copy(context, offset, part);
+            },
+            ec);
+    ec = errc::closed;
+    return false;
+}
+void channel_driver::keep(std::span<const std::byte> part) {
+    if (impl_ != nullptr)
+        impl_->keep(part);
+}
+std::optional<std::span<const std::byte>> channel_driver::peek_part(std::error_code& ec) {
+    if (impl_ != nullptr) [[likely]]
+        return impl_->peek_part(ec);
+    ec = errc::closed;
+    return std::nullopt;
+}
+void channel_driver::reject(layout_violation what) noexcept {
+    if (impl_ != nullptr)
+        impl_->reject(what);
+}
+
+} // namespace ivshmem

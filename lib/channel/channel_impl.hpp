@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include "channel/layout.hpp"
+#include "channel/ring_consumer.hpp"
+#include "channel/ring_producer.hpp"
+#include "channel/shared_words.hpp"
+#include "channel/slot_impl.hpp"
+#include "channel/wake_handshake.hpp"
+
+#include <ivshmem/channel.hpp>
+#include <ivshmem/channel_driver.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+
+namespace ivshmem {
+
+/// One side of a channel. What each message takes is inline here; channel_session.cpp has the
+/// states, channel_messages.cpp the ways that a message takes seldom, channel_sleep.cpp sleeping.
+class channel::impl {
+  public:
+    using words = shared_words;
+    /// As channel_driver has it.
+    using fill_function = void(void*, std::span<std::byte>, std::size_t);
+
+    static std::unique_ptr<impl> open(std::shared_ptr<slot::impl> in, std::uint32_t to,
+                                      std::uint32_t lane, const channel_options& options,
+                                      std::error_code& ec);
+    impl() = default;
+    impl(const impl&) = delete;
+    impl& operator=(const impl&) = delete;
+    ~impl() { close(); }
+
+    /// @name Session
+    /// @{
+    void reopen(std::error_code& ec);
+    void finish() noexcept;
+    void close() noexcept;
+    void reject(layout_violation what) noexcept;
+    void update(std::error_code& ec);
+    void why_not(std::error_code& ec) const;
+    [[nodiscard]] bool is_contested() const;
+    /// @}
+
+    /// @name Facts
+    /// @{
+    [[nodiscard]] bool is_open() const noexcept { return state_ != channel_state::closed; }
+    [[nodiscard]] channel_state state() const noexcept { return state_; }
+    [[nodiscard]] std::uint32_t peer_slot() const noexcept { return peer_slot_; }
+    [[nodiscard]] std::uint32_t lane() const noexcept { return lane_; }
+    [[nodiscard]] std::uint32_t peer_incarnation() const noexcept { return peer_incarnation_; }
+    [[nodiscard]] std::uint32_t peer_limit() const noexcept { return peer_limit_; }
+    [[nodiscard]] std::uint32_t longest_record() const noexcept {
+        return producer_.longest_record();
+    }
+    [[nodiscard]] layout_violation violation() const noexcept { return violation_; }
+    [[nodiscard]] bool is_polling() const noexcept { return polling_; }
+    [[nodiscard]] bool peer_finished() const noexcept { return peer_finished_; }
+    [[nodiscard]] std::uint32_t session() const noexcept { return is_open() ? epoch_ : 0; }
+    [[nodiscard]] std::uint64_t rings() const noexcept { return rings_; }
+    [[nodiscard]] std::uint32_t unread() const noexcept { return producer_.unread(); }
+    [[nodiscard]] bool has_data() const {
+        return state_ == channel_state::connected && (fronted_ || !consumer_.empty());
+    }
+    /// @}
+
+    /// @name Sending
+    /// @{
+    std::span<std::byte> reserve(std::size_t size, std::error_code& ec) {
+        if (in_parts_) [[unlikely]] { // nothing goes between the parts of a message
+            ready_to_send(0, ec);
+            return {};
+        }
+        if (!ready_to_send(size, ec)) [[unlikely]]
+            return {};
+        if (!producer_.reserve(static_cast<std::uint32_t>(size))) [[unlikely]] {
+            no_room(ec);
+            return {};
+        }
+        return mine_.bytes(producer_.payload(), size);
+    }
+    void commit(std::size_t size) {
+        if (state_ != channel_state::connected || !holds_slot() || finished_) [[unlikely]]
+            return;
+        producer_.stage(static_cast<std::uint32_t>(size), layout::kind::last,
+                        static_cast<std::uint32_t>(size));
+    }
+    void flush() {
+        if (state_ != channel_state::connected || !holds_slot()) [[unlikely]]
+            return;
+        producer_.publish();
+        if (peer_sleeps_)
+            wake_for_data();
+    }
+    /// Copies a message into the ring, for flush() to show.
+    bool stage(std::span<const std::byte> message, std::error_code& ec) {
+        const std::span<std::byte> to = reserve(message.size(), ec);
+        if (to.data() == nullptr)
+            return false;
+        if (!message.empty())
+            std::memcpy(to.data(), message.data(), message.size());
+        commit(message.size());
+        return true;
+    }
+    bool send_parts(std::size_t size, std::size_t& done, fill_function* fill, void* context,
+                    std::error_code& ec);
+    void abandon() noexcept {
+        abandon_ = abandon_ || in_parts_;
+        in_parts_ = false;
+    }
+    [[nodiscard]] bool drained() {
+        return state_ == channel_state::connected && producer_.look_at_cursor() &&
+               producer_.drained();
+    }
+    bool drained(std::error_code& ec);
+    /// @}
+
+    /// @name Receiving
+    /// @{
+
+    /// @param copy Called as copy(std::size_t offset, std::span<const std::byte> part).
+    template <typename Copy>
+    bool receive_some(std::size_t capacity, std::size_t& done, Copy&& copy, std::error_code& ec);
+    std::optional<std::size_t> try_receive(std::span<std::byte> into, std::error_code& ec);
+    std::optional<std::size_t> next_size(std::error_code& ec);
+    std::optional<std::span<const std::byte>> peek(std::error_code& ec) {
+        if (!front(ec))
+            return std::nullopt;
+        if (record_.kind != layout::kind::last || consumer_.in_message()) {
+            ec = errc::message_too_large;
+            return std::nullopt;
+        }
+        return theirs_.bytes(record_.payload, record_.length);
+    }
+    std::optional<std::span<const std::byte>> peek_part(std::error_code& ec) {
+        while (front(ec)) {
+            if (record_.kind != layout::kind::abandon)
+                return theirs_.bytes(record_.payload, record_.length);
+            pop();
+        }
+        return std::nullopt;
+    }
+    void consume() {
+        if (fronted_)
+            pop();
+    }
+    void keep(std::span<const std::byte> part);
+    /// @}
+
+    /// @name Sleeping
+    /// @{
+    bool arm(std::uint32_t what);
+    void disarm() noexcept;
+    void settle() {
+        if (state_ == channel_state::connected && !consumer_.released())
+            release();
+    }
+    void ring_again();
+    /// @}
+
+  private:
+    /// Whether the section still belongs to this process. @pre is_open()
+    [[nodiscard]] bool holds_slot() const noexcept {
+        return held_->load(std::memory_order_relaxed) && *alive_;
+    }
+    bool ready_to_send(std::size_t size, std::error_code& ec) {
+        ec.clear();
+        if (state_ == channel_state::connected && holds_slot() && !finished_ && !abandon_ &&
+            !deaf_ && size <= producer_.longest_record() && size <= peer_limit_) [[likely]]
+            return true;
+        return not_ready_to_send(size, ec);
+    }
+    bool front(std::error_code& ec) {
+        ec.clear();
+        if (state_ == channel_state::connected && holds_slot() &&
+            (fronted_ || consumer_.front(record_))) [[likely]]
+            return fronted_ = true;
+        nothing(ec);
+        return false;
+    }
+    void pop() {
+        consumer_.pop(record_);
+        fronted_ = false;
+        if (consumer_.release_due())
+            release();
+    }
+    [[nodiscard]] bool met_for_the_same() const;
+    bool ready(std::uint32_t what);
+    void start_session();
+    void connect();
+    void look_at_session();
+    void poison(layout_violation what);
+    bool usable(std::error_code& ec) const;
+    void ring(std::uint32_t wake_word);
+    bool send_abandon(std::error_code& ec);
+    bool not_ready_to_send(std::size_t size, std::error_code& ec);
+    void no_room(std::error_code& ec);
+    void nothing(std::error_code& ec);
+    void release();
+    void wake_for_data();
+
+    words mine_;
+    words theirs_;
+    ring_producer<words> producer_;
+    ring_consumer<words> consumer_;
+    wake_handshake<words> sleep_;
+    ring_record record_;
+
+    channel_state state_ = channel_state::closed;
+    bool peer_sleeps_ = false; ///< as it said when the channel was connected
+    bool polling_ = false;
+    bool fronted_ = false; ///< record_ is the one at the front: read once, however often asked
+    bool finished_ = false;
+    bool deaf_ = false; ///< the other side
+    bool peer_finished_ = false;
+    bool in_parts_ = false; ///< some of a message was sent, and not yet the last of it
+    bool abandon_ = false;
+    layout_violation violation_ = layout_violation::none;
+    std::uint32_t peer_limit_ = 0;
+    std::uint64_t rings_ = 0;
+
+    std::uint32_t peer_slot_ = 0;
+    std::uint32_t lane_ = 0;
+    std::uint32_t epoch_ = 0;
+    std::uint32_t ack_ = 0;
+    std::uint32_t peer_incarnation_ = 0;
+    std::uint16_t peer_id_ = 0;
+    channel_options options_;
+    std::shared_ptr<slot::impl> slot_;
+    const std::atomic<bool>* held_ = nullptr; ///< of slot_: not given back, not lost
+    const bool* alive_ = nullptr;             ///< of its device: not in a forked child
+    std::unique_ptr<std::string> kept_;       ///< parts of a message that no call took yet
+};
+
+template <typename Copy>
+bool channel::impl::receive_some(std::size_t capacity, std::size_t& done, Copy&& copy,
+                                 std::error_code& ec) {
+    if (!consumer_.in_message())
+        done = 0; // of a session that is over
+    // A peer that takes back all that it sends could keep this going without end.
+    std::size_t most = 2 * (std::size_t{longest_record()} + 8);
+    while (front(ec)) {
+        most -= std::min<std::size_t>(most, layout::record_size(record_.length));
+        if (record_.kind == layout::kind::abandon) {
+            pop();
+            kept_.reset();
+            done = 0;
+            if (most == 0)
+                return false;
+            continue;
+        }
+        const std::size_t before = done == 0 && kept_ ? kept_->size() : done;
+        if (record_.total > capacity - std::min(capacity, before)) {
+            ec = errc::buffer_too_small;
+            return false;
+        }
+        if (done == 0 && kept_) {
+            copy(0, std::as_bytes(std::span{*kept_}));
+            kept_.reset();
+            done = before;
+        }
+        copy(done, std::span<const std::byte>{theirs_.bytes(record_.payload, record_.length)});
+        done += record_.length;
+        const bool complete = record_.kind == layout::kind::last;
+        pop();
+        if (complete)
+            return true;
+    }
+    return false;
+}
+
+} // namespace ivshmem

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "base/random_word.hpp"
+#include "channel/channel_impl.hpp"
+
+#include <utility>
+
+// Opening, connecting, resetting and closing: the states of a channel.
+namespace ivshmem {
+
+std::unique_ptr<channel::impl> channel::impl::open(std::shared_ptr<slot::impl> in, std::uint32_t to,
+                                                   std::uint32_t lane,
+                                                   const channel_options& options,
+                                                   std::error_code& ec) {
+    ec.clear();
+    auto opened = std::make_unique<impl>();
+    opened->slot_ = std::move(in);
+    if (!opened->usable(ec))
+        return nullptr;
+    slot::impl& own = *opened->slot_;
+    if (to >= own.geometry().slots || to == own.number())
+        ec = errc::slot_out_of_range;
+    else if (lane >= own.geometry().lanes)
+        ec = errc::lane_out_of_range;
+    else if (own.interrupts() != 0 && options.vector.value_or(0) >= own.interrupts())
+        ec = errc::vector_out_of_range;
+    else if (!own.take_lane(to, lane))
+        ec = errc::lane_in_use;
+    if (ec)
+        return nullptr;
+    opened->peer_slot_ = to;
+    opened->lane_ = lane;
+    opened->options_ = options;
+    opened->polling_ = options.polling || own.interrupts() == 0;
+    opened->mine_ = own.block(own.number(), to, lane);
+    opened->theirs_ = own.block(to, own.number(), lane);
+    opened->sleep_ = {opened->mine_, opened->theirs_};
+    opened->held_ = own.held();
+    opened->alive_ = own.alive();
+    opened->start_session();
+    return opened;
+}
+
+void channel::impl::reopen(std::error_code& ec) {
+    ec.clear();
+    if (state_ == channel_state::closed)
+        ec = errc::closed;
+    else if (usable(ec))
+        start_session();
+}
+
+/// "Open" of the layout.
+void channel::impl::start_session() {
+    const std::uint32_t size = slot_->geometry().ring_size;
+    const std::uint32_t before = mine_.load(layout::block::epoch);
+    mine_.publish(layout::block::epoch, 0);
+    words::fence(); // before what follows
+    for (const auto word : {layout::block::ring, layout::block::cursor, layout::block::wake,
+                            layout::block::room, layout::block::ack, layout::block::flags})
+        mine_.store(word, 0);
+    mine_.store(layout::block::attention, polling_ ? 0 : layout::attention_wanted);
+    mine_.store(layout::block::limit, options_.max_message);
+    mine_.store(layout::block::service, options_.service);
+    mine_.store(layout::block::accepted, options_.offered);
+    const std::uint32_t met = theirs_.load(layout::block::ack);
+    do
+        epoch_ = random_word();
+    while (epoch_ == before || epoch_ == met);
+    producer_ = {mine_, theirs_, size};
+    consumer_ = {mine_, theirs_, size, options_.max_message};
+    state_ = channel_state::opening;
+    violation_ = layout_violation::none;
+    peer_sleeps_ = fronted_ = finished_ = deaf_ = peer_finished_ = in_parts_ = abandon_ = false;
+    ack_ = 0;
+    sleep_.restart();
+    kept_.reset();
+    mine_.publish(layout::block::epoch, epoch_);
+    slot_->ring_holder(peer_slot_);
+}
+
+void channel::impl::finish() noexcept {
+    if (state_ == channel_state::closed || finished_)
+        return;
+    finished_ = true;
+    if (!slot_->usable() || state_ == channel_state::poisoned) // which says it already
+        return;
+    mine_.publish(layout::block::flags, layout::finished);
+    slot_->ring_holder(peer_slot_);
+}
+
+void channel::impl::reject(ivshmem::layout_violation what) noexcept {
+    if (state_ == channel_state::connected && slot_->usable())
+        poison(what);
+}
+
+void channel::impl::close() noexcept {
+    if (state_ == channel_state::closed)
+        return;
+    if (slot_->usable()) {
+        disarm();
+        if (state_ != channel_state::poisoned) { // which the peer was told
+            mine_.publish(layout::block::flags, layout::finished | layout::deaf);
+            slot_->ring_holder(peer_slot_);
+        }
+        slot_->free_lane(peer_slot_, lane_, state_ == channel_state::opening ? 0 : ack_);
+    }
+    state_ = channel_state::closed;
+    // The memory may go with the slot, and the lane may be another channel's from now on.
+    mine_ = theirs_ = {};
+    producer_ = {};
+    consumer_ = {};
+    sleep_ = {};
+    peer_sleeps_ = fronted_ = false;
+    kept_.reset();
+    slot_.reset();
+}
+
+void channel::impl::update(std::error_code& ec) {
+    ec.clear();
+    if (state_ == channel_state::closed)
+        ec = errc::closed;
+    else if (!usable(ec) || !slot_->answer_claims())
+        static_cast<void>(usable(ec));
+    else if (state_ == channel_state::opening)
+        connect();
+    else if (state_ == channel_state::connected)
+        look_at_session();
+}
+
+/// "Connect" of the layout. A peer that keeps changing its epoch is met twice at most.
+void channel::impl::connect() {
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        const std::uint32_t epoch = theirs_.look(layout::block::epoch);
+        if (epoch != ack_) {
+            ack_ = epoch;
+            mine_.store(layout::block::cursor, 0);
+            mine_.publish(layout::block::ack, ack_);
+            if (epoch != 0)
+                slot_->ring_holder(peer_slot_);
+        }
+        if (ack_ == 0 || theirs_.look(layout::block::ack) != epoch_)
+            return;
+        if (theirs_.look(layout::block::epoch) != ack_)
+            continue;
+        if (!met_for_the_same())
+            return;
+        peer_sleeps_ = (theirs_.load(layout::block::attention) & layout::attention_wanted) != 0;
+        peer_limit_ = theirs_.load(layout::block::limit);
+        const auto holder = slot_->find_holder(peer_slot_);
+        peer_id_ = holder ? holder->peer : 0;
+        peer_incarnation_ = holder ? holder->incarnation : 0;
+        peer_sleeps_ = peer_sleeps_ && holder && slot_->can_ring();
+        state_ = channel_state::connected;
+        return;
+    }
+}
+
+/// Whether each side offers what the other asks for, or neither asks.
+bool channel::impl::met_for_the_same() const {
+    return theirs_.load(layout::block::service) == options_.offered &&
+           theirs_.load(layout::block::accepted) == options_.service;
+}
+
+bool channel::impl::is_contested() const {
+    if (state_ != channel_state::opening || options_.service == 0 || ack_ == 0 ||
+        met_for_the_same() || (theirs_.look(layout::block::flags) & layout::deaf) != 0)
+        return false;
+    return theirs_.load(layout::block::service) == 0 || slot_->number() > peer_slot_;
+}
+
+void channel::impl::look_at_session() {
+    if (theirs_.look(layout::block::epoch) != ack_) {
+        state_ = channel_state::reset;
+        return;
+    }
+    const std::uint32_t flags = theirs_.look(layout::block::flags);
+    if (theirs_.look(layout::block::epoch) != ack_) { // the flags may be of the next session
+        state_ = channel_state::reset;
+        return;
+    }
+    const std::uint32_t reason = flags >> layout::reason_shift & layout::reason_mask;
+    if (reason != 0) {
+        state_ = channel_state::rejected;
+        violation_ = static_cast<ivshmem::layout_violation>(reason);
+    }
+    deaf_ = deaf_ || (flags & layout::deaf) != 0;
+    peer_finished_ = peer_finished_ || (flags & layout::finished) != 0;
+}
+
+void channel::impl::poison(ivshmem::layout_violation what) {
+    if (theirs_.look(layout::block::epoch) != ack_) { // what it was is not what it is
+        state_ = channel_state::reset;
+        return;
+    }
+    state_ = channel_state::poisoned;
+    violation_ = what;
+    mine_.publish(layout::block::flags, layout::finished | layout::deaf |
+                                            static_cast<std::uint32_t>(what)
+                                                << layout::reason_shift);
+    slot_->ring_holder(peer_slot_);
+}
+
+bool channel::impl::usable(std::error_code& ec) const {
+    if (slot_ != nullptr && slot_->usable())
+        return true;
+    ec = slot_ == nullptr ? errc::closed : slot_->why_not();
+    return false;
+}
+
+void channel::impl::why_not(std::error_code& ec) const {
+    switch (state_) {
+    case channel_state::closed:
+        ec = errc::closed;
+        break;
+    case channel_state::opening:
+        ec = errc::not_connected;
+        break;
+    case channel_state::connected:
+        ec.clear();
+        break;
+    case channel_state::reset:
+        ec = errc::channel_reset;
+        break;
+    case channel_state::poisoned:
+        ec = errc::channel_poisoned;
+        break;
+    case channel_state::rejected:
+        ec = errc::channel_rejected;
+        break;
+    }
+}
+
+} // namespace ivshmem
