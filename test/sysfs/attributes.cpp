@@ -14,7 +14,7 @@ using namespace ivshmem;
 
 namespace {
 
-/// A directory with one file "value" in it.
+/// A directory with one file "value".
 class directory {
   public:
     explicit directory(std::string_view content = {}) {
@@ -47,7 +47,7 @@ TEST_CASE("numbers are hexadecimal with 0x, else decimal") {
     CHECK_FALSE(f);
 }
 
-TEST_CASE("what is no number fails, naming the file") {
+TEST_CASE("text that is not a number fails with the name of the file") {
     using namespace std::string_literals;
     const auto content =
         GENERATE(""s, "\n"s, " 1\n"s, "1 \n"s, "1\n\n"s, "-1\n"s, "+1\n"s, "0x\n"s, "0x-1\n"s,
@@ -100,7 +100,7 @@ TEST_CASE("only regular files are opened") {
     CHECK(f.code() == errc::sysfs_malformed);
 }
 
-TEST_CASE("absence is told from all else") {
+TEST_CASE("a missing file is distinguished from other failures") {
     const directory d;
     failure f;
     CHECK_FALSE(d.dir().text("absent", f).has_value());

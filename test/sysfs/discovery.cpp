@@ -13,14 +13,14 @@ using namespace ivshmem;
 
 namespace {
 
-/// What is found on the machine of this name.
+/// Returns the result of discovery on the machine with this name.
 discovery on(const char* machine) {
     const fake::temp_dir temp;
     fake::build_machine(machine, temp.path());
     return discover(temp.path());
 }
 
-/// The only device of a machine whose files are all in order.
+/// Returns the only device of a machine whose files are all valid.
 device_info only(const char* machine) {
     const auto found = on(machine);
     CHECK(found.problems.empty());
@@ -31,7 +31,7 @@ device_info only(const char* machine) {
 
 } // namespace
 
-TEST_CASE("a machine without ivshmem devices has none, and that is no error") {
+TEST_CASE("a machine without ivshmem devices is not an error") {
     const auto found = on("empty");
     CHECK(found.devices.empty());
     CHECK(found.problems.empty());
@@ -83,7 +83,7 @@ TEST_CASE("a doorbell device behind a vIOMMU, bound to vfio-pci") {
     CHECK(info.vfio_node->usable());
 }
 
-TEST_CASE("the others in the group, with their drivers; bridges are told apart") {
+TEST_CASE("the other group members with their drivers; bridges are marked") {
     const auto found = on("vfio-pair");
     REQUIRE(found.devices.size() == 2);
     const std::vector<group_function> expected{{{0, 0, 2, 0}, "pcieport", true},
@@ -150,13 +150,14 @@ TEST_CASE("Cloud Hypervisor has no BAR1, and BAR0 may begin within a page") {
     CHECK(only("bar0-mid-page").bars[0].start % 4096 == 0x300);
 }
 
-TEST_CASE("64 bytes of configuration space: no guess, unless there is nothing to guess") {
+TEST_CASE(
+    "64 bytes of configuration space: the type is unknown, unless there are no capabilities") {
     const auto found = on("unprivileged");
     REQUIRE(found.devices.size() == 2);
     CHECK(found.devices[0].type == device_type::unknown);
     REQUIRE(found.devices[0].problems.size() == 1);
     CHECK(found.devices[0].problems[0].find("/config: only 64 of 256") != std::string::npos);
-    // The header itself says that there are no capabilities.
+    // The header shows that there are no capabilities.
     CHECK(found.devices[1].type == device_type::plain);
     CHECK(found.devices[1].problems.empty());
 }

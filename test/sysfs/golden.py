@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""golden.py MAKE_TREES LSIVSHMEM: compares what lsivshmem prints with test/sysfs/expected.
+"""golden.py MAKE_TREES LSIVSHMEM: compares the output of lsivshmem with test/sysfs/expected.
 
-Each case is a line of golden.txt: a name and the command line, run in a directory that holds the
-machines of trees.cpp by name. IVSHMEM_REGENERATE=1 writes the expected files anew instead."""
+Each case is a line of golden.txt: a name and the command line, run in a directory that has the machines of
+trees.cpp by name. With IVSHMEM_REGENERATE=1 it rewrites the expected files
+instead."""
 
 import difflib
 import json
@@ -20,17 +21,17 @@ REGENERATE = os.environ.get("IVSHMEM_REGENERATE") == "1"
 
 
 def environment():
-    """The caller's, without what changes the output."""
+    """The caller's environment, without variables that change the output."""
     kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM", "COLUMNS")}
     return kept | {"LC_ALL": "C"}
 
 
 def normal(arguments, text):
-    """JSON without regard to its layout, and no names from pci.ids, which may not be there."""
+    """Return JSON in a fixed layout, and text without the names from pci.ids, which may be missing."""
     if "-J" in arguments and text:
         text = json.dumps(json.loads(text), indent=1) + "\n"
     if "-n" in arguments:
-        # Newer libsmartcols makes no room for headings that it does not print.
+        # Newer libsmartcols reserves no space for headings that it does not print.
         text = re.sub(" {2,}", " ", text)
     return re.sub(r"(?m)^(\t(?:Device|Subsystem|Class): [^,\n]*), .*$", r"\1, NAME", text)
 
@@ -40,7 +41,7 @@ def output_of(lsivshmem, arguments, trees):
     while arguments and re.fullmatch(r"[A-Z_]+=.*", arguments[0]):
         name, value = arguments.pop(0).split("=", 1)
         variables[name] = value
-    # Neither a FIFO nor a looping list may make it wait.
+    # Neither a FIFO nor a looping list may block it.
     run = subprocess.run([lsivshmem, *arguments], cwd=trees, env=variables, text=True,
                          capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
     return (f"$ lsivshmem {shlex.join(arguments)}\n{normal(arguments, run.stdout)}"
@@ -62,7 +63,7 @@ def check(name, arguments, lsivshmem, trees):
 
 
 def check_help(lsivshmem):
-    """The layout is CLI11's and changes with its version; that every option is there does not."""
+    """Check that --help has every option; its layout depends on the version of CLI11."""
     text = subprocess.run([lsivshmem, "--help"], text=True, capture_output=True, check=True).stdout
     options = ("-t,--tree -J,--json -k,--kernel -v,--verbose -o,--output --list-columns -b,--bytes "
                "-n,--noheadings -s,--slot -d,--id --sysroot --color -h,--help -V,--version DEVICE")
@@ -83,7 +84,7 @@ def main(make_trees, lsivshmem):
         print(f"expected/{name}: belongs to no case of golden.txt", file=sys.stderr)
     print(f"{len(cases) - len(failed)} of {len(cases)} outputs are as expected")
     if failed:
-        print(f"not so: {' '.join(failed)}; if they should change, run with IVSHMEM_REGENERATE=1",
+        print(f"different: {' '.join(failed)}; if the change is intended, run with IVSHMEM_REGENERATE=1",
               file=sys.stderr)
     return 0 if check_help(lsivshmem) and not failed and not unused else 1
 

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <exception>
 
-// make-trees DIR: writes every machine that the tests know to DIR/NAME, for lsivshmem --sysroot
-// and lspci -O sysfs.path=DIR/NAME/sys/bus/pci.
+// make-trees DIR: writes every machine of the tests to DIR/NAME, for lsivshmem --sysroot and lspci
+// -O sysfs.path=DIR/NAME/sys/bus/pci.
 int main(int argc, char** argv) {
     if (argc != 2) {
         std::fputs("usage: make-trees DIR\n", stderr);

@@ -18,7 +18,7 @@ using namespace ivshmem;
 
 namespace {
 
-/// Spoils files of a tree at random; the same seed spoils the same way.
+/// Corrupts files of a tree at random; the same seed corrupts them the same way.
 class mutator {
   public:
     explicit mutator(unsigned seed) : random_{seed} {}
@@ -76,7 +76,7 @@ std::vector<fs::path> regular_files(const fs::path& root) {
     return files;
 }
 
-/// What must hold however bad the files are.
+/// Checks the facts that must hold for any files.
 void check_sane(const device_info& info) {
     for (const auto& bar : info.bars)
         CHECK((bar.size & (bar.size - 1)) == 0);
@@ -92,7 +92,7 @@ void check_sane(const device_info& info) {
 
 } // namespace
 
-TEST_CASE("trees spoilt at random are read to the end, without a crash or a wait") {
+TEST_CASE("trees that are corrupted at random are read to the end, without crashing or blocking") {
     constexpr unsigned rounds = 150;
     std::size_t devices = 0;
     std::size_t problems = 0;
@@ -119,7 +119,7 @@ TEST_CASE("trees spoilt at random are read to the end, without a crash or a wait
         }
         (void)selector{}.choose(found.devices, ec);
     }
-    // The files that are read were reached, and did not all stay whole.
+    // The corruption reached files that are read.
     CHECK(devices > rounds / 2);
     CHECK(problems > rounds / 8);
 }

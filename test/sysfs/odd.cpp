@@ -27,7 +27,7 @@ device_info first_on(const char* machine) {
     return found.devices[0];
 }
 
-/// The problems that name this file of a device.
+/// Returns the problems that name this file of a device.
 std::size_t count(const device_info& info, std::string_view file) {
     const auto part = "/" + to_string(info.address) + "/" + std::string{file} + ": ";
     return static_cast<std::size_t>(
@@ -61,7 +61,7 @@ TEST_CASE("every problem of every machine begins with the file that it is about"
         }
 }
 
-TEST_CASE("sound machines leave no problems, but for what may not be read") {
+TEST_CASE("valid machines have no problems, except for files that cannot be read") {
     for (const auto& machine : fake::sound_machines()) {
         INFO(machine.name);
         const auto found = on(machine.name);
@@ -79,7 +79,7 @@ TEST_CASE("a broken configuration space leaves the type unknown") {
         const auto info = first_on(machine);
         CHECK(info.type == device_type::unknown);
         CHECK_FALSE(info.vectors.has_value());
-        CHECK(info.memory_size() == 4 * fake::mib); // nothing else is lost
+        CHECK(info.memory_size() == 4 * fake::mib); // all other facts are read
         CHECK(count(info, "config") == 1);
         CHECK(info.problems.size() == 1);
         CHECK(info.gone == (std::string_view{machine} == "config-gone"));
@@ -90,7 +90,7 @@ TEST_CASE("a broken configuration space leaves the type unknown") {
     CHECK(count(cut, "config") == 1);
 }
 
-TEST_CASE("impossible BARs are left out, each with a line") {
+TEST_CASE("impossible BARs are skipped, with a line for each") {
     const auto info = first_on("resource-backwards");
     CHECK(count(info, "resource") == 6);
     for (const auto i : {0U, 1U, 2U, 4U, 5U})
@@ -117,7 +117,7 @@ TEST_CASE("a device that cannot be identified does not hide the others") {
     CHECK(strange.devices.size() == 1);
 }
 
-TEST_CASE("garbage in every file: a line a file, and nothing made up") {
+TEST_CASE("garbage in every file: a line for each file, and no invented facts") {
     const auto info = first_on("garbage");
     for (const auto* file :
          {"class", "revision", "subsystem_vendor", "subsystem_device", "numa_node", "enable",
@@ -134,7 +134,7 @@ TEST_CASE("garbage in every file: a line a file, and nothing made up") {
     CHECK_FALSE(diagnose(info).problem.empty());
 }
 
-TEST_CASE("files that every kernel has are missed, those that not every kernel has are not") {
+TEST_CASE("a missing file is a problem only if every kernel has it") {
     const auto info = first_on("missing-files");
     CHECK(info.problems.size() == 6);
     CHECK(count(info, "numa_node") == 0);

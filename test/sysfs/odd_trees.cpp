@@ -13,7 +13,7 @@ constexpr const char* address = "0000:00:04.0";
 
 function usual() {
     auto f = doorbell(address);
-    f.enabled = true; // else what may be done would depend on who runs the test
+    f.enabled = true; // otherwise the result would depend on the user that runs the test
     return f;
 }
 

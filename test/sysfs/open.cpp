@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Devices that must not be opened: each is an error of its own, which names what it is about.
+// Devices that must not be opened: each has its own error, which names its subject.
 
 #include "helpers/catch.hpp"
 #include "temp_dir.hpp"
@@ -29,7 +29,7 @@ int descriptors() {
     return count;
 }
 
-/// What opening a device of a machine fails with. Nothing stays open.
+/// Returns the failure of opening a device of a machine. Nothing stays open.
 std::string refused(errc wanted, const char* machine, const char* which = "any",
                     open_options how = {}) {
     const fake::temp_dir temp;
@@ -63,7 +63,7 @@ TEST_CASE("no PCI bus") {
     CHECK(has(refused(errc::sysfs_unavailable, "no-pci"), "sys/bus/pci/devices"));
 }
 
-TEST_CASE("no device, or not that one") {
+TEST_CASE("no device, or not the requested one") {
     CHECK(has(refused(errc::device_not_found, "empty"), "no ivshmem device"));
     CHECK(has(refused(errc::device_not_found, "plain", "0000:00:1f.7"), "0000:00:1f.7"));
 }
@@ -83,7 +83,7 @@ TEST_CASE("a device without its registers or without its memory") {
     CHECK(has(memory, "shared memory"));
 }
 
-TEST_CASE("files that make no sense leave no BARs to use") {
+TEST_CASE("malformed files leave no usable BARs") {
     for (const char* machine : {"resource-truncated", "resource-backwards", "garbage"})
         CHECK(has(refused(errc::bar_missing, machine), "has no BAR"));
 }
@@ -108,7 +108,7 @@ TEST_CASE("several devices, none named") {
     CHECK(has(what, ", "));
 }
 
-TEST_CASE("no descriptor to look with is not the same as no device") {
+TEST_CASE("a lack of descriptors is not reported as a lack of devices") {
     const fake::temp_dir temp;
     fake::build_machine("plain", temp.path());
     open_options how;

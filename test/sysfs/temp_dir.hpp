@@ -10,7 +10,7 @@
 
 namespace fake {
 
-/// A new directory that goes away, with all that is in it, at the end of the scope.
+/// A new directory that is removed with its content at the end of the scope.
 class temp_dir {
   public:
     temp_dir() {

@@ -25,7 +25,7 @@ struct bar {
     std::uint64_t flags = memory_32;
 };
 
-/// A PCI function in the words of sysfs; what is left out has the value of QEMU's ivshmem-plain.
+/// A PCI function as sysfs describes it. The defaults are those of QEMU's ivshmem-plain.
 struct function {
     std::string address;
     std::uint16_t vendor = 0x1af4;
@@ -37,7 +37,7 @@ struct function {
     std::array<bar, 6> bars{};
     unsigned vectors = 0;          ///< of the MSI-X capability; 0 for none
     std::string vendor_capability; ///< the bytes after id and next pointer; empty for none
-    std::size_t config_size = 256; ///< 64: what an unprivileged reader gets
+    std::size_t config_size = 256; ///< 64: as for an unprivileged reader
     std::string driver;
     std::optional<unsigned> group; ///< IOMMU group
     std::optional<unsigned> uio;   ///< N of /dev/uioN
@@ -45,8 +45,8 @@ struct function {
     bool enabled = false;
 };
 
-/// A directory that looks to a reader like the root of a machine with these PCI functions: the
-/// files, links and values that the kernel would show (K6.1, drivers/pci/pci-sysfs.c).
+/// A directory that looks like the root of a machine with these PCI functions: it has the files,
+/// links and values that the kernel would show (K6.1, drivers/pci/pci-sysfs.c).
 class tree {
   public:
     explicit tree(std::filesystem::path root);
@@ -59,7 +59,7 @@ class tree {
     tree& add(const function& f);
     /// Names the IOMMU group, as VFIO does with no-IOMMU groups.
     tree& name_group(unsigned group, std::string_view name);
-    /// An empty file ROOT/dev/NAME stands for a device node: its permissions count, no more.
+    /// Creates an empty file ROOT/dev/NAME as a device node; only its permissions matter.
     tree& node(std::string_view name);
 
   private:
@@ -71,9 +71,9 @@ class tree {
 
 void write_file(const std::filesystem::path& path, std::string_view content);
 [[nodiscard]] std::string read_file(const std::filesystem::path& path);
-/// Puts a FIFO where a file was.
+/// Replaces a file by a FIFO.
 void make_fifo(const std::filesystem::path& path);
-/// The configuration space of a function (PCI 3.0, 6.1), with its capabilities from 40h on.
+/// Returns the configuration space of a function (PCI 3.0, 6.1), with its capabilities from 40h on.
 [[nodiscard]] std::string config_space(const function& f);
 
 } // namespace fake

@@ -43,7 +43,7 @@ function acrn(const std::string& address, std::uint16_t region) {
     return f;
 }
 
-/// Neither ivshmem nor in its way.
+/// A device that is not ivshmem and does not affect it.
 function other(const std::string& address, std::uint32_t class_code, const char* driver) {
     function f{.address = address, .vendor = 0x8086, .device = 0x10d3, .class_code = class_code};
     f.driver = driver;

@@ -8,15 +8,15 @@
 
 namespace fake {
 
-/// A machine that the tests know by name.
+/// A machine of the tests, with its name.
 struct machine {
     const char* name;
     void (*build)(tree&);
 };
 
-/// Machines whose sysfs is in order.
+/// Machines whose sysfs is valid.
 [[nodiscard]] std::span<const machine> sound_machines();
-/// Machines with devices that lack something, or files that no kernel would write.
+/// Machines with incomplete devices, or with files that no kernel would write.
 [[nodiscard]] std::span<const machine> odd_machines();
 
 /// QEMU's devices at an address of the root bus.
@@ -24,7 +24,8 @@ struct machine {
 [[nodiscard]] function doorbell(const std::string& address, unsigned vectors = 4,
                                 std::uint64_t size = 4 * mib);
 
-/// Builds the machine of this name under root. @throws std::out_of_range where there is none.
+/// Builds the machine with this name under root.
+/// @throws std::out_of_range if there is none.
 void build_machine(std::string_view name, const std::filesystem::path& root);
 
 } // namespace fake
