@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Ring a peer, or wait to be rung, without an event loop.
+// Ring a peer, or wait for a ring, without an event loop.
 //
 //     doorbell DEVICE ring PEER VECTOR
 //     doorbell DEVICE wait VECTOR [SECONDS]
 //
-// DEVICE is what lsivshmem prints (0000:00:04.0); on the host, server:/run/ivshmem/NAME.sock.
-// To know which peer it is, the side that waits prints its id first.
+// DEVICE is an address from lsivshmem (0000:00:04.0); on the host, server:/run/ivshmem/NAME.sock.
+// The side that waits prints its id first, for the peer that rings.
 
 #include <ivshmem/ivshmem.hpp>
 

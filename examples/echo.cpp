@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Send lines of text to another VM, which sends each of them back.
+// Send lines of text to another VM, which sends each line back.
 //
 //     echo DEVICE SLOT server
 //     echo DEVICE SLOT client
 //
-// On the host, where ivshmem-server listens at PATH, two processes:
+// On the host, with an ivshmem-server that listens at PATH, two processes:
 //
 //     ./echo server:PATH 0 server
 //     ./echo server:PATH 1 client
@@ -16,7 +16,7 @@
 //     ./echo 0000:00:04.0 0 server
 //     ./echo 0000:00:04.0 1 client <<< "hello"
 //
-// SLOT is this program's place in the shared memory (0 to 3); each takes another one.
+// SLOT is this program's place in the shared memory (0 to 3). Each program needs its own.
 
 #include "on_slot.hpp"
 
@@ -61,7 +61,7 @@ net::awaitable<void> serve(ivshmem::asio::slot& slot) {
 
 net::awaitable<void> ask(ivshmem::asio::slot& slot) {
     auto channel = co_await ivshmem::asio::async_connect(slot, "echo", net::use_awaitable);
-    // Not std::cin, which would keep the event loop from answering who asks for this slot.
+    // Not std::cin, which would block the event loop: the slot could not answer claims.
     net::posix::stream_descriptor input{slot.get_executor(), ::dup(STDIN_FILENO)};
     std::string answer(longest_message, '\0');
     std::string text;
@@ -72,7 +72,7 @@ net::awaitable<void> ask(ivshmem::asio::slot& slot) {
             co_return;
         if (ec && ec != net::error::eof)
             throw boost::system::system_error{ec, "standard input"};
-        const std::size_t line = ec ? text.size() : size - 1; // the last one may lack its end
+        const std::size_t line = ec ? text.size() : size - 1; // the last line may have no newline
         co_await channel.async_send(net::buffer(text, line), net::use_awaitable);
         text.erase(0, line + 1);
         const auto got = co_await channel.async_receive(net::buffer(answer), net::use_awaitable);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Copy a file to another VM. A file that did not arrive whole never appears under its name.
+// Copy a file to another VM. A file gets its name only when it is complete.
 //
 //     file-copy DEVICE SLOT receive FILE
 //     file-copy DEVICE SLOT send FILE
 //
-// On the host, where ivshmem-server listens at PATH, two processes:
+// On the host, with an ivshmem-server that listens at PATH, two processes:
 //
 //     ./file-copy server:PATH 0 receive copy.iso
 //     ./file-copy server:PATH 1 send original.iso
@@ -40,22 +40,22 @@ namespace {
 constexpr std::chrono::seconds patience{20};
 constexpr std::uint32_t piece = 64 * 1024;
 
-/// What is sent first, and what is sent back at the end. The pieces of the file are in between.
+/// The first message, and the answer at the end. The pieces of the file are between them.
 struct summary {
     std::uint64_t size;
     std::uint32_t checksum;
     std::uint32_t unused;
 };
 
-/// Waits no longer than a living peer needs: one that lost its power says no goodbye.
+/// Waits with a time limit: a peer that loses its power never closes the channel.
 template <typename Result>
 net::awaitable<Result> in_time(net::awaitable<Result> operation) {
     using namespace net::experimental::awaitable_operators;
     net::steady_timer timer{co_await net::this_coro::executor, patience};
-    // Of two that are waited for so the first success counts: errors must not be thrown.
+    // operator|| waits for the first success, so errors must not be thrown.
     auto first = co_await (std::move(operation) || timer.async_wait(with_error));
     if (first.index() == 1)
-        throw std::runtime_error{"the other side is silent"};
+        throw std::runtime_error{"the other side does not answer"};
     if (const boost::system::error_code ec = std::get<0>(std::get<0>(first)))
         throw boost::system::system_error{ec};
     co_return std::get<0>(first);
@@ -95,7 +95,7 @@ net::awaitable<void> send(ivshmem::asio::slot& slot, std::string name) {
     print("sent", name, sent);
 }
 
-/// A file that has its name only when it is whole.
+/// A file that gets its name when it is complete.
 struct new_file {
     explicit new_file(const std::string& name)
         : part{name + ".part"}, stream{part, std::ios::binary} {}
@@ -117,16 +117,16 @@ net::awaitable<void> receive(ivshmem::asio::slot& slot, std::string name) {
         throw std::runtime_error{file.part + ": cannot be written"};
     ivshmem::asio::acceptor acceptor{slot, "file-copy", {.max_message = piece}};
     auto channel = co_await acceptor.async_accept(net::use_awaitable);
-    summary told{};
-    co_await in_time(channel.async_receive(net::buffer(&told, sizeof told), with_error));
+    summary announced{};
+    co_await in_time(channel.async_receive(net::buffer(&announced, sizeof announced), with_error));
     std::vector<char> bytes(piece);
     boost::crc_32_type crc;
-    progress shown{told.size};
-    for (std::uint64_t left = told.size; left != 0;) {
+    progress shown{announced.size};
+    for (std::uint64_t left = announced.size; left != 0;) {
         const std::size_t size =
             std::get<1>(co_await in_time(channel.async_receive(net::buffer(bytes), with_error)));
         if (size > left)
-            throw std::runtime_error{"more arrives than was announced"};
+            throw std::runtime_error{"more bytes arrived than were announced"};
         crc.process_bytes(bytes.data(), size);
         file.stream.write(bytes.data(), static_cast<std::streamsize>(size));
         left -= size;
@@ -134,7 +134,7 @@ net::awaitable<void> receive(ivshmem::asio::slot& slot, std::string name) {
     }
     shown.end();
     file.keep_as(name);
-    const summary received{told.size, crc.checksum(), 0};
+    const summary received{announced.size, crc.checksum(), 0};
     print("received", name, received);
     co_await channel.async_send(net::buffer(&received, sizeof received), net::use_awaitable);
     co_await in_time(channel.async_drain(with_error));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Count the rings of a device for as long as there is one: let it go when its removal is asked for,
-// and open it again when it is back, as after the migration of a VM.
+// Count the rings of a device while it exists: close it when its removal is requested, and open it
+// again when it is back, as after the migration of a VM.
 //
 //     hotplug DEVICE
 
@@ -18,7 +18,7 @@ namespace net = boost::asio;
 
 namespace {
 
-/// Returns when the device is going away.
+/// Returns when the device is being removed.
 net::awaitable<void> count_rings(ivshmem::device& device, std::uint64_t& rings) {
     ivshmem::asio::any_interrupt interrupts{co_await net::this_coro::executor, device};
     for (;;) {
@@ -38,11 +38,11 @@ net::awaitable<void> serve(ivshmem::selector which) {
     ivshmem::asio::device_monitor monitor{co_await net::this_coro::executor,
                                           ivshmem::device_monitor::open()};
     for (;;) {
-        // The first changes tell of the devices that are there already.
+        // The first changes report the devices that are already present.
         const auto change = co_await monitor.async_next(net::use_awaitable);
         std::cout << to_string(change.type) << ' ' << to_string(change.device.address) << std::endl;
         if (change.type == kind::removed || change.device.driver.empty())
-            continue; // its driver comes with another change
+            continue; // a later change reports its driver
         std::error_code ec;
         auto device = ivshmem::device::open(which, ec);
         if (ec) {
@@ -55,7 +55,7 @@ net::awaitable<void> serve(ivshmem::selector which) {
         }
         std::cout << "open, peer " << device.id() << std::endl;
         co_await count_rings(device, rings);
-        device.close(); // before this it cannot be removed
+        device.close(); // the device cannot be removed before this
         std::cout << "let go, rings so far: " << rings << std::endl;
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Get pages from an HTTP server in another VM, one after the other over one stream.
-// The bodies go to standard output, what the server says of them to standard error.
+// Get pages from an HTTP server in another VM, one after the other over one stream. The bodies go
+// to standard output, the status lines to standard error.
 //
 //     http-get DEVICE SLOT PATH...
 //
-// On the host, where ivshmem-server listens at PATH, two processes:
+// On the host, with an ivshmem-server that listens at PATH, two processes:
 //
 //     ./http-server server:PATH 0
 //     ./http-get server:PATH 1 / /missing
@@ -37,7 +37,7 @@ namespace {
 
 constexpr std::uint64_t longest_body = 1U << 30;
 
-/// A connection to whichever VM serves HTTP, made anew where the server has closed it.
+/// A connection to any VM that serves HTTP. Connects again if the server has closed it.
 class browser {
   public:
     explicit browser(ivshmem::asio::slot& slot) : slot_{slot} {}
@@ -66,7 +66,7 @@ class browser {
     beast::flat_buffer buffer_;
 };
 
-/// @return Whether all of them were there.
+/// @return Whether the server had all of them.
 net::awaitable<bool> get_all(ivshmem::asio::slot& slot, std::vector<std::string> paths) {
     browser b{slot};
     bool all = true;

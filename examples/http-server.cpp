@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Serve the files of a folder, or a page of its own, to the other VMs: HTTP by Boost.Beast.
+// Serve the files of a folder, or a built-in page, to the other VMs: HTTP with Boost.Beast.
 //
 //     http-server DEVICE SLOT [FOLDER]
 //
-// On the host, where ivshmem-server listens at PATH, two processes:
+// On the host, with an ivshmem-server that listens at PATH, two processes:
 //
 //     ./http-server server:PATH 0 /usr/share/doc
 //     ./http-get server:PATH 1 /bash/README
@@ -40,7 +40,7 @@ namespace {
 
 using request_type = http::request<http::string_body>;
 
-/// The file that a target names, if it really lies in the folder: links are followed first.
+/// Returns the file that a target names, if it is in the folder after following links.
 std::optional<fs::path> find(const fs::path& folder, std::string target) {
     target = target.substr(0, target.find('?'));
     if (target.empty() || target.front() != '/')
@@ -104,7 +104,7 @@ net::awaitable<void> respond(ivshmem::asio::stream& stream, const request_type& 
     co_await send(stream, to, text, "text/plain; charset=utf-8");
 }
 
-/// Answers one client until it leaves, or has asked for nothing for a minute.
+/// Answers one client until it leaves or sends no request for a minute.
 net::awaitable<void> talk(ivshmem::asio::stream stream, fs::path folder) {
     using namespace net::experimental::awaitable_operators;
     net::steady_timer idle{co_await net::this_coro::executor};

@@ -11,8 +11,8 @@
 #include <stdexcept>
 #include <string>
 
-/// Opens a device, claims a slot of its memory and runs body(slot) there, a coroutine.
-/// @return Whether that came to its end: false after Ctrl-C.
+/// Opens a device, claims a slot of its memory and runs the coroutine body(slot).
+/// @return Whether the coroutine ended: false after Ctrl-C.
 template <typename Body>
 bool run_on_slot(const std::string& device_name, const std::string& slot_number, Body body) {
     std::uint32_t number = 0;
@@ -23,7 +23,7 @@ bool run_on_slot(const std::string& device_name, const std::string& slot_number,
     const auto device = ivshmem::device::open(device_name);
     boost::asio::io_context io{1};
     ivshmem::asio::slot slot{io, device, {.number = number}};
-    // Whoever leaves in order can come back at once, and its peers need not wonder.
+    // A clean exit frees the slot at once, and closes the channels.
     boost::asio::signal_set signals{io, SIGINT, SIGTERM};
     signals.async_wait([&](auto, int) { io.stop(); });
     bool ended = false;

@@ -10,7 +10,7 @@
 
 #include <unistd.h>
 
-/// A line on the terminal that tells how far something has come. Elsewhere it writes nothing.
+/// A progress line on a terminal. Writes nothing if stderr is not a terminal.
 class progress {
   public:
     explicit progress(std::uint64_t all) : all_{all} {}
@@ -20,7 +20,7 @@ class progress {
         if (shown_ && clock::now() - last_ > std::chrono::milliseconds{100})
             show();
     }
-    /// Shows the last state, and leaves the line.
+    /// Shows the final state, and ends the line.
     void end() {
         if (!shown_)
             return;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Ask another VM for several things at once. Each answer carries the id of its request, so that
-// quick ones overtake slow ones; what takes too long is given up.
+// Send several requests to another VM at once. Each answer has the id of its request, so that quick
+// answers overtake slow ones. A request that takes too long is abandoned.
 //
 //     request-response DEVICE SLOT server
 //     request-response DEVICE SLOT client
 //
-// On the host, where ivshmem-server listens at PATH, two processes:
+// On the host, with an ivshmem-server that listens at PATH, two processes:
 //
 //     ./request-response server:PATH 0 server
 //     ./request-response server:PATH 1 client
@@ -52,7 +52,7 @@ struct response {
 
 net::awaitable<void> answer(std::shared_ptr<ivshmem::asio::channel> channel, request r) {
     response result{r.id, 0, 0};
-    switch (r.what) { // whatever a client sends: numbers may be of any size
+    switch (r.what) { // a client may send any number
     case operation::add:
         result.understood = !__builtin_add_overflow(r.a, r.b, &result.value);
         break;
@@ -77,7 +77,7 @@ net::awaitable<void> answer_all(ivshmem::asio::channel accepted) {
         const auto [ec, size] =
             co_await channel->async_receive(net::buffer(&r, sizeof r), with_error);
         if (ec || size != sizeof r)
-            co_return channel->close(); // gone, or no client of this service
+            co_return channel->close(); // the peer is gone, or not a client of this service
         net::co_spawn(channel->get_executor(), answer(channel, r), net::detached);
     }
 }
@@ -91,12 +91,12 @@ net::awaitable<void> serve(ivshmem::asio::slot& slot) {
                       net::detached);
 }
 
-/// Requests that are under way on a channel.
+/// The pending requests of a channel.
 class caller {
   public:
     explicit caller(ivshmem::asio::channel channel) : channel_{std::move(channel)} {}
 
-    /// @return Nothing where no answer comes in time.
+    /// @return The answer; nothing if none arrives in time.
     net::awaitable<std::optional<response>> call(request r, std::chrono::milliseconds patience) {
         r.id = ++last_id_;
         const auto here =
@@ -107,7 +107,7 @@ class caller {
         waiting_.erase(here);
         co_return answer;
     }
-    /// Hands the answers to those who wait for them, until there is nobody to answer.
+    /// Passes the answers to the waiting requests, until the channel ends.
     net::awaitable<boost::system::error_code> receive_answers() {
         for (;;) {
             response r{};

@@ -13,26 +13,26 @@
 #include <string>
 #include <string_view>
 
-/// What two peers have to agree on: one page each, which only its owner writes.
+/// The layout that two peers agree on: one page each, which only its owner writes.
 ///
-/// The shared memory survives both VMs, so a page counts only when it carries the number of this
-/// run; and the other VM may write anything, so every word is read once and checked.
+/// The shared memory survives both VMs, so a page is valid only if it has the number of this run.
+/// The other VM may write anything, so every word is read once and checked.
 struct page {
     static constexpr std::size_t size = 4096;
     static constexpr std::size_t max_text = 1024;
 
     std::atomic<std::uint64_t> run;     ///< written last: the page is valid from then on
     std::atomic<std::uint32_t> id;      ///< the peer id to ring
-    std::atomic<std::uint32_t> vectors; ///< that this peer can wait for
+    std::atomic<std::uint32_t> vectors; ///< the vectors that this peer can wait for
     std::atomic<std::uint32_t> text_size;
-    std::atomic<std::uint32_t> step;  ///< how far this peer has come
+    std::atomic<std::uint32_t> step;  ///< the current step of this peer
     std::atomic<std::uint64_t> count; ///< the newest round of the ping-pong
     char text[max_text];
 };
 static_assert(sizeof(page) <= page::size);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
-/// This peer's page and the other's.
+/// This peer's page and the other peer's.
 class shared_pages {
   public:
     shared_pages(const ivshmem::shared_memory& memory, bool first)
@@ -56,7 +56,7 @@ class shared_pages {
         ivshmem::shared_memory::publish();
     }
 
-    /// The other's text, copied before it is looked at, whatever size it claims to have.
+    /// Returns the other peer's text, copied before it is checked, whatever size it claims.
     [[nodiscard]] std::string their_text() const {
         const std::size_t size = std::min<std::size_t>(theirs_->text_size.load(), page::max_text);
         return {theirs_->text, size};

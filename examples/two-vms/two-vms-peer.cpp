@@ -7,8 +7,8 @@
 //     two-vms-peer DEVICE first|second RUN [ROUNDS]
 //
 // DEVICE is anything that ivshmem::selector takes (0000:00:04.0, server:/tmp/ivshmem_socket); RUN
-// is a number that both sides are given, so that what an earlier run left behind is not taken for
-// this one's.
+// is a number that both sides are given, so that data from an earlier run is not mistaken for this
+// run's.
 
 #include "shared_pages.hpp"
 
@@ -40,29 +40,29 @@ struct peer {
     std::uint64_t rounds;
 };
 
-/// Waits for something in the memory that no doorbell announces.
+/// Polls for a change of the memory that no doorbell announces.
 template <typename Condition>
 net::awaitable<void> poll_until(const char* what, Condition condition) {
     net::steady_timer timer{co_await net::this_coro::executor};
     const auto deadline = clock_type::now() + patience;
     while (!condition()) {
         if (clock_type::now() > deadline)
-            throw std::runtime_error{std::string{"the other peer did not come to: "} + what};
+            throw std::runtime_error{std::string{"the other peer did not reach: "} + what};
         timer.expires_after(1ms);
         co_await timer.async_wait(net::use_awaitable);
     }
 }
 
-/// Both sides leave this function when both have entered it.
+/// Returns on both sides when both have called it.
 net::awaitable<void> meet(const peer& self, std::uint32_t step) {
     self.pages.mine().step.store(step, std::memory_order_release);
     ivshmem::shared_memory::publish();
     co_await poll_until("the next step", [&] { return self.pages.theirs().step.load() >= step; });
 }
 
-/// Interrupts are hints: wait for one, then look at the memory, and look now and then in any case.
-/// A lost one costs a tenth of a second here, not the conversation.
-/// @return Whether the other's ring was heard.
+/// Interrupts are hints: wait for one, then check the memory, and check it every 100 ms anyway. A
+/// lost interrupt costs a tenth of a second, not the conversation.
+/// @return Whether the other peer's ring arrived.
 net::awaitable<bool> wait_for_round(const peer& self, ivshmem::asio::interrupt& interrupt,
                                     std::uint64_t round) {
     using namespace net::experimental::awaitable_operators;
@@ -95,7 +95,7 @@ void report(std::uint32_t vector, std::vector<double>& microseconds, std::uint64
                 microseconds.size(), at(0), at(0.5), at(0.99));
 }
 
-/// The first peer serves, the second one returns. Each round has a number of its own.
+/// The first peer serves, the second one returns. Each round has its own number.
 net::awaitable<void> ping_pong(peer& self, std::uint32_t vector) {
     ivshmem::asio::interrupt interrupt{co_await net::this_coro::executor, self.device, vector};
     const std::uint32_t other = self.pages.theirs().id.load();

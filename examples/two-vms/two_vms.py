@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Two VMs on Debian's own kernel find their ivshmem device, write into each other's memory and
-interrupt each other. Started by `run`, which builds what this needs."""
+"""Two VMs on Debian's own kernel find their ivshmem device, write into the shared memory and
+interrupt each other. Started by `run`, which builds the programs."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from lab.server import build_folder  # noqa: E402
 PEER = "examples/two-vms/two-vms-peer"
 LSIVSHMEM = "tools/lsivshmem/lsivshmem"
 PATIENCE = 180.0
-"""Seconds that the conversation may take."""
+"""The time limit of the conversation in seconds."""
 
 
 @dataclass
 class Report:
-    """What is printed at the end."""
+    """The lines that are printed at the end."""
 
     lines: list[str] = field(default_factory=list)
 
-    def add(self, who: str, text: str) -> None:
+    def add(self, name: str, text: str) -> None:
         for line in text.strip().splitlines():
-            print(f"  {who}: {line}", flush=True)
+            print(f"  {name}: {line}", flush=True)
             if line.startswith(("peer ", "vector ", "no doorbells")):
-                self.lines.append(f"{who}: {line}")
+                self.lines.append(f"{name}: {line}")
 
 
 class Steps:
-    """Says what is being done, and remembers it for when it fails."""
+    """Prints the current step, and keeps it for the message of a failure."""
 
     def __init__(self) -> None:
         self.current = "starting"
@@ -57,10 +57,10 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="examples/two-vms/run", description=__doc__)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--plain", action="store_true", help="ivshmem-plain: memory only, no interrupts")
-    kind.add_argument("--host", action="store_true", help="one guest and one process of the host")
+    kind.add_argument("--host", action="store_true", help="one guest and one process on the host")
     parser.add_argument("--vectors", type=int, default=4, metavar="N", help="vectors of each peer (4)")
-    parser.add_argument("--rounds", type=int, default=200, metavar="N", help="round trips a vector (200)")
-    parser.add_argument("--keep", action="store_true", help="keep the logs also when all went well")
+    parser.add_argument("--rounds", type=int, default=200, metavar="N", help="round trips per vector (200)")
+    parser.add_argument("--keep", action="store_true", help="keep the logs also on success")
     chosen = parser.parse_args()
     if not 1 <= chosen.vectors <= 64:
         parser.error(f"--vectors {chosen.vectors}: 1 to 64")
@@ -75,7 +75,7 @@ def guest(work: Workdir, name: str, device: Plain | Doorbell) -> Guest:
 
 
 def prepare(vm: Guest, plain: bool) -> str:
-    """Bind the device, and return its address. A plain device is used without any driver."""
+    """Bind the device, and return its address. A plain device is used without a driver."""
     address = vm.address()
     if not plain:
         vm.bind(address, "vfio-pci")
@@ -109,7 +109,7 @@ def talk(step: Callable[[str], None], report: Report, guests: tuple[Guest, ...],
 
 @contextlib.contextmanager
 def memory(step: Callable[[str], None], work: Workdir, chosen: argparse.Namespace) -> Iterator[tuple[Plain | Doorbell, Server | None]]:
-    """What the peers share: a file, or a server."""
+    """The shared memory of the peers: a file, or a server."""
     if chosen.plain:
         shared = work / "memory"
         shared.write_bytes(bytes(4 << 20))
@@ -129,7 +129,7 @@ def main() -> int:
         with Workdir("two-vms", keep=chosen.keep) as work:
             with memory(step, work, chosen) as (device, server):
                 names = ["vm-a"] if chosen.host else ["vm-a", "vm-b"]
-                step("fetching Debian's kernel, if it is not here yet")
+                step("fetching Debian's kernel, unless it is cached")
                 guests = [guest(work, name, device) for name in names]
                 logs = [vm.console for vm in guests]
                 step(f"booting {' and '.join(names)}")
