@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Programs that talk through channels, in guests and on the host, and how to read what they print."""
+"""Programs that use channels, in guests and on the host, and functions that read their output."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from support import PATIENCE, PROBE, DeviceCase, Party
 
 CHANNEL_PEER = build_folder() / "test/vm/guest/channel-peer"
 CHANNEL_PROGRAMS = (CHANNEL_PEER, PROBE)
-"""What a guest needs."""
+"""The programs that a guest needs."""
 
 MESSAGES = 120
-"""How many go each way in a transfer: ten of each length, from 16 bytes to more than the ring takes."""
+"""The number of messages each way in a transfer: ten of each length, from 16 bytes to more than the ring."""
 
 
 class HostJob:
-    """A program that was started on the host; as a lab.Job."""
+    """A program that was started on the host, like a lab.Job."""
 
     def __init__(self, work: Workdir, command: list[str]) -> None:
         self.command = " ".join(command)
@@ -57,7 +57,7 @@ AnyJob = Job | HostJob
 
 
 def start(work: Workdir, party: Party, command: str, *words: object, options: str = "") -> AnyJob:
-    """Start a channel-peer where the party is; `kill` ends it."""
+    """Start a channel-peer on the party's machine; `kill` ends it."""
     arguments = f"{options} {command} {party.device} {' '.join(map(str, words))}".split()
     if party.guest is None:
         return HostJob(work, [str(CHANNEL_PEER), *arguments])
@@ -65,7 +65,7 @@ def start(work: Workdir, party: Party, command: str, *words: object, options: st
 
 
 def kill(job: AnyJob, guest: Guest | None) -> None:
-    """End a channel-peer, if it and its guest are still there."""
+    """End a channel-peer, if it and its guest still run."""
     if (guest is None or guest.running) and not job.ended:
         job.signal("KILL")
         job.wait()
@@ -75,7 +75,7 @@ class ChannelCase(DeviceCase):
     """Tests of channels."""
 
     def peer(self, party: Party, command: str, *words: object, options: str = "") -> AnyJob:
-        """Start a channel-peer, which ends with the test at the latest."""
+        """Start a channel-peer that ends with the test at the latest."""
         job = start(self.work, party, command, *words, options=options)
         self.addCleanup(kill, job, party.guest)
         return job
@@ -86,44 +86,44 @@ class ChannelCase(DeviceCase):
 
     @staticmethod
     def stop(job: AnyJob) -> str:
-        """End what runs until SIGTERM; what it printed."""
+        """End a program that runs until SIGTERM; return its output."""
         job.signal("TERM")
         return job.wait(PATIENCE).check().stdout
 
     def transfer(self, server: Party, client: Party, *, options: tuple[str, str] = ("", "")) -> str:
-        """Send messages from slot 1 to slot 0 and back; both sides check each of them. What both printed."""
+        """Send messages from slot 1 to slot 0 and back; both sides check each message. Return both outputs."""
         count = MESSAGES
         serving = self.peer(server, "serve", 0, 1, options=options[0])
         serving.wait_output("slot: 0\n", PATIENCE)
-        told = self.attempt(client, "echo", 1, 0, count, options=options[1]).check().stdout
-        self.assertIn(f"\nsent: {count}\n", told)
-        self.assertEqual(totals(told), count)
+        printed = self.attempt(client, "echo", 1, 0, count, options=options[1]).check().stdout
+        self.assertIn(f"\nsent: {count}\n", printed)
+        self.assertEqual(totals(printed), count)
         serving.wait_output("event: closed")
         served = self.stop(serving)
         self.assertEqual(totals(served), count)
-        # Each was connected to the other, once.
-        self.assertEqual(events(served), [("connected", incarnation(told)), ("closed", incarnation(told))], served)
-        self.assertEqual(events(told), [("connected", incarnation(served))], told)
-        return served + told
+        # Each side was connected to the other once.
+        self.assertEqual(events(served), [("connected", incarnation(printed)), ("closed", incarnation(printed))], served)
+        self.assertEqual(events(printed), [("connected", incarnation(served))], printed)
+        return served + printed
 
 
 def totals(output: str) -> int:
-    """How many messages a channel-peer received, all of them right."""
+    """Return the number of messages that a channel-peer received, all of them correct."""
     return int(re.findall(r"^messages: (\d+) ", output, re.MULTILINE)[-1])
 
 
 def events(output: str) -> list[tuple[str, int]]:
-    """What became of a channel, each with the incarnation of the peer."""
+    """Return the events of a channel, each with the peer's incarnation."""
     return [(what, int(number)) for what, number in re.findall(r"^event: (\w+) (\d+)", output, re.MULTILINE)]
 
 
 def fact(output: str, name: str) -> str:
-    """A line "name: value"."""
+    """Return the value of a line "name: value"."""
     found = re.search(rf"^{name}: (.*)$", output, re.MULTILINE)
     assert found is not None, output
     return found[1]
 
 
 def incarnation(output: str) -> int:
-    """The incarnation that a channel-peer had."""
+    """Return the incarnation of a channel-peer."""
     return int(fact(output, "incarnation"))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What the VM tests of the library share: its programs, and how to read what they print."""
+"""The common parts of the library's VM tests: its programs, and functions that read their output."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PROBE = build_folder() / "test/vm/guest/probe"
 IVSHMEMCTL = build_folder() / "tools/ivshmemctl/ivshmemctl"
 LSIVSHMEM = build_folder() / "tools/lsivshmem/lsivshmem"
 PROGRAMS = (CONFORMANCE, PROBE, LSIVSHMEM)
-"""What a guest needs."""
+"""The programs that a guest needs."""
 
 PATIENCE = 120.0
-"""Seconds that a check may take on a machine that is busy with other things."""
+"""The time limit of a check in seconds, also on a busy machine."""
 
 DEVICES = "/sys/bus/pci/devices"
 PAT = "/sys/kernel/debug/x86/pat_memtype_list"
@@ -32,7 +32,7 @@ _HEADER = Path(__file__).resolve().parents[2] / "include/ivshmem/error.hpp"
 
 
 def errc(name: str) -> int:
-    """The number of an ivshmem::errc."""
+    """Return the number of an ivshmem::errc."""
     text = _HEADER.read_text("utf-8")
     body = re.sub(r"//.*", "", text[text.index("enum class errc {") : text.index("};")])
     return re.findall(r"(\w+)\s*(?:=\s*1)?\s*,", body.partition("{")[2]).index(name) + 1
@@ -40,13 +40,13 @@ def errc(name: str) -> int:
 
 @dataclass(frozen=True)
 class Party:
-    """Where a program runs, and the device that it opens there."""
+    """The machine on which a program runs, and the device that it opens there."""
 
     guest: Guest | None
     device: str
 
     def start(self, program: Path, *words: object) -> Callable[[float], Result]:
-        """Start a program on the device; the function returned waits for its end."""
+        """Start a program on the device. The returned function waits for its end."""
         arguments = " ".join(str(word) for word in words)
         if self.guest is not None:
             return self.guest.spawn(f"{program.name} {arguments}").wait
@@ -73,7 +73,7 @@ class DeviceCase(LabCase):
         return errc(name)
 
     def assertConforms(self, result: Result, *wanted: str) -> None:
-        """All checks passed, and these were among them: what a device cannot do is not checked."""
+        """Assert that all checks passed, and that they include these: the program skips what a device cannot do."""
         shown = f"{result.command}: status {result.rc}\n{result.stdout}\n{result.stderr}"
         self.assertEqual(re.findall(r"^not ok .*", result.stdout, re.MULTILINE), [], shown)
         self.assertEqual(result.rc, 0, shown)
@@ -89,7 +89,7 @@ class DeviceCase(LabCase):
     def together(self, parties: Sequence[Party], rung: Sequence[int], vectors: int = 0) -> None:
         """Run the conformance program on two or three devices at once.
 
-        rung: how many vectors of each party can be rung by every other.
+        rung: the number of vectors of each party that the others can ring.
         """
         waits = [
             party.start(
@@ -106,7 +106,7 @@ class DeviceCase(LabCase):
             self.assertEqual(sum(name.startswith("ring") for name in _passed(result)), len(rings), result.stdout)
 
     def assertFails(self, result: Result, name: str, *fragments: str) -> None:
-        """A probe ended with this errc, and its message has all these fragments."""
+        """Assert that a probe ended with this errc, and that its message has all these fragments."""
         shown = f"{result.command}: status {result.rc}\n{result.stdout}\n{result.stderr}"
         match = re.search(r"^error ivshmem (\d+) (.*)$", result.stdout, re.MULTILINE)
         self.assertIsNotNone(match, shown)
@@ -127,12 +127,12 @@ def probe(guest: Guest, *words: object, timeout: float = 60, **options: Any) -> 
 
 
 def facts(result: Result) -> dict[str, str]:
-    """The lines "name: value" that the probe prints."""
+    """Return the lines "name: value" that the probe prints."""
     result.check()
     return dict(re.findall(r"^([\w-]+): (.*)$", result.stdout, re.MULTILINE))
 
 
 def bar(guest: Guest, address: str, number: int) -> int:
-    """The physical address of a BAR."""
+    """Return the physical address of a BAR."""
     lines = guest.run(f"cat {DEVICES}/{address}/resource").stdout.splitlines()
     return int(lines[number].split()[0], 16)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Messages through channels between all backends: the same on each, only faster on some."""
+"""Messages through channels between all backends: the same on each, but faster on some."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ class _TwoGuests(ChannelCase):
         return Party(None, f"server:{self.server.socket}")
 
     def both_ways(self, one: Party, other: Party, interrupts: tuple[int, int]) -> None:
-        """A transfer in which each is the client once; how many interrupts each backend has."""
+        """Transfer messages with each side as the client once; check the number of interrupts of each backend."""
         for server, client, wanted in ((one, other, interrupts), (other, one, interrupts[::-1])):
             with self.subTest(server=server.device, client=client.device):
-                told = self.transfer(server, client)
-                served, asked = told.split("backend: ")[1:]
+                printed = self.transfer(server, client)
+                served, asked = printed.split("backend: ")[1:]
                 self.assertEqual((fact(served, "interrupts"), fact(asked, "interrupts")), tuple(map(str, wanted)))
 
 
 class WithIommu(_TwoGuests):
-    """VFIO with an IOMMU, a process of the host, and memory without a doorbell."""
+    """VFIO with an IOMMU, a process on the host, and memory without a doorbell."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -90,8 +90,8 @@ class WithIommu(_TwoGuests):
         left, right = self.use(0, "vfio-pci"), self.use(1, "vfio-pci")
         for modes in (("write-combining", "write-combining"), ("write-combining", "uncached")):
             with self.subTest(modes=modes):
-                told = self.transfer(left, right, options=(f"-m {modes[0]}", f"-m {modes[1]}"))
-                served, asked = told.split("backend: ")[1:]
+                printed = self.transfer(left, right, options=(f"-m {modes[0]}", f"-m {modes[1]}"))
+                served, asked = printed.split("backend: ")[1:]
                 self.assertEqual((fact(served, "mode"), fact(asked, "mode")), modes)
 
 

@@ -12,7 +12,8 @@ from support import PATIENCE, Party
 
 
 class Crashes(ChannelCase):
-    """Two guests; in the order of the numbers, one is killed in the end, and another takes its place."""
+    """Two guests. The tests run in the order of their numbers; the last one kills a guest, and another takes its
+    place."""
 
     server: ClassVar[Server]
     stays: ClassVar[Guest]
@@ -41,18 +42,20 @@ class Crashes(ChannelCase):
         return job
 
     def busy(self, party: Party) -> tuple[AnyJob, int]:
-        """A client in the middle of a transfer that would take very long, and its incarnation."""
+        """Return a client in the middle of a very long transfer, and its incarnation."""
         job = self.peer(party, "echo", 1, 0, 0, 600)
         return job, incarnation(job.wait_output("progress: 50\n"))
 
     def last(self, party: Party) -> int:
-        """A client that is not killed; its incarnation. It checks that nothing is of another one."""
-        told = self.attempt(party, "echo", 1, 0, MESSAGES).check().stdout
-        self.assertEqual(totals(told), MESSAGES)
-        return incarnation(told)
+        """Run a client that is not killed; return its incarnation. It checks that no message is from another
+        incarnation."""
+        printed = self.attempt(party, "echo", 1, 0, MESSAGES).check().stdout
+        self.assertEqual(totals(printed), MESSAGES)
+        return incarnation(printed)
 
     def assertSawEachOnce(self, serving: AnyJob, killed: list[int], last: int) -> None:
-        """One reset for each that was killed, with its incarnation; and each message was the right one."""
+        """Check that there was one reset for each killed client, with its incarnation, and that each message was
+        correct."""
         serving.wait_output(f"event: closed {last} ")
         served = self.stop(serving)
         wanted = [event for dead in killed for event in (("connected", dead), ("reset", dead))]
@@ -77,7 +80,7 @@ class Crashes(ChannelCase):
         serving.signal("KILL")
         serving.wait()
         again = self.serve(goes)
-        # This client has no use for a new session, and says why.
+        # This client does not want a new session, and prints the reason.
         self.assertFails(job.wait(60), "channel_reset")
         self.assertSawEachOnce(again, [], self.last(stays))
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""A hostile guest that rings without end, or writes all over the memory; peers that do not agree."""
+"""A hostile guest that rings without end, or writes all over the memory; peers whose geometry differs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ERRORS = (
     *("slot_in_use", "slot_lost", "geometry_mismatch", "layout_version"),
     *("channel_reset", "channel_closed", "channel_poisoned", "channel_rejected"),
 )
-"""What may end a peer whose memory somebody else writes."""
+"""The errors that may end a peer whose memory another process overwrites."""
 
 
 class Hostile(ChannelCase):
@@ -70,7 +70,7 @@ class Hostile(ChannelCase):
         return job
 
     def ticks(self, output: str) -> tuple[int, float, float]:
-        """How often a timer of 10 ms went, in how many seconds, and how many milliseconds late at worst."""
+        """Return the ticks of a 10 ms timer, the seconds, and the worst delay in milliseconds."""
         found = re.findall(r"^ticks: (\d+) in (\S+) s, the latest (\S+) ms late$", output, re.MULTILINE)
         self.assertEqual(len(found), 1, output)
         return int(found[0][0]), float(found[0][1]), float(found[0][2])
@@ -80,7 +80,7 @@ class Hostile(ChannelCase):
     def test_claim_of_a_slot_that_is_held(self) -> None:
         left, right = self.party(self.left, 2), self.party(self.right, 2)
         holder = self.hold(left, 1)
-        # As well from the same guest as from another one.
+        # The same from the same guest as from another one.
         for other in (left, right):
             self.assertFails(self.attempt(other, "claim", 1), "slot_in_use", other.device, "slot 1 is held")
         self.attempt(right, "claim", 2).check()
@@ -99,7 +99,7 @@ class Hostile(ChannelCase):
         ):
             with self.subTest(error=error):
                 self.assertFails(self.attempt(right, "claim", slot, options=options), error, fragment)
-        # Without a wish it takes the geometry that there is.
+        # Without a requested geometry it takes the existing one.
         self.assertEqual(fact(self.attempt(right, "claim", 1).check().stdout, "geometry"), "2,1,1024")
         self.assertFails(self.attempt(right, "idle", 1, 0, options="-l 1"), "lane_out_of_range")
         self.stop(holder)
@@ -108,7 +108,7 @@ class Hostile(ChannelCase):
         result = self.attempt(self.party(self.left, 1), "claim", 1, options="-v 2")
         self.assertFails(result, "vector_out_of_range", "0 to 1")
 
-    # -- a peer that writes whatever it likes ---------------------------------------------------------
+    # -- a peer that writes anything -------------------------------------------------------------------
 
     def test_scribbler(self) -> None:
         left, host = self.party(self.left, 1), self.host(self.scribbled)
@@ -132,29 +132,30 @@ class Hostile(ChannelCase):
         print(f"     {written} words written; {dict(ends)}; a timer was {worst:.0f} ms late at worst")
         self.assertTrue({"guest: slot_lost", "host: slot_lost"} <= set(ends), ends)
         self.assertLess(worst, 5000)
-        # What is left may look like a peer of another version; the error of a claim says what helps then.
+        # The remains may look like a peer of another version; then the error of a claim names the
+        # remedy.
         self.transfer(left, host, options=("-f", ""))
 
     def end_of_scribbled(self, job: AnyJob) -> Result:
-        """How a peer ends whose memory was written to. One that has come since then still holds its slot."""
+        """Return how a peer ends whose memory was overwritten. A peer that started later still holds its slot."""
         if not job.ended:
-            # The last ring may have been lost with the words that say whom to ring.
-            told, host = job.wait_output("slot: "), self.host(self.scribbled)
-            host.start(PROBE, "ring", host.device, fact(told, "id"), 0)(60).check()
+            # The last ring may be lost, because the words with the id to ring were overwritten.
+            printed, host = job.wait_output("slot: "), self.host(self.scribbled)
+            host.start(PROBE, "ring", host.device, fact(printed, "id"), 0)(60).check()
             deadline = time.monotonic() + 3
             while not job.ended and time.monotonic() < deadline:
                 time.sleep(0.05)
             if not job.ended:
-                claim = self.attempt(host, "claim", fact(told, "slot"))
-                if claim.rc == 0:  # the words that say whom to ring were hit: it could not answer
-                    host.start(PROBE, "ring", host.device, fact(told, "id"), 0)(60).check()
+                claim = self.attempt(host, "claim", fact(printed, "slot"))
+                if claim.rc == 0:  # the words with the id to ring were overwritten: it could not answer
+                    host.start(PROBE, "ring", host.device, fact(printed, "id"), 0)(60).check()
                     return job.wait(10)
                 self.assertFails(claim, "slot_in_use")
             job.signal("TERM")
         return job.wait(10)
 
     def outcome(self, result: Result) -> str:
-        """The name of the error that ended a peer, or "none"."""
+        """Return the name of the error that ended a peer, or "none"."""
         if result.rc == 0:
             return "none"
         found = re.search(r"^error ivshmem (\d+) ", result.stdout, re.MULTILINE)
@@ -184,15 +185,15 @@ class InAStorm(Hostile):
 
     def test_storm(self) -> None:
         rang = fact(self.ringing.wait(STORM + PATIENCE).check().stdout, "rang")
-        told = self.talking.wait(PATIENCE).check().stdout
+        printed = self.talking.wait(PATIENCE).check().stdout
         served = self.stop(self.serving)
-        self.assertEqual(events(served), [("connected", incarnation(told)), ("closed", incarnation(told))])
-        self.assertEqual(totals(served), totals(told))
-        self.assertEqual(int(fact(told, "sent")), totals(told))
+        self.assertEqual(events(served), [("connected", incarnation(printed)), ("closed", incarnation(printed))])
+        self.assertEqual(totals(served), totals(printed))
+        self.assertEqual(int(fact(printed, "sent")), totals(printed))
         count, seconds, late = self.ticks(served)
         rate = f"{count} ticks in {seconds:.0f} s, {late:.0f} ms late at worst"
-        print(f"     {rang} rings, {totals(told)} messages each way, {rate}")
-        self.assertGreater(totals(told), STORM)
-        # A hundred a second, on a machine that has time for them.
+        print(f"     {rang} rings, {totals(printed)} messages each way, {rate}")
+        self.assertGreater(totals(printed), STORM)
+        # A hundred per second, on an idle machine.
         self.assertGreater(count, 10 * STORM)
         self.assertLess(late, 5000)

@@ -22,10 +22,10 @@ class ChannelsUnplugged(ChannelCase):
         job = self.peer(Party(guest, address), "pend", 0, 1)
         self.assertIn("connected: ok\n", job.wait_output("pending\n"))
         guest.request_unplug(0)
-        told = job.wait(60).check().stdout
+        printed = job.wait(60).check().stdout
         removed = f"ivshmem {self.errc('device_removed')}\n"
         for operation in ("send", "drain", "event", "receive", "connect", "accept", "connect by name"):
-            self.assertIn(f"\n{operation}: {removed}", told)
-        self.assertIn("\nclosed\n", told)
+            self.assertIn(f"\n{operation}: {removed}", printed)
+        self.assertIn("\nclosed\n", printed)
         guest.wait_unplugged(0, 30)
         guest.run(f"! test -e {DEVICES}/{address}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""ivshmemctl doctor on guests that are set up right, and on ones that are broken: each fault by its name."""
+"""ivshmemctl doctor on guests that are set up correctly, and on broken ones: it names each fault."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DoctorCase(DeviceCase):
         return {check["name"]: check for check in document["checks"]}
 
     def diagnosed(self, guest: Guest, address: str, check: str, *fragments: str, next: str = "", user: str | None = None) -> None:
-        """The device does not work, and this check says so in these words."""
+        """Assert that the device does not work, and that this check reports it with these words."""
         found = self.doctor(guest, address, status=BROKEN, user=user)
         self.assertEqual(found[check]["status"], "fail", found)
         for fragment in fragments:
@@ -97,7 +97,7 @@ class WithoutIommu(DoctorCase):
 
 
 class WithIommu(DoctorCase):
-    """One device in a group of its own, two in one group; and guests whose vIOMMU or kernel lacks something."""
+    """One device in its own group, two in one group; and guests with a deficient vIOMMU or kernel."""
 
     guest: ClassVar[Guest]
     unmapped: ClassVar[Guest]
@@ -137,7 +137,7 @@ class WithIommu(DoctorCase):
             self.assertEqual(found[name]["status"], "ok", found[name])
         self.assertIn("VFIO_PCI=m", found["kernel config"]["finding"])
         self.assertIn("below 4 GiB", found["write-back"]["finding"])
-        # Nothing stays changed: it is free, and so it works again.
+        # Nothing stays changed: the device is free, so it works again.
         self.works(self.guest, address)
         text = self.guest.run(f"ivshmemctl doctor {address}").stdout
         self.assertIn(f"{address}: it works", text.splitlines()[-1])
@@ -167,7 +167,7 @@ class WithIommu(DoctorCase):
         self.diagnosed(self.guest, address, "open", "permission denied", user="nobody")
         found = self.doctor(self.guest, address, status=BROKEN, user="nobody")
         self.assertEqual((found["MSI-X"]["status"], found["MSI-X"]["next"]), ("skip", "sudo"))
-        # Whoever may open the node needs no more.
+        # A user that may open the node needs no more.
         self.guest.run(f"chown nobody {path}")
         self.doctor(self.guest, address, status=0, user="nobody")
         self.guest.run(f"chown root {path}")
@@ -197,7 +197,7 @@ class WithIommu(DoctorCase):
             self.diagnosed(self.without, address, "modules", "has no vfio-pci", next="linux-image")
 
     def test_zz_lockdown(self) -> None:
-        """The last one: there is no way back."""
+        """The last test, because lockdown cannot be undone."""
         address = self.use(self.guest, self.guest.address(0), "uio_pci_generic")
         self.guest.run("mount -t securityfs securityfs /sys/kernel/security && echo integrity >/sys/kernel/security/lockdown")
         self.diagnosed(self.guest, address, "lockdown", "integrity", next=f"bind --driver vfio-pci {address}")

@@ -16,7 +16,7 @@ from support import PATIENCE
 
 EXAMPLES = ("echo", "file-copy", "http-get", "http-server", "request-response")
 SIZE = 8 << 20
-"""Bytes of the file that is copied."""
+"""The size of the copied file in bytes."""
 
 
 class Examples(LabCase):
@@ -31,7 +31,7 @@ class Examples(LabCase):
         cls.shared = cls.enterClassContext(Server(cls.work, vectors=1, size="8M"))
         device = Doorbell(cls.shared.socket, 1)
         programs = [build_folder() / "examples" / name for name in EXAMPLES]
-        # The programs are large, with what debuggers need.
+        # The programs are large, because they have debug information.
         guests = [
             Guest(cls.work, name, devices=[device], programs=programs, memory=512) for name in ("left", "right")
         ]
@@ -42,7 +42,7 @@ class Examples(LabCase):
             guest.bind(guest.address(), "vfio-pci")
 
     def start(self, guest: Guest, program: str, slot: int, words: str = "") -> Job:
-        # By its path: the shell has an echo of its own.
+        # By its path, because the shell has its own echo.
         return guest.spawn(f"exec /bin/{program} {self.devices[guest.name]} {slot} {words}")
 
     def client(self, program: str, words: str = "") -> Result:
@@ -50,7 +50,7 @@ class Examples(LabCase):
 
     @contextlib.contextmanager
     def server(self, program: str, words: str, says: str) -> Iterator[Job]:
-        """One in the left guest, which ends in order when it is told to."""
+        """Run a program in the left guest; it must exit cleanly on SIGTERM."""
         job = self.start(self.left, program, 0, words)
         job.wait_output(says, PATIENCE)
         yield job

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Devices that come, go and come back while programs watch them and hold them."""
+"""Devices that are plugged, unplugged and plugged again while programs watch them and hold them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support import DEVICES, PATIENCE, PROBE, DeviceCase, Party
 WATCH = build_folder() / "test/vm/guest/device-watch"
 EXAMPLE = build_folder() / "examples/hotplug"
 ADDRESS = "0000:01:00.0"
-"""Of whatever is in the guest's only port."""
+"""The address of the device in the guest's only port."""
 
 
 class HotplugCase(DeviceCase):
@@ -22,7 +22,7 @@ class HotplugCase(DeviceCase):
     server: ClassVar[Server]
     guest: ClassVar[Guest]
     index: ClassVar[int]
-    """Which of the guest's devices is plugged now."""
+    """The index of the plugged device."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -42,20 +42,20 @@ class HotplugCase(DeviceCase):
         type(self).index = self.guest.plug(self.device())
 
     def wait_there(self) -> None:
-        """Bind only what the kernel has done with."""
+        """Bind the device after the kernel has set it up."""
         self.guest.wait_for(f"test -e {DEVICES}/{ADDRESS}/resource2")
 
     def ring(self, peer: str, vector: int = 0) -> None:
         Party(None, "").start(PROBE, "ring", f"server:{self.server.socket}", peer, vector)(60).check()
 
     def follow(self) -> Job:
-        """Watch from now on; what there is to tell of the devices that are there has come."""
+        """Start watching, and return when the present devices were reported."""
         job = self.guest.spawn("exec device-watch follow")
         job.wait_output(f"added {ADDRESS} ", PATIENCE)
         return job
 
     def end(self, job: Job) -> list[str]:
-        """What a job has told."""
+        """Return what a job has reported."""
         job.signal("TERM")
         return job.wait(PATIENCE).check().stdout.splitlines()
 
@@ -69,16 +69,16 @@ class Hotplug(HotplugCase):
 
     def test_plugging_and_unplugging_is_told_once(self) -> None:
         job = self.follow()
-        told = [f"added {ADDRESS} - -"]
+        printed = [f"added {ADDRESS} - -"]
         for round in (1, 2, 3):
             with self.subTest(round=round):
                 self.guest.unplug(self.index)
-                told.append(f"removed {ADDRESS}")
-                self.wait_for(lambda: _kinds(job.output()) == _kinds("\n".join(told)), told[-1], PATIENCE)
+                printed.append(f"removed {ADDRESS}")
+                self.wait_for(lambda: _kinds(job.output()) == _kinds("\n".join(printed)), printed[-1], PATIENCE)
                 self.plug()
-                told.append(f"added {ADDRESS} - -")
-                self.wait_for(lambda: _kinds(job.output()) == _kinds("\n".join(told)), told[-1], PATIENCE)
-                # What was told is a device that can be opened.
+                printed.append(f"added {ADDRESS} - -")
+                self.wait_for(lambda: _kinds(job.output()) == _kinds("\n".join(printed)), printed[-1], PATIENCE)
+                # A reported device can be opened.
                 self.guest.run(f"test -e {DEVICES}/{ADDRESS}/resource2")
         lines = self.end(job)
         self.assertEqual([line for line in lines if line.startswith("added")], [f"added {ADDRESS} - -"] * 4)
@@ -100,7 +100,7 @@ class Hotplug(HotplugCase):
         self.guest.bind(ADDRESS, "vfio-pci")
         job = self.guest.spawn("exec device-watch follow", user="nobody")
         node = job.wait_output(" unusable", PATIENCE).split()[-2]
-        # Nobody tells of chmod; whatever else happens to PCI devices does.
+        # The kernel reports no chmod, but any other event of a PCI device leads to a check.
         self.guest.run(f"chmod 666 {node}; echo change >{DEVICES}/0000:00:00.0/uevent")
         job.wait_output(f"changed {ADDRESS} vfio-pci {node}\n", PATIENCE)
         self.end(job)
@@ -110,11 +110,11 @@ class Hotplug(HotplugCase):
         job = self.guest.spawn(f"exec device-watch hold {ADDRESS}")
         job.wait_output("waiting, peer", PATIENCE)
         self.guest.request_unplug(self.index)
-        told = job.wait_output("closed\n", PATIENCE)
+        printed = job.wait_output("closed\n", PATIENCE)
         removed = f"ivshmem {self.errc('device_removed')}\n"
         for line in ("event: removal requested\n", f"events: {removed}", f"any vector: {removed}", "memory used\n"):
-            self.assertIn(f"\n{line}", told)
-        self.assertEqual(told.count(f"\nvector: {removed}"), 2)
+            self.assertIn(f"\n{line}", printed)
+        self.assertEqual(printed.count(f"\nvector: {removed}"), 2)
         self.guest.wait_unplugged(self.index, 60)
         job.wait_output(f"removed {ADDRESS} ", PATIENCE)
         self.plug()
@@ -126,8 +126,8 @@ class Hotplug(HotplugCase):
         job.signal("KILL")
         job.wait(PATIENCE)
 
-    def test_events_that_nobody_reads_are_made_up_for(self) -> None:
-        # A small buffer for the events, which root's programs would overrule.
+    def test_lost_events_do_not_lose_changes(self) -> None:
+        # A small buffer for the events; SO_RCVBUFFORCE would let root exceed it.
         self.guest.run("echo 4608 >/proc/sys/net/core/rmem_max")
         job = self.guest.spawn("exec device-watch late", user="nobody")
         self.assertEqual(job.wait_output("asleep", PATIENCE), f"added {ADDRESS} - -\nasleep\n")
@@ -140,12 +140,12 @@ class Hotplug(HotplugCase):
         drops = self.guest.run("awk '$2 == 15 { sum += $9 } END { print sum }' /proc/net/netlink").stdout
         self.assertGreater(int(drops), 100)
         job.signal("USR1")
-        told = job.wait(PATIENCE).check().stdout
-        self.assertEqual(told.partition("asleep\n")[2], f"removed {ADDRESS} - -\nadded {ADDRESS} - -\ndone\n")
+        printed = job.wait(PATIENCE).check().stdout
+        self.assertEqual(printed.partition("asleep\n")[2], f"removed {ADDRESS} - -\nadded {ADDRESS} - -\ndone\n")
         self.guest.run("echo 212992 >/proc/sys/net/core/rmem_max")
 
     def test_a_mapping_without_vfio_reaches_nothing_when_the_device_is_gone(self) -> None:
-        """It stays, on Debian's kernels: no SIGBUS tells of it."""
+        """The mapping stays on Debian's kernels: there is no SIGBUS."""
         for mode in ("write-combining", "uncached"):
             with self.subTest(mode=mode):
                 if not self.guest.plugged(self.index):
@@ -155,8 +155,8 @@ class Hotplug(HotplugCase):
                 job.wait_output("asleep", PATIENCE)
                 self.guest.unplug(self.index)
                 job.signal("USR1")
-                told = job.wait(PATIENCE).check().stdout
-                self.assertRegex(told, "^memory: 5a\nasleep\nmemory: (00|ff)\nclosed\n$")
+                printed = job.wait(PATIENCE).check().stdout
+                self.assertRegex(printed, "^memory: 5a\nasleep\nmemory: (00|ff)\nclosed\n$")
 
 
 class Example(HotplugCase):
@@ -176,9 +176,9 @@ class Example(HotplugCase):
                 job.wait_output(f"let go, rings so far: {round}\n", PATIENCE)
                 self.guest.wait_unplugged(self.index, 60)
                 self.plug()
-        told = self.end(job)
-        self.assertEqual(sum(line.startswith("open") for line in told), 10)
-        self.assertEqual(told.count(f"removed {ADDRESS}"), 10)
+        printed = self.end(job)
+        self.assertEqual(sum(line.startswith("open") for line in printed), 10)
+        self.assertEqual(printed.count(f"removed {ADDRESS}"), 10)
 
     def test_plain_devices_are_told_of_too(self) -> None:
         guest = self.enterContext(Guest(self.work, "plain", iommu=False, spare_ports=1, programs=[WATCH]))
@@ -198,5 +198,5 @@ class Example(HotplugCase):
 
 
 def _kinds(text: str) -> list[str]:
-    """What was told in which order, changes aside: what has no driver may still gain and lose nodes."""
+    """Return the reports in order, without changes: a device without a driver may still gain and lose nodes."""
     return [line.split()[0] for line in text.splitlines() if line.startswith(("added", "removed"))]

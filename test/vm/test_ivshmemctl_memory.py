@@ -18,12 +18,12 @@ from support import IVSHMEMCTL, PATIENCE, DeviceCase
 MODES = ("write-back", "write-combining", "uncached")
 DOORBELL, PLAIN = 0, 1
 SMALL, LARGE = 1 << 20, 2 << 30
-"""The second one makes QEMU's firmware place both above 4 GiB, where write-back is to be had."""
+"""The second one makes QEMU's firmware place both above 4 GiB, where write-back is available."""
 VECTORS = 2
 
 
 class Memory(DeviceCase):
-    """Two guests that share a doorbell device and a plain one, each of them with the host, too."""
+    """Two guests that share a doorbell device and a plain one with each other and with the host."""
 
     left: ClassVar[Guest]
     right: ClassVar[Guest]
@@ -47,7 +47,7 @@ class Memory(DeviceCase):
         cls.left.bind(cls.left.address(DOORBELL), "vfio-pci")
 
     def tool(self, guest: Guest, device: int, words: str, *, status: int = 0, user: str | None = None) -> str:
-        """What the tool prints, or what it complains of."""
+        """Return the tool's output, or its error message."""
         command = f"ivshmemctl -D {guest.address(device)} {words}"
         result = guest.run(command, timeout=PATIENCE, check=False, user=user)
         self.assertEqual(result.rc, status, f"{command}\n{result.stdout}\n{result.stderr}")
@@ -94,7 +94,7 @@ class Memory(DeviceCase):
         said = self.tool(self.left, DOORBELL, f"read {SMALL} 1", status=1)
         self.assertIn(f"{self.left.address(DOORBELL)}: 1 bytes from 0x100000 on are past the end", said)
 
-    def told(self, device: int, status: int = 0, user: str | None = None) -> Any:
+    def printed(self, device: int, status: int = 0, user: str | None = None) -> Any:
         command = f"ivshmemctl -J -D {self.left.address(device)} info"
         result = self.left.run(command, timeout=PATIENCE, check=False, user=user)
         self.assertEqual(result.rc, status, result.stderr)
@@ -114,16 +114,16 @@ class Memory(DeviceCase):
                 self.left.unbind(address)
                 if driver is not None:
                     self.left.bind(address, driver)
-                told = self.told(DOORBELL)
-                self.assertEqual((told["address"], told["driver"], told["backend"]), (address, driver, backend))
-                self.assertEqual((told["ring"], told["vectors"], told["interrupts"]), (True, VECTORS, interrupts))
-                self.assertEqual((told["type"], told["size"], told["error"]), ("doorbell", SMALL, None))
+                printed = self.printed(DOORBELL)
+                self.assertEqual((printed["address"], printed["driver"], printed["backend"]), (address, driver, backend))
+                self.assertEqual((printed["ring"], printed["vectors"], printed["interrupts"]), (True, VECTORS, interrupts))
+                self.assertEqual((printed["type"], printed["size"], printed["error"]), ("doorbell", SMALL, None))
                 text = self.tool(self.left, DOORBELL, "info")
                 self.assertIn(f"{address} ivshmem v1 doorbell, {VECTORS} vectors, 1M\n", text)
                 if interrupts == 0:
                     self.assertRegex(text, r"(?m)^vectors +2, of which none can be waited for: \S")
-        told = self.told(PLAIN)
-        self.assertEqual((told["id"], told["ring"], told["cache_mode"]), (None, False, "write-back"))
+        printed = self.printed(PLAIN)
+        self.assertEqual((printed["id"], printed["ring"], printed["cache_mode"]), (None, False, "write-back"))
         text = self.tool(self.left, PLAIN, "info -v")
         self.assertRegex(text, r"(?m)^hypervisor +TCGTCGTCGTCG$")
         self.assertRegex(text, r"(?m)^machine +QEMU ")
@@ -131,20 +131,20 @@ class Memory(DeviceCase):
 
     def test_info_without_permission(self) -> None:
         self.left.run("chmod 600 /dev/vfio/[0-9]*")
-        told = self.told(DOORBELL, status=1, user="nobody")
-        self.assertEqual((told["driver"], told["size"] if "size" in told else None), ("vfio-pci", None))
-        self.assertIn("/dev/vfio/", told["error"])
-        self.assertIn("/dev/vfio/", told["problem"])
+        printed = self.printed(DOORBELL, status=1, user="nobody")
+        self.assertEqual((printed["driver"], printed["size"] if "size" in printed else None), ("vfio-pci", None))
+        self.assertIn("/dev/vfio/", printed["error"])
+        self.assertIn("/dev/vfio/", printed["problem"])
 
     def test_bench(self) -> None:
         before = self.on_host("read")
-        told = json.loads(self.tool(self.left, DOORBELL, "-J bench --write --channel 0x2001 64K"))
-        modes = {each["cache_mode"]: each for each in told["memory"]}
+        printed = json.loads(self.tool(self.left, DOORBELL, "-J bench --write --channel 0x2001 64K"))
+        modes = {each["cache_mode"]: each for each in printed["memory"]}
         for mode in MODES:
             self.assertGreater(min(modes[mode][what] for what in ("read", "write", "copy")), 0)
-        self.assertGreater(told["ring_ns"], 0)
-        self.assertGreater(told["self_ring_ns"]["median"], 0)
-        self.assertGreater(told["message_ns"]["median"], 0)
+        self.assertGreater(printed["ring_ns"], 0)
+        self.assertGreater(printed["self_ring_ns"]["median"], 0)
+        self.assertGreater(printed["message_ns"]["median"], 0)
         self.assertEqual(self.on_host("read"), before, "what was there is there again")
         text = self.tool(self.right, PLAIN, "bench")
         self.assertRegex(text, r"(?m)^write-back +read \d+ MiB/s$")

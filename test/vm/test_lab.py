@@ -97,7 +97,7 @@ class WithIommu(LabCase):
         device = f"/sys/bus/pci/devices/{self.guest.address(0)}"
         start = self.guest.run(f"sed -n 3p {device}/resource").stdout.split()[0]
         self.guest.run(f"echo 1 >{device}/enable")
-        # "writ", as the 32-bit word that it is.
+        # "writ" as a 32-bit word.
         self.assertEqual(self.guest.run(f"devmem {start} 32").stdout, "0x74697277\n")
         self.assertEqual(self.guest.run(f"stat -c %s {device}/resource2").stdout, f"{SIZE}\n")
         self.assertEqual(self.guest.run(f"cat {device}/vendor {device}/device").stdout, "0x1af4\n0x1110\n")
@@ -137,7 +137,7 @@ class WithIommu(LabCase):
 
 
 class Restarts(LabCase):
-    """A guest that comes and goes, and its devices with it."""
+    """Guests that start and end, with their devices."""
 
     guest: ClassVar[Guest]
     memory: ClassVar[Path]
@@ -180,7 +180,7 @@ class Restarts(LabCase):
 
 
 class TwoGuests(LabCase):
-    """Two guests on one server, and what their devices do with nothing of the project in the guests."""
+    """Two guests on one server, and their devices without any of the project's programs in the guests."""
 
     server: ClassVar[Server]
     rung: ClassVar[Guest]
@@ -199,7 +199,7 @@ class TwoGuests(LabCase):
         )
 
     def _register(self, guest: Guest, offset: int) -> str:
-        """The physical address of a register of the device."""
+        """Return the physical address of a register of the device."""
         resource = f"/sys/bus/pci/devices/{guest.address(0 if guest.plugged(0) else 1)}/resource"
         return hex(int(guest.run(f"head -n 1 {resource}").stdout.split()[0], 16) + offset)
 
@@ -210,14 +210,15 @@ class TwoGuests(LabCase):
         peer = int(self.rung.run(f"devmem {self._register(self.rung, 8)} 32").stdout, 16)
         waiting = self.rung.spawn("dd if=/dev/uio0 bs=4 count=1 | od -t d4 -A n")
         ring = f"devmem {self._register(self.ringer, 12)} 32 {peer << 16:#x}"
-        # A ring that comes before the reader is there may be lost.
+        # A ring before the reader starts may be lost.
         self.wait_for(lambda: waiting.ended or (self.ringer.run(ring) and False), "the ring")
         self.assertGreater(int(waiting.wait().stdout), 0)
 
     def test_2_unplug_and_plug(self) -> None:
         address = self.ringer.address()
         self.ringer.unplug(0)
-        # A socket that went away is seen as a peer that left; no peer has left before (QEMU crashes on that).
+        # The other side sees a closed socket as a peer that left. No peer has left before (QEMU
+        # crashes on that).
         index = self.ringer.plug(Doorbell(self.server.socket, 2, place="port"))
         self.ringer.wait_for(f"test -e /sys/bus/pci/devices/{address}")
         self.assertEqual(self.ringer.address(index), address)
@@ -248,7 +249,7 @@ class Servers(LabCase):
 
 
 class Ends(LabCase):
-    """However a guest ends, nothing of it is left."""
+    """A guest leaves nothing behind, however it ends."""
 
     def test_shutdown(self) -> None:
         with Guest(self.work, "shutdown", iommu=False) as guest:
@@ -279,11 +280,11 @@ class Workdirs(unittest.TestCase):
 
     def test_kept_on_failure(self) -> None:
         work = Workdir("test")
-        told = io.StringIO()
-        with self.assertRaises(LabError), contextlib.redirect_stderr(told), work:
+        printed = io.StringIO()
+        with self.assertRaises(LabError), contextlib.redirect_stderr(printed), work:
             raise LabError("failed")
         self.assertTrue(work.path.exists())
-        self.assertIn(str(work.path), told.getvalue())
+        self.assertIn(str(work.path), printed.getvalue())
         work.close()
 
 

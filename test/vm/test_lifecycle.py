@@ -14,7 +14,7 @@ from support import DEVICES, PROBE, PROGRAMS, DeviceCase, Party, facts, probe
 
 
 class Watcher:
-    """A process of the host that is a peer, and writes what it hears of the others."""
+    """A process on the host that is a peer, and logs the events of the others."""
 
     def __init__(self, case: DeviceCase, server: Server) -> None:
         self._case = case
@@ -33,7 +33,7 @@ class Watcher:
 
 
 class Restarts(DeviceCase):
-    """Two guests on two servers; in the order of the numbers, one after the other goes."""
+    """Two guests on two servers. The tests run in the order of their numbers, and end one after the other."""
 
     doomed: ClassVar[Server]
     server: ClassVar[Server]
@@ -80,7 +80,8 @@ class Restarts(DeviceCase):
                 self.assertFalse(waiting.ended)
                 probe(self.goes, "ring", self.goes.address(), mine, 1).check()
                 self.assertRegex(waiting.wait(60).check().stdout, r"rung [1-9]")
-                # What the one before the reboot left in the memory is not taken for news.
+                # Data that is left in the memory from before the reboot is not mistaken for new
+                # data.
                 self.together(self.parties(0), [2, 2], vectors=2)
 
     def test_2_server_killed(self) -> None:
@@ -89,7 +90,7 @@ class Restarts(DeviceCase):
         watcher.wait("event: server gone")
         watcher.wait("events: ivshmem")
         self.together(self.parties(1), [2, 2], vectors=2)
-        # Nobody can join any more; the socket that is left over says so.
+        # No process can join any more; the error names the leftover socket.
         result = Party(None, "").start(PROBE, "info", f"server:{self.doomed.socket}")(60)
         self.assertFails(result, "server_unreachable", str(self.doomed.socket))
 
@@ -108,18 +109,18 @@ class Restarts(DeviceCase):
         host = Party(None, "").start(PROBE, "ring", f"server:{self.server.socket}", mine, 0)
         host(60).check()
         self.assertRegex(waiting.wait(60).check().stdout, r"rung [1-9]")
-        # To ring the dead is no error, and does no harm to later waits.
+        # Ringing a dead peer is not an error, and does not affect later waits.
         probe(self.stays, "ring", address, dead, 0, 100).check()
         self.together([Party(self.stays, address), Party(None, f"server:{self.server.socket}")], [2, 2], vectors=2)
 
 
 class Unplug(DeviceCase):
-    """Devices that leave while they are in use."""
+    """Devices that are unplugged while they are in use."""
 
     server: ClassVar[Server]
     guest: ClassVar[Guest]
     index: ClassVar[int]
-    """Which of the guest's devices is plugged now."""
+    """The index of the plugged device."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -144,19 +145,19 @@ class Unplug(DeviceCase):
     def test_while_waiting_and_again(self) -> None:
         address = self.guest.address(self.index)
         self.guest.bind(address, "vfio-pci")
-        # A peer that came and went is no reason to crash, as the server tells nobody.
+        # A peer that came and went does not crash QEMU, because the server announces no departures.
         Party(None, "").start(PROBE, "info", f"server:{self.server.socket}")(60).check()
         for round in (1, 2):
             with self.subTest(round=round):
                 job = self.guest.spawn(f"probe events {address}")
                 job.wait_output("waiting")
                 self.guest.request_unplug(self.index)
-                told = job.wait(60).check().stdout
-                self.assertIn("event: removal requested 0\n", told)
+                printed = job.wait(60).check().stdout
+                self.assertIn("event: removal requested 0\n", printed)
                 removed = f"ivshmem {self.errc('device_removed')}\n"
                 for waiter in ("events", "vector 0", "vector 1", "wait"):
-                    self.assertIn(f"{waiter}: {removed}", told)
-                self.assertIn("closed\n", told)
+                    self.assertIn(f"{waiter}: {removed}", printed)
+                self.assertIn("closed\n", printed)
                 self.guest.wait_unplugged(self.index, 30)
                 result = probe(self.guest, "info", address)
                 self.assertFails(result, "device_not_found", address)
@@ -201,7 +202,7 @@ class Unplug(DeviceCase):
 
 
 class Defect(DeviceCase):
-    """What the server's option --no-departures is for."""
+    """The defect in QEMU that the server's option --no-departures avoids."""
 
     def test_qemu_crashes_when_unplugging_after_a_departure(self) -> None:
         server = self.enterContext(Server(self.work, size="1M"))
@@ -215,4 +216,4 @@ class Defect(DeviceCase):
         except LabError:
             self.wait_for(lambda: not guest.running, "the end of QEMU")
             return
-        self.skipTest("this QEMU does not crash: its defect may have been mended")
+        self.skipTest("this QEMU does not crash: its defect may have been fixed")

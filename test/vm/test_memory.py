@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""How BAR2 is mapped: the mode that the library reports is the one in the kernel's own list."""
+"""The mapping of BAR2: the mode that the library reports is the one in the kernel's own list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIRED = ("vfio-pci", "uio_pci_generic", None)
 
 
 class Modes(DeviceCase):
-    """One guest whose BAR2 is below 4 GiB, and one where the firmware puts all of them above."""
+    """One guest whose BAR2 is below 4 GiB, and one in which the firmware puts all BARs above."""
 
     low: ClassVar[Guest]
     high: ClassVar[Guest]
@@ -52,7 +52,7 @@ class Modes(DeviceCase):
         return address
 
     def mapped(self, guest: Guest, *options: str, user: str | None = None) -> dict[str, str]:
-        """What the library says of an open device, its mode compared with the kernel's list."""
+        """Return the library's facts about an open device, after comparing its mode with the kernel's list."""
         address = guest.address()
         start = bar(guest, address, 2)
         job = guest.spawn(" ".join([PROBE.name, *options, "hold", address]), user=user)
@@ -102,7 +102,8 @@ class Modes(DeviceCase):
                 self.assertFails(result, "cache_mode_unavailable", address, "write-back", "below 4 GiB")
 
     def test_igb_uio_maps_first(self) -> None:
-        # A mapping cannot be better than one that is there: igb_uio maps BAR2 uncached when it is bound.
+        # A mapping cannot be better than an existing one: igb_uio maps BAR2 uncached when it is
+        # bound.
         address = self.low.address()
         self.use(self.low, "igb_uio")
         found = facts(probe(self.low, "info", address))
@@ -139,7 +140,7 @@ class Modes(DeviceCase):
 
 
 class LockedDown(DeviceCase):
-    """A kernel that lets nobody map device memory but a driver."""
+    """A kernel that lets only drivers map device memory."""
 
     guest: ClassVar[Guest]
 

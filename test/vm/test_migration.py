@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Guests that migrate, live, between two QEMUs of this host."""
+"""Guests that migrate live between two QEMUs on this host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZE = 1 << 20
 
 
 class Detached(DeviceCase):
-    """master=off, QEMU's default: such a device has to be unplugged before."""
+    """master=off, QEMU's default: such a device must be unplugged first."""
 
     def test_detach_migrate_reattach_while_a_program_runs(self) -> None:
         # QEMU crashes when a device is unplugged that has seen a peer leave.
@@ -41,7 +41,7 @@ class Detached(DeviceCase):
         with self.assertRaisesRegex(LabError, "Migration is disabled when using feature 'peer mode'"):
             guest.migrate()
         self.assertEqual(guest.pid, source)
-        ring(0)  # nothing has come of the attempt
+        ring(0)  # the attempt had no effect
         guest.request_unplug(0)
         job.wait_output(f"let go, rings so far: {rings}\n", PATIENCE)
         guest.wait_unplugged(0, 60)
@@ -53,8 +53,8 @@ class Detached(DeviceCase):
         guest.bind(ADDRESS, "vfio-pci")
         ring(1)
         job.signal("TERM")
-        told = job.wait(PATIENCE).check().stdout
-        steps = re.findall(r"^(open|let go|removed)", told, re.MULTILINE)
+        printed = job.wait(PATIENCE).check().stdout
+        steps = re.findall(r"^(open|let go|removed)", printed, re.MULTILINE)
         self.assertEqual(steps, ["open", "let go", "removed", "open"])
 
 
@@ -76,7 +76,7 @@ class Attached(DeviceCase):
         self.assertEqual(len(content), SIZE)
         self.assertEqual(content, before.read_bytes())
         self.assertGreater(len(set(content)), 1)
-        # It is the file of the new place that the guest has now.
+        # The guest now uses the file at the destination.
         before.write_bytes(bytes(SIZE))
         again = guest.spawn(f"exec device-watch keep {address}")
         again.wait_output("asleep", PATIENCE)

@@ -84,7 +84,7 @@ class Peers(DeviceCase):
         self.together([Party(left, left.address(1)), Party(middle, middle.address(1))], [4, 1])
 
     def test_a_device_that_has_other_vectors_is_noticed(self) -> None:
-        # What the tests above rest on: the program does fail.
+        # The tests above rely on this: the program can fail.
         guest = self.guests[0]
         result = guest.run(f"{CONFORMANCE.name} {guest.address(1)} --vectors 5", check=False)
         self.assertEqual(result.rc, 1)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What goes wrong with this device, and the tests that show that it does not here.
+"""The known pitfalls of this device, and the tests that show that the library avoids them.
 
-Not all of it takes a VM: names with dots are tests of this folder, all others are test cases, or checks of
-the conformance program, anywhere below test/. A test that is renamed has to be renamed here.
+Not all of them need a VM: names with dots are tests of this folder; all others are test cases, or checks of the
+conformance program, anywhere below test/. If a test is renamed, it must be renamed here too.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ PITFALLS: dict[str, tuple[str, ...]] = {
     "BAR0 may begin inside a page that others share": (
         "test_registers.Places.test_registers_inside_a_page_of_others",
     ),
-    "memory decoding and bus mastering are switched off behind the library's back": (
+    "memory decoding and bus mastering may be disabled behind the library's back": (
         "test_registers.Places.test_memory_decoding_switched_off",
         "test_sharing.Sharing.test_signals",
         "a device that does not decode memory answers nothing",
     ),
-    "what is in the memory must be visible before the ring": (
+    "stores to the memory must be visible before the ring": (
         "test_peers.Peers.test_two_guests_with_4_vectors",
         "test_without_iommu.WithoutIommu.test_two_of_igb_uio",
     ),
-    "a ring may vanish, come early, or become one with others": (
+    "a ring may be lost, come early, or merge with others": (
         "test_registers.Rings.test_before_the_peer_listens",
         "test_registers.Rings.test_absent_peers_and_vectors",
         "test_registers.Rings.test_storm",
@@ -43,7 +43,7 @@ PITFALLS: dict[str, tuple[str, ...]] = {
         "Jailhouse: v2 is recognised, with the protocol in its class and sections",
         "an ivshmem-v2 device is only recognised",
     ),
-    "an id of 0 says nothing; revision 0 has its id late; all-ones is no device; ids change": (
+    "an id of 0 means nothing; revision 0 gets its id late; all-ones is no device; ids change": (
         "an id is 0 to 65535, on every revision",
         "revision 0: the id comes late",
         "revision 0: the id never comes",
@@ -62,13 +62,13 @@ PITFALLS: dict[str, tuple[str, ...]] = {
         "without resource2_wc the memory is uncached",
         "a device without its registers or without its memory",
     ),
-    "VFIO: vectors that are not to be had, a group that is not free, descriptors that must live on": (
+    "VFIO: vectors that are unavailable, a group that is not free, descriptors that must stay open": (
         "test_registers.Scarcity.test_vectors_that_the_kernel_cannot_give",
         "test_sharing.Sharing.test_group_that_is_not_viable",
         "test_sharing.Sharing.test_two_devices_of_one_group_in_one_process",
         "test_sharing.NoRemapping.test_it_is_said",
     ),
-    "UIO: a node without an interrupt is ready for ever; files that may not be mapped": (
+    "UIO: a node without an interrupt is always ready; files that cannot be mapped": (
         "test_without_iommu.WithoutIommu.test_uio_pci_generic_alone",
         "test_lifecycle.Unplug.test_igb_uio_unbound_while_waiting",
         "test_memory.LockedDown.test_without_vfio_it_is_refused",
@@ -83,7 +83,7 @@ PITFALLS: dict[str, tuple[str, ...]] = {
         "a greeting that breaks the protocol is an error that names the socket",
         "by default the memory is 4 MiB that no client can resize",
     ),
-    "what is in the memory may be older than this boot": (
+    "the content of the memory may be older than this boot": (
         "test_lifecycle.Restarts.test_1_reboot",
         "memory.every-page",
     ),

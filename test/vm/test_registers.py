@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Rings that must do nothing or not too much, registers in odd places, and a device that does not answer."""
+"""Rings that must have no effect or a limited one, registers at odd addresses, and a device that does not
+answer."""
 
 from __future__ import annotations
 
@@ -64,13 +65,13 @@ class Rings(DeviceCase):
         waiting = self.right.spawn(f"probe wait {self.right.address()} 2 60")
         waiting.wait_output("waiting")
         self.ring(self.peer, 2, 1000)
-        told = waiting.wait(60).check().stdout
-        self.assertRegex(told, r"rung [1-9]\d*\n")
-        self.assertLessEqual(int(told.split()[-1]), 1000)
+        printed = waiting.wait(60).check().stdout
+        self.assertRegex(printed, r"rung [1-9]\d*\n")
+        self.assertLessEqual(int(printed.split()[-1]), 1000)
 
 
 class Places(DeviceCase):
-    """A guest whose devices are moved, and switched off."""
+    """A guest whose devices are moved and disabled."""
 
     guest: ClassVar[Guest]
 
@@ -86,7 +87,7 @@ class Places(DeviceCase):
         )
 
     def test_registers_inside_a_page_of_others(self) -> None:
-        # Firmware gives each device a page, but Linux packs what it places itself.
+        # Firmware gives each device its own page, but Linux packs the BARs that it places itself.
         addresses = [self.guest.address(index) for index in range(3)]
         for address in addresses:
             self.guest.unbind(address)
@@ -104,7 +105,7 @@ class Places(DeviceCase):
                     else:
                         self.guest.bind(address, driver)
                     described = facts(probe(self.guest, "info", address))["description"]
-                    # VFIO maps no page that others share.
+                    # VFIO does not map a page that other devices share.
                     self.assertEqual("through system calls" in described, driver == "vfio-pci", described)
                     hears = index < 2 and driver in ("vfio-pci", "igb_uio")
                     self.alone(self.guest, address, *(["self.wait.0"] if hears else []))
@@ -126,7 +127,7 @@ class Places(DeviceCase):
                 self._command(address, 2)
                 probe(self.guest, "info", address).check()
         self.guest.run(f"echo 0 >{DEVICES}/{address}/enable")
-        # VFIO switches it on itself.
+        # VFIO enables it itself.
         self._command(address, 0)
         self.guest.bind(address, "vfio-pci")
         self.alone(self.guest, address, "self.wait.1", vectors=2)
@@ -135,7 +136,7 @@ class Places(DeviceCase):
         config = f"{DEVICES}/{address}/config"
         self.guest.run(f"printf '\\{value:03o}\\000' | dd of={config} bs=2 seek=2 count=1 conv=notrunc")
 
-    def test_plain_device_rings_nobody(self) -> None:
+    def test_plain_device_rings_no_peer(self) -> None:
         address = self.guest.address(2)
         for driver in ("vfio-pci", "uio_pci_generic"):
             with self.subTest(driver=driver):
@@ -155,11 +156,12 @@ class Scarcity(DeviceCase):
         guest = self.enterContext(Guest(self.work, "guest", devices=devices, programs=PROGRAMS))
         guest.bind(guest.address(), "vfio-pci")
         for _ in (1, 2):
-            # The kernel says so with a positive number, or an error; neither is an open device, or keeps it busy.
+            # The kernel returns a positive number or an error. Neither may leave the device open or
+            # busy.
             result = probe(guest, "info", guest.address())
             self.assertEqual(result.rc, 3, result.stdout)
             self.assertRegex(result.stdout, rf"^error (generic|system) {errno.ENOSPC} {guest.address()}: .*256")
-        # Without interrupts the same device is as good as any.
+        # Without interrupts the same device works.
         guest.unbind(guest.address())
         self.assertEqual(facts(probe(guest, "info", guest.address()))["vectors"], "256")
         probe(guest, "ring", guest.address(), 0, 255).check()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Who may have a device: other processes, children, other users, other devices of its group."""
+"""Access to a device from other processes, children and other users, and with other devices in its group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support import DEVICES, PROGRAMS, DeviceCase, facts, probe
 
 
 class Sharing(DeviceCase):
-    """One device in a group of its own, two in one group."""
+    """One device in its own group, two in one group."""
 
     guest: ClassVar[Guest]
 
@@ -49,9 +49,9 @@ class Sharing(DeviceCase):
     def test_two_devices_of_one_group_in_one_process(self) -> None:
         one, other = self.pair()
         for first, second in ((one, other), (other, one)):
-            told = probe(self.guest, "pair", first, second).check().stdout
-            self.assertIn(f"again: ivshmem {self.errc('device_busy')}\n", told)
-            self.assertIn("pair: ok", told)
+            printed = probe(self.guest, "pair", first, second).check().stdout
+            self.assertIn(f"again: ivshmem {self.errc('device_busy')}\n", printed)
+            self.assertIn("pair: ok", printed)
 
     def test_two_devices_of_one_group_in_two_processes(self) -> None:
         one, other = self.pair()
@@ -69,7 +69,7 @@ class Sharing(DeviceCase):
         self.assertFails(result, "group_not_viable", f"{self.node(one)}: group not viable: {remedy}")
         listed = self.guest.run(f"lsivshmem -v {one}", check=False).stdout
         self.assertIn(f"Problem: {self.node(one)}: group not viable: {remedy}", listed)
-        # What it says helps.
+        # The remedy in the message works.
         self.pair(None)
         self.alone(self.guest, one, "self.wait.1", vectors=2)
 
@@ -80,7 +80,7 @@ class Sharing(DeviceCase):
         job = self.guest.spawn(f"probe hold {address}")
         job.wait_output("open")
         self.assertFails(probe(self.guest, "info", address), "device_busy", self.node(address), "fuser -v")
-        # However the other ends, the device is free again.
+        # The device is free again, however the other process ends.
         job.signal("KILL")
         job.wait()
         self.alone(self.guest, address, "self.wait.1", vectors=2)
@@ -91,13 +91,13 @@ class Sharing(DeviceCase):
                 address = self.own()
                 if driver != "vfio-pci":
                     self.guest.bind(address, driver)
-                told = probe(self.guest, "fork", address).check().stdout
+                printed = probe(self.guest, "fork", address).check().stdout
                 for what in ("ring", "take", "wait", "interrupt_fd"):
-                    self.assertIn(f"child {what}: ivshmem {self.errc('forked')}\n", told)
+                    self.assertIn(f"child {what}: ivshmem {self.errc('forked')}\n", printed)
                 if driver == "vfio-pci":
-                    self.assertIn(f"child open: ivshmem {self.errc('device_busy')}\n", told)
-                self.assertIn("child closed: 1\n", told)
-                self.assertIn("parent: ok\n", told)
+                    self.assertIn(f"child open: ivshmem {self.errc('device_busy')}\n", printed)
+                self.assertIn("child closed: 1\n", printed)
+                self.assertIn("parent: ok\n", printed)
                 self.assertEqual(facts(probe(self.guest, "info", address))["interrupts"], str(vectors))
 
     def test_signals(self) -> None:
@@ -118,7 +118,7 @@ class Sharing(DeviceCase):
                     self.guest.bind(address, driver)
                 found = facts(probe(self.guest, "descriptors", address))
                 self.assertGreater(int(found["needed"]), 0)
-                # To have had too few for a while leaves nothing worse.
+                # A temporary lack of descriptors has no lasting effect.
                 self.assertEqual(found["mode"], facts(probe(self.guest, "info", address))["mode"])
 
     # -- users ----------------------------------------------------------------------------------------
@@ -144,8 +144,8 @@ class Sharing(DeviceCase):
         self.refused(address, "/dev/uio0: ", "chgrp GROUP /dev/uio0")
         self.guest.run("chown nobody /dev/uio0")
         resource = f"{DEVICES}/{address}/resource"
-        told = probe(self.guest, "info", address, user=NOBODY)
-        self.assertFails(told, "permission_denied", f"{address}", "resource")
+        printed = probe(self.guest, "info", address, user=NOBODY)
+        self.assertFails(printed, "permission_denied", f"{address}", "resource")
         self.guest.run(f"chown nobody {resource}0 {resource}2 {resource}2_wc")
         found = facts(probe(self.guest, "info", address, user=NOBODY))
         self.assertEqual((found["backend"], found["interrupts"]), ("uio", "1"))

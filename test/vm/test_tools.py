@@ -14,7 +14,7 @@ from support import DEVICES, LSIVSHMEM, DeviceCase, bar
 VECTORS = 5
 SIZE = 2 << 20
 UNREAD = 64
-"""The status where something could not be read or found."""
+"""The status if something could not be read or found."""
 
 
 class Lsivshmem(DeviceCase):
@@ -41,7 +41,7 @@ class Lsivshmem(DeviceCase):
                 self.guest.bind(address, driver)
 
     def listed(self, *options: str, user: str | None = None, status: int = 0) -> dict[str, dict[str, Any]]:
-        """What -J says of each device."""
+        """Return the JSON of each device."""
         result = self.guest.run(" ".join(["lsivshmem", "-J", *options]), user=user, check=False)
         self.assertEqual(result.rc, status, result.stderr)
         document = json.loads(result.stdout)
@@ -52,7 +52,7 @@ class Lsivshmem(DeviceCase):
         return int(self.guest.run(f"basename $(readlink {DEVICES}/{address}/iommu_group)").stdout)
 
     def check_facts(self, found: dict[str, dict[str, Any]]) -> None:
-        """What is so whatever the driver."""
+        """Check the facts that do not depend on the driver."""
         self.assertEqual(sorted(found), sorted([self.doorbell, self.plain]))
         for address, kind, size in ((self.doorbell, "doorbell", SIZE), (self.plain, "plain", 1 << 20)):
             device = found[address]

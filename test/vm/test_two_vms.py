@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The demonstration, as a person runs it."""
+"""The demonstration, run as a user would."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.server import REPOSITORY, build_folder
 
 class TwoVms(LabCase):
     def demonstrate(self, *options: str, script: str = "run", build: Path | None = None) -> tuple[int, str, str]:
-        """Run it; the status and what it wrote."""
+        """Run it; return the status and the output."""
         program = REPOSITORY / "examples/two-vms" / script
         command = ["python3", str(program)] if script.endswith(".py") else [str(program)]
         environment = dict(os.environ, TMPDIR=str(self.work.path), IVSHMEM_BUILD=str(build or build_folder()))
@@ -32,7 +32,7 @@ class TwoVms(LabCase):
         return out.partition("\ntwo-vms: summary\n")[2]
 
     def left_over(self) -> list[str]:
-        """Processes that name this test's folder; each run makes its own below."""
+        """Return processes that name this test's folder; each run creates its own folder in it."""
         found = []
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:

@@ -59,8 +59,8 @@ class WithoutIommu(DeviceCase):
         parties = [self.use(guest, driver, index) for guest, driver in zip(self.guests, (left, right))]
         self.together(parties, rung)
 
-    # Of the checks that are asked for by name, "self" and "asio" are of interrupts that do arrive, and
-    # "interrupt.unsupported" of waits that fail at once.
+    # Among the checks that are requested by name, "self" and "asio" test interrupts that arrive,
+    # and "interrupt.unsupported" tests waits that fail at once.
 
     def test_vfio_alone(self) -> None:
         self._alone("vfio-pci", "self.wait.3", "self.take-any.3", "asio.interrupt.3", "asio.any-interrupt.3")

@@ -30,7 +30,7 @@ void scribble(ivshmem::device& dev, const words& args) {
     auto* const memory = reinterpret_cast<volatile std::uint32_t*>(dev.memory().data());
     const std::size_t size = dev.memory().size() / sizeof(std::uint32_t);
     std::minstd_rand random{number(args, 1, 1)};
-    // Numbers that mean something in the layout get further than others.
+    // Numbers that have a meaning in the layout get further than others.
     const auto word = [&]() -> std::uint32_t {
         const auto bits = static_cast<std::uint32_t>(random() * 2654435761U);
         switch (random() % 8) {

@@ -9,23 +9,24 @@
 
 namespace channel_peer {
 
-/// What a numbered message begins with; the rest of its bytes follows from it.
+/// The beginning of a numbered message, which determines its other bytes.
 struct message_head {
     std::uint32_t number = 0; ///< from 0 in each session
-    std::uint32_t from = 0;   ///< the incarnation of who made it
-    std::uint32_t to = 0;     ///< and of the peer that it was made for
+    std::uint32_t from = 0;   ///< the sender's incarnation
+    std::uint32_t to = 0;     ///< the receiver's incarnation
     std::uint32_t last = 0;   ///< 1: the last one
 };
 
-/// The length of a message: very short ones to some that are longer than the ring.
+/// Returns the length of a message: from very short to longer than the ring.
 /// @param whole channel::max_whole_message().
 [[nodiscard]] std::size_t message_size(std::uint32_t number, std::size_t whole);
-/// The longest of them.
+/// Returns the length of the longest message.
 [[nodiscard]] std::size_t largest_message(std::size_t whole);
-/// Writes a message of the size that its number means.
+/// Writes a message with the size for its number.
 void make_message(const message_head& head, std::size_t whole, std::vector<std::byte>& into);
-/// Checks a message against the head that it should have, but for `last`.
-/// @return Whether it is the last. @throws std::runtime_error: how it is wrong.
+/// Checks a message against the expected head, except for `last`.
+/// @return Whether it is the last one.
+/// @throws std::runtime_error if it is wrong.
 bool check_message(std::span<const std::byte> message, const message_head& wanted,
                    std::size_t whole);
 

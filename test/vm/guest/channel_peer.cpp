@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// A peer that talks through channels, or disturbs those who do.
+// A peer that uses channels, or disturbs peers that do.
 
 #include "channel_peer.hpp"
 
@@ -24,12 +24,12 @@ namespace {
 constexpr const char* usage =
     R"(Usage: channel-peer [OPTION]... COMMAND DEVICE SLOT [ARGUMENT]...
        channel-peer [OPTION]... storm|scribble DEVICE ...
-Talks to other peers through channels, or disturbs those who do, for tests.
+Uses channels with other peers, or disturbs peers that do, for tests.
 
   claim                        claim the slot, and give it back
   hold                         claim the slot; these end with SIGTERM:
-  serve PEER                   check numbered messages, send them back, say what
-                               becomes of the channel, reopen it
+  serve PEER                   check numbered messages, send them back, report
+                               the channel's events, reopen it
   take PEER                    the same, but send nothing back
   idle PEER                    connect, and receive nothing
   echo PEER COUNT [SECONDS]    send numbered messages, check what comes back;
@@ -100,7 +100,7 @@ ivshmem::region_geometry parse_geometry(const std::string& text) {
     return parsed;
 }
 
-/// Takes the options away from the front.
+/// Removes the options from the front.
 settings parse(words& args) {
     settings how;
     std::size_t at = 0;
@@ -145,7 +145,7 @@ settings parse(words& args) {
     return how;
 }
 
-/// A timer that shows whether the event loop gets its turn.
+/// A timer that measures the delay of the event loop.
 struct ticker {
     using clock = std::chrono::steady_clock;
     static constexpr std::chrono::milliseconds period{10};

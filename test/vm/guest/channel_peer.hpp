@@ -17,11 +17,11 @@
 namespace channel_peer {
 
 using probe::number;
+using probe::report;
 using probe::say;
-using probe::tell;
 using probe::words;
 
-/// What the options say.
+/// The parsed options.
 struct settings {
     ivshmem::open_options device;
     ivshmem::slot_options slot;
@@ -33,12 +33,12 @@ struct settings {
 
 /// A claimed slot and its event loop.
 struct place {
-    /// Claims, and says what it got.
+    /// Claims a slot and prints its facts.
     place(ivshmem::device& of, const settings& how);
 
-    /// The channel that the options and the first argument mean.
+    /// Returns the channel for the options and the first argument.
     [[nodiscard]] ivshmem::asio::channel open(const words& args);
-    /// Runs until SIGTERM, or until stop(); counts ticks of a timer where the options say so.
+    /// Runs until SIGTERM or stop(). Counts the ticks of a timer if the options request it.
     void run();
     void stop() { io.stop(); }
 

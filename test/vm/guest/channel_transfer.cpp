@@ -24,14 +24,14 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 using task = asio::awaitable<void>;
 
-/// One side of a channel, and what it has done.
+/// One side of a channel, and its counters.
 struct talk {
     talk(place& in, const words& args)
         : at{in}, channel{in.open(args)}, whole{channel.next_layer().max_whole_message()},
           me{in.slot.next_layer().incarnation()} {}
 
     [[nodiscard]] std::uint32_t peer() const { return channel.next_layer().peer_incarnation(); }
-    /// What a message of this side begins with, or one of the peer.
+    /// Returns the head of a message from this side, or from the peer.
     [[nodiscard]] message_head mine(std::uint32_t i) const { return {i, me, peer()}; }
     [[nodiscard]] message_head theirs(std::uint32_t i) const { return {i, peer(), me}; }
 
@@ -64,7 +64,7 @@ asio::awaitable<channel_event::kind> next_event(talk& t) {
     co_return event.type;
 }
 
-/// Whether the channel, and nothing worse, is at an end.
+/// Returns whether the error ends only the channel.
 bool ended_by_peer(const boost::system::error_code& ec) {
     return ec == errc::channel_reset || ec == errc::channel_closed ||
            ec == errc::channel_poisoned || ec == errc::channel_rejected;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What becomes of devices, for tests that plug and unplug them: see the usage.
+// Watches devices, for tests that plug and unplug them: see the usage.
 
 #include "probe.hpp"
 
@@ -30,16 +30,16 @@ using ivshmem::device_change;
 
 constexpr const char* usage =
     R"(Usage: device-watch COMMAND [ARGUMENT]...
-Tells what becomes of ivshmem devices, for tests.
+Reports the changes of ivshmem devices, for tests.
 
-  follow              tell each change until SIGTERM
-  late                tell what there is, then nothing until SIGUSR1, then what
-                      became of it
+  follow              report each change until SIGTERM
+  late                report the present devices, then nothing until SIGUSR1,
+                      then the changes
   hold ADDRESS        open the device whenever it has a driver, wait for all
                       that can be waited for, use the memory when the removal
-                      is asked for, close; until SIGTERM
-  lose ADDRESS MODE   map the memory so, and read it after SIGUSR1
-  keep ADDRESS        fill the memory, and look at it after SIGUSR1
+                      is requested, close; until SIGTERM
+  lose ADDRESS MODE   map the memory in MODE, and read it after SIGUSR1
+  keep ADDRESS        fill the memory, and check it after SIGUSR1
 
 A change is "KIND ADDRESS DRIVER NODE".
 )";
@@ -62,7 +62,7 @@ net::awaitable<void> follow() {
         tell_change(co_await monitor.async_next(net::use_awaitable));
 }
 
-/// Tells all that is told within three seconds after the last change.
+/// Prints the changes until none arrives for three seconds.
 void tell_all(ivshmem::device_monitor& monitor) {
     for (;;) {
         while (const auto change = monitor.next())
@@ -91,7 +91,7 @@ void late() {
     say("done");
 }
 
-/// Every page is there.
+/// Touches every page.
 void use_memory(ivshmem::device& dev) {
     constexpr std::size_t page = 4096;
     for (std::size_t at = 0; at < dev.memory().size(); at += page) {
@@ -102,20 +102,20 @@ void use_memory(ivshmem::device& dev) {
     say("memory used");
 }
 
-/// Waits for all that can be waited for, and tells how each wait ended.
+/// Starts every kind of wait, and prints how each one ended.
 struct waits {
     waits(net::io_context& io, ivshmem::device& dev) : events{io, dev}, any{io, dev} {
         for (std::uint32_t vector = 0; vector < dev.capabilities().interrupts; ++vector)
             vectors.emplace_back(io, dev, vector);
         next_event();
-        any.async_wait([](boost::system::error_code ec, auto) { tell("any vector", ec); });
+        any.async_wait([](boost::system::error_code ec, auto) { report("any vector", ec); });
         for (auto& vector : vectors)
-            vector.async_wait([](boost::system::error_code ec, auto) { tell("vector", ec); });
+            vector.async_wait([](boost::system::error_code ec, auto) { report("vector", ec); });
     }
     void next_event() {
         events.async_next([this](boost::system::error_code ec, ivshmem::event got) {
             if (ec)
-                return tell("events", ec);
+                return report("events", ec);
             say("event: %s", std::string{to_string(got.type)}.c_str());
             next_event();
         });
@@ -136,7 +136,7 @@ void hold(const words& args) {
                 continue;
             std::error_code ec;
             auto dev = ivshmem::device::open(change->device.address, ec);
-            tell("open", ec);
+            report("open", ec);
             if (ec)
                 continue;
             net::io_context io;
@@ -152,7 +152,7 @@ void hold(const words& args) {
     }
 }
 
-sigjmp_buf after_bus_error; // NOLINT: a handler reaches nothing else
+sigjmp_buf after_bus_error; // NOLINT: a handler can access nothing else
 
 void lose(const words& args) {
     ivshmem::open_options how;
@@ -177,7 +177,7 @@ void lose(const words& args) {
     say("closed");
 }
 
-/// What keep() writes to the 64-bit word of this number.
+/// Returns the value that keep() writes to the 64-bit word with this number.
 std::uint64_t pattern(std::size_t word) {
     return (word + 1) * 0x9e3779b97f4a7c15U;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// One thing at a time with a device, for tests that watch what comes of it.
+// Performs one operation on a device, for tests that check the result.
 
 #include "probe.hpp"
 

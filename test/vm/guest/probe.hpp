@@ -14,7 +14,7 @@ namespace probe {
 
 using words = std::vector<std::string>;
 
-/// A line, seen by whoever reads along.
+/// Prints a line and flushes it.
 template <typename... Args>
 void say(const char* format, Args... args) {
     if constexpr (sizeof...(args) == 0)
@@ -25,11 +25,11 @@ void say(const char* format, Args... args) {
     std::fflush(stdout);
 }
 
-/// The argument at a place, or the number that it defaults to.
+/// Returns the argument at an index, or a default number.
 std::uint32_t number(const words& args, std::size_t at, std::uint32_t otherwise);
 
 /// Prints "WHAT: ok", or "WHAT: CATEGORY NUMBER".
-void tell(const char* what, const std::error_code& ec);
+void report(const char* what, const std::error_code& ec);
 
 void wait(ivshmem::device& dev, const words& args);
 void events(ivshmem::device& dev, const words& args);

@@ -29,7 +29,7 @@ void expect(bool holds, const std::string& what) {
         throw std::runtime_error{what};
 }
 
-/// Rings itself on every vector, and hears it.
+/// Rings itself on every vector and checks the interrupts.
 void talk_to_itself(ivshmem::device& dev) {
     for (std::uint32_t vector = 0; vector < dev.capabilities().interrupts; ++vector) {
         dev.ring(dev.id(), vector);
@@ -39,7 +39,7 @@ void talk_to_itself(ivshmem::device& dev) {
 
 std::atomic<unsigned> caught{0};
 
-/// How many descriptors are open, without opening one; and how many mappings there are.
+/// Returns the number of open descriptors, without opening one; and the number of mappings.
 unsigned descriptors_open() {
     unsigned count = 0;
     for (int fd = 0; fd < 1024; ++fd)
@@ -65,16 +65,16 @@ void fork(ivshmem::device& dev, const words& /*args*/) {
     if (child == 0) {
         std::error_code ec;
         dev.ring(dev.id(), 0, ec);
-        tell("child ring", ec);
+        report("child ring", ec);
         dev.take(0, ec);
-        tell("child take", ec);
+        report("child take", ec);
         dev.wait(0, 1ms, ec);
-        tell("child wait", ec);
+        report("child wait", ec);
         static_cast<void>(dev.interrupt_fd(0, ec));
-        tell("child interrupt_fd", ec);
-        if (dev.backend() == ivshmem::backend_kind::vfio) { // which one process has at a time
+        report("child interrupt_fd", ec);
+        if (dev.backend() == ivshmem::backend_kind::vfio) { // which one process at a time can hold
             static_cast<void>(ivshmem::device::open(to_string(dev.info()->address), ec));
-            tell("child open", ec);
+            report("child open", ec);
         }
         dev.close(); // releases the child's copies only
         say("child closed: %d", static_cast<int>(!dev.is_open()));
@@ -119,8 +119,8 @@ void pair(ivshmem::device& dev, const words& args) {
     say("second: %s", other.description().c_str());
     std::error_code ec;
     static_cast<void>(ivshmem::device::open(name, ec));
-    tell("again", ec);
-    talk_to_itself(dev); // is not disturbed by that
+    report("again", ec);
+    talk_to_itself(dev); // is not affected
     talk_to_itself(other);
     dev.close();
     talk_to_itself(other); // the group outlives the first

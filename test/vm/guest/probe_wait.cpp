@@ -25,7 +25,7 @@ namespace {
 void next(ivshmem::asio::device_events& stream) {
     stream.async_next([&stream](boost::system::error_code ec, ivshmem::event got) {
         if (ec)
-            return tell("events", ec);
+            return report("events", ec);
         say("event: %s %u", std::string{to_string(got.type)}.c_str(), unsigned{got.peer});
         next(stream);
     });
@@ -34,7 +34,7 @@ void next(ivshmem::asio::device_events& stream) {
 void next(ivshmem::asio::interrupt& irq, std::uint32_t vector) {
     irq.async_wait([&irq, vector](boost::system::error_code ec, std::uint64_t rings) {
         if (ec)
-            return tell(("vector " + std::to_string(vector)).c_str(), ec);
+            return report(("vector " + std::to_string(vector)).c_str(), ec);
         say("vector %u: rung %llu", vector, static_cast<unsigned long long>(rings));
         next(irq, vector);
     });
@@ -59,7 +59,7 @@ void events(ivshmem::device& dev, const words& args) {
     if (dev.capabilities().interrupts != 0) {
         std::error_code ec;
         dev.wait(0, std::chrono::seconds{10}, ec);
-        tell("wait", ec);
+        report("wait", ec);
     }
     if (number(args, 0, 1) == 0)
         ::pause();

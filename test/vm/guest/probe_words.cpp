@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What the programs of the guests read and print alike.
+// The common input and output of the guests' programs.
 
 #include "probe.hpp"
 
@@ -11,7 +11,7 @@ std::uint32_t number(const words& args, std::size_t at, std::uint32_t otherwise)
     return at < args.size() ? static_cast<std::uint32_t>(std::stoul(args[at])) : otherwise;
 }
 
-void tell(const char* what, const std::error_code& ec) {
+void report(const char* what, const std::error_code& ec) {
     if (ec)
         say("%s: %s %d", what, ec.category().name(), ec.value());
     else

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// HTTP, WebSocket and HTTP over TLS between two guests: a server of all three, which sends back
-// what it is sent, and a client that checks that.
+// HTTP, WebSocket and HTTP over TLS between two guests: an echo server of all three, and a client
+// that checks the echo.
 //
 //     stream_peer certificate CERTIFICATE KEY
 //     stream_peer server DEVICE SLOT CERTIFICATE KEY
@@ -48,7 +48,7 @@ net::awaitable<void> answer_http(Stream& s) {
         parser.body_limit(longest_body);
         const auto [ec, size] = co_await http::async_read(s, buffer, parser, with_error);
         if (ec)
-            break; // the client has all that it wants
+            break; // the client is done
         http::response<http::string_body> response{http::status::ok, 11};
         response.body() = parser.release().body();
         response.prepare_payload();
