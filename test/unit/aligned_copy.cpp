@@ -26,7 +26,7 @@ bytes numbered(unsigned first) {
     return result;
 }
 
-/// What there is when `size` bytes were copied to `at` from the beginning of `from`.
+/// Returns the expected bytes after copying `size` bytes from the beginning of `from` to `at`.
 bytes after(bytes to, std::size_t at, const bytes& from, std::size_t size) {
     std::copy_n(from.begin(), size, to.begin() + static_cast<std::ptrdiff_t>(at));
     return to;
@@ -43,7 +43,7 @@ void for_all(F f) {
 
 } // namespace
 
-TEST_CASE("what is copied from shared memory is what is there, and no more is written") {
+TEST_CASE("copying from shared memory yields its bytes, and writes no others") {
     alignas(16) const bytes shared = numbered(100);
     for_all([&](cache_mode mode, std::size_t begin, std::size_t size) {
         bytes to = numbered(0);
@@ -56,7 +56,7 @@ TEST_CASE("what is copied from shared memory is what is there, and no more is wr
     });
 }
 
-TEST_CASE("what is copied to shared memory is there, and nothing beside it is touched") {
+TEST_CASE("copying to shared memory writes the bytes, and touches no others") {
     const bytes from = numbered(100);
     for_all([&](cache_mode mode, std::size_t begin, std::size_t size) {
         alignas(16) bytes shared = numbered(0);

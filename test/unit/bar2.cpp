@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// How BAR2 is mapped, seen through a device without a driver.
+// The mapping of BAR2, through a device without a driver.
 
 #include "fake_tree.hpp"
 
@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t low = 0xfe000000;
 constexpr std::uint64_t high = 0x800000000;
 
-/// /dev/mem that reaches as far as BAR2.
+/// Creates a /dev/mem that reaches up to BAR2.
 void add_dev_mem(const fake_tree& tree) {
     fake_tree::write(tree.root / "dev/mem", "");
     std::filesystem::resize_file(tree.root / "dev/mem", high + fake_tree::bar2_bytes);
@@ -43,7 +43,7 @@ fake_tree::shape at(std::uint64_t bar2) {
 
 } // namespace
 
-TEST_CASE("below 4 GiB the best is write-combining, and why is said") {
+TEST_CASE("below 4 GiB the best mode is write-combining, with a reason") {
     const fake_tree tree{at(low)};
     add_dev_mem(tree);
     auto dev = tree.open();
@@ -57,7 +57,7 @@ TEST_CASE("below 4 GiB the best is write-combining, and why is said") {
 }
 
 #if defined(__x86_64__)
-TEST_CASE("above 4 GiB the best is write-back, through /dev/mem") {
+TEST_CASE("above 4 GiB the best mode is write-back, through /dev/mem") {
     const fake_tree tree{at(high)};
     add_dev_mem(tree);
     SECTION("not verified") {
@@ -88,7 +88,7 @@ TEST_CASE("above 4 GiB the best is write-back, through /dev/mem") {
         CHECK(dev.memory().mode() == cache_mode::write_combining);
         CHECK(has(dev.memory().reason(), "/proc/mtrr"));
     }
-    SECTION("the kernel made something else of it") {
+    SECTION("the kernel chose another mode") {
         add_memtype(tree, "uncached-minus");
         const auto dev = tree.open();
         CHECK(dev.memory().mode() == cache_mode::uncached);
@@ -96,7 +96,7 @@ TEST_CASE("above 4 GiB the best is write-back, through /dev/mem") {
     }
 }
 
-TEST_CASE("insisting on write-back above 4 GiB") {
+TEST_CASE("requiring write-back above 4 GiB") {
     fake_tree tree{at(high)};
     tree.options.cache = cache_mode::write_back;
     SECTION("granted") {
@@ -128,7 +128,7 @@ TEST_CASE("insisting on write-back above 4 GiB") {
 }
 #endif
 
-TEST_CASE("insisting on a mode") {
+TEST_CASE("requiring a mode") {
     fake_tree tree{at(low)};
     SECTION("write-back, refused below 4 GiB") {
         tree.options.cache = cache_mode::write_back;
@@ -136,7 +136,7 @@ TEST_CASE("insisting on a mode") {
         CHECK(has(what, "0000:00:04.0"));
         CHECK(has(what, "write-back"));
     }
-    SECTION("uncached, though better is to be had") {
+    SECTION("uncached, although a better mode is available") {
         tree.options.cache = cache_mode::uncached;
         CHECK(tree.open().memory().mode() == cache_mode::uncached);
     }
@@ -149,7 +149,7 @@ TEST_CASE("insisting on a mode") {
         tree.options.cache = cache_mode::write_combining;
         CHECK(has(tree.fail(errc::cache_mode_unavailable), "write-combining"));
     }
-    SECTION("write-combining, where an uncached mapping came first") {
+    SECTION("write-combining after an uncached mapping") {
         add_memtype(tree, "uncached-minus");
         tree.options.cache = cache_mode::write_combining;
         CHECK(has(tree.fail(errc::cache_mode_unavailable), "made the range uncached first"));
@@ -166,7 +166,7 @@ TEST_CASE("without resource2_wc the memory is uncached") {
     CHECK(has(dev.memory().reason(), "not write-combining"));
 }
 
-TEST_CASE("memory that nothing maps") {
+TEST_CASE("memory that cannot be mapped") {
     fake_tree tree{at(low)};
     std::filesystem::remove(tree.pci / "resource2_wc");
     SECTION("there is no file at all") {

@@ -21,7 +21,7 @@ pci_address address(const char* text) {
     return *parsed;
 }
 
-/// One that the kernel has done with.
+/// Returns a device that the kernel has set up.
 device_info whole(const char* where = "0000:01:00.0") {
     device_info info;
     info.address = address(where);
@@ -32,7 +32,7 @@ device_info whole(const char* where = "0000:01:00.0") {
     return info;
 }
 
-/// These are there, and have been since they were first seen.
+/// Passes the present devices, with the identities from when they were first seen.
 void look(device_changes& changes, const std::vector<device_info>& devices, bool insist = false) {
     std::vector<device_sighting> seen;
     for (const auto& device : devices)
@@ -40,7 +40,7 @@ void look(device_changes& changes, const std::vector<device_info>& devices, bool
     changes.look(std::move(seen), insist);
 }
 
-/// "added 0000:01:00.0, removed 0000:01:00.0"
+/// Returns "added 0000:01:00.0, removed 0000:01:00.0".
 std::string told(device_changes& changes) {
     std::string text;
     while (const auto change = changes.next())
@@ -52,7 +52,7 @@ std::string told(device_changes& changes) {
 
 } // namespace
 
-TEST_CASE("a device that is there is added, once, and removed when it is not there any more") {
+TEST_CASE("a present device is added once, and removed when it is absent") {
     device_changes changes;
     CHECK(changes.empty());
     look(changes, {whole()});
@@ -71,7 +71,7 @@ TEST_CASE("a device that is there is added, once, and removed when it is not the
     CHECK(told(changes).empty());
 }
 
-TEST_CASE("one that was removed and came back is another one, though it looks the same") {
+TEST_CASE("a device that was removed and came back is a new device, even if it looks the same") {
     device_changes changes;
     look(changes, {whole()});
     told(changes);
@@ -79,7 +79,7 @@ TEST_CASE("one that was removed and came back is another one, though it looks th
     CHECK(told(changes) == "removed 0000:01:00.0, added 0000:01:00.0");
     changes.look({{whole(), 2}}, false);
     CHECK(told(changes).empty());
-    SECTION("it is not there at once") {
+    SECTION("it comes back later") {
         auto coming = whole();
         coming.resource0.reset();
         changes.look({{coming, 3}}, false);
@@ -89,7 +89,7 @@ TEST_CASE("one that was removed and came back is another one, though it looks th
     }
 }
 
-TEST_CASE("what matters to who wants to open a device is a change") {
+TEST_CASE("facts that matter for opening a device are changes") {
     device_changes changes;
     auto now = whole();
     look(changes, {now});
@@ -109,7 +109,7 @@ TEST_CASE("what matters to who wants to open a device is a change") {
     SECTION("another device of its IOMMU group") {
         now.group_members.push_back({address("0000:01:01.0"), "e1000e", false});
     }
-    SECTION("that it does not answer") {
+    SECTION("whether it answers") {
         now.gone = true;
     }
     look(changes, {now});
@@ -123,7 +123,7 @@ TEST_CASE("what matters to who wants to open a device is a change") {
     CHECK(told(changes) == "changed 0000:01:00.0");
 }
 
-TEST_CASE("what its use switches is no change, but is not forgotten") {
+TEST_CASE("fields that change when a device is opened are no change, but are updated") {
     device_changes changes;
     auto now = whole();
     look(changes, {now});
@@ -139,7 +139,7 @@ TEST_CASE("what its use switches is no change, but is not forgotten") {
     CHECK(change->device == now); // as it was last seen
 }
 
-TEST_CASE("a device is added when the kernel has done with it, or takes too long") {
+TEST_CASE("a device is added when the kernel has set it up, or takes too long") {
     device_changes changes;
     auto coming = whole();
     const auto* const lack = GENERATE("files", "a file", "addresses", "BARs");
@@ -160,21 +160,21 @@ TEST_CASE("a device is added when the kernel has done with it, or takes too long
         CHECK_FALSE(changes.unsettled());
         CHECK(told(changes) == "added 0000:01:00.0");
     }
-    SECTION("taken as it is") {
+    SECTION("accepted as it is") {
         look(changes, {coming, whole("0000:02:00.0")}, true);
         CHECK_FALSE(changes.unsettled());
         CHECK(told(changes) == "added 0000:01:00.0");
         look(changes, {whole(), whole("0000:02:00.0")});
         CHECK(told(changes) == "changed 0000:01:00.0");
     }
-    SECTION("gone before it was there") {
+    SECTION("removed before it was added") {
         look(changes, {whole("0000:02:00.0")});
         CHECK_FALSE(changes.unsettled());
         CHECK(told(changes).empty());
     }
 }
 
-TEST_CASE("a device that is going is removed, not changed first") {
+TEST_CASE("a device that is being removed is removed, not changed first") {
     device_changes changes;
     look(changes, {whole()});
     told(changes);
@@ -184,11 +184,11 @@ TEST_CASE("a device that is going is removed, not changed first") {
     look(changes, {going});
     CHECK(changes.unsettled());
     CHECK(told(changes).empty());
-    SECTION("and goes") {
+    SECTION("and is removed") {
         look(changes, {});
         CHECK(told(changes) == "removed 0000:01:00.0");
     }
-    SECTION("and stays so") {
+    SECTION("and stays incomplete") {
         look(changes, {going}, true);
         CHECK(told(changes) == "changed 0000:01:00.0");
     }

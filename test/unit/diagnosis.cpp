@@ -61,14 +61,14 @@ void check(const diagnosis& d, bool map, bool ring, bool interrupt, const std::s
 
 } // namespace
 
-TEST_CASE("vfio-pci with an open group gives all") {
+TEST_CASE("vfio-pci with an accessible group allows everything") {
     check(diagnose(vfio(), nobody), true, true, true, "", "");
     auto info = vfio();
     info.type = device_type::plain;
     check(diagnose(info, nobody), true, false, false, "", "");
 }
 
-TEST_CASE("vfio-pci: what stands in the way is named with its remedy") {
+TEST_CASE("vfio-pci: each problem is named with its remedy") {
     auto info = vfio();
     SECTION("no permission") {
         info.vfio_node = node("/dev/vfio/7", false);
@@ -104,7 +104,7 @@ TEST_CASE("vfio-pci: what stands in the way is named with its remedy") {
     }
 }
 
-TEST_CASE("what does not hold a group back") {
+TEST_CASE("functions that keep a group viable") {
     auto info = vfio();
     info.group_members = {
         {{0, 0, 1, 0}, "", false},         {{0, 0, 2, 0}, "pcieport", true},
@@ -148,7 +148,7 @@ TEST_CASE("igb_uio: vector 0 only") {
     check(diagnose(info, root), true, true, false, "no UIO node", "vIOMMU");
 }
 
-TEST_CASE("no driver: root may map and ring, nobody is interrupted") {
+TEST_CASE("no driver: root may map and ring, but no interrupt arrives") {
     check(diagnose(doorbell(), root), true, true, false, "no driver is bound", "igb_uio");
     check(diagnose(doorbell(false), nobody), false, false, false, "/sys/resource2_wc", "chown");
     auto info = doorbell(false);
@@ -160,14 +160,14 @@ TEST_CASE("no driver: root may map and ring, nobody is interrupted") {
           "ivshmemctl bind --driver vfio-pci 0000:00:04.0");
 }
 
-TEST_CASE("no driver and memory decoding off: somebody has to switch it on") {
+TEST_CASE("no driver and memory decoding off: it must be enabled") {
     auto info = plain();
     check(diagnose(info, nobody), false, false, false, "only root may switch", "/sys/enable");
     info.enabled = true;
     check(diagnose(info, nobody), true, false, false, "", "");
 }
 
-TEST_CASE("a plain device whose memory can be mapped is fine") {
+TEST_CASE("a plain device whose memory can be mapped has no problem") {
     check(diagnose(plain(), root), true, false, false, "", "");
     auto info = plain();
     info.bars[0] = {};
@@ -175,7 +175,7 @@ TEST_CASE("a plain device whose memory can be mapped is fine") {
     check(diagnose(info, root), true, false, false, "", "");
 }
 
-TEST_CASE("a device that may be rung only through files that are closed") {
+TEST_CASE("a device whose doorbell needs files without permission") {
     auto info = doorbell();
     info.driver = "uio_pci_generic";
     info.resource0 = node("/sys/resource0", false);
@@ -191,7 +191,7 @@ TEST_CASE("devices that no driver can help") {
         info.bars[2] = {};
         check(diagnose(info, root), false, false, false, "no BAR2", "configuration");
     }
-    SECTION("nothing known of the BARs") {
+    SECTION("unknown BARs") {
         info.bars = {};
         check(diagnose(info, root), false, false, false, "nothing of its BARs", "lsivshmem -vv");
     }
@@ -212,7 +212,7 @@ TEST_CASE("devices that no driver can help") {
         info.protocol = device_protocol::v2;
         check(diagnose(info, root), false, false, false, "ivshmem-v2", "");
     }
-    SECTION("a driver that is in the way") {
+    SECTION("a driver that blocks the device") {
         info.driver = "uio_ivshmem";
         check(diagnose(info, root), false, false, false, "bound to uio_ivshmem", "igb_uio");
     }

@@ -15,7 +15,7 @@ constexpr int first = static_cast<int>(errc::sysfs_unavailable);
 constexpr int last = static_cast<int>(errc::directory_full);
 } // namespace
 
-TEST_CASE("every error has a message of its own, short and in lower case") {
+TEST_CASE("every error has its own message, short and in lower case") {
     std::set<std::string> seen;
     for (int value = first; value <= last; ++value) {
         const auto message = make_error_code(static_cast<errc>(value)).message();

@@ -21,7 +21,7 @@
 namespace test {
 
 /// A machine with one ivshmem device, as files: sys, dev and proc under a temporary folder. The
-/// BARs are plain files, so registers read what was written there and keep what is written.
+/// BARs are plain files, so registers keep their values.
 class fake_tree {
   public:
     static constexpr std::uint64_t bar2_bytes = 65536;
@@ -87,7 +87,7 @@ class fake_tree {
         return {std::istreambuf_iterator<char>{in}, {}};
     }
 
-    /// BAR0's file; it has whole pages, and BAR0 may begin inside one.
+    /// Returns the path of BAR0's file. It has whole pages, and BAR0 may begin inside one.
     void set_register(std::size_t at, std::uint32_t value) const {
         const int fd = ::open((pci / "resource0").c_str(), O_WRONLY | O_CLOEXEC);
         const auto offset = static_cast<off_t>(offset_ + at);
@@ -101,7 +101,7 @@ class fake_tree {
         return value;
     }
 
-    /// Adds /dev/uio0 to sysfs; the node itself is the test's affair.
+    /// Adds /dev/uio0 to sysfs; the test creates the node itself.
     [[nodiscard]] std::filesystem::path add_uio(std::uint32_t events = 0) const {
         std::filesystem::create_directories(pci / "uio/uio0/maps");
         write(pci / "uio/uio0/event", std::to_string(events) + "\n");
@@ -111,7 +111,8 @@ class fake_tree {
     [[nodiscard]] ivshmem::device open() const {
         return ivshmem::device::open("0000:00:04.0", options);
     }
-    /// Opens what must fail. @return The message.
+    /// Opens a device that must fail.
+    /// @return The message.
     std::string fail(const std::error_condition& wanted) const {
         std::string what;
         std::error_code code;
@@ -165,7 +166,7 @@ class fake_tree {
     std::uint64_t offset_ = 0;
 };
 
-/// Gives up root for as long as it lives: permissions count.
+/// Drops root privileges while it lives, so that permissions matter.
 class as_nobody {
   public:
     as_nobody() {

@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint64_t start = 0x800000000;
 constexpr std::uint64_t size = 0x400000;
 
-/// What Linux 6.1 prints (arch/x86/mm/pat/memtype.c, memtype_seq_show()).
+/// The output of Linux 6.1 (arch/x86/mm/pat/memtype.c, memtype_seq_show()).
 constexpr const char* pat_head =
     "PAT memtype list:\n"
     "PAT: [mem 0x00000000000f0000-0x0000000000100000] write-back\n"

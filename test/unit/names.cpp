@@ -10,7 +10,7 @@
 
 using namespace ivshmem;
 
-TEST_CASE("backends are named as the design names them, both ways") {
+TEST_CASE("backends have names, which convert both ways") {
     CHECK(to_string(backend_kind::vfio) == "vfio");
     CHECK(to_string(backend_kind::uio) == "uio");
     CHECK(to_string(backend_kind::server) == "server");

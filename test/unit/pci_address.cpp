@@ -15,7 +15,7 @@ TEST_CASE("addresses are parsed with and without a domain") {
     CHECK(parse_pci_address("ffffffff:00:00.0") == pci_address{0xffffffff, 0, 0, 0});
 }
 
-TEST_CASE("anything else is no address") {
+TEST_CASE("any other text is not an address") {
     for (const auto* text : {"",
                              ":",
                              "00",

@@ -12,7 +12,7 @@ using answer = pci_config::found::answer;
 
 namespace {
 
-/// Status says that there are capabilities, the first of them at 40h.
+/// Sets the status bit for capabilities, with the first one at 40h.
 std::string with_capabilities() {
     std::string bytes(pci_config::size, '\0');
     bytes[0x06] = 0x10;
@@ -62,7 +62,7 @@ TEST_CASE("the list is followed to the capability") {
     CHECK_FALSE(f);
 }
 
-TEST_CASE("an unprivileged reader's 64 bytes leave the answer unknown, and that is no failure") {
+TEST_CASE("an unprivileged reader's 64 bytes leave the result unknown, which is not a failure") {
     failure f;
     const pci_config config{with_capabilities().substr(0, 64)};
     CHECK(config.find_capability(pci_config::cap_msix, "config", f).is == answer::unknown);
@@ -71,11 +71,11 @@ TEST_CASE("an unprivileged reader's 64 bytes leave the answer unknown, and that 
 
 TEST_CASE("broken lists end, and are failures that name the file") {
     auto bytes = with_capabilities();
-    SECTION("a circle of one") {
+    SECTION("a loop of one") {
         bytes[0x40] = 0x05;
         bytes[0x41] = 0x40;
     }
-    SECTION("a circle of two") {
+    SECTION("a loop of two") {
         bytes[0x40] = 0x05;
         bytes[0x41] = 0x50;
         bytes[0x50] = 0x05;
@@ -94,7 +94,7 @@ TEST_CASE("broken lists end, and are failures that name the file") {
     CHECK(f.message().starts_with("some/config: "));
 }
 
-TEST_CASE("an MSI-X capability at the very end has no vectors to be read") {
+TEST_CASE("an MSI-X capability at the very end has no readable vectors") {
     auto bytes = with_capabilities();
     bytes[0x34] = static_cast<char>(0xfc);
     bytes[0xfc] = 0x11;

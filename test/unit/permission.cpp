@@ -17,7 +17,7 @@ using ivshmem::permitted_group;
 
 namespace {
 
-/// A file that root gives to groups.
+/// A file that root assigns to groups.
 class file {
   public:
     file() {
@@ -65,7 +65,7 @@ bool has(const std::string& text, const std::string& part) {
 
 } // namespace
 
-TEST_CASE("a file that is not there, or is root's, has no group to join") {
+TEST_CASE("a file that is missing or root's has no group to join") {
     CHECK(permitted_group("/nonexistent/file").empty());
     CHECK(permitted_group("/dev/mem").empty());
     CHECK(has(permission_remedy("/nonexistent/file"), "chgrp GROUP /nonexistent/file"));

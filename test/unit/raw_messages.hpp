@@ -13,7 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-/// Both ends of a server's connection, and what a strange server may send over it.
+/// Both ends of a server's connection, and functions that send any bytes over it.
 namespace raw {
 
 using ivshmem::unique_fd;
@@ -47,7 +47,7 @@ inline unique_fd eventfd(unsigned count = 0) {
 
 using bytes = std::array<unsigned char, ivshmem::server_protocol::message_size>;
 
-/// The bytes of a message, written down independently of the code under test.
+/// Returns the bytes of a message, independently of the code under test.
 inline bytes encode(std::int64_t value) {
     bytes b{};
     auto rest = static_cast<std::uint64_t>(value);
@@ -58,7 +58,7 @@ inline bytes encode(std::int64_t value) {
     return b;
 }
 
-/// Sends a piece of a message as a strange server would: any bytes, any number of descriptors.
+/// Sends a piece of a message: any bytes with any number of descriptors.
 inline void send_raw(int socket, const unsigned char* data, std::size_t size,
                      const std::vector<int>& fds = {}) {
     iovec piece{const_cast<unsigned char*>(data), size};
@@ -78,7 +78,7 @@ inline void send_raw(int socket, const unsigned char* data, std::size_t size,
     REQUIRE(::sendmsg(socket, &header, MSG_NOSIGNAL) == static_cast<ssize_t>(size));
 }
 
-/// Checks at its end that as many descriptors are open as at its beginning.
+/// Checks in its destructor that as many descriptors are open as in its constructor.
 class no_leak {
   public:
     no_leak() = default;

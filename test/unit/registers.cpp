@@ -24,7 +24,7 @@ struct mapped {
     registers regs{words.data()};
 };
 
-/// BAR0 at an offset of a descriptor, as VFIO has it.
+/// BAR0 at an offset in a descriptor, as with VFIO.
 struct through_file {
     static constexpr std::uint64_t region = 0x10000;
     through_file() : fd{::memfd_create("bar0", MFD_CLOEXEC)} {

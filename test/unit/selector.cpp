@@ -38,7 +38,7 @@ std::string message_of(const selector& which, const std::vector<device_info>& de
 
 } // namespace
 
-TEST_CASE("each form parses to what it says and back to its text") {
+TEST_CASE("each form parses to its meaning and converts back to its text") {
     for (const auto* text :
          {"0000:00:04.0", "index:0", "index:17", "region:65535", "size:1", "size:3K", "size:4M",
           "size:1G", "size:4097", "any", "server:/run/ivshmem.sock", "server:relative path"}) {
@@ -53,7 +53,7 @@ TEST_CASE("each form parses to what it says and back to its text") {
     CHECK(std::get<selector::size_is>(selector{"size:2G"}.what()).bytes == 1ULL << 31U);
 }
 
-TEST_CASE("anything else is refused, with the forms there are") {
+TEST_CASE("any other text is refused, with a list of the forms") {
     for (const auto* text : {"",
                              " ",
                              "ANY",
@@ -119,7 +119,7 @@ TEST_CASE("ambiguity lists the candidates") {
           "driver); name one by its address");
 }
 
-TEST_CASE("no match says what there is instead") {
+TEST_CASE("no match lists the present devices") {
     const auto devices = three_devices();
     std::error_code ec;
     CHECK(selector::index(3).choose(devices, ec) == nullptr);
@@ -128,7 +128,7 @@ TEST_CASE("no match says what there is instead") {
     CHECK(message_of("any", {}).find("has no ivshmem device") != std::string::npos);
 }
 
-TEST_CASE("a server is no PCI device") {
+TEST_CASE("a server is not a PCI device") {
     std::error_code ec;
     CHECK(selector::server("/run/s").choose(three_devices(), ec) == nullptr);
     CHECK(ec == errc::bad_selector);

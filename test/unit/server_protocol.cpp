@@ -124,7 +124,7 @@ TEST_CASE("a message may come in any two pieces, its descriptor with either") {
     CHECK(nothing_yet(receiver, c.client.get()));
     send_raw(c.server.get(), data.data() + split, data.size() - split,
              first_has_it ? std::vector<int>{} : std::vector{fd.get()});
-    // A whole message right behind keeps to itself.
+    // A whole message right after it stays separate.
     REQUIRE(protocol::send(c.server.get(), -1, -1, ec));
 
     const auto message = get(receiver, c.client.get());
@@ -152,7 +152,7 @@ TEST_CASE("a message may come byte by byte, read at once or one at a time") {
     CHECK(get(receiver, c.client.get()).value == -2);
 }
 
-TEST_CASE("messages glued together by the socket are told apart") {
+TEST_CASE("messages that arrive together are separated") {
     const no_leak check;
     const connection c;
     std::vector<unsigned char> all;
@@ -203,7 +203,7 @@ TEST_CASE("the end of the stream is one error between messages and another withi
         c.server.reset();
         CHECK(fail(receiver, c.client.get()).code() == errc::server_closed);
     }
-    SECTION("reset, because the server did not read what it was sent") {
+    SECTION("reset, because the server did not read data that it was sent") {
         send_raw(c.client.get(), data.data(), 1);
         c.server.reset();
         CHECK(fail(receiver, c.client.get()).code() == errc::server_closed);
@@ -218,14 +218,14 @@ TEST_CASE("the end of the stream is one error between messages and another withi
     }
 }
 
-TEST_CASE("a socket that cannot be read is the system's error") {
+TEST_CASE("a socket that cannot be read gives the system's error") {
     const unique_fd file{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
     REQUIRE(file);
     protocol::receiver receiver;
     CHECK(fail(receiver, file.get()).code() == std::errc::not_a_socket);
 }
 
-TEST_CASE("a descriptor lost to the limit is an error by name, and what arrived is closed") {
+TEST_CASE("a descriptor lost to the limit is its own error, and the received ones are closed") {
     const no_leak check;
     const connection c;
     const unique_fd fd = eventfd();
@@ -236,7 +236,7 @@ TEST_CASE("a descriptor lost to the limit is an error by name, and what arrived 
 
     rlimit old{};
     REQUIRE(::getrlimit(RLIMIT_NOFILE, &old) == 0);
-    // dup finds the lowest free number: the limit lets that many less one through.
+    // dup() returns the lowest free number: the limit allows that many minus one.
     const unique_fd lowest{::dup(0)};
     rlimit low = old;
     low.rlim_cur = static_cast<rlim_t>(lowest.get()) + static_cast<rlim_t>(sent);
@@ -251,7 +251,7 @@ TEST_CASE("a descriptor lost to the limit is an error by name, and what arrived 
     CHECK(f.message().find("ulimit -n") != std::string::npos);
 }
 
-TEST_CASE("a receiver that stalls makes send report it, and nothing is lost afterwards") {
+TEST_CASE("a receiver that stalls makes send() report a full socket, and no message is lost") {
     const no_leak check;
     const connection c;
     const unique_fd fd = eventfd();
@@ -276,14 +276,14 @@ TEST_CASE("a receiver that stalls makes send report it, and nothing is lost afte
     CHECK(get(receiver, c.client.get()).value == sent);
 }
 
-TEST_CASE("sending to one who is gone is an error and no signal") {
+TEST_CASE("sending to a closed peer is an error and raises no signal") {
     const no_leak check;
     connection c;
     c.client.reset();
     std::error_code ec;
     CHECK_FALSE(protocol::send(c.server.get(), 0, -1, ec));
     CHECK(ec == std::errc::broken_pipe);
-    SECTION("a descriptor that is none") {
+    SECTION("an invalid descriptor") {
         const connection other;
         CHECK_FALSE(protocol::send(other.server.get(), 0, 1 << 20, ec));
         CHECK(ec == std::errc::bad_file_descriptor);

@@ -45,7 +45,7 @@ fake_tree::shape bound_to(const std::string& driver) {
 
 TEST_CASE("a device without a driver: memory and doorbell, no interrupts") {
     fake_tree::shape how;
-    how.bar0 = GENERATE(0xfebf1000ULL, 0xfebf1100ULL, 0xfebf1f00ULL); // mid-page, too
+    how.bar0 = GENERATE(0xfebf1000ULL, 0xfebf1100ULL, 0xfebf1f00ULL); // also inside a page
     const fake_tree tree{how};
     {
         auto dev = tree.open();
@@ -77,7 +77,7 @@ TEST_CASE("a device without a driver: memory and doorbell, no interrupts") {
     CHECK(fake_tree::read(tree.pci / "enable").substr(0, 1) == "0");
 }
 
-TEST_CASE("a forked child neither rings nor switches the device off") {
+TEST_CASE("a forked child neither rings nor disables the device") {
     const fake_tree tree{{}};
     auto dev = tree.open();
     const pid_t child = ::fork();
@@ -95,7 +95,7 @@ TEST_CASE("a forked child neither rings nor switches the device off") {
     CHECK(fake_tree::read(tree.pci / "enable").substr(0, 1) == "1");
 }
 
-TEST_CASE("a vector above 255 may be rung where the device has as many") {
+TEST_CASE("a vector above 255 may be rung if the device has that many") {
     fake_tree::shape how;
     how.vectors = GENERATE(4U, 300U);
     const fake_tree tree{how};
@@ -124,7 +124,7 @@ TEST_CASE("a plain device has no doorbell and no interrupts") {
     CHECK(tree.get_register(12) == 0);
 }
 
-TEST_CASE("capabilities that could not be read: ringing is tried, no type is made up") {
+TEST_CASE("capabilities that could not be read: ringing is allowed, no type is assumed") {
     fake_tree::shape how;
     how.config_bytes = 64;
     const fake_tree tree{how};
@@ -136,7 +136,7 @@ TEST_CASE("capabilities that could not be read: ringing is tried, no type is mad
     CHECK(has(what, "igb_uio"));
 }
 
-TEST_CASE("registers that say that the device is not there") {
+TEST_CASE("registers that show that the device is absent") {
     fake_tree::shape how;
     SECTION("revision 1") {
         const fake_tree tree{how};
@@ -153,7 +153,7 @@ TEST_CASE("registers that say that the device is not there") {
     }
 }
 
-TEST_CASE("a device that does not decode memory answers nothing") {
+TEST_CASE("a device that does not decode memory is an error") {
     fake_tree::shape how;
     how.decodes = false;
     const fake_tree tree{how};
@@ -163,7 +163,7 @@ TEST_CASE("a device that does not decode memory answers nothing") {
     CHECK(fake_tree::read(tree.pci / "enable").substr(0, 1) == "0");
 }
 
-TEST_CASE("files that are not there or may not be opened") {
+TEST_CASE("files that are missing or may not be opened") {
     const fake_tree tree{{}};
     SECTION("enable") {
         std::filesystem::remove(tree.pci / "enable");
@@ -184,7 +184,7 @@ TEST_CASE("files that are not there or may not be opened") {
         CHECK(has(what, file));
         CHECK(has(what, file == std::string{"enable"} ? "only root" : "chgrp"));
     }
-    SECTION("enable may not be opened, but somebody has switched the device on") {
+    SECTION("enable may not be opened, but the device is enabled already") {
         fake_tree::write(tree.pci / "enable", "1\n");
         REQUIRE(::chmod((tree.pci / "enable").c_str(), 0444) == 0);
         std::filesystem::permissions(tree.root, std::filesystem::perms::all);
@@ -201,10 +201,10 @@ TEST_CASE("files that are not there or may not be opened") {
     }
 }
 
-TEST_CASE("a device that uio_pci_generic holds says that no interrupt can come") {
+TEST_CASE("a device bound to uio_pci_generic reports that no interrupt can arrive") {
     const fake_tree tree{bound_to("uio_pci_generic")};
     const auto node = tree.add_uio();
-    // Its node says EIO to read(), as this file does at address 0.
+    // read() of its node fails with EIO, as for this file at address 0.
     std::filesystem::create_symlink("/proc/self/mem", node);
     auto dev = tree.open();
     CHECK(dev.description() == "uio, uio_pci_generic");
@@ -264,7 +264,7 @@ TEST_CASE("drivers and nodes that do not fit") {
         const auto node = tree.add_uio();
         CHECK(has(tree.fail(std::errc::no_such_file_or_directory), node.string()));
     }
-    SECTION("the other backend asked for") {
+    SECTION("the other backend requested") {
         fake_tree tree{{}};
         tree.options.backend = backend_kind::vfio;
         CHECK(has(tree.fail(errc::driver_unsuitable), "vfio"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What can go wrong with VFIO before there is a device.
+// Failures of VFIO before the device is open.
 
 #include "fake_tree.hpp"
 
@@ -58,7 +58,7 @@ TEST_CASE("a node that this user may not open") {
 TEST_CASE("a node that is not VFIO's, twice") {
     const fake_tree tree{bound(true)};
     fake_tree::write(tree.root / "dev/vfio/7", "");
-    for (int i = 0; i < 2; ++i) { // nothing of the failure is kept
+    for (int i = 0; i < 2; ++i) { // the failure leaves no state
         const auto what = tree.fail(std::errc::inappropriate_io_control_operation);
         CHECK(has(what, (tree.root / "dev/vfio/7").string()));
         CHECK(has(what, "VFIO_GROUP_GET_STATUS"));

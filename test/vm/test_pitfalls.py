@@ -27,7 +27,7 @@ PITFALLS: dict[str, tuple[str, ...]] = {
     "memory decoding and bus mastering may be disabled behind the library's back": (
         "test_registers.Places.test_memory_decoding_switched_off",
         "test_sharing.Sharing.test_signals",
-        "a device that does not decode memory answers nothing",
+        "a device that does not decode memory is an error",
     ),
     "stores to the memory must be visible before the ring": (
         "test_peers.Peers.test_two_guests_with_4_vectors",
@@ -54,7 +54,7 @@ PITFALLS: dict[str, tuple[str, ...]] = {
     "a peer may have more vectors or fewer; 256 becomes 0": (
         "test_peers.Peers.test_vfio_and_igb_uio",
         "test_registers.Rings.test_vector_256_does_not_become_0",
-        "a vector above 255 may be rung where the device has as many",
+        "a vector above 255 may be rung if the device has that many",
     ),
     "devices without BAR1, BAR1 without MSI-X, BAR2 that is not prefetchable": (
         "Cloud Hypervisor has no BAR1, and BAR0 may begin within a page",
