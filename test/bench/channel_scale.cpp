@@ -138,7 +138,7 @@ void be_peer(std::uint32_t number, const plan& p, const std::string& server, boa
     run_until_timer(context, std::chrono::seconds{p.idle_seconds});
     shared.idle_wakeups += wakeups() - before - 1; // the timer itself
     ++shared.measured;
-    while (shared.measured < p.peers) // who leaves rings the others
+    while (shared.measured < p.peers) // a peer that leaves rings the others
         std::this_thread::sleep_for(std::chrono::milliseconds{50});
 }
 

@@ -44,7 +44,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
 
 
 def _between(value: float, low: float, high: float) -> float:
-    """Where a value is on a logarithmic axis, from 0 to 1."""
+    """Return the position of a value on a logarithmic axis, from 0 to 1."""
     return (math.log10(value) - math.log10(low)) / (math.log10(high) - math.log10(low))
 
 

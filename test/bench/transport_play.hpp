@@ -23,7 +23,7 @@ struct duration {
 
 using game_clock = std::chrono::steady_clock;
 
-/// Tells when a phase is over; looks at the clock only now and then.
+/// Decides when a phase is over; reads the clock only occasionally.
 class phase {
   public:
     phase(const duration& length, std::uint64_t stride)

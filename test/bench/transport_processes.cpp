@@ -20,7 +20,7 @@ volatile pid_t child = 0;
 
 void die(std::string_view why) {
     if (::write(STDERR_FILENO, why.data(), why.size()) < 0) {
-        // There is nobody left to tell.
+        // The failure cannot be reported.
     }
     if (child > 0)
         ::kill(child, SIGKILL);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Two slots over one memory, and a peer that writes what the input says between what they do, and
-// while they do it. Nothing may crash, hang, or fail in a way that is not documented; and without
-// a lie nobody may be told to have broken the rules.
+// Two slots over one memory, and a peer that writes as the input says, between their steps and
+// during them. Nothing may crash, hang, or fail in an undocumented way; without a lie, no side may
+// be reported to have broken the rules.
 
 #include "helpers/channel_meeting.hpp"
 #include "liar.hpp"
@@ -21,7 +21,7 @@ std::uint32_t next_random = 1;
 
 } // namespace
 
-/// An input does the same each time.
+/// An input has the same effect each time.
 extern "C" ssize_t getrandom(void* to, std::size_t size, unsigned) {
     for (std::size_t i = 0; i < size; ++i) {
         next_random = next_random * 1664525U + 1013904223U;

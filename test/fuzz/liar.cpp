@@ -35,7 +35,7 @@ std::size_t liar::place(schedule& what) const {
         return block_of(slot) + block_words.at(what.below(block_words.size()));
     case 3:
     case 4:
-    case 5: // heads and totals are there
+    case 5: // the offsets of heads and totals
         return block_of(slot) + layout::block::ring + what.below(256) * std::size_t{4};
     case 6:
         return slot * small_section + what.below(layout::header::size / 4) * std::size_t{4};
@@ -59,7 +59,7 @@ std::uint32_t liar::value(schedule& what, std::uint32_t now) const {
         return now + what.byte() * 8U;
     case 6:
         return now - what.byte() * 8U;
-    case 7: // what the other side has just said
+    case 7: // the other side's last words
         return words_.load(block_of(slot_ ^ 1U) + block_words.at(what.below(block_words.size())));
     case 8:
         return words_.load(block_of(slot_) + what.below(300) * std::size_t{4});

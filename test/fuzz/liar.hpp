@@ -13,23 +13,24 @@
 
 namespace test {
 
-/// The geometry of all that is tried here: blocks are where they are easily found.
+/// The geometry of all tests here, which makes blocks easy to find.
 inline constexpr ivshmem::region_geometry small{2, 1, 1024};
 inline constexpr std::size_t small_region = 65536;
 inline constexpr std::size_t small_section = small_region / 2;
 
-/// A peer that writes what it likes into the section of a slot, or into both.
+/// A peer that writes anything into the section of a slot, or of both.
 class liar {
   public:
-    /// @param slot Whose section it writes. @param everywhere Also the other one's.
+    /// @param slot The slot whose section it writes.
+    /// @param everywhere Also the other slot's section.
     liar(std::span<std::byte> memory, std::uint32_t slot, bool everywhere)
         : words_{memory.data(), false}, slot_{slot}, everywhere_{everywhere} {}
 
-    /// Writes a word, of which the schedule tells where and what.
+    /// Writes a word; the schedule decides its place and value.
     void lie(schedule& what);
-    /// The same, but nothing that ends the session.
+    /// Does the same, but writes nothing that ends the session.
     void lie_about_rings(schedule& what);
-    /// Writes what connects the other side: a lie that is believed.
+    /// Writes the words that connect the other side: a lie that it accepts.
     void meet() const;
 
   private:

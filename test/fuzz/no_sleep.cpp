@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include <ctime>
 
-/// The library sleeps when it claims a slot: nobody else is there to wait for.
+/// Replaces the library's sleep when it claims a slot: there is no other process to wait for.
 extern "C" int nanosleep(const timespec*, timespec*) {
     return 0;
 }

@@ -18,7 +18,7 @@ using ivshmem::errc;
 
 namespace {
 
-/// What the channel's documentation names.
+/// The errors that the channel's documentation names.
 constexpr std::array documented{
     errc::not_connected,    errc::channel_reset,    errc::channel_closed,
     errc::channel_poisoned, errc::channel_rejected, errc::closed,

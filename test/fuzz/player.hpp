@@ -17,18 +17,18 @@
 
 namespace test {
 
-/// Ends the program where something is not as it must be.
+/// Ends the program if a condition does not hold.
 void must_hold(bool holds, const char* what);
 
-/// Does all that can be done with a slot and one channel, as the documentation allows it.
+/// Uses a slot and one channel in all ways that the documentation allows.
 class player {
   public:
-    /// @param disturb Is called while the library copies.
+    /// @param disturb Called while the library copies.
     player(const ivshmem::device& device, std::uint32_t slot, std::function<void()> disturb);
 
-    /// Does one thing, of which the schedule tells what.
+    /// Performs one operation, which the schedule decides.
     void play(schedule& what);
-    /// Opens again what is over.
+    /// Opens an ended channel again.
     void start_again();
     [[nodiscard]] ivshmem::channel_state state() const { return channel_.state(); }
 

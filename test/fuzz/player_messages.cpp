@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What a player sends and receives.
+// The messages that a player sends and receives.
 
 #include "player.hpp"
 
@@ -16,7 +16,7 @@ using ivshmem::errc;
 
 namespace {
 
-/// More pieces than any message has that comes in one call. A call that takes more may never end.
+/// More pieces than any message that arrives in one call. A call that takes more may never end.
 constexpr unsigned most_pieces = 2000;
 
 } // namespace
@@ -85,7 +85,7 @@ void player::send_batch(schedule& what) {
     expect(ec);
 }
 
-/// The parts that were received go back to the channel, as for another way to receive.
+/// Returns the received parts to the channel, as another way to receive requires.
 void player::keep() {
     if (received_ != 0)
         ivshmem::channel_driver{channel_}.keep(

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// In the place of a fuzzer: the inputs that are there already.
-//     fuzz-corpus FOLDER
+// Replaces a fuzzer: runs the existing inputs. fuzz-corpus FOLDER
 
 #include <cstddef>
 #include <cstdint>

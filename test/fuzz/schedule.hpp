@@ -8,7 +8,7 @@
 
 namespace test {
 
-/// The bytes that decide what is done next; zeroes after their end.
+/// The bytes that decide the next operation; zeroes after their end.
 class schedule {
   public:
     explicit schedule(std::span<const std::uint8_t> bytes) : bytes_{bytes} {}
@@ -27,7 +27,7 @@ class schedule {
             value = value << 8U | byte();
         return value;
     }
-    /// Below `end`.
+    /// Returns a number below `end`.
     std::uint32_t below(std::uint32_t end) noexcept {
         return (end <= 256 ? byte() : std::uint32_t{byte()} << 8U | byte()) % end;
     }

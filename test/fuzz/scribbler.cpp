@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// A peer in a thread of its own that writes into its section at full speed, while this side does
-// all that can be done:
-//     scribbler SECONDS
-// It is to be run under sanitizers. Which races there are is the point, so not under that of
-// threads.
+// A peer in its own thread that writes into its section at full speed, while this side performs all
+// operations: scribbler SECONDS Run it under sanitizers, but not under ThreadSanitizer, because it
+// tests races.
 
 #include "helpers/channel_meeting.hpp"
 #include "liar.hpp"
@@ -40,7 +38,7 @@ class chance {
     std::array<std::uint8_t, 64> bytes_{};
 };
 
-/// Lies, and now and then what connects, so that there is a channel to lie to.
+/// Writes lies, and sometimes the words that connect, so that there is a channel to lie to.
 void scribble(const std::span<std::byte>& memory, const std::atomic<bool>& over) {
     test::liar liar{memory, 1, false};
     chance random{1};
@@ -91,8 +89,8 @@ int main(int argc, char** argv) {
                 calls, connected,
                 static_cast<long long>(
                     std::chrono::duration_cast<std::chrono::microseconds>(longest).count()));
-    // A channel that never connects is no proof. Their share depends on who else has the
-    // processors.
+    // A channel that never connects proves nothing. The share of connected ones depends on the
+    // load.
     const bool proved = connected > 1000;
     std::printf("%d passed, %d failed\n", proved ? 1 : 0, proved ? 0 : 1);
     return proved ? 0 : 1;

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <span>
 
-// Last, because it makes macros of the names of others.
+// Last, because it defines macros with common names.
 #include <relacy/relacy.hpp>
 
 namespace test {
@@ -19,9 +19,9 @@ namespace layout = ivshmem::layout;
 
 inline constexpr std::uint32_t ring_size = 64;
 
-/// A block of which only the words of rings and of sleeping are there, each of which Relacy
-/// watches. A place of the ring is a word of its own for heads and totals, and a plain variable for
-/// payload; what is written as payload may be seen by who looks for a head too soon.
+/// A block with only the words of rings and of sleeping, each of which Relacy watches. A place in
+/// the ring is a word for heads and totals, and a plain variable for payload; a side that looks for
+/// a head too soon may see payload.
 struct relacy_block {
     void clear() {
         for (auto& word : words)
@@ -49,10 +49,10 @@ struct relacy_block {
     std::array<rl::var<std::uint32_t>, ring_size / 4> payloads;
 };
 
-/// What one end does weaker than it must.
+/// The ordering that one end weakens.
 enum class mutation { none, relaxed_publish, relaxed_look, no_fence };
 
-/// In the place of shared_words.
+/// Replaces shared_words.
 template <mutation Mutation>
 class relacy_words {
   public:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// The rings and the handshake of sleeping as they ship, under the memory model of C++: Relacy tries
-// interleavings, and what relaxed loads may return. Each weakening of an ordering must be found.
+// The shipped rings and the handshake for sleeping under the C++ memory model: Relacy tries
+// interleavings, and the values that relaxed loads may return. Each weakened ordering must be
+// found.
 
 #include "channel/ring_consumer.hpp"
 #include "channel/ring_producer.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 constexpr auto no_fault = ivshmem::layout_violation::none;
 
-/// Both ends of a ring. The messages' words are numbered, so that a wrong one is seen.
+/// Both ends of a ring. The messages' words are numbered, so that a wrong word is detected.
 template <typename Test, mutation Sender, mutation Receiver>
 struct two_ends : rl::test_suite<Test, 2> {
     template <mutation Mutation>
@@ -27,7 +28,7 @@ struct two_ends : rl::test_suite<Test, 2> {
         of_sender.clear();
         of_receiver.clear();
     }
-    /// @return false where there is no room.
+    /// @return false if there is no room.
     bool stage(std::uint32_t number, std::uint32_t length) {
         if (!out.reserve(length)) {
             RL_ASSERT(out.fault() == no_fault);
@@ -41,7 +42,7 @@ struct two_ends : rl::test_suite<Test, 2> {
         out.stage(length, layout::kind::last, length);
         return true;
     }
-    /// @return false where there is nothing.
+    /// @return false if there is no message.
     bool receive(std::uint32_t number, std::uint32_t length) {
         ivshmem::ring_record record;
         if (!in.front(record)) {
@@ -73,7 +74,7 @@ struct two_ends : rl::test_suite<Test, 2> {
     bool asleep = false;
 };
 
-/// Three messages in a ring that holds two: a batch, a pad, room that is used again.
+/// Three messages in a ring that holds two: a batch, a pad, reused room.
 template <mutation Sender, mutation Receiver>
 struct stream : two_ends<stream<Sender, Receiver>, Sender, Receiver> {
     void thread(unsigned index) {
@@ -95,7 +96,7 @@ struct stream : two_ends<stream<Sender, Receiver>, Sender, Receiver> {
     }
 };
 
-/// A receiver that sleeps where it finds nothing is rung if there is more.
+/// A receiver that sleeps because it finds no message is rung for the next one.
 template <mutation Sender, mutation Receiver>
 struct sleep_for_data : two_ends<sleep_for_data<Sender, Receiver>, Sender, Receiver> {
     static constexpr std::uint32_t count = 2;
@@ -130,7 +131,7 @@ struct sleep_for_data : two_ends<sleep_for_data<Sender, Receiver>, Sender, Recei
     std::uint32_t received = 0;
 };
 
-/// A sender that sleeps where it finds no room is rung when there is some.
+/// A sender that sleeps because it finds no room is rung when there is room.
 template <mutation Sender, mutation Receiver>
 struct sleep_for_room : two_ends<sleep_for_room<Sender, Receiver>, Sender, Receiver> {
     static constexpr std::uint32_t count = 2;
@@ -166,7 +167,7 @@ struct sleep_for_room : two_ends<sleep_for_room<Sender, Receiver>, Sender, Recei
     std::uint32_t sent = 0;
 };
 
-/// Both ends sleep, again and again, until they are rung: nobody sleeps for ever.
+/// Both ends sleep repeatedly until they are rung: neither sleeps forever.
 template <mutation Sender, mutation Receiver>
 struct conversation : two_ends<conversation<Sender, Receiver>, Sender, Receiver> {
     static constexpr std::uint32_t count = 3;
@@ -228,12 +229,12 @@ struct conversation : two_ends<conversation<Sender, Receiver>, Sender, Receiver>
 unsigned passed = 0;
 unsigned failed = 0;
 
-/// Tries a test at random, and in every way with so many preemptions.
-/// @param sound Whether it is to pass.
+/// Runs a test with random schedules, and with all schedules with so many preemptions.
+/// @param sound Whether it must pass.
 template <typename Test>
 void run(const char* name, bool sound, unsigned context_bound = 4) {
     bool holds = true;
-    // Relacy has an allocator of its own while it runs: no stream that grows.
+    // Relacy has its own allocator while it runs: no growing stream.
     std::ostream nowhere{nullptr};
     for (const auto how : {rl::random_scheduler_type, rl::fair_context_bound_scheduler_type}) {
         rl::test_params params;

@@ -58,7 +58,7 @@ def setup(rounds: int) -> Iterable[Comparison]:
                 return took * 1000
 
             def newest_peer() -> int:
-                """Whoever joined last is the one that waits; the guest was there first."""
+                """The last peer that joined is the one that waits; the guest joined first."""
                 deadline = time.monotonic() + _TIMEOUT
                 while time.monotonic() < deadline:
                     listed = json.loads(output(tool, "--socket", server.socket, "peers", "-J"))

@@ -12,7 +12,7 @@ from lab import Guest, Plain, Workdir
 from .programs import built
 
 SIZE = 2 << 30
-"""Bytes: too much to fit below 4 GiB, where no write-back mapping is to be had."""
+"""Bytes: too large to fit below 4 GiB, where no write-back mapping is available."""
 
 
 def bandwidth(rounds: int) -> Iterable[Comparison]:

@@ -10,7 +10,7 @@
 
 namespace bench {
 
-/// Where the queues' blocks come from while they are constructed.
+/// The source of the queues' blocks during their construction.
 inline std::span<std::byte> queue_arena;
 
 /// The first bytes that are left of the arena.
