@@ -93,6 +93,8 @@ class device_reference;
 /// any one gets them.
 class IVSHMEM_API device {
   public:
+    class IVSHMEM_HIDDEN impl;
+
     /// A closed device.
     device() noexcept;
     device(device&& other) noexcept;
@@ -248,7 +250,7 @@ class IVSHMEM_API device {
   private:
     friend class detail::device_reference;
     friend class slot;
-    class IVSHMEM_HIDDEN impl;
+    friend class slot_claim;
 
     explicit device(std::shared_ptr<impl> opened) noexcept;
     bool try_ring(std::uint32_t peer, std::uint32_t vector) const noexcept {

@@ -86,7 +86,7 @@ enum class errc {
     layout_version,
     /// The geometry has no such slot (invalid_argument).
     slot_out_of_range,
-    /// Another process or VM holds the slot (address_in_use).
+    /// Another process or VM holds the slot, or this one does already (address_in_use).
     slot_in_use,
     /// Another process or VM took the slot, because this one did not answer its claim in time.
     slot_lost,
@@ -116,6 +116,10 @@ enum class errc {
     service_unknown,
     /// The slot offers as many services as it can (no_buffer_space).
     directory_full,
+    /// All slots are held, or were held by processes that were killed (address_in_use).
+    no_free_slot,
+    /// Something else than this library has written to the slot's section of the memory.
+    slot_overwritten,
 };
 
 /// The category of errc, named "ivshmem". Thread safe.

@@ -12,6 +12,7 @@
 #include <ivshmem/discovery.hpp>
 #include <ivshmem/selector.hpp>
 #include <ivshmem/service_directory.hpp>
+#include <ivshmem/slot_claim.hpp>
 #include <ivshmem/slot_section.hpp>
 #include <ivshmem/version.hpp>
 

@@ -9,6 +9,14 @@
 
 namespace ivshmem {
 
+/// A part of the shared memory.
+struct memory_region {
+    std::uint64_t offset = 0; ///< bytes from the start of the memory; a multiple of 4096
+    std::uint64_t size = 0;   ///< bytes; a multiple of 4096
+
+    bool operator==(const memory_region&) const = default;
+};
+
 /// How the shared memory is divided for channels (channel-layout.md, "The region"). All peers use
 /// the same; the first one chooses.
 struct region_geometry {

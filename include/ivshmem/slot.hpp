@@ -8,9 +8,11 @@
 #include <ivshmem/region_geometry.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <system_error>
 #include <vector>
 
@@ -18,9 +20,15 @@ namespace ivshmem {
 
 /// How a slot is to be claimed.
 struct slot_options {
-    /// Which slot: 0..geometry.slots-1. Empty: the device's id, where the geometry has that slot.
-    /// The ids of QEMU's devices grow with every connection; so name the slot where it matters.
+    /// The slot to claim: 0..geometry.slots-1. Empty: the device's id, which soon is no slot, for
+    /// the ids of QEMU's devices grow with every connection. Name the slot, or use
+    /// slot::claim_free(), for which this must be empty.
     std::optional<std::uint32_t> number{};
+    /// The part of the shared memory that is divided for channels; the rest is the application's
+    /// (slot::application_memory()). Both numbers must be multiples of 4096. All peers must use
+    /// the same: claiming fails with errc::geometry_mismatch if a peer uses another one that
+    /// overlaps. Empty: that of the peers that are there, or else all of the memory.
+    std::optional<memory_region> region{};
     /// Insist on a geometry; claiming fails with errc::geometry_mismatch where a peer uses another
     /// one. Empty: that of the peers that are there, or else 4 slots, 4 lanes and the largest
     /// rings that fit, up to 1 MiB.
@@ -48,8 +56,12 @@ struct slot_holder {
 /// The place of a process in the shared memory: an output section of its own, which no other peer
 /// writes, and in which its channels have their rings (channel-layout.md).
 ///
-/// Holding a slot costs nothing. To notice that another peer claims the same slot the holder must
-/// look now and then: answer_claims(), which asio::slot does with each interrupt.
+/// Holding a slot costs nothing. To answer another peer that claims the same slot the holder must
+/// call answer_claims() at least every 100 ms, or after each ring; asio::slot does so by itself.
+///
+/// Without slot_options::region, channels use all of the shared memory: a program that also writes
+/// to device::memory() overwrites them. Give the channels a part, and write to the rest,
+/// application_memory().
 ///
 /// A slot, its channels and the mapping of the memory live as long as any of them: closing the
 /// device leaves the memory mapped until the last is closed. After fork() they belong to the
@@ -71,15 +83,28 @@ class IVSHMEM_API slot {
     /// As close().
     ~slot();
 
-    /// Claims a slot. Blocks for options.claim_time where a former holder did not leave the slot
-    /// in order and is not known to be gone, else for some milliseconds.
+    /// Claims a slot. Blocks for options.claim_time if a former holder did not leave the slot in
+    /// order and is not known to be gone, else for 20 ms. slot_claim does it without blocking.
     ///
     /// @throws error errc::bad_geometry, region_too_small, geometry_mismatch, layout_version,
-    /// slot_out_of_range, slot_in_use, vector_out_of_range, closed (the device), forked; a system
-    /// error (a claim time that is not positive is std::errc::invalid_argument).
+    /// slot_out_of_range, slot_in_use (also if this very process holds the slot),
+    /// vector_out_of_range, closed (the device), forked; a system error
+    /// (std::errc::invalid_argument: a claim time that is not positive, or a region that is not
+    /// made of whole pages of the memory).
     [[nodiscard]] static slot claim(const device& of, const slot_options& options = {});
     [[nodiscard]] static slot claim(const device& of, const slot_options& options,
                                     std::error_code& ec);
+    /// Claims the lowest slot that nobody holds. Blocks for 20 ms, and for 20 ms more with each
+    /// slot that another peer took at the same time. Peers that start together get different
+    /// slots.
+    ///
+    /// Never takes a slot from a holder, be it stopped or dead, unless the device knows that the
+    /// holder is gone: a slot whose holder was killed stays held until it is claimed by number.
+    ///
+    /// @throws error as claim(), and errc::no_free_slot.
+    [[nodiscard]] static slot claim_free(const device& of, const slot_options& options = {});
+    [[nodiscard]] static slot claim_free(const device& of, const slot_options& options,
+                                         std::error_code& ec);
 
     [[nodiscard]] bool is_open() const noexcept { return impl_ != nullptr; }
     /// Gives the slot back. Its channels are closed as by channel::close(); it is for them to
@@ -93,6 +118,12 @@ class IVSHMEM_API slot {
     /// Never 0; new with each claim.
     [[nodiscard]] std::uint32_t incarnation() const noexcept;
     [[nodiscard]] const region_geometry& geometry() const noexcept;
+    /// The part of the memory that channels use.
+    [[nodiscard]] memory_region region() const noexcept;
+    /// The part of the memory that no channel reads or writes as long as all peers use this
+    /// region(): what lies before it or, if it starts at 0, after it. Empty if the region is all of
+    /// the memory. Valid for as long as this slot or one of its channels is open.
+    [[nodiscard]] std::span<std::byte> application_memory() const noexcept;
     /// The vector that peers ring. @see slot_options::vector
     [[nodiscard]] std::uint16_t vector() const noexcept;
     /// Whether peers can ring this side: the device has interrupts.
@@ -101,8 +132,13 @@ class IVSHMEM_API slot {
     [[nodiscard]] std::uint64_t channel_size() const noexcept;
     /// @}
 
-    /// Answers a peer that claims this slot.
-    /// @throws error errc::slot_lost, and again each time; errc::closed.
+    /// Answers a peer that claims this slot, and checks that nothing but this library has written
+    /// to its header. Call it at least every 100 ms unless peers can ring this side
+    /// (has_interrupts()), and then after each ring: a peer waits for slot_options::claim_time,
+    /// 250 ms by default.
+    ///
+    /// @throws error errc::slot_lost; errc::slot_overwritten, after which the slot has been left so
+    /// that peers see its channels end. Both again each time. errc::closed, forked.
     void answer_claims();
     void answer_claims(std::error_code& ec);
 
@@ -116,6 +152,7 @@ class IVSHMEM_API slot {
 
   private:
     friend class channel;
+    friend class slot_claim;
     friend class service_directory;
 
     IVSHMEM_HIDDEN explicit slot(std::shared_ptr<impl> claimed) noexcept;

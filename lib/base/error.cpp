@@ -131,6 +131,12 @@ constexpr description descriptions[] = {
      std::errc::address_in_use},
     {errc::service_unknown, "no peer offers the service"},
     {errc::directory_full, "a slot offers at most 32 services", std::errc::no_buffer_space},
+    {errc::no_free_slot,
+     "all slots are held, or were by processes that were killed; claim one by its number",
+     std::errc::address_in_use},
+    {errc::slot_overwritten,
+     "something else than the library has written to the slot's part of the shared memory; give "
+     "channels a region of their own (slot_options::region)"},
 };
 
 constexpr bool in_order() {
@@ -138,7 +144,7 @@ constexpr bool in_order() {
     for (const auto& entry : descriptions)
         if (static_cast<int>(entry.value) != expected++)
             return false;
-    return expected == static_cast<int>(errc::directory_full) + 1;
+    return expected == static_cast<int>(errc::slot_overwritten) + 1;
 }
 static_assert(in_order(), "descriptions[] must list every errc, in its order");
 

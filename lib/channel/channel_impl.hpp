@@ -198,6 +198,8 @@ class channel::impl {
     bool ready(std::uint32_t what);
     void start_session();
     void connect();
+    bool check_block();
+    void look_at_peer();
     void look_at_session();
     void poison(layout_violation what);
     bool usable(std::error_code& ec) const;

@@ -119,12 +119,39 @@ void channel::impl::update(std::error_code& ec) {
     ec.clear();
     if (state_ == channel_state::closed)
         ec = errc::closed;
-    else if (!usable(ec) || !slot_->answer_claims())
+    else if (!usable(ec) || !slot_->answer_claims() || !check_block())
         static_cast<void>(usable(ec));
     else if (state_ == channel_state::opening)
         connect();
     else if (state_ == channel_state::connected)
-        look_at_session();
+        look_at_peer();
+}
+
+/// Leaves the slot if something else has written to the own block.
+bool channel::impl::check_block() {
+    if (state_ != channel_state::opening && state_ != channel_state::connected)
+        return true;
+    const bool intact = mine_.load(layout::block::epoch) == epoch_ &&
+                        mine_.load(layout::block::ack) == ack_ &&
+                        mine_.load(layout::block::flags) == (finished_ ? layout::finished : 0) &&
+                        mine_.load(layout::block::cursor) == consumer_.cursor() &&
+                        (producer_.unread() == 0 || producer_.has_unread_record());
+    if (intact)
+        return true;
+    words::fence(); // a new holder writes the incarnation before it writes the rest
+    if (slot_->answer_claims())
+        slot_->leave_overwritten();
+    return false;
+}
+
+void channel::impl::look_at_peer() {
+    look_at_session();
+    // A peer says that it is deaf before it leaves its slot. One that has left without a word had
+    // its header overwritten, or another peer takes its slot.
+    if (state_ == channel_state::connected && peer_incarnation_ != 0 &&
+        slot_->incarnation_of(peer_slot_) != peer_incarnation_ &&
+        (theirs_.look(layout::block::flags) & layout::deaf) == 0)
+        state_ = channel_state::reset;
 }
 
 /// "Connect" of the layout. A peer that keeps changing its epoch is met twice at most.

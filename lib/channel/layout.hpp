@@ -9,7 +9,7 @@
 namespace ivshmem::layout {
 
 inline constexpr std::uint32_t magic = 0x43535649;
-inline constexpr std::uint32_t version = 0x00010000;
+inline constexpr std::uint32_t version = 0x00010001;
 inline constexpr std::size_t page = 4096;
 
 /// Offsets in a section ("The header").
@@ -22,6 +22,10 @@ inline constexpr std::size_t ring_size = 0x010;
 inline constexpr std::size_t slot = 0x014;
 inline constexpr std::size_t section_size_low = 0x018;
 inline constexpr std::size_t section_size_high = 0x01c;
+inline constexpr std::size_t region_offset_low = 0x020;
+inline constexpr std::size_t region_offset_high = 0x024;
+inline constexpr std::size_t region_size_low = 0x028;
+inline constexpr std::size_t region_size_high = 0x02c;
 inline constexpr std::size_t incarnation = 0x040;
 inline constexpr std::size_t claim = 0x044;
 inline constexpr std::size_t peer = 0x048;

@@ -86,6 +86,11 @@ class ring_producer {
     [[nodiscard]] bool drained() const noexcept { return cursor_ == first_; }
     /// Bytes of the ring, record headers included, that the peer had not read when last looked at.
     [[nodiscard]] std::uint32_t unread() const noexcept { return first_ - cursor_; }
+    /// Whether the first record that the peer has not read is still one: not if something else has
+    /// written to the ring. @pre unread() != 0
+    [[nodiscard]] bool has_unread_record() const {
+        return (mine_.load(layout::block::ring + place(cursor_)) & layout::record_valid) != 0;
+    }
     /// The cursor at which there is room for what reserve() refused, and for half of the ring.
     [[nodiscard]] std::uint32_t room_position() const noexcept {
         return tail_ - std::min(size_ / 2, size_ - needed_);

@@ -59,19 +59,25 @@ std::uint32_t slot::impl::offer(std::string_view name, failure& f) {
     const name_bytes bytes = checked(name, f);
     if (f)
         return 0;
-    const words mine = header(number_);
-    if (find_in(mine, bytes) != 0) {
+    const auto same = [&](const offered& o) {
+        return o.name == bytes;
+    };
+    if (std::any_of(offers_.begin(), offers_.end(), same)) {
         f.set(errc::service_exists, "{}: slot {} offers this service already", name, number_);
         return 0;
     }
     for (std::size_t index = 0; index < layout::directory_entries; ++index) {
-        const words at = entry(mine, index);
-        if (at.load(0) != 0)
+        const auto used = [&](const offered& o) {
+            return o.index == index;
+        };
+        if (std::any_of(offers_.begin(), offers_.end(), used))
             continue;
-        at.write(layout::directory_name, bytes);
+        const words at = entry(header(number_), index);
         const std::uint32_t key = next_key_;
         next_key_ = key + 1 != 0 ? key + 1 : 1;
+        at.write(layout::directory_name, bytes);
         at.publish(0, key);
+        offers_.push_back({index, key, bytes});
         ring_everyone();
         return key;
     }
@@ -81,15 +87,26 @@ std::uint32_t slot::impl::offer(std::string_view name, failure& f) {
 }
 
 void slot::impl::withdraw(std::uint32_t key) noexcept {
-    if (!usable() || key == 0)
+    const auto found = std::find_if(offers_.begin(), offers_.end(),
+                                    [key](const offered& o) { return o.key == key; });
+    if (!usable() || found == offers_.end())
         return;
-    for (std::size_t index = 0; index < layout::directory_entries; ++index) {
-        const words at = entry(header(number_), index);
-        if (at.load(0) == key) {
-            at.publish(0, 0);
-            words::fence(); // before another name
-        }
-    }
+    entry(header(number_), found->index).publish(0, 0);
+    words::fence(); // before another name
+    offers_.erase(found);
+}
+
+bool slot::impl::check_directory() {
+    const bool intact = std::all_of(offers_.begin(), offers_.end(), [&](const offered& o) {
+        const words at = entry(header(number_), o.index);
+        name_bytes name;
+        at.read(layout::directory_name, name);
+        return at.load(0) == o.key && name == o.name;
+    });
+    words::fence(); // a new holder writes the incarnation before it writes the rest
+    if (!intact && answer_claims())
+        leave_overwritten();
+    return usable();
 }
 
 service_directory::service
@@ -97,11 +114,11 @@ slot::impl::find_service(std::string_view name, std::optional<std::uint32_t> in,
     const name_bytes bytes = checked(name, f);
     if (f)
         return {};
-    if (in && (*in >= geometry_.slots || *in == number_)) {
+    if (in && (*in >= geometry().slots || *in == number_)) {
         f.set(errc::slot_out_of_range, "slot {} cannot offer {} to slot {}", *in, name, number_);
         return {};
     }
-    for (std::uint32_t slot = in.value_or(0); slot < (in ? *in + 1 : geometry_.slots); ++slot) {
+    for (std::uint32_t slot = in.value_or(0); slot < (in ? *in + 1 : geometry().slots); ++slot) {
         if (slot == number_ || !find_holder(slot))
             continue;
         if (const std::uint32_t key = find_in(header(slot), bytes); key != 0)
@@ -116,8 +133,8 @@ std::optional<service_directory::request> slot::impl::find_request(std::uint32_t
     const std::size_t all = open_lanes_.size();
     for (std::size_t i = 0; i < all; ++i) {
         next_request_ = (next_request_ + 1) % all;
-        const auto other = static_cast<std::uint32_t>(next_request_ / geometry_.lanes);
-        const auto lane = static_cast<std::uint32_t>(next_request_ % geometry_.lanes);
+        const auto other = static_cast<std::uint32_t>(next_request_ / geometry().lanes);
+        const auto lane = static_cast<std::uint32_t>(next_request_ % geometry().lanes);
         if (other == number_ || open_lanes_[next_request_] || !is_requested({other, lane}, key))
             continue;
         // Who was served and does not know yet that the channel is closed asks for nothing new.
@@ -134,13 +151,13 @@ bool slot::impl::is_requested(const service_directory::request& r, std::uint32_t
 }
 
 std::uint32_t slot::impl::find_lane(std::uint32_t to, failure& f) const {
-    if (to >= geometry_.slots || to == number_) {
+    if (to >= geometry().slots || to == number_) {
         f.set(errc::slot_out_of_range, "slot {} has no lanes to slot {}", number_, to);
         return 0;
     }
     // A peer that was offended may still have its side of the lane open: such a lane comes last.
     for (const bool offended : {false, true}) {
-        for (std::uint32_t lane = geometry_.lanes; lane-- > 0;) {
+        for (std::uint32_t lane = geometry().lanes; lane-- > 0;) {
             const words theirs = block(to, number_, lane);
             const std::uint32_t flags = theirs.load(layout::block::flags);
             const bool closed =
@@ -149,8 +166,8 @@ std::uint32_t slot::impl::find_lane(std::uint32_t to, failure& f) const {
                 return lane;
         }
     }
-    f.set(errc::lane_in_use, "all {} lanes between the slots {} and {} are in use", geometry_.lanes,
-          number_, to);
+    f.set(errc::lane_in_use, "all {} lanes between the slots {} and {} are in use",
+          geometry().lanes, number_, to);
     return 0;
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "base/twins.hpp"
+#include "channel/slot_claim_impl.hpp"
 #include "channel/slot_impl.hpp"
+
+#include <thread>
 
 namespace ivshmem {
 
@@ -19,19 +22,37 @@ slot::~slot() {
     close();
 }
 
+namespace {
+
+std::shared_ptr<slot::impl> claim_in_steps(slot_claim::impl claim, failure& f) {
+    for (auto pause = claim.step(f); pause.count() != 0; pause = claim.step(f))
+        std::this_thread::sleep_for(pause);
+    return claim.take();
+}
+
+} // namespace
+
 slot slot::claim(const device& of, const slot_options& options) {
     return throwing([&](failure& f) {
-        if (of.impl_ == nullptr)
-            f.set(errc::closed, "claiming a slot: the device is closed");
-        return f ? slot{} : slot{impl::claim(of.impl_, options, f)};
+        return slot{claim_in_steps({of.impl_, options, slot_claim::of::one_slot}, f)};
     });
 }
 
 slot slot::claim(const device& of, const slot_options& options, std::error_code& ec) {
     return reporting(ec, [&](failure& f) {
-        if (of.impl_ == nullptr)
-            f.set(errc::closed, "claiming a slot: the device is closed");
-        return f ? slot{} : slot{impl::claim(of.impl_, options, f)};
+        return slot{claim_in_steps({of.impl_, options, slot_claim::of::one_slot}, f)};
+    });
+}
+
+slot slot::claim_free(const device& of, const slot_options& options) {
+    return throwing([&](failure& f) {
+        return slot{claim_in_steps({of.impl_, options, slot_claim::of::free_slot}, f)};
+    });
+}
+
+slot slot::claim_free(const device& of, const slot_options& options, std::error_code& ec) {
+    return reporting(ec, [&](failure& f) {
+        return slot{claim_in_steps({of.impl_, options, slot_claim::of::free_slot}, f)};
     });
 }
 
@@ -51,6 +72,14 @@ std::uint32_t slot::incarnation() const noexcept {
 
 const region_geometry& slot::geometry() const noexcept {
     return impl_->geometry();
+}
+
+memory_region slot::region() const noexcept {
+    return impl_->divided().region;
+}
+
+std::span<std::byte> slot::application_memory() const noexcept {
+    return impl_->application_memory();
 }
 
 std::uint16_t slot::vector() const noexcept {
@@ -76,7 +105,7 @@ void slot::answer_claims(std::error_code& ec) {
     ec.clear();
     if (impl_ == nullptr)
         ec = errc::closed;
-    else if (!impl_->answer_claims())
+    else if (!impl_->answer_claims() || !impl_->check_directory())
         ec = impl_->why_not();
 }
 

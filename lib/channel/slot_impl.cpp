@@ -2,23 +2,80 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "channel/slot_impl.hpp"
 
+#include "base/random_word.hpp"
 #include "channel/layout.hpp"
+
+#include <utility>
 
 namespace ivshmem {
 
+slot::impl::impl(std::shared_ptr<device::impl> at, const division& of_memory, std::uint32_t number,
+                 std::uint32_t incarnation, std::uint16_t vector)
+    : device_{std::move(at)}, division_{of_memory}, all_{device_->facts().memory.data(),
+                                                         device_->facts().memory.mode() ==
+                                                             cache_mode::write_combining},
+      number_{number}, incarnation_{incarnation}, vector_{vector} {}
+
+void slot::impl::move_in() {
+    const std::uint32_t slots = geometry().slots;
+    open_lanes_.assign(std::size_t{slots} * geometry().lanes, false);
+    served_.assign(open_lanes_.size(), 0);
+    own_.emplace(number_, incarnation_, device_->page()->alive);
+    const words mine = header(number_);
+    mine.publish(layout::header::incarnation, 0);
+    words::fence(); // before what follows
+    for (std::size_t entry = 0; entry < layout::directory_entries; ++entry)
+        mine.store(layout::header::directory + entry * layout::directory_entry_size, 0);
+    for (std::uint32_t other = 0; other < slots; ++other) {
+        for (std::uint32_t lane = 0; other != number_ && lane < geometry().lanes; ++lane) {
+            const words cleared = block(number_, other, lane);
+            cleared.publish(layout::block::epoch, 0);
+            for (const auto word : {layout::block::ack, layout::block::flags, layout::block::wake})
+                cleared.store(word, 0);
+        }
+    }
+    const fixed_words fixed = fixed_words_of(division_, number_);
+    for (std::size_t word = 0; word < fixed.size(); ++word)
+        mine.store(word * sizeof fixed[word], fixed[word]);
+    mine.store(layout::header::peer, device_->facts().id);
+    mine.store(layout::header::attention,
+               interrupts() == 0 ? 0 : layout::attention_wanted | vector_);
+    mine.publish(layout::header::incarnation, incarnation_);
+    words::fence();
+    if (mine.load(layout::header::claim) != incarnation_) // by one who saw the slot free
+        mine.publish(layout::header::claim, incarnation_);
+    next_key_ = random_word();
+    held_ = true;
+    ring_everyone();
+}
+
 errc slot::impl::why_not() const noexcept {
-    if (!device_->page()->alive)
-        return errc::forked;
-    return lost_ ? errc::slot_lost : errc::closed;
+    return device_->page()->alive ? ended_.load() : errc::forked;
+}
+
+bool slot::impl::has_intact_header() const {
+    const words mine = header(number_);
+    const fixed_words fixed = fixed_words_of(division_, number_);
+    for (std::size_t word = 0; word < fixed.size(); ++word)
+        if (mine.load(word * sizeof fixed[word]) != fixed[word])
+            return false;
+    return true;
 }
 
 bool slot::impl::answer_claims() {
     if (!usable())
         return false;
     const words mine = header(number_);
-    if (mine.look(layout::header::incarnation) != incarnation_) {
+    const bool intact = has_intact_header();
+    words::fence(); // a new holder writes the incarnation before it writes the rest
+    if (mine.look(layout::header::incarnation) != incarnation_ &&
+        mine.load(layout::header::magic) == layout::magic) {
+        ended_ = errc::slot_lost;
         held_ = false;
-        lost_ = true;
+        return false;
+    }
+    if (!intact) {
+        leave_overwritten();
         return false;
     }
     if (mine.load(layout::header::claim) != incarnation_)
@@ -26,15 +83,24 @@ bool slot::impl::answer_claims() {
     return true;
 }
 
-void slot::impl::leave() noexcept {
-    if (!usable())
+void slot::impl::leave_overwritten() noexcept {
+    if (!usable() || overwritten_.exchange(true))
         return;
+    ended_ = errc::slot_overwritten;
+    leave(); // as far as the slot still is this one's
+}
+
+void slot::impl::leave() noexcept {
+    if (!usable()) {
+        own_.reset();
+        return;
+    }
     const words mine = header(number_);
     // Who claims the slot already is to find it as it is: it may be taken before this is through.
     if (mine.look(layout::header::incarnation) == incarnation_ &&
         mine.load(layout::header::claim) == incarnation_) {
-        for (std::uint32_t other = 0; other < geometry_.slots; ++other) {
-            for (std::uint32_t lane = 0; other != number_ && lane < geometry_.lanes; ++lane) {
+        for (std::uint32_t other = 0; other < geometry().slots; ++other) {
+            for (std::uint32_t lane = 0; other != number_ && lane < geometry().lanes; ++lane) {
                 if (!lane_taken(other, lane))
                     continue;
                 const words left = block(number_, other, lane);
@@ -47,26 +113,34 @@ void slot::impl::leave() noexcept {
         ring_everyone();
     }
     held_ = false;
+    own_.reset();
+}
+
+std::span<std::byte> slot::impl::application_memory() const noexcept {
+    const auto all = device_->facts().memory.bytes();
+    const memory_region& region = division_.region;
+    return region.offset != 0 ? all.first(region.offset) : all.subspan(region.size);
 }
 
 std::optional<slot_holder> slot::impl::find_holder(std::uint32_t slot) const {
     const words theirs = header(slot);
     const std::uint32_t incarnation = theirs.look(layout::header::incarnation);
-    if (incarnation == 0 || !agrees(theirs, section_size_ * slot))
+    if (incarnation == 0 || !slot_header{theirs, device_->facts().memory.size()}.agrees(
+                                division_, division_.begin_of(slot)))
         return std::nullopt;
     return slot_holder{slot, incarnation,
                        static_cast<std::uint16_t>(theirs.load(layout::header::peer))};
 }
 
 std::uint64_t slot::impl::block_size() const noexcept {
-    return layout::block::ring + geometry_.ring_size;
+    return layout::block::ring + geometry().ring_size;
 }
 
 slot::impl::words slot::impl::block(std::uint32_t owner, std::uint32_t other,
                                     std::uint32_t lane) const {
     const std::uint64_t number =
-        std::uint64_t{other < owner ? other : other - 1} * geometry_.lanes + lane;
-    return all_.at(section_size_ * owner + layout::header::size + number * block_size());
+        std::uint64_t{other < owner ? other : other - 1} * geometry().lanes + lane;
+    return all_.at(division_.begin_of(owner) + layout::header::size + number * block_size());
 }
 
 void slot::impl::ring(std::uint16_t peer, std::uint16_t vector) const noexcept {
@@ -90,13 +164,13 @@ void slot::impl::ring_holder(std::uint32_t slot) const noexcept {
 }
 
 void slot::impl::ring_everyone() const noexcept {
-    for (std::uint32_t other = 0; other < geometry_.slots; ++other)
+    for (std::uint32_t other = 0; other < geometry().slots; ++other)
         if (other != number_)
             ring_holder(other);
 }
 
 std::size_t slot::impl::lane_index(std::uint32_t peer, std::uint32_t lane) const noexcept {
-    return std::size_t{peer} * geometry_.lanes + lane;
+    return std::size_t{peer} * geometry().lanes + lane;
 }
 
 bool slot::impl::take_lane(std::uint32_t peer, std::uint32_t lane) {

@@ -3,15 +3,22 @@
 #pragma once
 
 #include "base/failure.hpp"
+#include "channel/division.hpp"
+#include "channel/layout.hpp"
+#include "channel/own_slots.hpp"
 #include "channel/shared_words.hpp"
 #include "device/device_impl.hpp"
 
 #include <ivshmem/service_directory.hpp>
 #include <ivshmem/slot.hpp>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,18 +29,21 @@ class slot::impl {
   public:
     using words = shared_words;
 
-    /// slot_claim.cpp: "Claiming a slot" of channel-layout.md.
-    static std::shared_ptr<impl> claim(std::shared_ptr<device::impl> device,
-                                       const slot_options& options, failure& f);
-
-    impl() = default;
+    /// A slot to be claimed: it is not held before move_in().
+    impl(std::shared_ptr<device::impl> at, const division& of_memory, std::uint32_t number,
+         std::uint32_t incarnation, std::uint16_t vector);
     impl(const impl&) = delete;
     impl& operator=(const impl&) = delete;
     ~impl() { leave(); }
 
+    /// The last step of "Claiming a slot" of channel-layout.md.
+    void move_in();
+
     [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
     [[nodiscard]] std::uint32_t incarnation() const noexcept { return incarnation_; }
-    [[nodiscard]] const region_geometry& geometry() const noexcept { return geometry_; }
+    [[nodiscard]] const region_geometry& geometry() const noexcept { return division_.geometry; }
+    [[nodiscard]] const division& divided() const noexcept { return division_; }
+    [[nodiscard]] std::span<std::byte> application_memory() const noexcept;
     [[nodiscard]] std::uint16_t vector() const noexcept { return vector_; }
     [[nodiscard]] std::uint32_t interrupts() const noexcept {
         return device_->facts().capabilities.interrupts;
@@ -47,12 +57,23 @@ class slot::impl {
     /// Why it is not usable.
     [[nodiscard]] errc why_not() const noexcept;
 
-    /// As slot::answer_claims().
+    /// As slot::answer_claims(), but for the directory. Thread safe.
     bool answer_claims();
+    /// Leaves the slot if something else has written to its directory.
+    bool check_directory();
     void leave() noexcept;
+    /// The same because something else has written to the own section.
+    void leave_overwritten() noexcept;
 
+    /// What the header of another slot says of its incarnation.
+    [[nodiscard]] std::uint32_t incarnation_of(std::uint32_t slot) const {
+        return header(slot).look(layout::header::incarnation);
+    }
     [[nodiscard]] std::optional<slot_holder> find_holder(std::uint32_t slot) const;
 
+    [[nodiscard]] words header(std::uint32_t slot) const {
+        return all_.at(division_.begin_of(slot));
+    }
     /// The block of `owner` for `other`.
     [[nodiscard]] words block(std::uint32_t owner, std::uint32_t other, std::uint32_t lane) const;
     [[nodiscard]] std::uint64_t block_size() const noexcept;
@@ -83,27 +104,27 @@ class slot::impl {
     /// @}
 
   private:
-    void choose_geometry(const slot_options& options, failure& f);
-    void choose_number(const slot_options& options, failure& f);
-    void look_for_others(const slot_options& options, bool adopt, failure& f);
-    bool agrees(const words& header, std::uint64_t offset) const;
-    void compete(const slot_options& options, failure& f);
-    void move_in();
-    [[nodiscard]] bool holder_is_gone(std::uint16_t id) const;
+    /// A service that this slot offers, as its entry of the directory says.
+    struct offered {
+        std::size_t index;
+        std::uint32_t key;
+        std::array<std::byte, layout::longest_name + 1> name;
+    };
 
-    [[nodiscard]] words header(std::uint32_t slot) const { return all_.at(section_size_ * slot); }
+    [[nodiscard]] bool has_intact_header() const;
     [[nodiscard]] std::size_t lane_index(std::uint32_t peer, std::uint32_t lane) const noexcept;
 
-    std::shared_ptr<device::impl> device_;
-    words all_;
-    std::uint64_t region_ = 0;
-    std::uint64_t section_size_ = 0;
-    region_geometry geometry_;
-    std::uint32_t number_ = 0;
-    std::uint32_t incarnation_ = 0;
-    std::uint16_t vector_ = 0;
+    const std::shared_ptr<device::impl> device_;
+    const division division_;
+    const words all_;
+    const std::uint32_t number_;
+    const std::uint32_t incarnation_;
+    const std::uint16_t vector_;
     std::atomic<bool> held_{false};
-    bool lost_ = false;
+    std::atomic<errc> ended_{errc::closed}; ///< why the slot is not held
+    std::atomic<bool> overwritten_{false};
+    std::optional<own_slot> own_; ///< while it is held
+    std::vector<offered> offers_;
     std::vector<bool> open_lanes_;
     std::vector<std::uint32_t> served_; ///< as free_lane() has it
     std::size_t next_request_ = 0;      ///< a lane in open_lanes_

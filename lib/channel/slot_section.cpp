@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
+#include "channel/division.hpp"
 #include "channel/layout.hpp"
 #include "channel/shared_words.hpp"
 
-#include <ivshmem/region_geometry.hpp>
 #include <ivshmem/slot_section.hpp>
 
 #include <optional>
@@ -13,25 +13,21 @@ namespace ivshmem {
 namespace {
 
 /// The section whose header is at `offset`, if one is.
-std::optional<slot_section> section_at(const shared_words& header, std::uint64_t offset,
-                                       std::uint64_t region) {
-    if (header.load(layout::header::magic) != layout::magic ||
-        header.load(layout::header::version) >> 16U != layout::version >> 16U)
+std::optional<slot_section> section_at(const shared_words& at, std::uint64_t offset,
+                                       std::uint64_t memory_size) {
+    if (at.load(layout::header::magic) != layout::magic)
         return std::nullopt;
-    const region_geometry g{header.load(layout::header::slots), header.load(layout::header::lanes),
-                            header.load(layout::header::ring_size)};
-    if (!is_valid(g) || region_needed(g) > region)
+    const slot_header header{at, memory_size};
+    const auto& [region, geometry, section_size] = header.divides;
+    if (!header.divides.is_possible_in(memory_size) || header.slot >= geometry.slots ||
+        !header.agrees(divided(region, geometry), offset))
         return std::nullopt;
-    const std::uint64_t size = region / g.slots / layout::page * layout::page;
-    const std::uint32_t slot = header.load(layout::header::slot);
-    if (slot >= g.slots || slot * size != offset)
-        return std::nullopt;
-    return slot_section{slot,
-                        g.slots,
+    return slot_section{header.slot,
+                        geometry.slots,
                         offset,
-                        size,
-                        header.load(layout::header::incarnation) != 0,
-                        static_cast<std::uint16_t>(header.load(layout::header::peer))};
+                        section_size,
+                        at.load(layout::header::incarnation) != 0,
+                        static_cast<std::uint16_t>(at.load(layout::header::peer))};
 }
 
 } // namespace

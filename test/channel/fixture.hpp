@@ -18,6 +18,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace test {
 
@@ -39,6 +43,27 @@ inline slot claim(const ivshmem::device& of, std::uint32_t number,
     options.number = number;
     options.geometry = g;
     return slot::claim(of, options);
+}
+
+/// Claims a slot in another process, which ends without leaving it: a process does not claim its
+/// own slots. @return false if a holder objects.
+inline bool claim_elsewhere(meeting& server, std::uint32_t number) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ivshmem::slot_options options;
+        options.number = number;
+        options.geometry = two_slots;
+        std::error_code ec;
+        const auto device = server.join(3);
+        const auto claimed = slot::claim(device, options, ec);
+        ::_exit(!ec ? 0 : ec == errc::slot_in_use ? 1 : 2); // without destructors
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    REQUIRE(WEXITSTATUS(status) < 2);
+    return WEXITSTATUS(status) == 0;
 }
 
 /// Two devices over one memory, and a slot of each.

@@ -53,6 +53,10 @@ std::vector<std::byte> message_with(const forged& f, std::uint16_t holder, std::
             f.slot == nowhere ? f.section_size
                               : static_cast<std::uint32_t>(section * in_slot + page));
         put(layout::header::section_size_high, 0);
+        put(layout::header::region_offset_low, 0);
+        put(layout::header::region_offset_high, 0);
+        put(layout::header::region_size_low, region);
+        put(layout::header::region_size_high, 0);
         put(layout::header::incarnation, 7);
         put(layout::header::peer, holder);
     }

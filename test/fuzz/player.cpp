@@ -25,7 +25,7 @@ constexpr std::array documented{
     errc::slot_lost,        errc::lane_in_use,      errc::message_too_large,
     errc::buffer_too_small, errc::service_unknown,  errc::service_exists,
     errc::directory_full,   errc::slot_in_use,      errc::geometry_mismatch,
-    errc::layout_version,
+    errc::layout_version,   errc::slot_overwritten,
 };
 
 const std::array<std::string, 3> names{"clock", "store", "x"};

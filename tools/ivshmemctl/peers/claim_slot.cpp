@@ -98,7 +98,8 @@ ivshmem::error explain_failure(ivshmem::device& device, const std::error_code& e
     if (ec == ivshmem::errc::device_removed)
         return {ec, name_of(device) + ": device removed"};
     // Until the mapping goes, too, there is something to read, but not what was written.
-    if (ec == ivshmem::errc::slot_lost && !inspect_memory(device).channels)
+    if ((ec == ivshmem::errc::slot_lost || ec == ivshmem::errc::slot_overwritten) &&
+        !inspect_memory(device).channels)
         return {ivshmem::errc::device_gone, tools::format("{}: {}", name_of(device), gone)};
     return {ec, tools::format("{}: {}", name_of(device), ec.message())};
 }
