@@ -187,23 +187,25 @@ TEST_CASE("a bad line of any kind is refused by what is wrong with it") {
         example{"directory = here", "directory takes the absolute path of a directory"},
         example{"\n\ncolour = 3", ":3: unknown key \"colour\"; there are size, vectors, "},
         example{"Size = 3", ":1: unknown key \"Size\""}, example{"l = 3", ":1: unknown key \"l\""},
-        example{"config = /a", ":1: config: of no use in a file; give --config on the command"},
-        example{"foreground = true", ":1: foreground: of no use in a file"},
-        example{"help = true", ":1: help: of no use in a file"},
-        example{"version = true", ":1: version: of no use in a file"},
+        example{"config = /a", ":1: config: not allowed in a file; give --config on the command"},
+        example{"foreground = true", ":1: foreground: not allowed in a file"},
+        example{"help = true", ":1: help: not allowed in a file"},
+        example{"version = true", ":1: version: not allowed in a file"},
         example{"vectors", ":1: \"vectors\": a line is KEY = VALUE"},
         example{"= 3", ":1: \"= 3\": a line is KEY = VALUE"},
         example{"[region]", ":1: \"[region]\": a line is KEY = VALUE"},
-        example{"vectors = 1\nvectors = 1", ":2: vectors: vectors is in line 1 already"},
-        example{"shm-name = a\n\ndirectory = /tmp", ":3: directory: shm-name is in line 1"},
-        example{"directory = /tmp\nshm-name = a", ":2: shm-name: directory is in line 1"});
+        example{"vectors = 1\nvectors = 1", ":2: vectors: vectors is already set in line 1"},
+        example{"shm-name = a\n\ndirectory = /tmp",
+                ":3: directory: shm-name is already set in line 1"},
+        example{"directory = /tmp\nshm-name = a",
+                ":2: shm-name: directory is already set in line 1"});
     CHECK(has(refused(e.text), e.said));
 }
 
 TEST_CASE("what is no text is not read as a configuration") {
-    CHECK(has(refused(std::string{"vectors = 2\n\0\0", 14}), ":2: it has bytes that are no text"));
-    CHECK(has(refused("vectors = 2\033[2J"), ":1: it has bytes that are no text"));
-    CHECK(has(refused(text_of(server_program()).substr(0, 60000)), "bytes that are no text"));
+    CHECK(has(refused(std::string{"vectors = 2\n\0\0", 14}), ":2: it has bytes that are not text"));
+    CHECK(has(refused("vectors = 2\033[2J"), ":1: it has bytes that are not text"));
+    CHECK(has(refused(text_of(server_program()).substr(0, 60000)), "bytes that are not text"));
     CHECK(has(refused(std::string(65537, '#')), ": longer than 65536 bytes"));
     CHECK(has(refused(std::string(65530, 'x')), ":1: \"" + std::string(60, 'x') + "...\": "));
     const configured just{std::string(65536, '#')};
@@ -224,7 +226,7 @@ TEST_CASE("a configuration that cannot be read is not passed over") {
         return program.output();
     };
     SECTION("it does not exist") {
-        CHECK(has(said(folder / "none"), "ivshmem-server(8) tells what to write: No such file"));
+        CHECK(has(said(folder / "none"), "ivshmem-server(8) describes it: No such file"));
     }
     SECTION("it is not for us") {
         write(folder / file_name, "vectors = 2\n");
@@ -237,11 +239,11 @@ TEST_CASE("a configuration that cannot be read is not passed over") {
         CHECK(has(said(folder / ""), "it is a directory; --config takes a text file"));
     }
     SECTION("it never ends") {
-        CHECK(has(said("/dev/zero"), "it is no regular file"));
+        CHECK(has(said("/dev/zero"), "it is not a regular file"));
     }
     SECTION("nobody writes it") {
         REQUIRE(::mkfifo((folder / "fifo").c_str(), S_IRUSR | S_IWUSR) == 0);
-        CHECK(has(said(folder / "fifo"), "it is no regular file"));
+        CHECK(has(said(folder / "fifo"), "it is not a regular file"));
     }
     SECTION("it has no name") {
         const outcome o = run_server({"-F", "-c", ""});

@@ -39,7 +39,7 @@ TEST_CASE("clients that do not read use up what an unprivileged server may send,
         reads.read_all();
     }
     raw_client last{server.socket()};
-    CHECK(server.program().says("too many descriptors are on their way"));
+    CHECK(server.program().says("too many descriptors are in flight"));
     CHECK(server.program().says(ivshmem::formatted(" 1 (pid {} uid {})", ::getpid(), ::getuid())));
 
     // Who leaves is still told, as that takes no descriptor, and makes room.
@@ -54,7 +54,7 @@ TEST_CASE("clients that do not read use up what an unprivileged server may send,
     CHECK(last.wrong().empty());
 }
 
-TEST_CASE("clients that read in time are all served, however few descriptors may be on their way") {
+TEST_CASE("clients that read in time are all served, however few descriptors may be in flight") {
     running_server server{{"-n", "8", "--stall-timeout", "0"}, be_unprivileged};
     std::list<raw_client> clients;
     std::vector<std::int64_t> all;

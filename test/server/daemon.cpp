@@ -165,11 +165,11 @@ TEST_CASE("sockets that were passed to another process, or are of no use, are no
     }
     SECTION("datagrams") {
         CHECK(has(refused(listening_socket(folder / "passed", SOCK_DGRAM), "1"),
-                  "no listening UNIX stream socket"));
+                  "not a listening UNIX stream socket"));
     }
     SECTION("no socket") {
         CHECK(has(refused(unique_fd{::open("/dev/null", O_RDWR | O_CLOEXEC)}, "1"),
-                  "no listening UNIX stream socket"));
+                  "not a listening UNIX stream socket"));
     }
 }
 

@@ -52,7 +52,7 @@ TEST_CASE("a client that sends something is closed, and only that one") {
     CHECK(bad.closed());
     CHECK(good.knows({0}, 1));
     CHECK(server.program().says("client 1 left: "));
-    CHECK(server.program().says("it sent something"));
+    CHECK(server.program().says("it sent data"));
     raw_client next{server.socket()};
     CHECK(next.joined(1));
     CHECK(next.id() == 2);

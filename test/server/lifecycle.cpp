@@ -40,7 +40,7 @@ TEST_CASE("a socket left by a server that was killed is replaced") {
     REQUIRE(std::filesystem::exists(socket));
     process second{{server_program(), "-F", "-S", socket}, folder / "second"};
     REQUIRE(second.says("listening on"));
-    CHECK(has(second.output(), "removed, a dead server had left it"));
+    CHECK(has(second.output(), "removed, left by a dead server"));
     raw_client c{socket};
     CHECK(c.joined(1));
 }
@@ -86,7 +86,8 @@ TEST_CASE("what is no socket is not removed") {
     std::ofstream{folder / "file"} << "precious";
     const outcome o = run_server({"-F", "-S", folder / "file"});
     CHECK(o.code == 1);
-    CHECK(has(o.output, (folder / "file") + ": it exists and is no socket; choose another path"));
+    CHECK(
+        has(o.output, (folder / "file") + ": it exists and is not a socket; choose another path"));
     CHECK(text_of(folder / "file") == "precious");
 }
 

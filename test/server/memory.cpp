@@ -135,7 +135,7 @@ TEST_CASE("a directory gets a file without a name") {
 TEST_CASE("memory that cannot be had is refused, and nothing is left behind") {
     CHECK(has(refusal({"-m", "/nonexistent/ivshmem"}),
               "a file in /nonexistent/ivshmem: cannot create the shared memory; -m takes a "
-              "directory that can be written"));
+              "writable directory"));
     CHECK(has(refusal({"-m", "/dev/null"}), "a file in /dev/null: cannot create"));
     CHECK(has(refusal({"-M", "no/such"}), "shared memory object no/such: cannot open it"));
     CHECK(has(refusal({"-M", std::string(300, 'x')}), "cannot open it; choose another name (-M)"));

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""ivshmemctl.py MAKE_TREES IVSHMEMCTL: doctor, and what bind and unbind would do, on captured trees."""
+"""ivshmemctl.py MAKE_TREES IVSHMEMCTL: doctor, and bind and unbind with --dry-run, on captured trees."""
 
 import gzip
 import json
@@ -38,7 +38,7 @@ class Trees(unittest.TestCase):
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
 
     def modules(self, tree, *names):
-        """The kernel of this tree has these modules and no others."""
+        """Give the kernel of this tree these modules and no others."""
         self.write(tree, "proc/sys/kernel/osrelease", f"{RELEASE}\n")
         lines = "".join(f"kernel/drivers/{name}.ko.xz: kernel/drivers/base.ko.xz\n" for name in names)
         self.write(tree, f"lib/modules/{RELEASE}/modules.dep", lines)
@@ -79,7 +79,7 @@ class Doctor(Trees):
                 self.assertLessEqual(set(wanted), set(self.failed(tree)))
 
     def test_every_tree(self):
-        # Whatever a tree holds, nothing hangs or crashes, and something is said.
+        # Whatever a tree contains, the tool never hangs or crashes, and prints something.
         for tree in sorted(path.name for path in self.top.iterdir()):
             with self.subTest(tree=tree):
                 done = subprocess.run([IVSHMEMCTL, "doctor", "--sysroot", tree, "index:0"], cwd=self.top, text=True,
@@ -215,9 +215,9 @@ class Bind(Trees):
 
     def test_no_default_without_either(self):
         self.modules("no-driver", "uio/uio_pci_generic")
-        told = self.refused("bind", "--sysroot", "no-driver", "--dry-run")
+        printed = self.refused("bind", "--sysroot", "no-driver", "--dry-run")
         for words in (ADDRESS, "intel-iommu", "dpdk-kmods-dkms", "--driver none"):
-            self.assertIn(words, told)
+            self.assertIn(words, printed)
 
     def test_nothing_to_do(self):
         for words in (("bind", "--sysroot", "vfio"), ("bind", "--driver", "igb_uio", "--sysroot", "igb_uio"),
@@ -225,7 +225,7 @@ class Bind(Trees):
             with self.subTest(words=words):
                 done = self.run_tool(*words, "--dry-run")
                 self.assertEqual(done.stdout, "")
-                self.assertIn("nothing is to be done", done.stderr)
+                self.assertIn("nothing to do", done.stderr)
 
     def test_two_devices_load_a_module_once(self):
         for address in (ADDRESS, "0000:00:05.0"):
@@ -251,7 +251,7 @@ class Bind(Trees):
         for words in ('KERNEL=="0000:00:04.0"', 'ATTR{vendor}=="0x1af4"', 'ATTR{device}=="0x1110"',
                       'ATTR{driver_override}="vfio-pci"', 'RUN+="/sbin/modprobe vfio-pci"'):
             self.assertIn(words, text)
-        # The line that a shell writes is the line that is looked for afterwards.
+        # unbind finds the line that a shell has written.
         script = text.replace("/etc/", f"{self.top}/vfio/etc/")
         subprocess.run(["sh", "-e", "-c", script], check=True)
         self.assertEqual(self.commands("bind", "--persist", "--sysroot", "vfio"), [])
@@ -260,8 +260,8 @@ class Bind(Trees):
     def test_persist_is_refused(self):
         self.assertIn("udev does not run", self.refused("bind", "--persist", "--dry-run", "--sysroot", "vfio"))
         self.write("vfio", f"etc/driverctl.d/pci-{ADDRESS}", "uio_pci_generic\n")
-        told = self.refused("bind", "--persist", "--dry-run", "--sysroot", "vfio")
-        self.assertIn(f"driverctl unset-override {ADDRESS}", told)
+        printed = self.refused("bind", "--persist", "--dry-run", "--sysroot", "vfio")
+        self.assertIn(f"driverctl unset-override {ADDRESS}", printed)
         self.assertIn("--persist", self.refused("bind", "--persist", "--driver", "none", "--sysroot", "vfio"))
 
     def high(self, tree):
@@ -289,7 +289,7 @@ class Bind(Trees):
         self.write("vfio", other[1:], line)
         self.assertEqual(self.commands("bind", "--cached", "--sysroot", "vfio"),
                          [f"mkdir -p /run/ivshmemctl && echo '{line}' >{record}"])
-        # Who is last gives it back.
+        # The last device restores it.
         self.write("vfio", record[1:], line)
         self.assertNotIn(f"echo '{line}' >/proc/mtrr", self.commands("unbind", "--sysroot", "vfio"))
         (self.top / "vfio" / other[1:]).unlink()
@@ -305,20 +305,20 @@ class Bind(Trees):
         self.assertIn("locked down", self.refused("bind", "--cached", "--dry-run", "--sysroot", "vfio"))
 
     def test_refusals(self):
-        told = self.refused("bind", "--sysroot", "vfio-not-viable", "--driver", "vfio-pci", "--dry-run", "0000:00:03.0",
+        printed = self.refused("bind", "--sysroot", "vfio-not-viable", "--driver", "vfio-pci", "--dry-run", "0000:00:03.0",
                             status=32)
-        self.assertIn("0000:00:03.0", told)
+        self.assertIn("0000:00:03.0", printed)
         (self.top / "vfio-not-viable/sys/bus/pci/devices" / ADDRESS / "driver").unlink()
-        told = self.refused("bind", "--dry-run", "--sysroot", "vfio-not-viable")
-        self.assertIn("0000:00:03.0 is still bound to e1000e", told)
+        printed = self.refused("bind", "--dry-run", "--sysroot", "vfio-not-viable")
+        self.assertIn("0000:00:03.0 is still bound to e1000e", printed)
         self.assertIn("no IOMMU group", self.refused("bind", "--driver", "vfio-pci", "--dry-run", "--sysroot", "no-driver"))
         self.modules("no-driver", "vfio/vfio-pci")
-        told = self.refused("bind", "--driver", "igb_uio", "--dry-run", "--sysroot", "no-driver")
-        self.assertIn("apt install dpdk-kmods-dkms", told)
+        printed = self.refused("bind", "--driver", "igb_uio", "--dry-run", "--sysroot", "no-driver")
+        self.assertIn("apt install dpdk-kmods-dkms", printed)
         self.assertIn("ivshmem-v2", self.refused("bind", "--driver", "none", "--dry-run", "--sysroot", "jailhouse"))
-        # One of several that cannot be bound keeps all from being changed.
-        told = self.refused("bind", "--driver", "vfio-pci", "--dry-run", "--sysroot", "unprivileged", "index:0", "index:1")
-        self.assertIn(ADDRESS, told)
+        # If one of several devices cannot be bound, none is changed.
+        printed = self.refused("bind", "--driver", "vfio-pci", "--dry-run", "--sysroot", "unprivileged", "index:0", "index:1")
+        self.assertIn(ADDRESS, printed)
 
     def test_bad_input(self):
         self.assertIn("--dry-run", self.refused("bind", "--sysroot", "other-driver"))

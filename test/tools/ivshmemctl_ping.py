@@ -89,15 +89,15 @@ class Answered(PingCase):
 class Lost(PingCase):
     def test_nobody_serves(self):
         for words in ([], [9]):
-            result = self.bad("ping", *words, "-c", 2, "-W", 0.2, "-i", 0.1, says=["nobody serves", "ivshmemctl serve"])
-            lost = "no answer: seq=1, nobody serves\nno answer: seq=2, nobody serves\n"
+            result = self.bad("ping", *words, "-c", 2, "-W", 0.2, "-i", 0.1, says=["no peer serves", "ivshmemctl serve"])
+            lost = "no answer: seq=1, no peer serves\nno answer: seq=2, no peer serves\n"
             self.assertTrue(result.stdout.startswith(lost), result.stdout)
             sent, received, found = self.statistics(result.stdout)
             self.assertEqual((sent, received, found["lost"], found["avg"]), (2, 0, "100", None))
 
     def test_a_server_that_comes_late(self):
         ping = self.start("ping", "-W", 0.2, "-i", 0.1)
-        ping.wait_for("no answer: seq=1, nobody serves\n")
+        ping.wait_for("no answer: seq=1, no peer serves\n")
         _, peer, _ = self.serve()
         ping.wait_for(rf" from peer {peer} ")
         self.assertEqual(ping.end(signal.SIGINT), 0)
@@ -137,7 +137,7 @@ class Lost(PingCase):
     def test_interrupted(self):
         # With nobody there, in the middle of an answer, and between two.
         ping = self.start("ping", "-W", 0.5, "-i", 0)
-        ping.wait_for("no answer: seq=1, nobody serves\n")
+        ping.wait_for("no answer: seq=1, no peer serves\n")
         self.assertEqual(ping.end(signal.SIGINT), 1)
         self.assertEqual(self.statistics(ping.out)[1], 0)
         server, _, _ = self.serve("-v")
@@ -191,7 +191,7 @@ class Memory(PingCase):
             server, _, _ = self.serve("--slot", 3)
             self.good("ping", "-c", 3, "-s", "4K")
             server.end(end)
-        self.bad("ping", "-c", 1, "-W", 0.1, says=["nobody serves"])
+        self.bad("ping", "-c", 1, "-W", 0.1, says=["no peer serves"])
 
     def test_slots(self):
         self.assertEqual(self.serve("--slot", 2)[2], 2)
@@ -226,7 +226,7 @@ class Memory(PingCase):
         self.bad("serve", "now", says=["see ivshmemctl --help"])
         # The server numbers its peers as they come.
         following = json.loads(self.good("-J", "info"))["id"] + 1
-        self.bad("ping", following, "-c", 1, says=[f"peer {following} is this one itself"])
+        self.bad("ping", following, "-c", 1, says=[f"peer {following} is this process itself"])
 
 
 if __name__ == "__main__":

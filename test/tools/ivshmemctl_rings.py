@@ -161,7 +161,7 @@ class Ringing(Session):
     def test_nobody(self):
         result = self.run_tool("ring", "all", 0)
         self.assertEqual(result.returncode, 0)
-        self.assertIn("nobody to ring", result.stderr)
+        self.assertIn("no peer to ring", result.stderr)
         self.assertEqual(self.run_tool("ring", "-q", "all", 0).stderr, "")
         self.bad("ring", 77, 0, says=["no peer 77 is connected", "ivshmemctl peers"])
 
@@ -169,7 +169,7 @@ class Ringing(Session):
         self.bad("ring", 65536, 0, says=["65536", "65535"])
         self.bad("ring", "self", 65536, says=["65536"])
         for words in (["x", 0], ["", 0], ["self", "x"], ["self", ""], ["4294967296", 0], ["self", "4G"]):
-            self.bad("ring", *words, says=["is no "])
+            self.bad("ring", *words, says=["is not a "])
         for words in ([], ["self"], ["self", 0, 0], ["self", 0, "-n", "many"], ["self", 0, "-i", "-2"]):
             self.bad("ring", *words, says=["see ivshmemctl --help"])
 

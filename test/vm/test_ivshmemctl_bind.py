@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""ivshmemctl bind and unbind in guests: what they do, what they refuse, what they undo."""
+"""ivshmemctl bind and unbind in guests: changes, refusals and rollbacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGE = 2 << 30
 RECORDS = "/run/ivshmemctl"
 DRIVERS = ("vfio-pci", "igb_uio", "uio_pci_generic", "none")
 HIDE = "mount -t tmpfs tmpfs /dev/vfio"
-"""The nodes of VFIO groups that come after this are not seen."""
+"""Hides the nodes of later VFIO groups."""
 
 
 class Bind(DeviceCase):
@@ -51,7 +51,7 @@ class Bind(DeviceCase):
         self.own, self.one, self.other, self.plain = self.addresses
 
     def tearDown(self) -> None:
-        # One test's devices are no other's business.
+        # Each test leaves the devices unbound.
         self.tool(f"unbind -q {' '.join(self.addresses)}")
         devices = " ".join(f"{DEVICES}/{address}/driver_override" for address in self.addresses)
         left = self.guest.run(f"cat {devices}; ls {RECORDS} 2>/dev/null", check=False).stdout
@@ -66,7 +66,7 @@ class Bind(DeviceCase):
         return result
 
     def state(self, address: str, guest: Guest | None = None) -> tuple[str | None, str, str]:
-        """Its driver, its driver_override, and how often it is enabled."""
+        """Return its driver, its driver_override and its enable count."""
         guest = guest or self.guest
         override, enabled = guest.run(f"cat {DEVICES}/{address}/driver_override {DEVICES}/{address}/enable").stdout.split()
         return guest.driver(address), override, enabled
@@ -80,14 +80,14 @@ class Bind(DeviceCase):
         if driver in ("none", "igb_uio"):
             self.assertEqual(enabled, "1")
 
-    # -- what they do ---------------------------------------------------------------------------------
+    # -- changes ---------------------------------------------------------------------------------------
 
     def test_each_driver_and_back(self) -> None:
         for driver in DRIVERS:
             with self.subTest(driver=driver):
-                told = json.loads(self.tool(f"bind -J -q --driver {driver} {self.own}").stdout)
+                printed = json.loads(self.tool(f"bind -J -q --driver {driver} {self.own}").stdout)
                 self.check_bound(self.own, driver)
-                device: dict[str, Any] = told["devices"][0]
+                device: dict[str, Any] = printed["devices"][0]
                 self.assertEqual((device["address"], device["changed"]), (self.own, True))
                 self.assertEqual(device["driver"], None if driver == "none" else driver)
                 if driver == "none":
@@ -130,7 +130,7 @@ class Bind(DeviceCase):
             with self.subTest(waits=waits.name):
                 job = waits.spawn(f"ivshmemctl wait -D {address} --vector {vector} -n 1 --timeout {int(PATIENCE)}")
                 sender = theirs if rings is self.bare else mine
-                # A ring before the other waits is lost: ring until it ends.
+                # A ring before the other side waits is lost, so ring until that side ends.
                 self.wait_for(
                     lambda: job.ended or not self.tool(f"ring -D {sender} {peer} {vector}", guest=rings),
                     "the ring", PATIENCE,
@@ -153,18 +153,18 @@ class Bind(DeviceCase):
         self.tool(f"bind --persist {self.own}")
         rule = self.guest.run(f"cat {path}").stdout
         self.assertIn(f'KERNEL=="{self.own}"', rule)
-        # What udev would run binds the device after it was found anew.
+        # The command that udev would run binds the device after it was found again.
         self.guest.run(f"echo {self.own} >/sys/bus/pci/drivers/vfio-pci/unbind")
         command = rule.split("/bin/sh -c '")[1].split("'")[0]
         self.guest.run(command)
         self.assertEqual(self.guest.driver(self.own), "vfio-pci")
-        # A rule that says otherwise is told of.
+        # A rule with another driver is reported.
         self.assertIn(path, self.tool(f"bind --driver uio_pci_generic {self.own}").stderr)
         self.tool(f"unbind {self.own}")
         self.assertEqual(self.guest.run(f"ls {path}", check=False).stdout, "")
 
     def test_cached(self) -> None:
-        # This firmware does not, but others make the whole of the high window uncachable.
+        # This firmware does not do it, but others make the whole high window uncachable.
         base, size = bar(self.guest, self.plain, 2), LARGE
         self.guest.run(f"echo 'base={base:#x} size={size:#x} type=uncachable' >/proc/mtrr")
         ranges = self.guest.run("cat /proc/mtrr").stdout
@@ -183,20 +183,20 @@ class Bind(DeviceCase):
                 self.assertIn("as before", self.tool(f"bind -q --driver {driver} --cached {self.plain}").stdout)
                 self.tool(f"unbind {self.plain}")
                 self.assertEqual(self.guest.run("cat /proc/mtrr").stdout, ranges)
-        # Without such a large device all lie below 4 GiB.
-        told = self.tool("bind --driver none --cached", guest=self.bare, status=1).stderr
-        self.assertIn("below 4 GiB", told)
+        # Without such a large device, all BARs are below 4 GiB.
+        printed = self.tool("bind --driver none --cached", guest=self.bare, status=1).stderr
+        self.assertIn("below 4 GiB", printed)
         self.assertEqual(self.state(self.bare.address(), self.bare), (None, "(null)", "0"))
 
-    # -- what they refuse -----------------------------------------------------------------------------
+    # -- refusals --------------------------------------------------------------------------------------
 
     def test_group_that_is_not_viable(self) -> None:
         self.tool(f"bind -q --driver uio_pci_generic {self.other}")
-        told = self.tool(f"bind {self.one}", status=1).stderr
-        self.assertIn(f"{self.other} is still bound to uio_pci_generic", told)
+        printed = self.tool(f"bind {self.one}", status=1).stderr
+        self.assertIn(f"{self.other} is still bound to uio_pci_generic", printed)
         self.assertEqual(self.state(self.one), (None, "(null)", "0"))
-        # One that cannot be bound keeps all from being changed.
-        told = self.tool(f"bind {self.own} {self.one}", status=1).stderr
+        # If one device cannot be bound, none is changed.
+        printed = self.tool(f"bind {self.own} {self.one}", status=1).stderr
         self.assertEqual(self.state(self.own), (None, "(null)", "0"))
         self.tool(f"unbind {self.other}")
         self.tool(f"bind {self.one}")
@@ -210,9 +210,9 @@ class Bind(DeviceCase):
                 job.wait_output("open")
                 pid = self.guest.run("pidof probe").stdout.strip()
                 for words in ("bind --driver uio_pci_generic", "unbind"):
-                    told = self.tool(f"{words} {self.own}", status=1).stderr
-                    self.assertIn(f"{self.own}: ", told)
-                    self.assertRegex(told, rf"in use by probe \(pid {pid}, \S*{node}\)")
+                    printed = self.tool(f"{words} {self.own}", status=1).stderr
+                    self.assertIn(f"{self.own}: ", printed)
+                    self.assertRegex(printed, rf"in use by probe \(pid {pid}, \S*{node}\)")
                 self.assertEqual(self.state(self.own)[:2], before[:2])
                 self.guest.run(f"kill {pid}")
                 job.wait()
@@ -226,21 +226,21 @@ class Bind(DeviceCase):
         self.assertEqual(self.guest.driver(self.own), "vfio-pci")
 
     def test_without_viommu(self) -> None:
-        told = self.tool("bind --driver vfio-pci", guest=self.bare, status=1).stderr
-        self.assertIn("no IOMMU group", told)
-        self.assertIn("intel-iommu,intremap=on", told)
+        printed = self.tool("bind --driver vfio-pci", guest=self.bare, status=1).stderr
+        self.assertIn("no IOMMU group", printed)
+        self.assertIn("intel-iommu,intremap=on", printed)
         folder = f"/lib/modules/{self.bare.kernel.release}"
         self.bare.run(f"ivshmemctl unbind; rmmod igb_uio; mv {folder}/igb_uio.ko /tmp; cp {folder}/modules.dep /tmp", check=False)
         self.addCleanup(self.bare.run, f"mv /tmp/igb_uio.ko /tmp/modules.dep {folder}")
         # A module that is listed and cannot be loaded.
-        told = self.tool("bind", guest=self.bare, status=1).stderr
-        self.assertIn("modprobe igb_uio", told)
+        printed = self.tool("bind", guest=self.bare, status=1).stderr
+        self.assertIn("modprobe igb_uio", printed)
         self.assertEqual(self.state(self.bare.address(), self.bare), (None, "(null)", "0"))
         self.bare.run(f"sed -i /igb_uio/d {folder}/modules.dep")
         for words in ("bind", "bind --driver igb_uio"):
             self.assertIn("dpdk-kmods-dkms", self.tool(words, guest=self.bare, status=1).stderr)
 
-    # -- what they undo -------------------------------------------------------------------------------
+    # -- rollbacks -------------------------------------------------------------------------------------
 
     def hide_nodes(self) -> None:
         self.tool(f"bind -q --driver vfio-pci {self.plain}")  # /dev/vfio is there
@@ -253,20 +253,20 @@ class Bind(DeviceCase):
             with self.subTest(driver=driver):
                 self.tool(f"bind -q --driver {driver} {self.own}")
                 before = self.state(self.own)
-                told = self.tool(f"bind --driver vfio-pci {self.own}", status=1).stderr
-                self.assertIn(f"/dev/vfio/{self.group(self.own)} did not appear", told)
-                self.assertIn("is undone", told)
+                printed = self.tool(f"bind --driver vfio-pci {self.own}", status=1).stderr
+                self.assertIn(f"/dev/vfio/{self.group(self.own)} did not appear", printed)
+                self.assertIn("were undone", printed)
                 self.assertEqual(self.state(self.own), before)
                 self.assertEqual(self.guest.run(f"ls {RECORDS}").stdout, f"{self.own}.enabled\n" * (driver == "none"))
 
     def test_nothing_stays_where_one_of_two_fails(self) -> None:
         self.tool(f"bind -q --driver uio_pci_generic {self.one}")
-        # What is written to the driver goes nowhere.
+        # Writes to the driver have no effect.
         self.guest.modprobe("igb_uio", intr_mode="msix", wc_activate=1)
         self.guest.run("mount --bind /dev/null /sys/bus/pci/drivers/igb_uio/bind")
         self.addCleanup(self.guest.run, "umount /sys/bus/pci/drivers/igb_uio/bind")
-        told = self.tool(f"bind --driver igb_uio {self.own} {self.one}", status=1).stderr
-        self.assertIn("did not appear", told)
+        printed = self.tool(f"bind --driver igb_uio {self.own} {self.one}", status=1).stderr
+        self.assertIn("did not appear", printed)
         self.assertEqual(self.state(self.own), (None, "(null)", "0"))
         self.assertEqual(self.state(self.one)[:2], ("uio_pci_generic", "uio_pci_generic"))
 
@@ -281,11 +281,11 @@ class Bind(DeviceCase):
                 job.signal(name)
                 result = job.wait(PATIENCE)
                 self.assertEqual(result.rc, 128 + number, result.stderr)
-                self.assertIn("interrupted: what was done is undone", result.stderr)
+                self.assertIn("interrupted: all changes were undone", result.stderr)
                 self.assertEqual(self.state(self.own), before)
 
     def test_ended_at_any_moment(self) -> None:
-        """Whenever the signal comes, the device is bound as before or as it was to be, and never in between."""
+        """Whenever the signal arrives, the device is bound as before or as requested, never in between."""
         bind = f"ivshmemctl bind -q --driver uio_pci_generic {self.own}"
         began = time.monotonic()
         self.guest.run(bind)

@@ -24,7 +24,7 @@ class IvshmemctlPeers(DeviceCase):
     server: ClassVar[Server]
     guests: ClassVar[tuple[Guest, ...]]
     doorbells: ClassVar[list[int]]
-    """Which device of each guest is its doorbell now."""
+    """The index of each guest's present doorbell device."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -49,7 +49,7 @@ class IvshmemctlPeers(DeviceCase):
     # -- the tool in a guest, or on the host ----------------------------------------------------------
 
     def use(self, guest: int, driver: str | None) -> str:
-        """Bind a guest's doorbell to a driver, or to none; its address."""
+        """Bind a guest's doorbell to a driver, or to none; return its address."""
         chosen = self.guests[guest]
         address = chosen.address(self.doorbells[guest])
         if driver is None:
@@ -59,7 +59,7 @@ class IvshmemctlPeers(DeviceCase):
         return address
 
     def start(self, guest: int, device: str, words: str) -> Job:
-        """Start the tool; what it writes to its standard error is in its output, too."""
+        """Start the tool; its output includes standard error."""
         job = self.guests[guest].spawn(f"exec {IVSHMEMCTL.name} -D {device} {words} 2>&1")
         self.addCleanup(kill, job, self.guests[guest])
         return job
@@ -81,7 +81,7 @@ class IvshmemctlPeers(DeviceCase):
         return job
 
     def end(self, job: Job, status: int = 0, signal: str | None = "INT") -> str:
-        """How it ended, within a time that no hanging program keeps."""
+        """Return its result, within a time limit."""
         if signal is not None:
             job.signal(signal)
         result = job.wait(PATIENCE)
@@ -89,7 +89,7 @@ class IvshmemctlPeers(DeviceCase):
         return result.stdout
 
     def waiting(self, guest: int, device: str, words: str) -> tuple[Job, str]:
-        """A 'wait' that is ready, and its id."""
+        """Return a 'wait' that is ready, and its id."""
         job = self.start(guest, device, f"wait {words}")
         return job, self.found(r"waiting for .* of peer (\d+)\n", job.wait_output("waiting for ", PATIENCE))
 
@@ -104,7 +104,7 @@ class IvshmemctlPeers(DeviceCase):
     def test_rings(self) -> None:
         left, right = self.use(0, "vfio-pci"), self.use(1, "vfio-pci")
         job, peer = self.waiting(0, left, "-n 2 --timeout 100")
-        # Rings that come quickly may become one.
+        # Rings in quick succession may become one.
         self.run_tool(1, right, f"ring {peer} 1 -n 20 -i 0.05")
         self.assertRegex(self.end(job, signal=None), r"(?m)^\d+\.\d{9} vector 1 count \d+$")
         job, peer = self.waiting(1, right, "-J -n 1 --vector 0 --timeout 100")
@@ -143,11 +143,11 @@ class IvshmemctlPeers(DeviceCase):
         serving = self.start(0, devices[0], "serve -v")
         serving.wait_output("answering pings", PATIENCE)
         self.assertIn("slot 0\n", self.run_tool(1, devices[1], "peers -q"))
-        told = self.run_tool(1, devices[1], "ping -c 5 -i 0.05 -W 60")
-        self.assertEqual(len(re.findall(LINES, told)), 5, told)
-        self.assertIn("5 sent, 5 received, 0% lost", told)
-        told = self.run_tool(1, devices[1], "ping -f -c 200 -s 4K -W 60")
-        self.assertIn("200 sent, 200 received, 0% lost", told)
+        printed = self.run_tool(1, devices[1], "ping -c 5 -i 0.05 -W 60")
+        self.assertEqual(len(re.findall(LINES, printed)), 5, printed)
+        self.assertIn("5 sent, 5 received, 0% lost", printed)
+        printed = self.run_tool(1, devices[1], "ping -f -c 200 -s 4K -W 60")
+        self.assertIn("200 sent, 200 received, 0% lost", printed)
         served = self.end(serving)
         self.assertIn("200 messages answered", served)
 
@@ -163,15 +163,15 @@ class IvshmemctlPeers(DeviceCase):
     def test_ping_plain(self) -> None:
         plain = self.guests[0].address(1), self.guests[1].address(1)
         self.pings(plain)
-        # Nobody holds a slot any more, and the device cannot tell who else there is.
+        # No peer holds a slot any more, and the device does not report its peers.
         self.run_tool(0, plain[0], "peers", status=1)
 
     def test_ping_between_host_and_guest(self) -> None:
         device = self.use(0, "vfio-pci")
         serving = self.start(0, device, "serve")
         peer = self.found(r"as peer (\d+)", serving.wait_output("answering pings", PATIENCE))
-        told = self.on_host(f"ping {peer} -c 3 -i 0.05 -W 60")
-        self.assertIn(f"from peer {peer} (slot 0): seq=1 ", told)
+        printed = self.on_host(f"ping {peer} -c 3 -i 0.05 -W 60")
+        self.assertIn(f"from peer {peer} (slot 0): seq=1 ", printed)
         self.end(serving)
         host = self.start_on_host("serve")
         host.wait_output("answering pings", PATIENCE)
@@ -179,7 +179,7 @@ class IvshmemctlPeers(DeviceCase):
         host.signal("INT")
         host.wait(PATIENCE).check()
 
-    # -- devices that go away -------------------------------------------------------------------------
+    # -- devices that are removed ----------------------------------------------------------------------
 
     def unplug(self) -> None:
         self.guests[0].request_unplug(self.doorbells[0])
@@ -204,26 +204,27 @@ class IvshmemctlPeers(DeviceCase):
     def test_unplugged_while_pinging(self) -> None:
         for driver, says in (("vfio-pci", "device removed"), (None, "the shared memory is gone")):
             with self.subTest(driver=driver):
-                # The one before was killed: its slot is to be named.
+                # The previous one was killed, so its slot must be named.
                 host = self.start_on_host("serve --slot 0")
                 host.wait_output("answering pings", PATIENCE)
                 device = self.use(0, driver)
                 job = self.start(0, device, "ping -i 0.05 -W 60 --slot 1")
                 job.wait_output("seq=3 ", PATIENCE)
                 self.unplug()
-                # QEMU crashes when a device that was unplugged is rung, and the server does not say that it left.
+                # QEMU crashes when a device that was unplugged is rung, if the server did not
+                # announce its departure.
                 host.signal("KILL")
-                told = self.end(job, status=1, signal=None)
+                printed = self.end(job, status=1, signal=None)
                 self.replug(device)
-                self.assertIn(says, told)
+                self.assertIn(says, printed)
                 host.wait(PATIENCE)
 
-    def test_unplugged_while_nobody_serves(self) -> None:
+    def test_unplugged_while_no_peer_serves(self) -> None:
         device = self.use(0, "vfio-pci")
         for words in ("ping 99", "ping", "serve"):
             with self.subTest(words=words):
                 job = self.start(0, device, f"{words} -v")
-                job.wait_output("nobody serves" if "ping" in words else "answering", PATIENCE)
+                job.wait_output("no peer serves" if "ping" in words else "answering", PATIENCE)
                 self.unplug()
                 self.assertIn(device, self.end(job, status=1, signal=None).splitlines()[-1])
                 self.replug(device)
@@ -244,10 +245,10 @@ class IvshmemctlPeers(DeviceCase):
         second = re.findall(r" opened .* as peer (\d+)\n", job.output())[1]
         self.on_host(f"ring {second} 0")
         job.wait_output(" ring vector 0 count 1\n", PATIENCE)
-        told = self.end(job)
+        printed = self.end(job)
         order = [" added, driver vfio-pci", " opened ", " ring vector 1 ", " removal requested", " closed ", " removed",
                  " added, no driver", " changed, driver vfio-pci", " opened ", " ring vector 0 "]  # fmt: skip
         place = 0
         for text in order:
-            self.assertIn(text, told[place:], told)
-            place = told.index(text, place) + 1
+            self.assertIn(text, printed[place:], printed)
+            place = printed.index(text, place) + 1

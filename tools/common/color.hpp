@@ -6,8 +6,8 @@
 
 namespace tools {
 
-/// Whether the standard output is to be coloured.
-/// @param when "always", "auto" (as the terminal and NO_COLOR say) or "never".
+/// Returns whether to color standard output.
+/// @param when "always", "auto" (depends on the terminal and NO_COLOR) or "never".
 bool wants_color(const std::string& when);
 
 } // namespace tools

@@ -12,19 +12,19 @@
 
 namespace tools {
 
-/// "4M", or "4194304".
+/// Returns "4M", or "4194304" if `plain`.
 [[nodiscard]] std::string size_text(std::uint64_t bytes, bool plain);
-/// "0000:00:04.0 ivshmem v1 doorbell, 4 vectors, 4M"
+/// Returns "0000:00:04.0 ivshmem v1 doorbell, 4 vectors, 4M".
 [[nodiscard]] std::string headline(const ivshmem::device_info& info);
-/// "/dev/vfio/7 rw": what this process may do; "-" for each of what it may not.
+/// Returns "/dev/vfio/7 rw": the access that this process has, with "-" for what it lacks.
 [[nodiscard]] std::string node_text(const ivshmem::device_node& node);
-/// The nodes that sysfs shows for the device.
+/// Returns the nodes that sysfs shows for the device.
 [[nodiscard]] std::vector<const ivshmem::device_node*> nodes_of(const ivshmem::device_info& info);
-/// "0000:00:03.0 e1000e", "0000:00:1f.0 bridge".
+/// Returns "0000:00:03.0 e1000e" or "0000:00:1f.0 bridge".
 [[nodiscard]] std::string member_text(const ivshmem::group_function& member);
-/// "registers", "MSI-X table", "shared memory"
+/// Returns "registers", "MSI-X table" or "shared memory".
 [[nodiscard]] const char* bar_purpose(const ivshmem::device_info& info, std::size_t bar);
-/// "map ring interrupt", "none"
+/// Returns "map ring interrupt", or "none".
 [[nodiscard]] std::string use_text(const ivshmem::diagnosis& verdict);
 
 } // namespace tools

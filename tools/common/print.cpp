@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#define FMT_HEADER_ONLY // here alone
+#define FMT_HEADER_ONLY // only here
 #include "print.hpp"
 
 #include <fmt/format.h>

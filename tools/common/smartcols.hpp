@@ -10,7 +10,7 @@
 
 namespace tools {
 
-/// A libsmartcols table that frees itself and whose failures, all of them for want of memory, are
+/// A libsmartcols table that frees itself. Its failures, all from lack of memory, are
 /// std::bad_alloc.
 class smart_table {
   public:

@@ -20,17 +20,17 @@ namespace ivshmem_server {
 
 using steady = std::chrono::steady_clock;
 
-/// A client: its connection, its id, its eventfds, and what it has yet to be told.
+/// A client: its connection, id, eventfds and pending messages.
 ///
-/// What waits for a slow client cannot grow without bound: of a peer that comes and goes while the
-/// client does not read, nothing waits; so there are at most the peers there are and the departures
-/// of those that it was told of.
+/// The queue of a slow client is bounded. A join and a departure that are both pending are dropped
+/// together, so the queue holds at most the present peers and the departures of peers that the
+/// client knows.
 class client {
   public:
     using socket_type = boost::asio::local::stream_protocol::socket;
 
     /// Creates the eventfds.
-    /// @param ec Set where no descriptor is free.
+    /// @param ec Set if no descriptor is free (EMFILE, ENFILE).
     client(socket_type socket, unsigned vectors, std::error_code& ec);
 
     void join(std::uint16_t id, logical_time now) {
@@ -42,38 +42,38 @@ class client {
     [[nodiscard]] socket_type& socket() { return socket_; }
     [[nodiscard]] const std::string& process() const { return process_; } ///< for messages
 
-    /// What the client is told, in this order, as flush() gets it through.
+    /// Queues a message. flush() sends the messages in this order.
     void queue_number(std::int64_t value);
     void queue_memory(const ivshmem::unique_fd& memory);
     void queue_peer(const client& peer);
-    /// @param departures Whether the client is told at all.
+    /// @param departures Whether to announce departures at all.
     void queue_departure(const client& peer, bool departures);
 
     enum class output {
-        done,      ///< the client has been told everything
-        full,      ///< its socket takes no more
-        congested, ///< Linux carries no more descriptors until some have been read, by anyone
-        broken,    ///< the connection is of no more use: see the error code
+        done,      ///< all messages were sent
+        full,      ///< its socket is full (EAGAIN)
+        congested, ///< Linux passes no more descriptors until some client reads (ETOOMANYREFS)
+        broken,    ///< the connection failed: see the error code
     };
-    /// Sends what can be sent without waiting.
+    /// Sends as many messages as possible without blocking.
     output flush(std::error_code& ec);
 
-    /// Whether the client has not read something that it was sent.
+    /// Returns whether the client has unread messages in its socket.
     [[nodiscard]] bool has_unread() const;
-    /// When something was sent, or there was nothing to send, for the last time.
+    /// Returns the last time at which a message was sent or none was pending.
     [[nodiscard]] steady::time_point progress() const { return progress_; }
 
     // For the server.
-    bool watched = false;              ///< a wait for room in the socket is under way
-    output last_output = output::done; ///< what flush() said
+    bool watched = false;              ///< a wait for space in the socket is pending
+    output last_output = output::done; ///< the last result of flush()
     bool gone = false;                 ///< left or dropped
 
   private:
     struct message {
         std::int64_t value = 0;
-        bool bare = true;                        ///< no descriptor goes with it
-        std::span<const ivshmem::unique_fd> fds; ///< one copy of the message with each
-        bool begun = false;                      ///< some of them have gone
+        bool bare = true;                        ///< sent without a descriptor
+        std::span<const ivshmem::unique_fd> fds; ///< one copy of the message is sent with each
+        bool begun = false;                      ///< some of them were sent
     };
 
     socket_type socket_;

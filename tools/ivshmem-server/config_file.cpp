@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// CLI11's own reader of such files names neither file nor line in its errors, and takes a folder
-// for an empty file.
+// CLI11's own reader of such files names neither file nor line in its errors, and treats a folder
+// as an empty file.
 
 namespace ivshmem_server {
 
@@ -28,11 +28,11 @@ constexpr std::size_t most_bytes = 65536;
 constexpr const char* is_a_file = "--config takes a text file of lines KEY = VALUE";
 
 enum class kind {
-    number, ///< its range is checked by the option of that name
-    size,   ///< as well
+    number, ///< the option of that name checks its range
+    size,   ///< the same
     flag,
     name,
-    path, ///< absolute: nobody can tell in which folder a service starts
+    path, ///< absolute, because a service's working directory is unknown
 };
 
 struct known_key {
@@ -54,7 +54,7 @@ constexpr std::array keys{
     known_key{"socket", kind::path, "the absolute path of a socket"},
     known_key{"pid-file", kind::path, "the absolute path of a file"},
 };
-/// Of no use in a file: whoever starts the server has to know of them.
+/// Options that are rejected in a file, because they belong to the start of the server.
 constexpr std::array<std::string_view, 4> command_line_only{"config", "foreground", "help",
                                                             "version"};
 
@@ -66,7 +66,7 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(blank) - first + 1);
 }
 
-/// Without the comment: a # that begins the line or follows a blank. Names may contain one.
+/// Removes a comment: a # that begins the line or follows a blank. Names may contain a #.
 std::string_view uncommented(std::string_view line) {
     for (std::size_t i = 0; i < line.size(); ++i) {
         if (line[i] == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t'))
@@ -75,7 +75,7 @@ std::string_view uncommented(std::string_view line) {
     return line;
 }
 
-/// As much of it as fits into a message.
+/// Quotes the text, shortened to fit into a message.
 std::string in_quotes(std::string_view text) {
     constexpr std::size_t most = 60;
     return text.size() <= most ? ivshmem::formatted("\"{}\"", text)
@@ -88,18 +88,17 @@ void set_failure(const std::string& path, unsigned line, const std::string& what
 }
 
 std::string text_of(const std::string& path, failure& f) {
-    // Not to wait for the writer of a FIFO, which is refused.
+    // O_NONBLOCK: opening a FIFO must not block before it is refused.
     const ivshmem::unique_fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
     if (!fd && (errno == EACCES || errno == EPERM)) {
         f.set_errno(errno,
-                    "{}: cannot read the configuration; let the user read it whom the server runs "
-                    "as (a service has one of its own: chmod a+r)",
+                    "{}: cannot read the configuration; make it readable for the server's user (a "
+                    "service has its own user: chmod a+r)",
                     path);
         return {};
     }
     if (!fd) {
-        f.set_errno(errno,
-                    "{}: cannot read the configuration; ivshmem-server(8) tells what to write",
+        f.set_errno(errno, "{}: cannot read the configuration; ivshmem-server(8) describes it",
                     path);
         return {};
     }
@@ -107,7 +106,7 @@ std::string text_of(const std::string& path, failure& f) {
     if (::fstat(fd.get(), &now) != 0 || !S_ISREG(now.st_mode)) {
         f.set(std::make_error_code(std::errc::invalid_argument),
               ivshmem::formatted("{}: it is {}; {}", path,
-                                 S_ISDIR(now.st_mode) ? "a directory" : "no regular file",
+                                 S_ISDIR(now.st_mode) ? "a directory" : "not a regular file",
                                  is_a_file));
         return {};
     }
@@ -131,7 +130,7 @@ std::string text_of(const std::string& path, failure& f) {
     return text;
 }
 
-/// Whether there are no bytes but those of text. Others would garble the message that quotes them.
+/// Returns whether all bytes are text. Other bytes would garble a message that quotes them.
 bool is_text(std::string_view line) {
     return std::none_of(line.begin(), line.end(), [](char c) {
         const auto byte = static_cast<unsigned char>(c);
@@ -149,7 +148,7 @@ std::string key_names() {
 bool fits(kind what, std::string_view value) {
     if (value.empty() || value.front() == '"' || value.front() == '\'')
         return false;
-    // Not octal, which is what the command line takes 010 for.
+    // Rejects 010, which the command line would read as octal.
     const bool octal = value.size() > 1 && value.front() == '0';
     switch (what) {
     case kind::number:
@@ -166,7 +165,7 @@ bool fits(kind what, std::string_view value) {
     return true;
 }
 
-/// The setting of a line that is neither empty nor a comment.
+/// Parses a line that is neither empty nor a comment.
 setting parse_line(const std::string& path, unsigned number, std::string_view line, failure& f) {
     const auto equals = line.find('=');
     const auto name = trimmed(line.substr(0, equals));
@@ -178,7 +177,7 @@ setting parse_line(const std::string& path, unsigned number, std::string_view li
     if (std::find(command_line_only.begin(), command_line_only.end(), name) !=
         command_line_only.end()) {
         set_failure(path, number,
-                    ivshmem::formatted("{}: of no use in a file; give --{} on the command line",
+                    ivshmem::formatted("{}: not allowed in a file; give --{} on the command line",
                                        name, name),
                     f);
         return {};
@@ -200,7 +199,7 @@ setting parse_line(const std::string& path, unsigned number, std::string_view li
     return s;
 }
 
-/// The earlier setting that does not go with this one.
+/// Returns the earlier setting that conflicts with this one.
 const setting* conflicting_setting(const std::vector<setting>& earlier, const setting& s) {
     const auto memory = [](const std::string& key) {
         return key == "shm-name" || key == "directory";
@@ -234,7 +233,7 @@ std::vector<setting> read_settings(const std::string& path, failure& f) {
         rest.remove_prefix(std::min(end + 1, rest.size()));
         if (!is_text(whole)) {
             set_failure(path, number,
-                        ivshmem::formatted("it has bytes that are no text; {}", is_a_file), f);
+                        ivshmem::formatted("it has bytes that are not text; {}", is_a_file), f);
             break;
         }
         const auto line = trimmed(uncommented(whole));
@@ -245,7 +244,7 @@ std::vector<setting> read_settings(const std::string& path, failure& f) {
             break;
         if (const setting* const other = conflicting_setting(settings, s)) {
             set_failure(path, number,
-                        ivshmem::formatted("{}: {} is in line {} already; remove one of them",
+                        ivshmem::formatted("{}: {} is already set in line {}; remove one of them",
                                            s.key, other->key, other->line),
                         f);
             break;

@@ -15,14 +15,14 @@ struct setting {
     unsigned line = 0;
     std::string key;
     std::string value;
-    std::string_view takes; ///< which values the key takes, for messages
+    std::string_view takes; ///< the values that the key takes, for messages
 };
 
-/// The settings of a file, each key at most once. That numbers are numbers and in range is left to
-/// whoever knows the options; see refuse().
+/// Reads the settings of a file, each key at most once. The caller checks the range of numbers and
+/// reports a wrong value with refuse().
 std::vector<setting> read_settings(const std::string& path, ivshmem::failure& f);
 
-/// Says that the key does not take this value, and which ones it does.
+/// Reports that the key does not take this value, and which values it takes.
 void refuse(const std::string& path, const setting& s, ivshmem::failure& f);
 
 } // namespace ivshmem_server

@@ -41,7 +41,7 @@ std::optional<int> daemon::enter(failure& f) {
     char word = 0;
     if (retry_eintr([&] { return ::read(from_child.get(), &word, 1); }) == 1)
         return EXIT_SUCCESS;
-    // The child ended; it has said why.
+    // The child has failed and has logged the reason.
     int status = 0;
     retry_eintr([&] { return ::waitpid(child, &status, 0); });
     if (WIFSIGNALED(status))
@@ -67,10 +67,10 @@ void daemon::ready() {
     for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
         ::dup2(null.get(), standard);
     if (::chdir("/") != 0)
-        log::error("/: cannot go there: the start folder stays in use");
+        log::error("/: cannot change to it: the working directory stays in use");
     const char word = 0;
-    // A parent that is gone already does not wait.
-    [[maybe_unused]] const auto told =
+    // A failure means that the parent is gone, so it does not wait.
+    [[maybe_unused]] const auto written =
         retry_eintr([&] { return ::write(parent_.get(), &word, 1); });
     parent_.reset();
 }

@@ -11,18 +11,19 @@
 
 namespace ivshmem_server {
 
-/// A process that went to the background. Its parent waits until it serves, so that whoever
-/// started it sees every error and may connect at once.
+/// A background process. Its parent exits only when the process serves, so that the caller sees
+/// every error and can connect at once.
 class daemon {
   public:
     /// Forks.
-    /// @return In the parent, the exit code, once the child serves or has failed.
+    /// @return In the parent, the exit code, once the child serves or has failed; in the child,
+    /// nothing.
     std::optional<int> enter(ivshmem::failure& f);
 
     /// Writes the pid file, which the destructor removes.
     void write_pid_file(const std::string& path, ivshmem::failure& f);
 
-    /// Lets the parent go and leaves terminal and folder.
+    /// Lets the parent exit, and detaches from the terminal and the working directory.
     void ready();
 
     daemon() = default;

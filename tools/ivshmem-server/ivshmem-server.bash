@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
 #
-# bash completion of ivshmem-server(8). It needs nothing of the package bash-completion, but lets it
-# sort out the words where it is loaded.
+# bash completion of ivshmem-server(8). It does not need the package bash-completion, but uses it to
+# split the words if it is loaded.
 
 # Offers the arguments that begin with $cur.
 _ivshmem_server_offer() {
@@ -14,7 +14,7 @@ _ivshmem_server_offer() {
     return 0
 }
 
-# The names of the POSIX shared memory objects there are.
+# Offers the names of the existing POSIX shared memory objects.
 _ivshmem_server_objects() {
     local path
     while read -r path; do
@@ -43,7 +43,7 @@ _ivshmem_server() {
     else
         cur=${COMP_WORDS[COMP_CWORD]}
         prev=${COMP_WORDS[COMP_CWORD - 1]}
-        # Without it "--size=4M" comes as three words.
+        # Without it, "--size=4M" is three words.
         if [[ $cur == = ]]; then
             cur=
         elif [[ $prev == = && $COMP_CWORD -gt 1 ]]; then

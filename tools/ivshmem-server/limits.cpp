@@ -25,7 +25,7 @@ unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f)
             limit = raised;
     }
 
-    // stdin to stderr, socket, memory, epoll, timer, signals, syslog and inherited ones; and one
+    // Standard streams, socket, memory, epoll, timer, signals, syslog and inherited ones; and one
     // for a client that is being refused.
     constexpr std::uint64_t own = 24;
     const std::uint64_t each = vectors + 1;
@@ -37,11 +37,11 @@ unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f)
         f.set(std::make_error_code(std::errc::too_many_files_open),
               ivshmem::formatted(
                   "{} clients with {} vectors take {} descriptors, and the limit is {}; "
-                  "raise it (ulimit -n, LimitNOFILE=) or ask for less (--max-clients, -n)",
+                  "raise it (ulimit -n, LimitNOFILE=) or lower --max-clients or -n",
                   least, vectors, own + least * each, numbers));
         return 0;
     }
-    log::detail("the limit of {} open descriptors admits {} clients", numbers, fit);
+    log::detail("the limit of {} open descriptors allows {} clients", numbers, fit);
     return wanted != 0 ? wanted : static_cast<unsigned>(fit);
 }
 

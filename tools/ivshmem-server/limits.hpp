@@ -6,9 +6,10 @@
 
 namespace ivshmem_server {
 
-/// Raises the limit of open descriptors as far as the process may, and says how many clients fit.
-/// @param vectors Of each client: an eventfd each, beside its socket.
-/// @param wanted  So many have to fit; 0: as many as do.
+/// Raises the limit of open descriptors (RLIMIT_NOFILE) as far as possible, and returns the number
+/// of clients that fit.
+/// @param vectors The vectors of each client: an eventfd each, in addition to its socket.
+/// @param wanted The number of clients that must fit; 0: as many as do.
 unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f);
 
 } // namespace ivshmem_server

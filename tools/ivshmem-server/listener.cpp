@@ -28,8 +28,8 @@ const sockaddr* generic(const sockaddr_un& address) {
     return reinterpret_cast<const sockaddr*>(&address);
 }
 
-/// Keeps two servers that start at once from taking each other's fresh socket for a stale one.
-/// Best effort: it is a lock on the folder, and who else holds it must not keep us from starting.
+/// Locks the folder, so that two servers that start at once do not mistake each other's fresh
+/// socket for a stale one. Best effort: another holder of the lock must not prevent the start.
 unique_fd lock_folder(const std::string& path) {
     auto folder = std::filesystem::path{path}.parent_path();
     if (folder.empty())
@@ -40,16 +40,17 @@ unique_fd lock_folder(const std::string& path) {
     return fd;
 }
 
-/// Removes what is in the way, if it is a socket at which nobody listens any more.
+/// Removes the existing file if it is a socket without a listener.
 void remove_stale(const std::string& path, const sockaddr_un& address, failure& f) {
     struct stat now {};
     if (::lstat(path.c_str(), &now) != 0 || !S_ISSOCK(now.st_mode)) {
         f.set(std::make_error_code(std::errc::file_exists),
-              ivshmem::formatted("{}: it exists and is no socket; choose another path (-S)", path));
+              ivshmem::formatted("{}: it exists and is not a socket; choose another path (-S)",
+                                 path));
         return;
     }
-    // With a socket of another type the kernel finds whether somebody has that address, and then
-    // refuses: a server that lives is not disturbed by a client that comes and goes.
+    // connect() with another socket type fails with EPROTOTYPE if a server listens there, and does
+    // not disturb it with a client that comes and goes.
     const unique_fd probe{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EPROTOTYPE) {
         f.set(std::make_error_code(std::errc::address_in_use),
@@ -58,7 +59,8 @@ void remove_stale(const std::string& path, const sockaddr_un& address, failure& 
         return;
     }
     if (errno != ECONNREFUSED) {
-        f.set_errno(errno, "{}: cannot tell whether a server listens there; remove it if none does",
+        f.set_errno(errno,
+                    "{}: cannot find out whether a server listens there; remove it if none does",
                     path);
         return;
     }
@@ -66,10 +68,10 @@ void remove_stale(const std::string& path, const sockaddr_un& address, failure& 
         f.set_errno(errno, "{}: cannot remove the socket that a dead server left", path);
         return;
     }
-    log::info("{}: removed, a dead server had left it", path);
+    log::info("{}: removed, left by a dead server", path);
 }
 
-/// Where a passed socket listens.
+/// Returns the path at which a passed socket listens.
 std::string address_of(int fd) {
     sockaddr_un address{};
     socklen_t size = sizeof address - 1; // keeps a zero at the end

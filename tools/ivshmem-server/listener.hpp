@@ -15,10 +15,10 @@ namespace ivshmem_server {
 /// A listening UNIX socket, whose file is removed at the end if this process made it.
 class listener {
   public:
-    /// A new one at the path. A file left there by a server that died is replaced; one at which a
-    /// server listens is not.
+    /// Creates a socket at the path. Replaces the file of a server that died, but not that of a
+    /// server that listens.
     static listener open(const std::string& path, ivshmem::failure& f);
-    /// The one that systemd passed.
+    /// Takes the socket that systemd passed.
     static listener adopt(ivshmem::unique_fd passed);
 
     listener(listener&& other) noexcept = default;
@@ -35,7 +35,7 @@ class listener {
     ivshmem::unique_fd fd_;
     std::string name_;
     std::filesystem::path remove_; ///< absolute; empty: nothing to remove
-    dev_t device_ = 0;             ///< of the file made, lest another's is removed
+    dev_t device_ = 0;             ///< of the created file, so that no other file is removed
     ino_t inode_ = 0;
 };
 

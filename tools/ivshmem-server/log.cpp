@@ -40,9 +40,9 @@ void write(level how, std::string_view line) {
         ::syslog(priority, "%.*s", static_cast<int>(line.size()), line.data());
         return;
     }
-    // One write a line, so that lines of several programs on one terminal do not mix.
+    // One write() per line, so that lines of several programs on one terminal do not mix.
     const std::string text = ivshmem::formatted("ivshmem-server: {}\n", line);
-    // Nobody is left to tell when stderr cannot be written.
+    // A failure to write to stderr cannot be reported anywhere.
     [[maybe_unused]] const auto written =
         ivshmem::retry_eintr([&] { return ::write(STDERR_FILENO, text.data(), text.size()); });
 }

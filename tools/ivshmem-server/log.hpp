@@ -7,20 +7,20 @@
 #include <string_view>
 #include <utility>
 
-/// What the server says: to stderr while it is in the foreground, to syslog as a daemon.
+/// Messages of the server: to stderr in the foreground, to syslog as a daemon.
 namespace ivshmem_server::log {
 
 enum class level { error, info, detail };
 
-/// Details are only said after this.
+/// Enables messages of the level `detail`.
 void be_verbose();
 
-/// From now on to syslog, as what a daemon's stderr would reach nobody.
+/// Sends all later messages to syslog, because a daemon has no stderr.
 void use_syslog();
 
 void write(level how, std::string_view line);
 
-/// Whether anybody would see a line of this level.
+/// Returns whether messages of this level are written.
 bool enabled(level how);
 
 template <typename... Args>

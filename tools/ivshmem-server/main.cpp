@@ -34,7 +34,7 @@ void log_start(const std::string& socket, const ivshmem_server::region& memory,
 
 void serve(const ivshmem_server::options& o, ivshmem::unique_fd passed,
            ivshmem_server::daemon& background, ivshmem::failure& f) {
-    // Before there is anything to clean up.
+    // First, so that a signal never finds anything to clean up.
     asio::io_context io{1};
     asio::signal_set signals{io, SIGTERM, SIGINT, SIGHUP};
 
@@ -83,12 +83,12 @@ int main(int argc, char* argv[]) {
     const auto& o = std::get<ivshmem_server::options>(parsed);
     if (o.verbose)
         ivshmem_server::log::be_verbose();
-    // Who stops reading our log must not end us; sockets ask for no signal themselves.
+    // A closed log must not end the server (EPIPE); sockets use MSG_NOSIGNAL.
     std::signal(SIGPIPE, SIG_IGN);
     try {
         ivshmem::failure f;
         ivshmem_server::daemon background;
-        // Before a fork: it is meant for this process id.
+        // Before the fork: LISTEN_PID names this process.
         ivshmem::unique_fd passed = ivshmem_server::systemd::passed_socket(f);
         if (!f && !o.foreground) {
             if (const auto code = background.enter(f))

@@ -28,7 +28,7 @@ constexpr const char* footer = R"(
 The memory is a sealed memfd, which no client can shrink under the others, unless
 -M or -m asks for a name or a directory. (QEMU's server creates the POSIX shared
 memory object "ivshmem" by default: -M ivshmem does the same.) A size that is no
-power of two is rounded up, because a PCI BAR has to be one.
+power of two is rounded up, because a PCI BAR must be one.
 
 A configuration file has a line "vectors = 4" for each option, by its long name,
 and comments after #; the command line overrides it. See ivshmem-server(8).
@@ -41,7 +41,7 @@ Exit codes: 0 ended by SIGTERM, SIGINT or SIGHUP (socket and pid file removed),
 or -h, or in the parent of a daemon that listens; 1 a bad option, or the server
 could not start or had to stop: stderr or syslog say why.)";
 
-/// -m DIR|NAME: QEMU's server takes a directory; its older documentation, a name.
+/// Sets -m DIR|NAME: QEMU's server takes a directory; its older documentation says a name.
 void set_directory_or_name(options& o, const std::string& value) {
     std::error_code ignored;
     if (value.find('/') != std::string::npos || std::filesystem::is_directory(value, ignored))
@@ -50,7 +50,7 @@ void set_directory_or_name(options& o, const std::string& value) {
         o.shm_name = value;
 }
 
-/// A range that the description names, instead of CLI11's own words beside the option.
+/// Returns a range check without CLI11's own description, because the option's text has the range.
 CLI::Validator between(unsigned least, unsigned most) {
     return CLI::Range(least, most).description("");
 }
@@ -60,7 +60,7 @@ CLI::Validator not_empty() {
             "not empty"};
 }
 
-/// Of a size in bytes.
+/// Returns what is wrong with a size in bytes; empty if nothing is.
 std::string wrong_size(const std::string& bytes) {
     constexpr std::uint64_t most = std::uint64_t{1} << 62;
     std::uint64_t size = 0;
@@ -70,7 +70,7 @@ std::string wrong_size(const std::string& bytes) {
     return size == 0 ? "the shared memory cannot have 0 bytes" : "";
 }
 
-/// What parse() has to look at again.
+/// Raw values that parse() converts.
 struct raw {
     std::string config;
     std::string directory_or_name;
@@ -85,9 +85,9 @@ void declare_common(CLI::App& app, options& o, raw& r) {
     app.add_option("-c,--config", r.config, "Read options from this file too")
         ->check(not_empty())
         ->type_name("FILE");
-    app.add_flag("-v,--verbose", o.verbose, "Say more about what happens");
+    app.add_flag("-v,--verbose", o.verbose, "Log more messages");
     app.add_flag("-F,--foreground", o.foreground, "Do not become a daemon");
-    app.add_option("-p,--pid-file", o.pid_file, "Where a daemon writes its process id")
+    app.add_option("-p,--pid-file", o.pid_file, "The file for a daemon's process id")
         ->capture_default_str()
         ->type_name("FILE");
     app.add_option("-S,--socket", o.socket, "The UNIX socket to listen on")
@@ -100,7 +100,7 @@ void declare_common(CLI::App& app, options& o, raw& r) {
             ->type_name("NAME");
     app.add_option("-m,--directory", r.directory_or_name,
                    "Use an unnamed file in this directory, such as a hugetlbfs;\n"
-                   "a word that is no directory and has no slash is a NAME as for -M")
+                   "a word that is not a directory and has no slash is a NAME as for -M")
         ->check(not_empty())
         ->type_name("DIR|NAME")
         ->excludes(name);
@@ -119,13 +119,13 @@ void declare_common(CLI::App& app, options& o, raw& r) {
 
 void declare_own(CLI::App& app, options& o, raw& r) {
     app.add_option("--max-clients", o.max_clients,
-                   "Refuse more clients than this, 1 to 65536; by default as many\n"
-                   "are served as the limit of open descriptors admits")
+                   "Refuse more clients than this, 1 to 65536; by default as many\nas the limit of "
+                   "open descriptors allows")
         ->check(between(1, most_clients))
         ->type_name("COUNT");
-    app.add_option("--stall-timeout", o.stall_timeout,
-                   "Drop a client that has not read what it was sent for so long,\n"
-                   "up to 86400; 0: never")
+    app.add_option(
+           "--stall-timeout", o.stall_timeout,
+           "Drop a client that does not read its messages for this time,\nup to 86400; 0: never")
         ->check(between(0, 86400))
         ->capture_default_str()
         ->type_name("SECONDS");
@@ -134,7 +134,7 @@ void declare_own(CLI::App& app, options& o, raw& r) {
                  "is unplugged after any peer has left");
 }
 
-/// Takes a line of a configuration file as the option that it stands for.
+/// Parses a line of a configuration file as the option of the same name.
 void take(const std::string& path, const setting& s, options& o, raw& r, ivshmem::failure& f) {
     CLI::App app;
     declare_common(app, o, r);
@@ -144,11 +144,11 @@ void take(const std::string& path, const setting& s, options& o, raw& r, ivshmem
     try {
         app.parse(static_cast<int>(line.size()), line.data());
     } catch (const CLI::ParseError&) {
-        refuse(path, s, f); // CLI11 cannot know of the file
+        refuse(path, s, f); // CLI11 does not know the file
     }
 }
 
-/// The exit code, where there is no more to do.
+/// Parses the command line. Returns the exit code if there is no more to do.
 std::optional<int> take_command_line(int argc, const char* const* argv, options& o, raw& r) {
     CLI::App app{description, "ivshmem-server"};
     app.footer(footer);
@@ -162,7 +162,7 @@ std::optional<int> take_command_line(int argc, const char* const* argv, options&
         std::cerr << "ivshmem-server: " << e.what() << "\nTry 'ivshmem-server -h'.\n";
         return 1;
     }
-    // What the file says of it is overridden too.
+    // These override the other one in the file too.
     if (app.count("--shm-name") != 0)
         r.directory_or_name.clear();
     if (app.count("--directory") != 0)
@@ -189,7 +189,7 @@ std::variant<options, int> parse(int argc, const char* const* argv) {
             log::error("{}", f.message());
             return 1;
         }
-        // Once more: it counts for more than the file.
+        // Again, because the command line overrides the file.
         if (const auto code = take_command_line(argc, argv, o, r))
             return *code;
     }

@@ -27,7 +27,7 @@ constexpr unsigned MFD_NOEXEC_SEAL = 8; // Linux 6.3
 
 constexpr const char* smaller = "choose a smaller size (-l)";
 
-/// Bytes of a page of the file: of a huge one in a hugetlbfs.
+/// Returns the page size of the file in bytes: that of huge pages in a hugetlbfs.
 std::uint64_t page_size(int fd) {
     struct statfs where {};
     if (::fstatfs(fd, &where) == 0 && where.f_type == HUGETLBFS_MAGIC)
@@ -82,10 +82,9 @@ region open_named(const options& o, failure& f) {
     const auto size = static_cast<std::uint64_t>(now.st_size);
     if (size > r.size)
         f.set(std::make_error_code(std::errc::file_exists),
-              ivshmem::formatted(
-                  "{}: it exists with {} bytes, and to shrink it to {} would crash whoever "
-                  "uses it; give that size (-l {}) or remove it",
-                  r.name, size, r.size, size));
+              ivshmem::formatted("{}: it exists with {} bytes, and shrinking it to {} would crash "
+                                 "its users; give that size (-l {}) or remove it",
+                                 r.name, size, r.size, size));
     else if (size < r.size)
         resize(r, f);
     return r;
@@ -102,10 +101,10 @@ region make_file(const options& o, failure& f) {
             ::unlink(name.c_str());
     }
     if (!r.fd) {
-        f.set_errno(errno,
-                    "{}: cannot create the shared memory; -m takes a directory that can be written "
-                    "(-M takes a name)",
-                    r.name);
+        f.set_errno(
+            errno,
+            "{}: cannot create the shared memory; -m takes a writable directory (-M takes a name)",
+            r.name);
         return r;
     }
     round_up(r, o.size);

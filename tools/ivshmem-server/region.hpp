@@ -18,8 +18,8 @@ struct region {
     std::string name;       ///< for messages
 };
 
-/// Creates the memory that the options ask for, or opens it where a named one exists already (and
-/// keeps what is in it).
+/// Creates the memory that the options describe. A named memory that exists is opened and keeps its
+/// content.
 region make_region(const options& o, ivshmem::failure& f);
 
 } // namespace ivshmem_server

@@ -54,8 +54,8 @@ void server::accept() {
             accept();
             return;
         }
-        // No descriptor or no memory is free: the connection stays pending, so that to try again
-        // at once would fail at once.
+        // EMFILE, ENFILE or ENOMEM: the connection stays pending, so an immediate retry would fail
+        // too.
         if (!std::exchange(accept_paused_, true))
             log::error("cannot accept a connection: {}; trying again every second", ec.message());
         accept_pause_.expires_after(accept_again);
@@ -68,7 +68,7 @@ void server::accept() {
 
 void server::accepted(client::socket_type socket) {
     std::error_code ec;
-    // Clients beyond the limit need no eventfds to be refused.
+    // A client that is refused needs no eventfds.
     const bool full = clients_.size() >= policy_.max_clients;
     const auto c = std::make_shared<client>(std::move(socket), full ? 0 : policy_.vectors, ec);
     if (full) {
@@ -83,7 +83,7 @@ void server::accepted(client::socket_type socket) {
     }
     const auto id = ids_.take(clients_.empty() ? UINT64_MAX : clients_.front()->joined());
     if (!id) {
-        log::error("refused {}: each of the {} ids is in use, or was while client {} has been "
+        log::error("refused {}: each of the {} ids is in use, or was used while client {} was "
                    "connected, which must not see it again; restart that client ({})",
                    c->process(), ids::count, clients_.front()->id(), clients_.front()->process());
         return;
@@ -119,7 +119,7 @@ void server::drop(const client_ptr& c, const std::string& why) {
 
 void server::announce_departures() {
     while (!dropped_.empty()) {
-        // Kept until the others forget its eventfds.
+        // Keeps the client until the others drop its eventfds.
         const client_ptr c = std::move(dropped_.back());
         dropped_.pop_back();
         clients_.erase(std::find(clients_.begin(), clients_.end(), c));
@@ -161,7 +161,7 @@ void server::watch_input(const client_ptr& c) {
         if (got == 0 || (got < 0 && errno == ECONNRESET))
             drop(c, "it closed the connection");
         else if (got > 0)
-            drop(c, "it sent something, which no ivshmem client does");
+            drop(c, "it sent data, which no ivshmem client does");
         else if (errno != EAGAIN && errno != EWOULDBLOCK)
             drop(c, std::error_code{errno, std::system_category()}.message());
         else
@@ -173,7 +173,7 @@ void server::watch_input(const client_ptr& c) {
 void server::watch_output(const client_ptr& c) {
     if (std::exchange(c->watched, true))
         return;
-    log::detail("client {} is behind: it does not read what it is sent", c->id());
+    log::detail("client {} is behind: it does not read its messages", c->id());
     c->socket().async_wait(asio::socket_base::wait_write, [this, c](const error_code& ec) {
         c->watched = false;
         if (c->gone || ec == asio::error::operation_aborted)
@@ -222,8 +222,8 @@ void server::log_congestion() const {
             slow += ivshmem::formatted(" {} ({})", c->id(), c->process());
     }
     log::error(
-        "clients wait, because too many descriptors are on their way to clients that do not "
-        "read them:{}; raise the limit of open descriptors (LimitNOFILE=) or give the server "
+        "clients wait, because too many descriptors are in flight to clients that do not read "
+        "them:{}; raise the limit of open descriptors (LimitNOFILE=) or give the server "
         "CAP_SYS_RESOURCE",
         slow);
 }

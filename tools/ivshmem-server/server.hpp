@@ -17,15 +17,15 @@
 
 namespace ivshmem_server {
 
-/// What a server is told at its start.
+/// The limits and rules for the clients of a server.
 struct client_policy {
     unsigned vectors = 1;
     unsigned max_clients = 1;
     bool departures = true;
-    std::chrono::seconds stall_timeout{30}; ///< 0: for ever
+    std::chrono::seconds stall_timeout{30}; ///< 0: no limit
 };
 
-/// Serves the clients of one socket. All of it runs in the io_context's one thread.
+/// Serves the clients of one socket. Runs in the io_context's only thread.
 class server {
   public:
     using acceptor_type = boost::asio::local::stream_protocol::acceptor;
@@ -33,7 +33,7 @@ class server {
     server(boost::asio::io_context& io, acceptor_type acceptor, region memory,
            const client_policy& policy, ids numbers = ids{});
 
-    /// Ends all connections and waits for no more.
+    /// Closes all connections and accepts no more.
     void stop();
 
   private:
@@ -42,14 +42,14 @@ class server {
     void accept();
     void accepted(client::socket_type socket);
     void join(const client_ptr& c);
-    /// Takes the client out; the others are told by announce_departures().
+    /// Disconnects the client. announce_departures() informs the others later.
     void drop(const client_ptr& c, const std::string& why);
-    /// Tells the others of those who were dropped, until nobody else is lost over that.
+    /// Announces dropped clients to the others, and repeats this if that drops more clients.
     void announce_departures();
     void flush(const client_ptr& c);
     void watch_input(const client_ptr& c);
     void watch_output(const client_ptr& c);
-    /// Looks after the clients that are behind, again and again while there are any.
+    /// Schedules check(), which repeats itself while clients are behind.
     void schedule_check();
     void check();
     void log_congestion() const;
@@ -66,7 +66,7 @@ class server {
     ids ids_;
     logical_time now_ = 0;
     std::vector<client_ptr> clients_; ///< in the order in which they joined
-    std::vector<client_ptr> dropped_; ///< of whom the others have to be told
+    std::vector<client_ptr> dropped_; ///< not yet announced to the others
 };
 
 } // namespace ivshmem_server

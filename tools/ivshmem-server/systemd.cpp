@@ -48,14 +48,14 @@ ivshmem::unique_fd passed_socket(ivshmem::failure& f) {
     if (*count != 1) {
         f.set(std::make_error_code(std::errc::invalid_argument),
               ivshmem::formatted(
-                  "LISTEN_FDS: {} sockets were passed; the socket unit has to name one", *count));
+                  "LISTEN_FDS: {} sockets were passed; the socket unit must name one", *count));
         return {};
     }
     if (socket_option(first, SO_DOMAIN) != AF_UNIX ||
         socket_option(first, SO_TYPE) != SOCK_STREAM || socket_option(first, SO_ACCEPTCONN) != 1) {
         f.set(std::make_error_code(std::errc::invalid_argument),
-              "LISTEN_FDS: descriptor 3 is no listening UNIX stream socket; the socket unit has to "
-              "say ListenStream=/a/path and Accept=no");
+              "LISTEN_FDS: descriptor 3 is not a listening UNIX stream socket; the socket unit "
+              "must have ListenStream=/a/path and Accept=no");
         return {};
     }
     ::fcntl(first, F_SETFD, FD_CLOEXEC);
@@ -83,7 +83,7 @@ void notify(std::string_view state) {
                         reinterpret_cast<const sockaddr*>(&address), size);
     });
     if (sent < 0)
-        log::error("NOTIFY_SOCKET: cannot tell {}: {}", path, std::strerror(errno));
+        log::error("NOTIFY_SOCKET: cannot notify {}: {}", path, std::strerror(errno));
 }
 
 } // namespace ivshmem_server::systemd

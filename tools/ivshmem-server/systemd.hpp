@@ -7,14 +7,14 @@
 
 #include <string_view>
 
-/// What systemd agrees upon with a service, sd_listen_fds(3) and sd_notify(3): a few lines, for
-/// which a library would be one more thing to depend on.
+/// The protocol between systemd and a service, sd_listen_fds(3) and sd_notify(3). A few lines
+/// replace a dependency on libsystemd.
 namespace ivshmem_server::systemd {
 
-/// The listening socket that came with the start of the process, if one did.
+/// Returns the listening socket that systemd passed to the process, if there is one.
 ivshmem::unique_fd passed_socket(ivshmem::failure& f);
 
-/// Tells the service manager, if there is one.
+/// Sends a state to the service manager, if there is one.
 void notify(std::string_view state);
 
 } // namespace ivshmem_server::systemd

@@ -11,7 +11,7 @@ namespace ivshmemctl {
 
 class subcommands;
 
-/// What a subcommand does once the line is parsed; it returns what to exit with.
+/// The action of a subcommand. Returns the exit status.
 using command = std::function<int(const common_options&)>;
 
 /// @name The subcommands, each in a file of its own
@@ -34,7 +34,7 @@ void add_wait(subcommands& line);
 void add_write(subcommands& line);
 /// @}
 
-/// Writes a line to the standard error, the tool's name before it.
+/// Writes a line to standard error, prefixed with the tool's name.
 void complain(const std::string& line);
 
 } // namespace ivshmemctl

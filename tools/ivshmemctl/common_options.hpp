@@ -8,12 +8,12 @@
 
 namespace ivshmemctl {
 
-/// What every subcommand takes.
+/// The options of every subcommand.
 struct common_options {
-    ivshmem::selector device{}; ///< -D, or --socket; without either, the only device there is
+    ivshmem::selector device{}; ///< -D or --socket; by default the only device
     std::string sysroot = "/";  ///< the directory that holds sys, dev and proc
     bool json = false;          ///< -J
-    bool color = false;         ///< decided: --color, NO_COLOR and the terminal considered
+    bool color = false;         ///< whether to color, from --color, NO_COLOR and the terminal
     bool quiet = false;         ///< -q: no progress and no remarks, only results and errors
     int verbosity = 0;          ///< -v
 };

@@ -26,11 +26,11 @@ namespace {
 namespace json = boost::json;
 using ivshmem::device_info;
 
-/// What is known of the device, whether it can be opened or not.
+/// The facts about a device, whether it can be opened or not.
 struct report {
-    std::optional<device_info> info{}; ///< not of a server
-    ivshmem::device device{};          ///< closed where opening failed
-    std::string error{};               ///< why it failed
+    std::optional<device_info> info{}; ///< empty for a server
+    ivshmem::device device{};          ///< closed if opening failed
+    std::string error{};               ///< why opening failed; empty if it succeeded
     std::vector<fact> system{};
 };
 
@@ -192,11 +192,11 @@ int info(const common_options& common, std::optional<ivshmem::cache_mode> cache)
 
 void add_info(subcommands& line) {
     auto sub = line.add("info", "open the device and show what it is and can do");
-    sub.footer("\nWhat can be known is shown also where the device cannot be opened. -v shows "
-               "the kernel and\nthe machine, too: paste that into a bug report.");
+    sub.footer("\nIf the device cannot be opened, everything else is still shown. -v adds the "
+               "kernel and the\nmachine: paste that into a bug report.");
     auto cache = std::make_shared<std::optional<ivshmem::cache_mode>>();
     add_cache_option(sub, *cache);
-    sub.runs([cache](const common_options& common) { return info(common, *cache); });
+    sub.set_action([cache](const common_options& common) { return info(common, *cache); });
 }
 
 } // namespace ivshmemctl

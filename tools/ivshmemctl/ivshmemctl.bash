@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
 #
-# bash completion of ivshmemctl(8). What there is to offer comes from its --help. It needs nothing of the
-# package bash-completion, but what stands beside it: the completion of lsivshmem(8).
+# bash completion of ivshmemctl(8). The words come from its --help. It needs nothing from the
+# package bash-completion, but the completion of lsivshmem(8) beside it.
 
-# shellcheck disable=SC1091 # named otherwise where it is installed
+# shellcheck disable=SC1091 # has another name once installed
 declare -F _lsivshmem_look >/dev/null || source "${BASH_SOURCE[0]%/*}/lsivshmem"
 
-# The names of the subcommands or of the arguments, each at the beginning of a line of --help.
+# Prints the names of the subcommands or of the arguments, each at the beginning of a line of
+# --help.
 _ivshmemctl_section() {
     local line inside=''
     while IFS= read -r line; do
         case $line in
-            "$1":* | "${1^^}":*) inside=yes ;; # as the version of CLI11 has it
+            "$1":* | "${1^^}":*) inside=yes ;; # depends on the version of CLI11
             [![:blank:]]*) inside='' ;;
             '  '[![:blank:]]*)
                 line=${line#  }
@@ -23,7 +24,8 @@ _ivshmemctl_section() {
     done <<<"$help"
 }
 
-# The options of --help, a line each: its names, then what its value is, in capitals, or nothing.
+# Prints the options of --help, a line each: the names, then the name of the value in capitals, if
+# any.
 _ivshmemctl_options() {
     local line
     while IFS= read -r line; do
@@ -33,7 +35,7 @@ _ivshmemctl_options() {
     done <<<"$help"
 }
 
-# Sets value: what the value of $option is.
+# Sets value to the name of the value of $option.
 _ivshmemctl_value() {
     local short long what
     value=''
@@ -54,7 +56,7 @@ _ivshmemctl_offer_options() {
     done < <(_ivshmemctl_options)
 }
 
-# Sets subcommand and help, which is that of the subcommand where the line has one.
+# Sets subcommand and help; help is that of the subcommand, if the line has one.
 _ivshmemctl_find_subcommand() {
     local i found=''
     local -a known
@@ -65,7 +67,7 @@ _ivshmemctl_find_subcommand() {
             [[ ${words[i]} == "$found" ]] || continue
             option_before=${words[i - 1]}
             case $option_before in
-                -D | --device | --socket | --sysroot) ;; # a name, although it looks like one
+                -D | --device | --socket | --sysroot) ;; # a value that looks like a subcommand
                 *)
                     subcommand=$found
                     common=$help
@@ -78,7 +80,7 @@ _ivshmemctl_find_subcommand() {
 }
 
 _ivshmemctl() {
-    # shellcheck disable=SC2034 # the functions of lsivshmem use them
+    # shellcheck disable=SC2034 # used by the functions of lsivshmem
     local IFS=$' \t\n' cur tool program=lsivshmem option head trim sysroot
     local help='' common='' subcommand='' value option_before
     local -a words
@@ -88,7 +90,7 @@ _ivshmemctl() {
     tool=${words[0]/#~\//"${HOME-}/"}
     type -P -- "$tool" >/dev/null || tool=ivshmemctl # an alias
     _ivshmemctl_find_subcommand
-    help+=$'\n'$common # the common options may stand behind it, too
+    help+=$'\n'$common # the common options may follow it too
 
     _ivshmemctl_value
     case $option/$value in

@@ -8,7 +8,8 @@
 
 namespace ivshmemctl {
 
-/// "none", "integrity" or "confidentiality", as the kernel says; nothing where it does not say.
+/// Returns the kernel's lockdown mode, "none", "integrity" or "confidentiality"; nothing if the
+/// kernel does not report one.
 [[nodiscard]] std::optional<std::string> lockdown(const std::filesystem::path& root);
 
 } // namespace ivshmemctl

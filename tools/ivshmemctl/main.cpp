@@ -25,7 +25,7 @@ int run(int argc, char** argv) {
 } // namespace
 
 void complain(const std::string& line) {
-    std::fflush(stdout); // what was found comes before what was not
+    std::fflush(stdout); // results come before messages
     tools::print_error("ivshmemctl: {}\n", line);
 }
 

@@ -32,10 +32,9 @@ void add_number(subcommand& sub, const option_text& text, std::optional<std::uin
     sub.add_option(text, [&value, name = text.names](const std::string& given) {
         value = parse_number(given);
         if (!value)
-            throw usage_error{tools::format(
-                "{}: '{}' is no number; take a decimal one, or a hexadecimal one after 0x, with "
-                "K, M or G behind it or not",
-                name, given)};
+            throw usage_error{tools::format("{}: '{}' is not a number; use decimal, or hexadecimal "
+                                            "after 0x, optionally followed by K, M or G",
+                                            name, given)};
     });
 }
 

@@ -11,12 +11,13 @@
 
 namespace ivshmemctl {
 
-/// The device that the command line names, opened; with a mode, insisting on it.
+/// Opens the device that the command line names.
+/// @param cache The required cache mode; empty: the best one.
 ivshmem::device open_device(const common_options& common,
                             std::optional<ivshmem::cache_mode> cache = std::nullopt);
-/// What to call it in a line: its address, or "server PATH".
+/// Returns the device's name for messages: its PCI address, or "server PATH".
 std::string name_of(const ivshmem::device& device);
-/// "peer 3 ", or nothing on a plain device, which has no id. For the middle of a sentence.
+/// Returns "peer 3", or "a peer without an id" for a plain device, for the middle of a sentence.
 std::string own_peer(const ivshmem::device& device);
 
 } // namespace ivshmemctl

@@ -12,7 +12,7 @@
 namespace ivshmemctl {
 namespace {
 
-constexpr int columns = 79; // of the narrowest terminal that people use, less one: no line wraps
+constexpr int columns = 79; // one less than the narrowest common terminal, so that no line wraps
 constexpr std::uint64_t bar_width = 30;
 
 } // namespace
@@ -27,7 +27,7 @@ progress::~progress() {
     clear();
 }
 
-void progress::at(std::uint64_t done) {
+void progress::update(std::uint64_t done) {
     if (!enabled_)
         return;
     const auto now = clock::now();

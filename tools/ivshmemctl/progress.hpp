@@ -12,32 +12,32 @@
 
 namespace ivshmemctl {
 
-/// What a bar counts.
+/// The unit that a bar counts in.
 struct progress_unit {
     std::string_view name;
-    std::uint64_t size; ///< how much of what at() is told makes one
+    std::uint64_t size; ///< how much of the argument of update() makes one unit
     int digits;         ///< after the point
 };
 inline constexpr progress_unit mebibytes{"MiB", 1U << 20U, 1};
 inline constexpr progress_unit rings{"rings", 1, 0};
 inline constexpr progress_unit answers{"answers", 1, 0};
 
-/// A bar on the standard error, if that is a terminal, from the second on after which a user asks
-/// himself whether anything happens.
+/// Shows a progress bar on standard error if that is a terminal, starting after one second.
 class progress {
   public:
-    /// @param total What will be done in all; empty where nobody knows.
-    /// @param prints Whether results go to the standard output in the meantime: on a terminal
-    /// they show how far it is.
+    /// @param total The amount of work in all; empty if it is unknown.
+    /// @param prints Whether results go to standard output meanwhile. On a terminal they show the
+    /// progress themselves, and there is no bar.
     progress(const common_options& common, std::string what, std::optional<std::uint64_t> total,
              bool prints, const progress_unit& unit = mebibytes);
     progress(const progress&) = delete;
     progress& operator=(const progress&) = delete;
-    /// As clear().
+    /// Calls clear().
     ~progress();
 
-    void at(std::uint64_t done);
-    /// Takes the bar from the terminal, before something else is written there.
+    /// Shows the bar with this much work done, at most every 200 ms.
+    void update(std::uint64_t done);
+    /// Erases the bar, so that other text can be written.
     void clear();
 
   private:

@@ -6,8 +6,8 @@
 
 namespace ivshmemctl {
 
-/// Writes a line of results to the standard output, at once: who reads it acts on it.
-/// @throws std::system_error where it cannot be written, a closed pipe included.
+/// Writes a line of results to standard output and flushes it, because its reader may act on it.
+/// @throws std::system_error if the line cannot be written, also because of EPIPE.
 void put_line(std::string_view line);
 
 } // namespace ivshmemctl

@@ -18,10 +18,9 @@ namespace {
 
 constexpr const char* whole_footer = R"(
 A DEVICE is a PCI address (0000:00:04.0 or 00:04.0), index:N, region:N (ACRN), size:N[K|M|G],
-server:PATH (the socket of an ivshmem server, on the host) or any. Without -D the only device.
+server:PATH (the socket of an ivshmem server, on the host) or any. Without -D, the only device is used.
 
-Exit status: 0 success, 1 failure, 32 no device found, 64 something is wrong or was left undone,
-124 the time given was over.)";
+Exit status: 0 success, 1 failure, 32 no device found, 64 a fault was found or something was left undone, 124 the time limit was reached.)";
 
 void describe(CLI::Option& option, const option_text& text) {
     option.type_name(text.type)->required(text.required);
@@ -56,15 +55,15 @@ void subcommand::add_option(const option_text& text, std::function<void(const st
     describe(*app_.add_option_function<std::string>(text.names, parse, text.help), text);
 }
 
-void subcommand::runs(command what) {
-    app_.callback([&chosen = chosen_, what = std::move(what)] { chosen = what; });
+void subcommand::set_action(command action) {
+    app_.callback([&chosen = chosen_, action = std::move(action)] { chosen = action; });
 }
 
 struct subcommands::impl {
     CLI::App app{"Set up, test and use inter-VM shared memory devices.", "ivshmemctl"};
     common_options common;
     command chosen;
-    // What needs more than CLI11 before it is an option.
+    // Raw values that CLI11 cannot convert by itself.
     std::string device;
     std::string socket;
     std::string color = "auto";
@@ -75,7 +74,7 @@ struct subcommands::impl {
 
 subcommands::impl::impl() {
     app.footer(whole_footer);
-    app.fallthrough(); // the common options may stand behind the subcommand, too
+    app.fallthrough(); // common options may also follow the subcommand
     app.require_subcommand(1);
     app.set_help_flag("-h,--help", "print this help");
     app.set_version_flag("-V,--version", "ivshmemctl " IVSHMEM_VERSION_STRING, "print the version");

@@ -17,8 +17,8 @@ class subcommands {
     ~subcommands();
 
     subcommand add(const std::string& name, const std::string& help);
-    /// Does what the line says.
-    /// @return What to exit with.
+    /// Parses the command line and runs the subcommand.
+    /// @return The exit status.
     int run(int argc, char** argv);
 
   private:

@@ -8,14 +8,14 @@
 
 namespace ivshmemctl {
 
-/// Something that who reads a bug report asks for.
+/// A fact that the reader of a bug report needs.
 struct fact {
     std::string name; ///< "kernel"
     std::string value;
 };
 
-/// What can be known of this tool, the kernel, the machine and this process; what cannot be read is
-/// left out.
+/// Returns facts about this tool, the kernel, the machine and this process. Facts that cannot be
+/// read are left out.
 /// @param root The directory that holds sys, proc and etc.
 std::vector<fact> system_facts(const std::filesystem::path& root);
 

@@ -10,7 +10,7 @@ namespace ivshmemctl {
 
 std::optional<std::string> read_text(const std::filesystem::path& path) {
     std::error_code ec;
-    // A captured tree may hold anything, and a FIFO would be waited for.
+    // A captured tree may hold anything, and opening a FIFO would block.
     if (!std::filesystem::is_regular_file(path, ec))
         return std::nullopt;
     std::ifstream file{path, std::ios::binary};

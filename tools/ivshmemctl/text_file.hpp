@@ -8,13 +8,13 @@
 
 namespace ivshmemctl {
 
-/// The content of a regular file without the newlines at its end; nothing where it cannot be read.
+/// Returns the content of a regular file without trailing newlines; nothing if it cannot be read.
 [[nodiscard]] std::optional<std::string> read_text(const std::filesystem::path& path);
 
-/// The last part of where a link leads; empty where there is none.
+/// Returns the last component of a symbolic link's target; empty if there is no such link.
 [[nodiscard]] std::string link_name(const std::filesystem::path& path);
 
-/// Text as one word of a shell's command line.
+/// Returns the text as one word of a shell command, quoted if necessary.
 [[nodiscard]] std::string shell_word(const std::string& text);
 
 } // namespace ivshmemctl

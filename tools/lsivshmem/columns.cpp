@@ -26,7 +26,7 @@ std::string digits(const std::optional<T>& value) {
     return value ? std::to_string(*value) : std::string{};
 }
 
-/// The lines of a list, one for each item.
+/// Returns the lines of a list, one for each item.
 template <typename Range, typename Write>
 std::string lines(const Range& range, Write write) {
     std::string result;
@@ -69,7 +69,7 @@ std::string part_of(const row& r) {
                          bar.prefetchable() ? ", prefetchable" : "");
 }
 
-/// A value that only the line of a device has.
+/// Returns a value that only the line of a device has.
 template <auto Value>
 std::string of_device(const row& r, const style& /*unused*/) {
     return r.is_device() ? std::string{Value(r.device.info)} : std::string{};
@@ -137,7 +137,7 @@ const column columns[] = {
      of_device<[](info_t i) {
          return to_string(i.protocol);
      }>},
-    {"TYPE", "plain (memory only), doorbell, or unknown where it may not be read", text,
+    {"TYPE", "plain (memory only), doorbell, or unknown if it cannot be read", text,
      of_device<[](info_t i) {
          return to_string(i.type);
      }>},
@@ -160,7 +160,7 @@ const column columns[] = {
     {"DRIVER", "bound driver", text, of_device<[](info_t i) {
          return i.driver;
      }>},
-    {"BACKEND", "backend of libivshmem that the driver decides on", text, of_device<[](info_t i) {
+    {"BACKEND", "backend of libivshmem for the driver", text, of_device<[](info_t i) {
          return backend_of(i);
      }>},
     {"GROUP", "IOMMU group", integer, of_device<[](info_t i) {
@@ -176,7 +176,7 @@ const column columns[] = {
     {"NODE", "node through which the driver offers the device", text, of_device<[](info_t i) {
          return node_of(i);
      }>},
-    {"NODES", "all nodes, with what this process may do", list, of_device<[](info_t i) {
+    {"NODES", "all nodes, with this process's access", list, of_device<[](info_t i) {
          return lines(tools::nodes_of(i), [](auto* node) { return tools::node_text(*node); });
      }>},
     {"NUMA", "NUMA node", integer, of_device<[](info_t i) {
@@ -185,7 +185,7 @@ const column columns[] = {
     {"ENABLED", "whether memory decoding is switched on", text, of_device<[](info_t i) {
          return yes_no(i.enabled);
      }>},
-    {"GONE", "whether the device does not answer any more", text, of_device<[](info_t i) {
+    {"GONE", "whether the device no longer answers", text, of_device<[](info_t i) {
          return yes_no(i.gone);
      }>},
     {"BARS", "the BARs: number, address, bytes, kind", list, of_device<[](info_t i) {
@@ -206,7 +206,7 @@ const column columns[] = {
     {"PROBLEM", "why the device cannot be used as it is", text, of_verdict<[](verdict_t v) {
          return v.problem;
      }>},
-    {"REMEDY", "the command that mends it", text, of_verdict<[](verdict_t v) {
+    {"REMEDY", "the command that fixes it", text, of_verdict<[](verdict_t v) {
          return v.remedy;
      }>},
     {"UNREAD", "files that were missing, unreadable or garbage", list, of_device<[](info_t i) {

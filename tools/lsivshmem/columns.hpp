@@ -15,13 +15,13 @@ namespace lsivshmem {
 
 class pci_library;
 
-/// A device with what diagnose() says of it.
+/// A device with the result of diagnose().
 struct listed_device {
     ivshmem::device_info info;
     ivshmem::diagnosis verdict;
 };
 
-/// What one line of the table is about: a device, or in a tree one of its parts.
+/// The subject of one line of the table: a device, or one of its parts in a tree.
 struct row {
     const listed_device& device;
     std::optional<std::size_t> bar; ///< this BAR of the device
@@ -30,10 +30,10 @@ struct row {
     [[nodiscard]] bool is_device() const noexcept { return !bar && !vectors; }
 };
 
-/// How values are written.
+/// The format of values.
 struct style {
     bool bytes = false;           ///< sizes as plain numbers
-    pci_library* names = nullptr; ///< present where a column with names is shown
+    pci_library* names = nullptr; ///< not null if a column with names is shown
 };
 
 enum class value_type { text, integer, list };
@@ -42,14 +42,16 @@ struct column {
     const char* name;
     const char* help;
     value_type type;
-    /// Empty where nothing is known or to be said; the items of a list are separated by newlines.
+    /// Returns the value; empty if it is unknown or does not apply. A list's items are separated by
+    /// newlines.
     std::string (*value)(const row&, const style&);
 };
 
 [[nodiscard]] std::span<const column> all_columns();
-/// All names, as parse_columns() takes them.
+/// Returns all names, as parse_columns() takes them.
 [[nodiscard]] std::string column_names();
-/// Parses NAME,NAME,... (any case). @throws std::runtime_error for a name that is none.
+/// Parses NAME,NAME,... (any case).
+/// @throws std::runtime_error for an unknown name.
 [[nodiscard]] std::vector<const column*> parse_columns(const std::string& names);
 
 } // namespace lsivshmem

@@ -22,7 +22,7 @@ void print_command(pci_dev* device) {
                  sign(command & PCI_COMMAND_MASTER), sign(!(command & PCI_COMMAND_DISABLE_INTx)));
 }
 
-/// 6.8.2: where the table and the pending bits lie.
+/// Prints where the table and the pending bits are, 6.8.2.
 void print_msix(pci_dev* device, unsigned at) {
     constexpr unsigned bir = PCI_MSIX_BIR; // which BAR; the rest is the offset in it
     const unsigned control = pci_read_word(device, static_cast<int>(at) + PCI_CAP_FLAGS);
@@ -61,7 +61,7 @@ void print_capabilities(pci_dev* device) {
     }
 }
 
-/// As lspci -xxx; only the header where this process may not read more.
+/// Prints bytes as lspci -xxx does; only the header if this process may not read more.
 void print_bytes(pci_dev* device) {
     constexpr int line_size = 16;
     std::array<u8, line_size> bytes{};
@@ -79,7 +79,7 @@ void print_bytes(pci_dev* device) {
 
 void print_config_space(pci_library& pci, const ivshmem::device_info& info) {
     const auto device = pci.open(info.address);
-    // What libpci cannot read it reports as all ones: a device that is gone, or no file to read.
+    // libpci returns all ones if the device is gone or the file cannot be read.
     if (!device || pci_read_word(device.get(), PCI_VENDOR_ID) != info.vendor) {
         tools::print("\tConfiguration space: cannot be read\n");
         return;

@@ -8,7 +8,8 @@
 
 namespace lsivshmem {
 
-/// -vvv: command register, capabilities and the bytes that may be read of the configuration space.
+/// Prints the part of -vvv: command register, capabilities and the readable bytes of the
+/// configuration space.
 void print_config_space(pci_library& pci, const ivshmem::device_info& info);
 
 } // namespace lsivshmem

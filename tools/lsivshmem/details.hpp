@@ -9,10 +9,10 @@
 
 namespace lsivshmem {
 
-/// -v to -vvv: a block for each device, as lspci writes them.
+/// Prints a block for each device, as lspci does: -v to -vvv.
 void print_details(const options& o, std::span<const listed_device> devices);
 
-/// -k: a line for each device, with driver, IOMMU group and nodes below it.
+/// Prints a line for each device, with driver, IOMMU group and nodes below it: -k.
 void print_kernel(std::span<const listed_device> devices);
 
 } // namespace lsivshmem

@@ -14,7 +14,7 @@ using parser = char* (*)(pci_filter*, char*);
 void parse(pci_filter& filter, parser parse_into, const char* option, std::string text) {
     if (text.empty())
         return;
-    const auto given = text; // libpci writes into the text that it parses
+    const auto given = text; // libpci modifies the text that it parses
     if (const char* wrong = parse_into(&filter, text.data()))
         throw std::runtime_error{std::string{option} + " \"" + given + "\": " + wrong};
 }

@@ -12,10 +12,11 @@ extern "C" {
 
 namespace lsivshmem {
 
-/// lspci's -s and -d, as libpci parses them.
+/// The filters -s and -d of lspci, parsed by libpci.
 class filter {
   public:
-    /// @param slot,id Empty for any. @throws std::runtime_error with what is wrong.
+    /// @param slot,id Empty for any.
+    /// @throws std::runtime_error that says what is wrong.
     filter(const std::string& slot, const std::string& id);
 
     [[nodiscard]] bool matches(const ivshmem::device_info& device) const;

@@ -84,7 +84,7 @@ std::string lower(std::string_view name) {
     return result;
 }
 
-/// The members that are more than the text of their column.
+/// Returns the members that are not just the text of their column.
 json::object structured(const listed_device& device) {
     const auto& [info, verdict] = device;
     return {{"revision", number(info.revision)},
@@ -111,7 +111,7 @@ json::object structured(const listed_device& device) {
 
 void print_json(const options& o, std::span<const listed_device> devices) {
     auto columns = parse_columns(o.columns.empty() ? column_names() : o.columns);
-    if (o.columns.empty()) // USE is map, ring and interrupt in words; NAME would load pci.ids
+    if (o.columns.empty()) // USE repeats map, ring and interrupt; NAME would load pci.ids
         std::erase_if(columns, [](const auto* c) {
             return c->name == std::string_view{"USE"} || c->name == std::string_view{"NAME"} ||
                    c->name == std::string_view{"PART"};
@@ -124,7 +124,7 @@ void print_json(const options& o, std::span<const listed_device> devices) {
         names.emplace(o.sysroot);
     const style plain{true, names ? &*names : nullptr};
 
-    // One device a line: small for programs, readable without one.
+    // One device per line: small for programs, and readable without one.
     tools::print("{{\"version\": {}, \"devices\": [", json_version);
     const char* separator = "\n";
     for (const auto& device : devices) {

@@ -4,8 +4,8 @@
 #
 # bash completion of lsivshmem(8). It needs nothing of the package bash-completion.
 
-# Sets words: those of the line up to the cursor. readline has them in pieces, broken at colons and
-# equals signs, too: what follows another without a blank between belongs to it.
+# Sets words to those of the line up to the cursor. readline also breaks words at colons and equals
+# signs: a piece that follows another without a blank belongs to it.
 _lsivshmem_words() {
     local line=${COMP_LINE:0:COMP_POINT} piece
     words=()
@@ -20,7 +20,7 @@ _lsivshmem_words() {
     done
 }
 
-# Offers the words given, behind $head, which begin with $cur; without $trim, which readline keeps.
+# Offers the given words, after $head, that begin with $cur; without $trim, which readline keeps.
 _lsivshmem_offer() {
     local word
     for word in "$@"; do
@@ -30,7 +30,7 @@ _lsivshmem_offer() {
     return 0
 }
 
-# A column of the devices that the line is about.
+# Prints a column of the devices under $sysroot.
 _lsivshmem_list() {
     "$program" ${sysroot:+--sysroot "$sysroot"} -n -o "$1" 2>/dev/null
 }
@@ -48,7 +48,7 @@ _lsivshmem_addresses() {
 _lsivshmem_devices() {
     local text index=0
     _lsivshmem_addresses
-    [[ $cur == [a-z]* ]] || return 0 # else an address alone completes at once
+    [[ $cur == [a-z]* ]] || return 0 # otherwise a single address completes at once
     _lsivshmem_offer any
     for text in $(_lsivshmem_list address); do
         _lsivshmem_offer "index:$((index++))"
@@ -61,7 +61,7 @@ _lsivshmem_devices() {
     done
 }
 
-# The columns that the comma list does not have yet, in the case in which the next one is begun.
+# Offers the columns that the comma list lacks, in the case in which the next one begins.
 _lsivshmem_columns() {
     local value=${cur#"$head"} given name rest
     given=${value%"${value##*,}"}
@@ -73,9 +73,9 @@ _lsivshmem_columns() {
     compopt -o nospace 2>/dev/null
 }
 
-# Looks at the line up to the cursor, and sets the caller's variables: cur, what is begun; option, whose
-# value it is (- where it is an option, -- after that word); head, what of cur stands before the value;
-# trim; sysroot. The short options that take values are $1.
+# Reads the line up to the cursor and sets the caller's variables. cur: the word at the cursor.
+# option: the option whose value it is (- if it is an option itself, -- after that word). head: the
+# part of cur before the value. Also trim and sysroot. $1: the short options that take values.
 _lsivshmem_look() {
     local quoted='' i
     option='' head='' trim='' sysroot=''

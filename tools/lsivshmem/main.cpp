@@ -25,8 +25,8 @@ void complain(const std::string& line) {
     tools::print_error("lsivshmem: {}\n", line);
 }
 
-/// The devices that the selectors name, in the order of their addresses.
-/// @param missed Set where a selector names none.
+/// Returns the devices that the selectors name, in the order of their addresses.
+/// @param missed Set if a selector names no device.
 std::vector<ivshmem::device_info> select(const std::vector<std::string>& texts,
                                          const std::vector<ivshmem::device_info>& devices,
                                          bool& missed) {
@@ -61,8 +61,7 @@ void print(const options& o, const std::vector<listed_device>& devices) {
         print_table(o, devices);
 }
 
-/// What the output itself does not say: what could not be read, and what keeps a device from
-/// being used.
+/// Prints what the output lacks: the files that could not be read, and why a device cannot be used.
 void print_remarks(const options& o, const std::vector<std::string>& problems,
                    const std::vector<listed_device>& devices) {
     for (const auto& problem : problems)
@@ -99,7 +98,7 @@ int run(const options& o) {
         devices.push_back({std::move(info), std::move(verdict)});
     }
     print(o, devices);
-    std::fflush(stdout); // what was found comes before what was not
+    std::fflush(stdout); // results come before messages
     print_remarks(o, found.problems, devices);
     if (std::ferror(stdout) != 0) {
         complain("the output could not be written");

@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* footer = R"(
 A DEVICE is a PCI address (0000:00:04.0 or 00:04.0), index:N, region:N (ACRN), size:N[K|M|G]
-or any, as applications of libivshmem take it. Without one, all devices are listed.
+or any, as in applications of libivshmem. Without one, all devices are listed.
 
 Exit status: 0 success, 1 failure, 32 no device found, 64 something could not be read or found.)";
 

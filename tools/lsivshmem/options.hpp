@@ -8,7 +8,7 @@
 
 namespace lsivshmem {
 
-/// What the command line asks for.
+/// The parsed command line.
 struct options {
     bool tree = false;
     bool json = false;
@@ -16,7 +16,7 @@ struct options {
     bool bytes = false;
     bool no_headings = false;
     bool list_columns = false;
-    bool colors = false; ///< decided: --color, NO_COLOR and the terminal considered
+    bool colors = false; ///< whether to color, from --color, NO_COLOR and the terminal
     int verbosity = 0;   ///< 0 to 3
     std::string columns; ///< -o; empty for the default
     std::string slot;    ///< -s, lspci syntax
@@ -25,8 +25,8 @@ struct options {
     std::vector<std::string> selectors;
 };
 
-/// Parses the command line. Nothing where the program has done its work (-h, -V) or cannot go on;
-/// `status` is then what to exit with.
+/// Parses the command line. Returns nothing if the program is done (-h, -V) or cannot go on;
+/// `status` is then the exit status.
 std::optional<options> parse_options(int argc, char** argv, int& status);
 
 } // namespace lsivshmem

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t name_size = 256;
 
-// libpci takes its messages' sink as variadic C functions.
+// libpci passes its messages to variadic C functions.
 void say(const char* format, va_list arguments) {
     std::fputs("lsivshmem: ", stderr);
     std::vfprintf(stderr, format, arguments); // NOLINT(clang-analyzer-valist.*): va_start is below
@@ -30,7 +30,7 @@ void warn(char* format, ...) { // NOLINT(cert-dcl50-cpp)
     va_end(arguments);
 }
 
-/// libpci does not survive its own failures: this must not return.
+/// Must not return: libpci does not survive its own failures.
 __attribute__((noreturn)) void fail(char* format, ...) { // NOLINT(cert-dcl50-cpp)
     va_list arguments;
     va_start(arguments, format);
@@ -47,7 +47,7 @@ pci_library::pci_library(const std::string& sysroot)
         pci_set_param(access_.get(), name.data(), value.data()); // copies the value
     };
     set("sysfs.path", path_);
-    // pci.ids knows all that udev's database does, and a failed look-up there leaks.
+    // pci.ids has all entries of udev's database, in which a failed look-up leaks memory.
     set("hwdb.disable", "1");
     access_->method = PCI_ACCESS_SYS_BUS_PCI;
     access_->error = fail;
@@ -77,7 +77,7 @@ std::string pci_library::class_name(const ivshmem::device_info& device) {
 }
 
 device_ptr pci_library::open(const ivshmem::pci_address& address) {
-    // libpci opens whatever has the name, and would wait for a writer if that were a FIFO.
+    // libpci opens any type of file, and opening a FIFO would block.
     struct stat status {};
     const auto config = path_ + "/devices/" + to_string(address) + "/config";
     if (::stat(config.c_str(), &status) != 0 || !S_ISREG(status.st_mode))

@@ -25,18 +25,18 @@ struct free_device {
 };
 using device_ptr = std::unique_ptr<pci_dev, free_device>;
 
-/// libpci on the sysfs under a root: names from pci.ids, which are only loaded when the first one
-/// is asked for, and configuration space.
+/// libpci on the sysfs under a root: the configuration space, and names from pci.ids, which is
+/// loaded for the first name.
 class pci_library {
   public:
     explicit pci_library(const std::string& sysroot);
 
-    /// "Red Hat, Inc. Inter-VM shared memory"; numbers where pci.ids does not know them.
+    /// Returns "Red Hat, Inc. Inter-VM shared memory"; numbers if pci.ids lacks them.
     [[nodiscard]] std::string device_name(const ivshmem::device_info& device);
     [[nodiscard]] std::string subsystem_name(const ivshmem::device_info& device);
     [[nodiscard]] std::string class_name(const ivshmem::device_info& device);
 
-    /// @return Empty where the device has no file `config` to read.
+    /// @return The device; empty if it has no readable file `config`.
     [[nodiscard]] device_ptr open(const ivshmem::pci_address& address);
 
   private:

@@ -10,11 +10,11 @@
 
 namespace lsivshmem {
 
-/// The devices as a table or a tree.
+/// Prints the devices as a table or a tree.
 /// @throws std::runtime_error for unknown columns, std::bad_alloc.
 void print_table(const options& o, std::span<const listed_device> devices);
 
-/// The columns there are, with what they mean.
+/// Prints the columns with their meanings.
 void print_columns();
 
 } // namespace lsivshmem

@@ -38,7 +38,7 @@ struct bench_options {
     bool channel = false;
 };
 
-/// Prints each figure when it is there, or all as JSON in the end.
+/// Prints each figure as soon as it is measured, or all figures as JSON at the end.
 class bench_report {
   public:
     explicit bench_report(bool json) : json_{json} {}
@@ -53,7 +53,7 @@ class bench_report {
     }
     void no_memory(std::string_view name, const std::string& why) {
         memory_.push_back({{"cache_mode", name}, {"error", why}});
-        line(name, "not to be had: " + why);
+        line(name, "not available: " + why);
     }
     void ring(double ns) {
         all_["ring_ns"] = ns;
@@ -101,12 +101,12 @@ class bench_report {
     json::array memory_{};
 };
 
-void stop_if_asked() {
+void exit_if_interrupted() {
     if (caught_signals::arrived())
-        caught_signals::exit("what bench overwrote was put back");
+        caught_signals::exit("the memory that bench overwrote was restored");
 }
 
-/// The part that is asked for or, without LENGTH, some of it.
+/// Returns the requested part; without LENGTH, at most default_length bytes.
 memory_options part_of(const ivshmem::device& device, const bench_options& options) {
     memory_options part = options.memory;
     const auto offset = part.offset.value_or(0);
@@ -127,7 +127,7 @@ void bench_mode(const common_options& common, const bench_options& options, cach
     const auto part = part_of(device, options);
     const auto bytes = device.memory().bytes().subspan(part.offset.value_or(0), *part.length);
     const auto measured = [&] {
-        std::optional<saved_bytes> kept; // put back before the output may fail, or wait
+        std::optional<saved_bytes> kept; // restored before the output can fail or block
         if (options.write)
             kept.emplace(mode, bytes);
         return measure_bandwidth(mode, bytes, options.write);
@@ -139,13 +139,13 @@ void bench_memory(const common_options& common, const bench_options& options, st
                   bench_report& report) {
     std::vector<std::byte> own(length);
     report.memory("private memory", measure_bandwidth(cache_mode::write_back, own, options.write));
-    stop_if_asked();
+    exit_if_interrupted();
     for (const auto mode :
          {cache_mode::write_back, cache_mode::write_combining, cache_mode::uncached}) {
         if (options.memory.cache.value_or(mode) != mode)
             continue;
         bench_mode(common, options, mode, report);
-        stop_if_asked();
+        exit_if_interrupted();
     }
 }
 
@@ -154,11 +154,11 @@ void bench_rings(ivshmem::device& device, bench_report& report) {
     if (!can.ring)
         return report.remark("ring", "the device has no doorbell");
     report.ring(measure_ring(device));
-    stop_if_asked();
+    exit_if_interrupted();
     if (can.interrupts == 0)
         return report.remark("ring to oneself", "no interrupt can be waited for");
     report.round_trip("self_ring_ns", "ring to oneself", measure_self_rings(device));
-    stop_if_asked();
+    exit_if_interrupted();
 }
 
 int bench(const common_options& common, const bench_options& options) {
@@ -169,9 +169,9 @@ int bench(const common_options& common, const bench_options& options) {
         const memory_part best{open_device(common, options.memory.cache), options.memory};
         length = part_of(best.device(), options).length.value_or(0);
         if (length == 0)
-            throw std::runtime_error{name_of(best.device()) +
-                                     ": nothing can be measured on 0 bytes; take a smaller OFFSET "
-                                     "or a larger LENGTH"};
+            throw std::runtime_error{
+                name_of(best.device()) +
+                ": cannot measure 0 bytes; use a smaller OFFSET or a larger LENGTH"};
     }
     bench_memory(common, options, length, report);
     auto device = open_device(common, options.memory.cache);
@@ -179,11 +179,11 @@ int bench(const common_options& common, const bench_options& options) {
         bench_rings(device, report);
         if (options.channel) {
             const auto speed = measure_channel(device);
-            stop_if_asked();
+            exit_if_interrupted();
             report.round_trip("message_ns", "message and answer", speed.round_trips);
             report.messages(speed);
         }
-    } catch (const ivshmem::error& e) { // what was measured is of use all the same
+    } catch (const ivshmem::error& e) { // the figures so far are still useful
         report.failure(e.what());
         report.end();
         throw;
@@ -196,17 +196,17 @@ int bench(const common_options& common, const bench_options& options) {
 
 void add_bench(subcommands& line) {
     auto sub = line.add("bench", "measure the memory and the doorbell");
-    sub.footer(
-        "\nWithout LENGTH 1M of the memory is taken, or what there is. Only --write and --channel\n"
-        "change the memory; what was there is put back, whoever changes it in the meantime." +
-        std::string{number_help});
+    sub.footer("\nWithout LENGTH, 1M of the memory is used, or all of it if it is smaller. Only "
+               "--write and\n--channel change the memory. They restore it, which discards changes "
+               "by peers meanwhile." +
+               std::string{number_help});
     auto options = std::make_shared<bench_options>();
     sub.add_flag("--write", options->write,
-                 "measure writing and copying, too: overwrites the part for a while");
+                 "also measure writing and copying: overwrites the part temporarily");
     sub.add_flag("--channel", options->channel,
-                 "measure messages, too: overwrites the memory for a while");
+                 "also measure messages: overwrites the memory temporarily");
     add_memory_options(sub, options->memory, false);
-    sub.runs([options](const common_options& common) { return bench(common, *options); });
+    sub.set_action([options](const common_options& common) { return bench(common, *options); });
 }
 
 } // namespace ivshmemctl

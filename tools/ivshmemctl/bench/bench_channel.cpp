@@ -20,7 +20,7 @@ namespace {
 
 using ivshmem::channel;
 
-constexpr std::size_t echoed = 8; ///< messages of this size come back, others do not
+constexpr std::size_t echoed = 8; ///< only messages of this size are echoed
 constexpr std::size_t small = 64;
 
 /// Spins until `done()`, or caught_signals::arrived().
@@ -34,14 +34,14 @@ void connect(channel& one, channel& other) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
     spin_until([&] {
         if (std::chrono::steady_clock::now() > end)
-            throw std::runtime_error{"the two slots do not find each other"};
+            throw std::runtime_error{"the two slots did not connect within 10 s"};
         const auto state = one.update();
         return other.update() == ivshmem::channel_state::connected &&
                state == ivshmem::channel_state::connected;
     });
 }
 
-/// The other end of the channel. An error closes it, which this end notices.
+/// Runs the other end of the channel. An error closes that end, which this end notices.
 void answer(channel own, std::size_t longest, const std::atomic<bool>& end) {
     std::vector<std::byte> message(longest);
     while (!end) {
@@ -53,14 +53,14 @@ void answer(channel own, std::size_t longest, const std::atomic<bool>& end) {
     }
 }
 
-/// Nanoseconds a message, when there are many one way.
+/// Returns the nanoseconds per message of many messages in one direction.
 double time_messages(channel& own, std::size_t size, int count) {
     const std::vector<std::byte> message(size, std::byte{1});
     const auto times = time_rounds([&] {
         for (int i = 0; i < count; ++i)
             spin_until([&] { return own.try_send(message); });
         spin_until([&] {
-            std::error_code ec; // the other end may have gone, and would never read the rest
+            std::error_code ec; // the other end may have closed without reading the rest
             const bool all = own.drained(ec);
             if (ec)
                 throw ivshmem::error{ec, "the channel between the two slots: " + ec.message()};
@@ -84,7 +84,7 @@ channel_speed measure_channel(const ivshmem::device& device) {
     const auto memory = device.memory().bytes();
     const auto mode = device.memory().mode();
     const auto geometry = ivshmem::largest_rings(memory.size(), 2, 1);
-    // What one slot writes: channel-layout.md, "A section".
+    // The bytes that one slot writes: channel-layout.md, "A section".
     const auto begin = memory.size() / 2 / 4096 * 4096;
     const auto size = std::min<std::size_t>(4096 + 256 + geometry.ring_size, begin);
     saved_bytes first_saved{mode, memory.subspan(0, size)};
@@ -100,8 +100,8 @@ channel_speed measure_channel(const ivshmem::device& device) {
         options.number = 1;
         second = ivshmem::slot::claim(device, options);
     } catch (...) {
-        first_saved.forget(); // peers use it
-        second_saved.forget();
+        first_saved.discard(); // peers use the memory
+        second_saved.discard();
         throw;
     }
     ivshmem::channel_options how;
@@ -111,7 +111,7 @@ channel_speed measure_channel(const ivshmem::device& device) {
     connect(own, other);
 
     channel_speed speed;
-    if (caught_signals::arrived()) // perhaps before they met
+    if (caught_signals::arrived()) // perhaps before the slots connected
         return speed;
     speed.large_size = geometry.ring_size / 4;
     std::atomic<bool> end{false};
@@ -127,7 +127,7 @@ channel_speed measure_channel(const ivshmem::device& device) {
         speed.large_mib =
             speed.large_size / (time_messages(own, speed.large_size, 8) / 1e9) / (1U << 20U);
     } catch (...) {
-        stop(); // where the other end failed, its reason is the better one
+        stop(); // if the other end failed, its exception explains more
         throw;
     }
     stop();

@@ -8,17 +8,17 @@
 
 namespace ivshmemctl {
 
-/// Messages between two threads of this process, which never sleep.
+/// The speed of messages between two threads of this process that never sleep.
 struct channel_speed {
     round_times round_trips{};   ///< of 8 bytes
     double small_per_second = 0; ///< messages of 64 bytes, one way
-    double large_mib = 0;        ///< MiB a second in messages of a quarter of the ring
+    double large_mib = 0;        ///< MiB per second in messages of a quarter of the ring
     std::uint32_t large_size = 0;
 };
 
-/// Takes two slots of the memory, and puts back what was there. After caught_signals::arrived() the
-/// result means nothing.
-/// @throws ivshmem::error errc::geometry_mismatch or slot_in_use where peers use channels already.
+/// Measures a channel between two slots of the memory, and restores the memory. The result is
+/// meaningless after caught_signals::arrived().
+/// @throws ivshmem::error errc::geometry_mismatch or slot_in_use if peers already use channels.
 channel_speed measure_channel(const ivshmem::device& device);
 
 } // namespace ivshmemctl

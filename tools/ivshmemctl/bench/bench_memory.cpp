@@ -10,7 +10,7 @@
 namespace ivshmemctl {
 namespace {
 
-/// Copies that one has the time to interrupt.
+/// Measures copies in pieces, so that a signal can interrupt them.
 template <typename Copy>
 double mib_per_second(std::size_t size, Copy copy) {
     const auto times = time_rounds([&] {

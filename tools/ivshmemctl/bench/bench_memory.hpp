@@ -13,18 +13,18 @@
 
 namespace ivshmemctl {
 
-/// MiB a second.
+/// Figures in MiB per second.
 struct bandwidth {
     double read = 0;
-    std::optional<double> write{}; ///< empty where the memory was not to be changed
+    std::optional<double> write{}; ///< empty if the memory must not be changed
     std::optional<double> copy{};  ///< from one half of the memory to the other
 };
 
-/// Measures with the accesses that `read` and `write` use. Where it writes the caller keeps what
-/// was there.
+/// Measures with the same accesses as the subcommands `read` and `write`.
+/// @param writes Whether to overwrite the memory; the caller saves its content.
 bandwidth measure_bandwidth(ivshmem::cache_mode mode, std::span<std::byte> memory, bool writes);
 
-/// Bytes of shared memory that are put back at the end.
+/// Saves bytes of shared memory, which the destructor restores.
 class saved_bytes {
   public:
     saved_bytes(ivshmem::cache_mode mode, std::span<std::byte> shared);
@@ -32,8 +32,8 @@ class saved_bytes {
     saved_bytes& operator=(const saved_bytes&) = delete;
     ~saved_bytes();
 
-    /// Leaves what is there now.
-    void forget() noexcept { bytes_.clear(); }
+    /// Keeps the current content: the destructor restores nothing.
+    void discard() noexcept { bytes_.clear(); }
 
   private:
     ivshmem::cache_mode mode_;

@@ -17,7 +17,7 @@ round_times measure_self_rings(ivshmem::device& device) {
     constexpr std::chrono::milliseconds quiet{20};
     constexpr std::chrono::seconds lost{2};
     std::error_code ec;
-    // What others rang before; who goes on to ring cannot be waited for.
+    // Drains earlier rings, for a second at most: a peer may go on ringing.
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{1};
     while (device.wait(0, quiet, ec) != 0 && std::chrono::steady_clock::now() < end)
         if (caught_signals::arrived())

@@ -8,12 +8,14 @@
 
 namespace ivshmemctl {
 
-/// Nanoseconds that a ring costs who rings: this device's own id, so nobody is disturbed.
+/// Returns the nanoseconds that a ring costs the sender. Rings this device's own id, which disturbs
+/// no peer.
 /// @pre capabilities().ring
 double measure_ring(ivshmem::device& device);
 
-/// From ringing oneself to the interrupt. @pre capabilities().interrupts != 0
-/// @throws ivshmem::error errc::timed_out where an interrupt did not arrive.
+/// Measures the time from a ring of the own id to its interrupt.
+/// @pre capabilities().interrupts != 0
+/// @throws ivshmem::error errc::timed_out if an interrupt does not arrive.
 round_times measure_self_rings(ivshmem::device& device);
 
 } // namespace ivshmemctl

@@ -10,11 +10,11 @@
 
 namespace ivshmemctl {
 
-/// How long each of many rounds took, in nanoseconds, ascending.
+/// The durations of many rounds, in nanoseconds, ascending.
 using round_times = std::vector<double>;
 
-/// Repeats `round()` for a while, or until caught_signals::arrived(); the first one, which finds
-/// nothing in the caches, does not count.
+/// Repeats `round()` for 300 ms or until caught_signals::arrived(). The first round warms the
+/// caches and does not count.
 template <typename Round>
 round_times time_rounds(Round&& round) {
     using clock = std::chrono::steady_clock;
@@ -32,7 +32,8 @@ round_times time_rounds(Round&& round) {
     return times;
 }
 
-/// @pre There was a round.
+/// Returns the median.
+/// @pre There is at least one round.
 inline double median(const round_times& times) {
     return times[times.size() / 2];
 }

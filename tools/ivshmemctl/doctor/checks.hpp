@@ -9,8 +9,8 @@
 
 namespace ivshmemctl {
 
-/// @name The checks, in the order in which they are made
-/// Each names a thing that can keep a device from working. None changes anything.
+/// @name The checks, in the order in which they are made Each check covers one thing that can keep
+/// a device from working. No check changes anything.
 /// @{
 
 // doctor_device.cpp

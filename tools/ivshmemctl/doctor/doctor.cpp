@@ -17,12 +17,12 @@ namespace {
 
 constexpr const char* doctor_footer = R"(
 Each line is a check: ok; warn (works, but not as well as it could); FAIL (keeps the device from
-working); skip (does not apply, or cannot be seen). Below it stands what to do next. The last line
-is the verdict.
+working); skip (does not apply, or cannot be checked). The next step is on the line below it. The
+last line is the verdict.
 
-The last check proves interrupts with this one VM: the device rings each vector of its own id, and
-waits for the interrupt. For this the device is opened; nothing stays changed. What this process may
-not see or open is said: as root it sees more. With --sysroot nothing is opened.
+The last check needs only this VM: the device rings each vector of its own id and waits for the
+interrupt. The check opens the device and leaves nothing changed. A check that lacks permission says
+so; root can check more. With --sysroot nothing is opened.
 
 Exit status: 0 the device works: interrupts arrive or, for a plain device, the memory can be mapped;
 64 it does not; 32 there is no device.)";
@@ -56,24 +56,23 @@ verdict conclude(const examined_device& target, const std::vector<finding>& find
     if (target.is_captured()) {
         const bool works =
             target.is_plain() ? target.verdict.can_map : target.verdict.can_interrupt;
-        return {works,
-                tools::format("{}: {}", target.name(),
-                              works ? "nothing is seen in this tree that keeps it from working"
-                                    : target.verdict.problem)};
+        return {works, tools::format("{}: {}", target.name(),
+                                     works ? "nothing in this tree keeps it from working"
+                                           : target.verdict.problem)};
     }
     if (is_ok(findings, "self-ring"))
         return {true, target.name() + ": it works: interrupts arrive and the memory can be mapped"};
     if (target.is_plain() && is_ok(findings, "open"))
         return {true, target.name() + ": it works: the memory can be mapped"};
-    return {false, target.name() + ": whether interrupts arrive could not be tried"};
+    return {false, target.name() + ": interrupts could not be tested"};
 }
 
 int doctor_without_device(const std::string& why, const common_options& common) {
     const std::vector<finding> findings{
         {"device", outcome::fail, why,
-         "lsivshmem; and give the VM one (QEMU: -device ivshmem-doorbell,chardev=... or "
+         "lsivshmem; then add a device to the VM (QEMU: -device ivshmem-doorbell,chardev=... or "
          "ivshmem-plain,memdev=...)"}};
-    const verdict end{false, "there is no device to look at"};
+    const verdict end{false, "there is no device to examine"};
     common.json ? print_json(findings, end, "") : print_text(findings, end, common.color);
     return tools::exit_none_found;
 }
@@ -105,7 +104,7 @@ void add_doctor(subcommands& line) {
     auto sub = line.add("doctor", "find out what keeps a device from working");
     sub.footer(doctor_footer);
     sub.add_option({"DEVICE", "", "the device (default: the only one)"}, *name);
-    sub.runs([name](const common_options& common) { return doctor(*name, common); });
+    sub.set_action([name](const common_options& common) { return doctor(*name, common); });
 }
 
 } // namespace ivshmemctl

@@ -19,7 +19,7 @@ finding check_device(const examined_device& target) {
     if (info.problems.empty())
         return {"device", outcome::ok, what, ""};
     return {"device", outcome::warn, what + ": " + info.problems.front(),
-            info.problems.size() == 1 ? "" : "lsivshmem -vv lists all that cannot be read"};
+            info.problems.size() == 1 ? "" : "lsivshmem -vv lists everything that cannot be read"};
 }
 
 finding check_bars(const examined_device& target) {

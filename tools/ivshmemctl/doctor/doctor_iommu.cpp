@@ -21,7 +21,7 @@ bool has_entries(const fs::path& folder) {
     return fs::directory_iterator{folder, ec} != fs::directory_iterator{} && !ec;
 }
 
-/// Whether the firmware describes an IOMMU.
+/// Returns whether the firmware describes an IOMMU.
 bool has_table(const fs::path& root) {
     std::error_code ec;
     for (const char* table : {"DMAR", "IVRS", "VIOT"})
@@ -43,8 +43,8 @@ finding check_iommu(const examined_device& target) {
     if (target.is_plain())
         return {"vIOMMU", outcome::skip, for_a_plain_device, ""};
     if (target.info.noiommu)
-        return {"vIOMMU", outcome::warn, "none; VFIO's no-IOMMU mode does without, and is unsafe",
-                ""};
+        return {"vIOMMU", outcome::warn,
+                "none; VFIO's no-IOMMU mode works without one, and is unsafe", ""};
     if (target.info.iommu_group)
         return {"vIOMMU", outcome::ok, "present and in use", ""};
     const bool works = target.info.driver == "igb_uio";
@@ -89,7 +89,7 @@ finding check_remapping(const examined_device& target) {
         return {name, outcome::skip, for_a_plain_device, ""};
     if (!target.info.iommu_group || target.info.noiommu)
         return {name, outcome::skip, "only a vIOMMU remaps interrupts", ""};
-    // The names of interrupt chips: IR-IO-APIC, IR-PCI-MSI where they are remapped (x86).
+    // Interrupt chips are named IR-IO-APIC and IR-PCI-MSI if their interrupts are remapped (x86).
     const auto interrupts = read_text(target.root / "proc/interrupts");
     if (!interrupts || interrupts->find("ITS-") != std::string::npos || // Arm's remaps always
         (interrupts->find("IO-APIC") == std::string::npos &&
@@ -99,7 +99,7 @@ finding check_remapping(const examined_device& target) {
         return {name, outcome::ok, "the vIOMMU remaps interrupts", ""};
     if (read_text(target.root / allow) == "Y")
         return {name, outcome::warn,
-                "the vIOMMU remaps no interrupts, and VFIO was told to allow it",
+                "the vIOMMU remaps no interrupts, and VFIO is configured to allow that",
                 "start the VM with -device intel-iommu,intremap=on"};
     if (target.info.driver == "igb_uio")
         return {name, outcome::warn, "the vIOMMU remaps no interrupts; igb_uio does not need it",
@@ -134,7 +134,7 @@ finding check_noiommu(const examined_device& target) {
                               target.name())};
     return {name, outcome::skip,
             config.known() ? "this kernel has none (CONFIG_VFIO_NOIOMMU is not set)"
-                           : "this kernel shows none",
+                           : "this kernel does not report one",
             ""};
 }
 

@@ -37,7 +37,7 @@ finding check_kernel_config(const examined_device& target) {
         text += tools::format(" {}={}", name, config.value(name));
     if (!config.has("VFIO_PCI") && !config.has("UIO") && !target.is_plain())
         return {"kernel config", outcome::fail, text,
-                "boot a kernel with CONFIG_VFIO_PCI, as the distributions have it"};
+                "boot a kernel with CONFIG_VFIO_PCI, such as a distribution's"};
     return {"kernel config", outcome::ok, text, ""};
 }
 
@@ -52,7 +52,7 @@ finding check_lockdown(const examined_device& target) {
         return {"lockdown", outcome::warn,
                 *mode + ": the memory can be mapped through VFIO only, uncached",
                 "boot without Secure Boot and without lockdown= for a faster mapping"};
-    return {"lockdown", outcome::fail, *mode + ": only through vfio-pci can anything be mapped",
+    return {"lockdown", outcome::fail, *mode + ": the memory can be mapped through vfio-pci only",
             target.info.iommu_group
                 ? "ivshmemctl bind --driver vfio-pci " + target.name()
                 : "start the VM with a vIOMMU (QEMU: -device intel-iommu,intremap=on) and bind "
@@ -74,7 +74,7 @@ finding check_modules(const examined_device& target) {
         return {"modules", outcome::skip, text + " (a plain device needs none)", ""};
     if (missing.empty())
         return {"modules", outcome::ok, text, ""};
-    // Without a vIOMMU igb_uio is the second choice: that there is none is said of the vIOMMU.
+    // Without a vIOMMU, igb_uio is the second choice; check_iommu() reports the missing vIOMMU.
     return {
         "modules", vfio ? outcome::fail : outcome::warn,
         tools::format("the kernel {} has no {}: {}", kernel_release(target.root), missing, text),

@@ -30,7 +30,7 @@ ivshmem::open_options how_to_open(const examined_device& target) {
     return how;
 }
 
-/// Opens the device; nothing where that fails, with the finding.
+/// Opens the device and fills in the finding. Returns nothing on failure.
 std::optional<ivshmem::device> open(const examined_device& target, finding& f) {
     f.check = "open";
     try {
@@ -41,8 +41,9 @@ std::optional<ivshmem::device> open(const examined_device& target, finding& f) {
     } catch (const ivshmem::error& e) {
         f.is = outcome::fail;
         f.text = e.what();
-        if (const auto who = why_in_use(target.info); e.code() == errc::device_busy && !who.empty())
-            f.text += "; " + who;
+        if (const auto reason = why_in_use(target.info);
+            e.code() == errc::device_busy && !reason.empty())
+            f.text += "; " + reason;
         return std::nullopt;
     }
 }
@@ -54,7 +55,7 @@ finding self_ring(const examined_device& target, ivshmem::device& device) {
     const auto count = device.capabilities().interrupts;
     try {
         if (count == 0)
-            static_cast<void>(device.interrupt_fd(0)); // says why not
+            static_cast<void>(device.interrupt_fd(0)); // throws with the reason
         for (std::uint32_t vector = 0; vector < count; ++vector) {
             device.take(vector);
             device.ring(device.id(), vector);
@@ -64,7 +65,8 @@ finding self_ring(const examined_device& target, ivshmem::device& device) {
                         tools::format("rang vector {} of its own id {}: no interrupt came within "
                                       "{} s ({})",
                                       vector, device.id(), interrupt_timeout.count(), ec.message()),
-                        "dmesg | tail; and see that the ivshmem server and QEMU's chardev live"};
+                        "dmesg | tail; then check that the ivshmem server and QEMU's chardev are "
+                        "alive"};
         }
     } catch (const ivshmem::error& e) {
         const bool unsupported = e.code() == errc::interrupts_unsupported;
@@ -74,7 +76,7 @@ finding self_ring(const examined_device& target, ivshmem::device& device) {
             ""};
 }
 
-/// How to have a write-back mapping where only an MTRR forbids it.
+/// Returns the command that allows a write-back mapping if only an MTRR prevents it.
 std::string cached_command(const examined_device& target) {
     const auto& bar = target.info.bars[2];
     const auto ranges = uncachable_over(target.root, bar);
@@ -83,7 +85,7 @@ std::string cached_command(const examined_device& target) {
     return "ivshmemctl bind --cached " + target.name() + " (changes the whole system, see --help)";
 }
 
-/// Maps the memory in each mode by itself. What is slower than what can be had is of no interest.
+/// Maps the memory in each mode. Warns about an uncached mapping only if it is the best one.
 std::vector<finding> map_in_each_mode(const examined_device& target, cache_mode best) {
     std::vector<finding> result;
     for (const auto mode : modes) {

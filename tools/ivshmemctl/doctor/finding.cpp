@@ -11,7 +11,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// Four columns wide; what keeps the device from working is the only one that shouts.
+/// Returns a mark four columns wide, in capitals for a failure only.
 std::string mark(outcome o, bool color) {
     const auto painted = [&](const char* sgr, const char* text) {
         return color ? tools::format("\x1b[{}m{}\x1b[0m", sgr, text) : std::string{text};

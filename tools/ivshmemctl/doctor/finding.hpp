@@ -12,29 +12,30 @@ enum class outcome {
     ok,
     warn, ///< it works, but not as well as it could
     fail, ///< it keeps the device from working
-    skip, ///< does not apply here, or cannot be seen
+    skip, ///< it does not apply, or cannot be checked
 };
 
 /// "ok", "warn", "fail" or "skip"
 [[nodiscard]] std::string_view to_string(outcome o) noexcept;
 
-/// What one check of doctor found.
+/// The result of one check of doctor.
 struct finding {
     std::string check; ///< its name
     outcome is = outcome::skip;
     std::string text; ///< one line
-    std::string next; ///< the command that mends it, or what to do; empty where nothing is
+    std::string next; ///< the command that fixes it, or advice; empty if there is none
 };
 
-/// How a whole examination ended.
+/// The result of all checks.
 struct verdict {
     bool works = false;
     std::string text; ///< one line
 };
 
-/// A line a finding, the next command below it, and the verdict.
+/// Prints a line for each finding, with the next command below it, and the verdict.
 void print_text(const std::vector<finding>& findings, const verdict& end, bool color);
-/// One object. @param device The address; empty where there is none.
+/// Prints one JSON object.
+/// @param device The address; empty if there is no device.
 void print_json(const std::vector<finding>& findings, const verdict& end,
                 const std::string& device);
 

@@ -18,8 +18,8 @@ namespace {
 
 namespace zlib = boost::beast::zlib;
 
-/// The content of a gzip file (RFC 1952) whose header has no optional fields, as the kernel makes
-/// it; empty for anything else.
+/// Decompresses a gzip file (RFC 1952) whose header has no optional fields, as the kernel writes
+/// it. Returns an empty string for any other content.
 std::string gunzip(const std::string& file) {
     constexpr std::size_t header = 10;
     constexpr std::size_t trailer = 8; // checksum and size

@@ -8,16 +8,16 @@
 
 namespace ivshmemctl {
 
-/// What the running kernel was configured with.
+/// The configuration of the running kernel.
 class kernel_config {
   public:
     /// Reads ROOT/boot/config-RELEASE, or else ROOT/proc/config.gz.
     explicit kernel_config(const std::filesystem::path& root);
 
     [[nodiscard]] bool known() const noexcept { return !text_.empty(); }
-    /// Where it was read.
+    /// Returns the path it was read from.
     [[nodiscard]] const std::string& source() const noexcept { return source_; }
-    /// The value of CONFIG_NAME: "y", "m", a number or a text; "n" where it is not set.
+    /// Returns the value of CONFIG_NAME: "y", "m", a number or a text; "n" if it is not set.
     [[nodiscard]] std::string value(std::string_view name) const;
     [[nodiscard]] bool has(std::string_view name) const { return value(name) != "n"; }
 

@@ -9,9 +9,9 @@
 
 namespace ivshmemctl {
 
-/// @name Copying from and to shared memory
-/// Memory that is not write-back is accessed by naturally aligned loads and stores of up to a word
-/// only, each byte once: on some processors others fault on device memory.
+/// @name Copying from and to shared memory Memory that is not write-back is accessed only by
+/// naturally aligned loads and stores of at most a word, each byte once. On some processors, other
+/// accesses to device memory fault.
 /// @{
 void copy_from(ivshmem::cache_mode mode, std::span<const std::byte> shared, std::byte* to);
 void copy_to(ivshmem::cache_mode mode, std::span<std::byte> shared, const std::byte* from);

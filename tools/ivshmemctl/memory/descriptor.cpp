@@ -51,7 +51,7 @@ std::optional<std::uint64_t> descriptor::size() const {
     struct stat status {};
     if (::fstat(fd_, &status) != 0)
         fail("fstat");
-    // Files of /proc are regular, too, and empty until they are read.
+    // Files in /proc are regular too, and have size 0.
     if (!S_ISREG(status.st_mode) || status.st_size == 0)
         return std::nullopt;
     const off_t begin = ::lseek(fd_, 0, SEEK_CUR);

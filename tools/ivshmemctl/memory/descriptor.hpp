@@ -10,13 +10,14 @@
 
 namespace ivshmemctl {
 
-/// A file, or a standard stream, that bytes come from or go to. Failures are std::runtime_error
-/// that name it.
+/// A file or standard stream to read bytes from or write bytes to. Its functions throw
+/// std::runtime_error with its name.
 class descriptor {
   public:
     /// @param path Empty: the standard input.
     static descriptor for_reading(const std::string& path);
-    /// Makes the file, or empties it. @param path Empty: the standard output.
+    /// Creates or truncates the file.
+    /// @param path Empty: the standard output.
     static descriptor for_writing(const std::string& path);
     descriptor(descriptor&& other) noexcept;
     descriptor(const descriptor&) = delete;
@@ -26,15 +27,16 @@ class descriptor {
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] bool is_terminal() const;
-    /// How many bytes are still to be read, where that is known before they are.
+    /// Returns the number of bytes left to read, if it is known in advance.
     [[nodiscard]] std::optional<std::uint64_t> size() const;
 
-    /// Reads until `into` is full, the end has come or caught_signals::arrived().
-    /// @return How much was read.
+    /// Reads until `into` is full, the input ends or caught_signals::arrived().
+    /// @return The number of bytes read.
     std::size_t read(std::span<std::byte> into) const;
-    /// Writes all, or until caught_signals::arrived(). @return How much was written.
+    /// Writes all bytes, or stops at caught_signals::arrived().
+    /// @return The number of bytes written.
     std::size_t write(std::span<const std::byte> bytes) const;
-    /// What a file system finds out late is an error here.
+    /// Closes the file. Throws on errors that the file system reports late.
     void close();
 
   private:

@@ -39,7 +39,7 @@ int dump(const common_options& common, const memory_options& options) {
         if (!print(text))
             break;
         at += now.size();
-        bar.at(at);
+        bar.update(at);
     }
     std::string rest;
     hex.finish(rest);
@@ -53,12 +53,12 @@ int dump(const common_options& common, const memory_options& options) {
 
 void add_dump(subcommands& line) {
     auto sub = line.add("dump", "print memory in hexadecimal");
-    sub.footer("\nThe format is that of hexdump -C: an asterisk stands for lines that repeat "
-               "the one before; -v\nprints them." +
+    sub.footer("\nThe format is that of hexdump -C: an asterisk stands for lines that repeat the "
+               "previous\none; -v prints them." +
                std::string{number_help});
     auto options = std::make_shared<memory_options>();
     add_memory_options(sub, *options, false);
-    sub.runs([options](const common_options& common) { return dump(common, *options); });
+    sub.set_action([options](const common_options& common) { return dump(common, *options); });
 }
 
 } // namespace ivshmemctl

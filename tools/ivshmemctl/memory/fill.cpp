@@ -31,7 +31,7 @@ std::vector<std::byte> parse_pattern(const std::string& text) {
         const auto value = parse_number(item);
         if (!value || *value > 0xff)
             throw usage_error{
-                tools::format("PATTERN: '{}' is no byte; take 0 to 255, or 0x0 to 0xff", item)};
+                tools::format("PATTERN: '{}' is not a byte; use 0 to 255, or 0x0 to 0xff", item)};
         pattern.push_back(static_cast<std::byte>(*value));
     }
     return pattern;
@@ -42,7 +42,7 @@ int fill(const common_options& common, const fill_options& options) {
     const memory_part part{open_device(common, options.memory.cache), options.memory};
     const caught_signals signals;
     progress bar{common, "fill", part.size(), false};
-    // Whole repetitions, so that each piece begins with the pattern.
+    // Holds whole repetitions, so that each piece begins with the pattern.
     std::vector<std::byte> bytes;
     do {
         bytes.insert(bytes.end(), options.pattern.begin(), options.pattern.end());
@@ -52,7 +52,7 @@ int fill(const common_options& common, const fill_options& options) {
         const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
         part.write(at, now);
         at += now.size();
-        bar.at(at);
+        bar.update(at);
     }
     bar.clear();
     if (at < part.size())
@@ -68,10 +68,10 @@ void add_fill(subcommands& line) {
                "from OFFSET\non: 0xde,0xad." +
                std::string{number_help});
     auto options = std::make_shared<fill_options>();
-    sub.add_option({"PATTERN", "", "with which byte or bytes", true},
+    sub.add_option({"PATTERN", "", "the byte or bytes to write", true},
                    [options](const std::string& text) { options->pattern = parse_pattern(text); });
     add_memory_options(sub, options->memory, true);
-    sub.runs([options](const common_options& common) { return fill(common, *options); });
+    sub.set_action([options](const common_options& common) { return fill(common, *options); });
 }
 
 } // namespace ivshmemctl

@@ -10,16 +10,16 @@
 
 namespace ivshmemctl {
 
-/// Bytes as `hexdump -C` prints them.
+/// Formats bytes as `hexdump -C` does.
 class hex_dump {
   public:
-    /// @param offset What the first line begins with.
-    /// @param every_line Whether lines that repeat the one before are printed, too.
+    /// @param offset The offset at the beginning of the first line.
+    /// @param every_line Whether lines that repeat the previous one are printed too.
     hex_dump(std::uint64_t offset, bool every_line) : offset_{offset}, every_line_{every_line} {}
 
-    /// Takes the next bytes, however many, and appends what lines they complete.
+    /// Takes any number of bytes and appends the lines that they complete.
     void add(std::span<const std::byte> bytes, std::string& text);
-    /// Appends the rest: an incomplete line, and the offset behind the last byte.
+    /// Appends the rest: an incomplete line, and the offset after the last byte.
     void finish(std::string& text);
 
   private:

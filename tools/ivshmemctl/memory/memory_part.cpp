@@ -39,7 +39,7 @@ memory_part::memory_part(ivshmem::device device, const memory_options& options)
     if (offset_ > size || options.length.value_or(0) > size - offset_)
         throw std::runtime_error{
             tools::format("{}: {} from {:#x} on are past the end of the memory, which has {} bytes "
-                          "({:#x}); take a smaller OFFSET or LENGTH",
+                          "({:#x}); use a smaller OFFSET or LENGTH",
                           name_of(device_),
                           options.length ? tools::format("{} bytes", *options.length) : "the bytes",
                           offset_, size, size)};
@@ -61,7 +61,7 @@ void memory_part::write(std::uint64_t at, std::span<const std::byte> from) const
 
 void refuse_json(const common_options& common, const std::string& name) {
     if (common.json)
-        throw std::runtime_error{name + ": there is no JSON of bytes; leave -J out"};
+        throw std::runtime_error{name + ": has no JSON output; leave out -J"};
 }
 
 } // namespace ivshmemctl

@@ -16,31 +16,31 @@
 
 namespace ivshmemctl {
 
-/// Which part of the memory a command is about, as the command line has it.
+/// The part of the memory that the command line names.
 struct memory_options {
-    std::optional<std::uint64_t> offset{}; ///< 0 where the command line need not name it
+    std::optional<std::uint64_t> offset{}; ///< empty: from the beginning
     std::optional<std::uint64_t> length{}; ///< empty: up to the end
     std::optional<ivshmem::cache_mode> cache{};
 };
 
 /// Adds OFFSET and LENGTH, and --cache.
-/// @param required Whether OFFSET may not be left out: of what changes the memory.
+/// @param required Whether OFFSET is required, as for commands that change the memory.
 void add_memory_options(subcommand& sub, memory_options& options, bool required);
 /// Adds --cache.
 void add_cache_option(subcommand& sub, std::optional<ivshmem::cache_mode>& cache);
 
-/// A part of the shared memory of a device that this holds open.
+/// A part of a device's shared memory. Holds the device open.
 class memory_part {
   public:
-    /// The size of the pieces in which commands copy: small enough to stop soon where the memory
-    /// is slow.
+    /// The number of bytes that commands copy at once: small enough to stop soon if the memory is
+    /// slow.
     static constexpr std::size_t piece = 65536;
 
-    /// @throws std::runtime_error where the memory has no such part.
+    /// @throws std::runtime_error if the memory has no such part.
     memory_part(ivshmem::device device, const memory_options& options);
 
     [[nodiscard]] const ivshmem::device& device() const noexcept { return device_; }
-    /// Of its first byte, in the memory.
+    /// Returns the offset of its first byte in the memory.
     [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
     [[nodiscard]] std::uint64_t size() const noexcept { return bytes_.size(); }
     /// "64 bytes at 0x1000 of 0000:00:04.0"
@@ -58,7 +58,8 @@ class memory_part {
     std::span<std::byte> bytes_;
 };
 
-/// Commands about bytes have no JSON. @throws std::runtime_error where it was asked for.
+/// Rejects -J for commands that have no JSON output.
+/// @throws std::runtime_error if -J was given.
 void refuse_json(const common_options& common, const std::string& name);
 
 } // namespace ivshmemctl

@@ -30,8 +30,8 @@ int read(const common_options& common, const read_options& options) {
     auto output = descriptor::for_writing(options.output); // a FIFO may have no reader yet
     const caught_signals signals;
     if (options.output.empty() && output.is_terminal())
-        throw std::runtime_error{"read: the standard output is a terminal; name a file by -o, or "
-                                 "use 'dump' for people to read"};
+        throw std::runtime_error{"read: standard output is a terminal; name a file with -o, or use "
+                                 "'dump' for readable output"};
     progress bar{common, "read", part.size(), options.output.empty()};
     std::vector<std::byte> bytes(memory_part::piece);
     std::uint64_t at = 0;
@@ -39,7 +39,7 @@ int read(const common_options& common, const read_options& options) {
         const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
         part.read(at, now);
         at += output.write(now);
-        bar.at(at);
+        bar.update(at);
     }
     bar.clear();
     if (at < part.size())
@@ -57,7 +57,7 @@ void add_read(subcommands& line) {
     auto options = std::make_shared<read_options>();
     sub.add_option({"-o,--output", "FILE", "the file (the standard output)"}, options->output);
     add_memory_options(sub, options->memory, false);
-    sub.runs([options](const common_options& common) { return read(common, *options); });
+    sub.set_action([options](const common_options& common) { return read(common, *options); });
 }
 
 } // namespace ivshmemctl

@@ -25,8 +25,8 @@ struct write_options {
     std::string input{};
 };
 
-/// Refuses what is known not to fit before anything is written.
-/// @return How much will be written; empty where only the end of the input tells.
+/// Refuses an input that is known not to fit, before anything is written.
+/// @return The number of bytes to write; empty if it is unknown until the input ends.
 std::optional<std::uint64_t> look_at_sizes(const memory_part& part, const descriptor& input,
                                            bool exact) {
     const auto available = input.size();
@@ -57,7 +57,7 @@ int write(const common_options& common, const write_options& options) {
         const auto got = room.first(input.read(room));
         part.write(at, got);
         at += got.size();
-        bar.at(at);
+        bar.update(at);
         ended = got.size() < room.size();
     }
     std::array<std::byte, 1> next{};
@@ -82,12 +82,12 @@ int write(const common_options& common, const write_options& options) {
 
 void add_write(subcommands& line) {
     auto sub = line.add("write", "copy a file into memory");
-    sub.footer("\nWithout LENGTH the whole input is written, which has to fit." +
+    sub.footer("\nWithout LENGTH the whole input is written, which must fit." +
                std::string{number_help});
     auto options = std::make_shared<write_options>();
     sub.add_option({"-i,--input", "FILE", "the file (the standard input)"}, options->input);
     add_memory_options(sub, options->memory, true);
-    sub.runs([options](const common_options& common) { return write(common, *options); });
+    sub.set_action([options](const common_options& common) { return write(common, *options); });
 }
 
 } // namespace ivshmemctl

@@ -17,7 +17,7 @@
 
 namespace ivshmemctl {
 
-/// Where in the memory a subcommand that talks to peers has its place.
+/// The slot in the memory of a subcommand that talks to peers.
 struct slot_choice {
     std::optional<std::uint64_t> number{}; ///< --slot; empty: the first one that is free
     bool reformat = false;                 ///< --reformat
@@ -25,13 +25,13 @@ struct slot_choice {
 
 void add_slot_choice(subcommand& sub, slot_choice& choice);
 
-/// Claims a slot. Memory that holds other data than channels is left alone, unless it is to be
-/// reformatted. From now on the program ends with a message where the memory goes away.
+/// Claims a slot. Throws if the memory holds data other than channels, unless `choice.reformat`.
+/// From then on, SIGBUS (the memory is gone) ends the program with a message.
 ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
                                const common_options& common, const slot_choice& choice);
 
-/// What a failure on a claimed slot means: a device that is being removed may look as if another
-/// peer had taken the slot.
+/// Returns the cause of a failure on a claimed slot: a device that is being removed may look as if
+/// another peer had taken the slot.
 ivshmem::error explain_failure(ivshmem::device& device, const std::error_code& ec);
 
 } // namespace ivshmemctl

@@ -21,7 +21,7 @@ using ivshmem::errc;
 
 namespace {
 
-/// What was waited for is not waited for any more.
+/// Returns whether the wait was cancelled or its object closed.
 bool is_over(const boost::system::error_code& ec) {
     return ec == net::error::operation_aborted || ec == errc::closed;
 }
@@ -44,8 +44,8 @@ void device_watch::start() {
     if (is_server())
         return watch_device(open_device(common_));
     if (common_.sysroot != "/")
-        throw std::invalid_argument{"monitor: watches the devices of this machine; --sysroot does "
-                                    "not go with it"};
+        throw std::invalid_argument{
+            "monitor: watches the devices of this machine and cannot be used with --sysroot"};
     changes_.open(ivshmem::device_monitor::open());
     read_change();
 }
@@ -71,12 +71,12 @@ void device_watch::read_change() {
 void device_watch::try_to_open() {
     try {
         auto device = open_device(common_);
-        // Nothing that happens to it would be heard of here, and others may want it.
+        // No event of the device would arrive here, and other processes may need it.
         if (device.capabilities().interrupts == 0 && !device.capabilities().removal_events)
             return remark(name_of(device) + ": no interrupts arrive through its present driver");
         watch_device(std::move(device));
     } catch (const ivshmem::error& e) {
-        close_device();   // of what was held in part
+        close_device();   // closes what was opened in part
         remark(e.what()); // it may become usable
     }
 }
@@ -115,7 +115,7 @@ void device_watch::read_ring() {
         if (is_over(ec))
             return;
         if (ec == errc::device_removed && device_.capabilities().removal_events)
-            return; // the event comes, too
+            return; // the event follows
         if (ec == errc::device_removed)
             return close_device();
         if (ec)
@@ -134,7 +134,7 @@ void device_watch::read_event() {
         if (ec == errc::device_removed)
             return close_device();
         if (ec == errc::server_closed)
-            return; // as the last event said; rings of known peers may still come
+            return; // the last event reported it; rings of known peers may still arrive
         if (ec)
             throw ivshmem::error{ec, name_ + ": watching its peers: " + ec.message()};
         print(event);

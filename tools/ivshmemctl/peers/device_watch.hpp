@@ -18,14 +18,14 @@
 
 namespace ivshmemctl {
 
-/// Prints all that happens to devices: what comes and goes, and of the one that is chosen, its
-/// rings and its peers. Lets that go when it is to be removed, and takes it again when it is back.
+/// Prints changes of devices, and the rings and peers of the selected device. Closes that device
+/// when its removal is requested, and opens it again when it is back.
 class device_watch {
   public:
     device_watch(boost::asio::io_context& io, const common_options& common);
 
-    /// Begins; what happens is printed while the event loop runs.
-    /// @throws ivshmem::error where a server cannot be joined, or nothing can be watched.
+    /// Starts watching. Events are printed while the event loop runs.
+    /// @throws ivshmem::error if the server cannot be joined, or the devices cannot be watched.
     void start();
 
   private:

@@ -14,8 +14,8 @@
 namespace ivshmemctl {
 namespace {
 
-/// Whether it is known that nobody with this id is there: a VFIO device is open in one process at
-/// a time, and a server tells who is connected.
+/// Returns whether the peer with this id is known to be gone: a VFIO device is open in one process
+/// at a time, and a server reports the connected peers.
 bool is_gone(ivshmem::device& device, std::uint16_t id) {
     if (device.backend() == ivshmem::backend_kind::vfio)
         return id == device.id() && device.vectors() != 0;
@@ -44,7 +44,7 @@ bool has_other_data(const ivshmem::shared_memory& memory, progress& bar) {
     const auto sections = ivshmem::find_slot_sections(memory.bytes());
     auto next = sections.begin();
     std::array<std::byte, 4096> page{};
-    for (std::uint64_t offset = 0; offset < memory.size(); bar.at(offset)) {
+    for (std::uint64_t offset = 0; offset < memory.size(); bar.update(offset)) {
         if (next != sections.end() && next->offset == offset) {
             offset += next->size;
             ++next;

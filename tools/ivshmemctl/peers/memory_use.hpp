@@ -11,7 +11,7 @@
 
 namespace ivshmemctl {
 
-/// What the shared memory is used for, as far as its bytes tell. They are only read.
+/// The use of the shared memory, as far as its content shows.
 struct memory_use {
     /// A slot whose holder may be alive.
     struct held_slot {
@@ -25,10 +25,10 @@ struct memory_use {
     std::vector<held_slot> held{}; ///< ascending
 };
 
-/// Looks at the first word of each page, and at the headers of slots.
+/// Reads the first word of each page and the headers of slots.
 memory_use inspect_memory(ivshmem::device& device);
-/// Whether there is a byte that is not zero outside of the sections that somebody has, or had, for
-/// channels. Reads all of the memory up to that, and shows how far it is.
+/// Returns whether a byte outside the sections of channels, present or past, is not zero. Reads the
+/// memory up to the first such byte, and shows the progress.
 bool has_other_data(const ivshmem::shared_memory& memory, progress& bar);
 
 } // namespace ivshmemctl

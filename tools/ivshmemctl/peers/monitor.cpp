@@ -26,8 +26,8 @@ int monitor(const common_options& common) {
 
 void add_monitor(subcommands& line) {
     auto sub = line.add("monitor",
-                        "print rings, peers that come and go, and devices that do, until Ctrl-C");
-    sub.runs(monitor);
+                        "print rings, and the peers and devices that come and go, until Ctrl-C");
+    sub.set_action(monitor);
 }
 
 } // namespace ivshmemctl

@@ -23,10 +23,10 @@ namespace json = boost::json;
 
 struct found_peer {
     std::uint16_t id = 0;
-    std::optional<std::uint32_t> slot{}; ///< of channels, where it holds one
+    std::optional<std::uint32_t> slot{}; ///< the slot of channels that it holds, if any
 };
 
-/// Who is connected, as the backend tells, and who holds a slot of channels, as the memory does.
+/// Finds the connected peers through the backend, and the holders of slots through the memory.
 std::vector<found_peer> find_peers(ivshmem::device& device) {
     std::vector<found_peer> found;
     const memory_use use = inspect_memory(device);
@@ -39,7 +39,7 @@ std::vector<found_peer> find_peers(ivshmem::device& device) {
                          [&](const found_peer& p) { return p.id == id; }))
             found.push_back({id, std::nullopt});
     if (ec && found.empty())
-        static_cast<void>(device.peers()); // says more than a code can
+        static_cast<void>(device.peers()); // throws with a detailed message
     std::stable_sort(found.begin(), found.end(),
                      [](const found_peer& a, const found_peer& b) { return a.id < b.id; });
     return found;
@@ -64,7 +64,7 @@ int print_peers(const common_options& common) {
             put_line(slot ? tools::format("peer {}, slot {}", id, *slot)
                           : tools::format("peer {}", id));
     if (!common.quiet && !device.capabilities().peer_events)
-        complain(name_of(device) + ": only peers that hold a slot of channels can be known");
+        complain(name_of(device) + ": only peers that hold a slot of channels can be found");
     if (common.verbosity > 0)
         complain(tools::format("{}: this process is {}", name_of(device), own_peer(device)));
     return tools::exit_success;
@@ -73,8 +73,8 @@ int print_peers(const common_options& common) {
 } // namespace
 
 void add_peers(subcommands& line) {
-    auto sub = line.add("peers", "show who else is there, where it can be known");
-    sub.runs(print_peers);
+    auto sub = line.add("peers", "list the other peers, as far as they can be found");
+    sub.set_action(print_peers);
 }
 
 } // namespace ivshmemctl

@@ -50,7 +50,7 @@ void print_text(const pinger& by, std::size_t size, const pinger::outcome& o) {
             tools::format("no answer: seq={}{}{}", o.sequence, o.why.empty() ? "" : ", ", o.why));
         break;
     case kind::wrong:
-        put_line(by.peer_name() + ": sent something that is no answer");
+        put_line(by.peer_name() + ": sent a message that is not an answer");
     }
 }
 
@@ -76,10 +76,9 @@ pinger::options checked(const ivshmem::device& device, const ping_options& asked
                              tools::format("{}: there is no peer {}, only 0 to 65535",
                                            name_of(device), *asked.peer)};
     if (asked.peer && *asked.peer == device.id() && device.capabilities().ring)
-        throw std::invalid_argument{
-            tools::format("{}: peer {} is this one itself; ping another, or try 'ivshmemctl ring "
-                          "self'",
-                          name_of(device), *asked.peer)};
+        throw std::invalid_argument{tools::format(
+            "{}: peer {} is this process itself; ping another peer, or try 'ivshmemctl ring self'",
+            name_of(device), *asked.peer)};
     if (asked.peer)
         how.peer = static_cast<std::uint16_t>(*asked.peer);
     how.count = asked.count;
@@ -104,7 +103,7 @@ int ping(const common_options& common, const ping_options& asked) {
     progress bar{common, "ping", asked.count, !asked.flood, answers};
     if (asked.flood)
         report = [&](const pinger::outcome&) {
-            bar.at(by->statistics().answers());
+            bar.update(by->statistics().answers());
         };
     else if (!common.quiet)
         report = [&](const pinger::outcome& o) {
@@ -138,32 +137,33 @@ int ping(const common_options& common, const ping_options& asked) {
     if (failed)
         std::rethrow_exception(failed);
     if (by->peer_name().empty() && !by->statistics().empty())
-        complain(name_of(device) + ": nobody serves; run 'ivshmemctl serve' on the other side");
+        complain(name_of(device) + ": no peer serves; run 'ivshmemctl serve' on the other side");
     return by->statistics().answers() != 0 ? tools::exit_success : tools::exit_failure;
 }
 
 } // namespace
 
 void add_ping(subcommands& line) {
-    auto sub =
-        line.add("ping", "send messages to a peer that runs 'serve', and tell how long they take");
+    auto sub = line.add(
+        "ping", "send messages to a peer that runs 'serve', and print the round-trip times");
     const auto asked = std::make_shared<ping_options>();
-    add_number(sub, {"peer", "PEER", "the peer's id (whoever serves)"}, asked->peer);
-    add_number(sub, {"-c,--count", "N", "stop after so many messages (never)"}, asked->count);
-    add_seconds(sub, {"-i,--interval", "SECONDS", "from one message to the next (1)"},
+    add_number(sub, {"peer", "PEER", "the peer's id (any peer that serves)"}, asked->peer);
+    add_number(sub, {"-c,--count", "N", "stop after N messages (never)"}, asked->count);
+    add_seconds(sub, {"-i,--interval", "SECONDS", "the time from one message to the next (1)"},
                 asked->interval);
     add_seconds(sub, {"-W,--timeout", "SECONDS", "how long to wait for each answer (1)"},
                 asked->timeout);
     add_seconds(sub, {"-w,--deadline", "SECONDS", "stop after this time (never)"}, asked->deadline);
-    sub.add_flag("-f,--flood", asked->flood,
-                 "send each message when the one before is answered, and print the end only");
+    sub.add_flag(
+        "-f,--flood", asked->flood,
+        "send each message as soon as the previous one is answered; print only the statistics");
     add_number(
         sub,
         {"-s,--size", "BYTES",
          tools::format("the bytes of each message, {} to {} (56)", shortest_ping, longest_ping)},
         asked->size);
     add_slot_choice(sub, asked->place);
-    sub.runs([asked](const common_options& common) { return ping(common, *asked); });
+    sub.set_action([asked](const common_options& common) { return ping(common, *asked); });
 }
 
 } // namespace ivshmemctl

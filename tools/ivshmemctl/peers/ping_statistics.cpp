@@ -30,7 +30,7 @@ void ping_statistics::received(duration round_trip) noexcept {
 
 std::size_t ping_statistics::bucket_of(std::uint64_t nanoseconds) noexcept {
     const auto width = static_cast<unsigned>(std::bit_width(nanoseconds));
-    if (width <= parts_shift) // one each
+    if (width <= parts_shift) // a bucket for each value
         return nanoseconds;
     const unsigned shift = width - 1 - parts_shift;
     return (std::size_t{shift + 1} << parts_shift) + (nanoseconds >> shift) - (1U << parts_shift);

@@ -10,7 +10,7 @@
 
 namespace ivshmemctl {
 
-/// What ping says in the end. Takes the same memory however many round trips there are.
+/// The statistics of ping. Takes constant memory, however many round trips there are.
 class ping_statistics {
   public:
     using duration = std::chrono::nanoseconds;
@@ -20,15 +20,15 @@ class ping_statistics {
 
     [[nodiscard]] bool empty() const noexcept { return sent_ == 0; }
     [[nodiscard]] std::uint64_t answers() const noexcept { return received_; }
-    /// The median, within two percent; 0 without an answer.
+    /// Returns the median, within two percent; 0 without an answer.
     [[nodiscard]] duration median() const noexcept;
 
-    /// "3 sent, 2 received, 33.3% lost" and, where there was an answer, a line with the times.
+    /// Returns "3 sent, 2 received, 33.3% lost" and, if there was an answer, a line with the times.
     [[nodiscard]] std::string text() const;
     [[nodiscard]] std::string json() const;
 
   private:
-    /// Of each power of two that a time can be between: so many equal parts.
+    /// The binary logarithm of the number of buckets between two powers of two.
     static constexpr unsigned parts_shift = 5;
 
     static std::size_t bucket_of(std::uint64_t nanoseconds) noexcept;

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::chrono::milliseconds look_again{20};
 
-/// Whether there may be another channel after this.
+/// Returns whether the channel has ended and another one may follow.
 bool is_end_of_channel(const boost::system::error_code& ec) {
     for (const auto end :
          {ivshmem::errc::channel_closed, ivshmem::errc::channel_reset, ivshmem::errc::not_connected,
@@ -81,7 +81,7 @@ void pinger::abandon() {
 
 net::awaitable<void> pinger::watch() {
     while (!stopping_) {
-        // What is sent from now on has at least as much time.
+        // A message that is sent from now on has at least this much time.
         watch_.expires_at(probing_ && !expired_ ? deadline_ : clock::now() + options_.timeout);
         co_await watch_.async_wait(with_error);
         if (probing_ && !expired_ && clock::now() >= deadline_)
@@ -93,14 +93,14 @@ net::awaitable<pinger::error_code> pinger::probe() {
     if (!channel_.is_open())
         if (const error_code ec = co_await connect())
             co_return ec;
-    if (over()) // as late as that
+    if (over()) // the timeout passed during connect()
         co_return net::error::operation_aborted;
     std::memcpy(message_.data(), &sequence_, sizeof sequence_);
     sent_ = clock::now();
     const auto [failed, all] = co_await channel_.async_send(net::buffer(message_), with_error);
     if (failed)
         co_return failed;
-    if (over()) { // what ends it came between the two, and finds nothing to cancel
+    if (over()) { // abandon() ran between the two operations and had nothing to cancel
         overdue_.emplace(sequence_, sent_);
         co_return net::error::operation_aborted;
     }
@@ -147,7 +147,7 @@ void pinger::conclude(const error_code& ec) {
             report_outcome({outcome::kind::unanswered,
                             sequence_,
                             {},
-                            channel_.is_open() ? "" : "nobody serves"});
+                            channel_.is_open() ? "" : "no peer serves"});
         return;
     }
     if (!is_end_of_channel(ec))
@@ -172,7 +172,7 @@ net::awaitable<pinger::error_code> pinger::connect() {
         pause_.expires_after(look_again);
         co_await pause_.async_wait(with_error);
     }
-    if (over()) // during the pause
+    if (over()) // the timeout passed during the pause
         co_return net::error::operation_aborted;
     auto [ec, channel] = co_await ivshmem::asio::async_connect(
         slot_, ping_service, how, net::bind_cancellation_slot(connecting_.slot(), with_error));
@@ -199,7 +199,7 @@ std::optional<std::uint32_t> pinger::find_server() const {
     return std::nullopt;
 }
 
-/// While there is no channel that would tell.
+/// Throws if the device is being removed, while there is no channel that would report it.
 void pinger::check_device() {
     if (!device_.capabilities().removal_events)
         return;

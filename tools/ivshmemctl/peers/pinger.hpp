@@ -23,29 +23,30 @@
 
 namespace ivshmemctl {
 
-/// What 'serve' offers, and 'ping' asks for.
+/// The service that 'serve' offers and 'ping' connects to.
 inline constexpr const char* ping_service = "ivshmemctl ping";
-/// The longest message that 'serve' answers; the shortest holds the number that it is known by.
+/// The longest message that 'serve' answers, in bytes, and the shortest, which holds the sequence
+/// number only.
 inline constexpr std::uint32_t longest_ping = 1024 * 1024;
 inline constexpr std::uint32_t shortest_ping = sizeof(std::uint64_t);
 
-/// Sends messages to who offers ping_service, one at a time, and waits for each to come back.
+/// Sends messages to a peer that offers ping_service, one at a time, and waits for each answer.
 class pinger {
   public:
     struct options {
-        std::optional<std::uint16_t> peer{};  ///< empty: whoever serves
+        std::optional<std::uint16_t> peer{};  ///< empty: any peer that serves
         std::optional<std::uint64_t> count{}; ///< empty: until stop()
-        std::chrono::nanoseconds interval{};  ///< from one to the next, at least
+        std::chrono::nanoseconds interval{};  ///< the minimum time from one message to the next
         std::chrono::nanoseconds timeout{};   ///< how long to wait for each answer
         std::size_t size = 0;                 ///< shortest_ping to longest_ping
     };
-    /// What became of a message.
+    /// The outcome of a message.
     struct outcome {
         enum class kind {
             answered,
-            late,       ///< answered after it had been reported as unanswered
-            unanswered, ///< `why` has more
-            wrong,      ///< something came that is no answer
+            late,       ///< answered after it was reported as unanswered
+            unanswered, ///< `why` has the reason, if it is known
+            wrong,      ///< a message arrived that is not an answer
         };
         kind what{};
         std::uint64_t sequence = 0;
@@ -57,12 +58,12 @@ class pinger {
            std::function<void(const outcome&)> report);
 
     /// Completes after the last message, or stop().
-    /// @throws ivshmem::error where there is no going on: the device was removed, say.
+    /// @throws ivshmem::error if it cannot go on, for example because the device was removed.
     boost::asio::awaitable<void> run();
     void stop();
 
     [[nodiscard]] const ping_statistics& statistics() const noexcept { return statistics_; }
-    /// "peer 3 (slot 0)"; empty where nobody was found.
+    /// Returns "peer 3 (slot 0)"; empty if no peer was found.
     [[nodiscard]] const std::string& peer_name() const noexcept { return peer_name_; }
 
   private:
@@ -96,10 +97,10 @@ class pinger {
 
     bool stopping_ = false;
     bool probing_ = false;
-    bool expired_ = false; ///< the timeout with the present message is over
+    bool expired_ = false; ///< the timeout of the current message has passed
     clock::time_point deadline_{};
     boost::asio::steady_timer pause_;
-    boost::asio::steady_timer watch_; ///< one for all messages: to set one for each costs time
+    boost::asio::steady_timer watch_; ///< one for all messages: setting one for each takes time
     boost::asio::cancellation_signal connecting_;
 };
 

@@ -31,7 +31,7 @@ struct ring_options {
 std::uint32_t number_in(const std::string& text, const char* what) {
     const auto number = parse_number(text);
     if (!number || *number > 0xffffffffU)
-        throw std::invalid_argument{tools::format("'{}' is no {}", text, what)};
+        throw std::invalid_argument{tools::format("'{}' is not a {}", text, what)};
     return static_cast<std::uint32_t>(*number);
 }
 
@@ -39,27 +39,28 @@ std::vector<std::uint32_t> chosen_peers(ivshmem::device& device, const std::stri
     if (text == "self")
         return {device.id()};
     if (text == "all") {
-        const auto all = device.peers(); // says where they cannot be known
+        const auto all = device.peers(); // throws if they cannot be known
         return {all.begin(), all.end()};
     }
-    const std::uint32_t peer = number_in(text, "peer: take an id, self or all");
+    const std::uint32_t peer = number_in(text, "peer: use an id, self or all");
     if (peer > 0xffff || peer == device.id() || !device.capabilities().peer_events)
-        return {peer}; // beyond the range the library says so
+        return {peer}; // the library reports an id that is out of range
     const auto all = device.peers();
     if (std::find(all.begin(), all.end(), peer) == all.end())
-        throw std::invalid_argument{tools::format(
-            "{}: no peer {} is connected; 'ivshmemctl peers' shows who is", name_of(device), peer)};
+        throw std::invalid_argument{
+            tools::format("{}: no peer {} is connected; 'ivshmemctl peers' lists those that are",
+                          name_of(device), peer)};
     return {peer};
 }
 
 std::vector<std::uint32_t> chosen_vectors(const ivshmem::device& device, const std::string& text) {
     if (text != "all")
-        return {number_in(text, "vector: take its number, or all")};
+        return {number_in(text, "vector: use its number, or all")};
     if (!device.capabilities().ring)
-        return {0}; // the library says why it cannot be rung
+        return {0}; // the library reports why it cannot ring
     if (device.vectors() == 0)
-        throw std::runtime_error{name_of(device) + ": how many vectors it has is not known to this "
-                                                   "user; name one"};
+        throw std::runtime_error{name_of(device) +
+                                 ": this user cannot read the number of vectors; name one vector"};
     std::vector<std::uint32_t> all(device.vectors());
     for (std::uint32_t vector = 0; vector < all.size(); ++vector)
         all[vector] = vector;
@@ -79,7 +80,7 @@ int ring(const common_options& common, const ring_options& asked) {
         for (const auto peer : peers)
             for (const auto vector : vectors)
                 device.ring(peer, vector);
-        bar.at((i + 1) * each);
+        bar.update((i + 1) * each);
     }
     bar.clear();
     const std::uint64_t rung = times * each;
@@ -89,12 +90,11 @@ int ring(const common_options& common, const ring_options& asked) {
                                 {"vectors", boost::json::value_from(vectors)},
                                 {"rings", rung}}));
     if (common.verbosity > 0)
-        complain(
-            tools::format("{}: rang {} times; rings are best effort: who is absent, or has not "
-                          "enabled the vector, misses them, and nobody is told",
-                          name_of(device), rung));
+        complain(tools::format("{}: rang {} times; rings are best effort: a peer that is absent or "
+                               "has not enabled the vector misses them without an error",
+                               name_of(device), rung));
     else if (rung == 0 && times != 0 && !common.quiet)
-        complain(name_of(device) + ": there is nobody to ring");
+        complain(name_of(device) + ": there is no peer to ring");
     return tools::exit_success;
 }
 
@@ -103,14 +103,14 @@ int ring(const common_options& common, const ring_options& asked) {
 void add_ring(subcommands& line) {
     auto sub = line.add("ring", "ring a vector of a peer, by its doorbell");
     const auto asked = std::make_shared<ring_options>();
-    sub.add_option({"peer", "PEER", "the peer's id; self; or all, where peers can be known", true},
+    sub.add_option({"peer", "PEER", "the peer's id; self; or all, if peers can be known", true},
                    asked->peer);
     sub.add_option({"vector", "VECTOR", "the vector; or all that this device has", true},
                    asked->vector);
-    add_number(sub, {"-n,--count", "N", "how often to ring (1)"}, asked->count);
-    add_seconds(sub, {"-i,--interval", "SECONDS", "how long to wait between (not at all)"},
+    add_number(sub, {"-n,--count", "N", "how many times to ring (1)"}, asked->count);
+    add_seconds(sub, {"-i,--interval", "SECONDS", "how long to wait between rings (not at all)"},
                 asked->interval);
-    sub.runs([asked](const common_options& common) { return ring(common, *asked); });
+    sub.set_action([asked](const common_options& common) { return ring(common, *asked); });
 }
 
 } // namespace ivshmemctl

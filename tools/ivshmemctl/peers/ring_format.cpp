@@ -16,7 +16,7 @@ ring_format::ring_format(std::string text) : text_{std::move(text)} {
         const std::string_view pair = std::string_view{text_}.substr(at, 2);
         if (pair.size() < 2 || std::string_view{"tTmvns%"}.find(pair[1]) == std::string_view::npos)
             throw std::invalid_argument{
-                tools::format("--format: '{}' means nothing; there are {}", pair, letters)};
+                tools::format("--format: '{}' is unknown; there are {}", pair, letters)};
     }
 }
 

@@ -23,8 +23,8 @@ namespace {
 
 namespace net = boost::asio;
 
-/// Sends back what comes, until the peer goes.
-net::awaitable<void> answer(ivshmem::asio::channel channel, std::string who, bool verbose) {
+/// Sends every message back until the peer leaves.
+net::awaitable<void> answer(ivshmem::asio::channel channel, std::string peer_name, bool verbose) {
     std::vector<std::byte> message(4096);
     std::uint64_t answered = 0;
     boost::system::error_code end;
@@ -34,7 +34,7 @@ net::awaitable<void> answer(ivshmem::asio::channel channel, std::string who, boo
         if (ec == ivshmem::errc::buffer_too_small) {
             std::error_code why;
             if (const auto length = channel.next_layer().next_size(why))
-                message.resize(*length); // at most what the channel takes
+                message.resize(*length); // at most the channel's max_message
             end = why;
         } else if (!ec) {
             const auto [failed, all] =
@@ -44,7 +44,8 @@ net::awaitable<void> answer(ivshmem::asio::channel channel, std::string who, boo
         }
     }
     if (verbose && end != net::error::operation_aborted)
-        complain(tools::format("{}: {} messages answered; then: {}", who, answered, end.message()));
+        complain(tools::format("{}: {} messages answered; then: {}", peer_name, answered,
+                               end.message()));
 }
 
 net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slot, bool verbose) {
@@ -57,12 +58,13 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
             throw explain_failure(device, ec);
         const std::uint32_t from = channel.next_layer().peer_slot();
         const auto holder = slot.next_layer().find_holder(from);
-        const auto who = holder && device.capabilities().ring
-                             ? tools::format("peer {} (slot {})", holder->peer, from)
-                             : tools::format("slot {}", from);
+        const auto name = holder && device.capabilities().ring
+                              ? tools::format("peer {} (slot {})", holder->peer, from)
+                              : tools::format("slot {}", from);
         if (verbose)
-            complain(who + " pings");
-        net::co_spawn(slot.get_executor(), answer(std::move(channel), who, verbose), net::detached);
+            complain(name + " pings");
+        net::co_spawn(slot.get_executor(), answer(std::move(channel), name, verbose),
+                      net::detached);
     }
 }
 
@@ -90,7 +92,7 @@ void add_serve(subcommands& line) {
     auto sub = line.add("serve", "answer the pings of other peers until Ctrl-C");
     const auto place = std::make_shared<slot_choice>();
     add_slot_choice(sub, *place);
-    sub.runs([place](const common_options& common) { return serve(common, *place); });
+    sub.set_action([place](const common_options& common) { return serve(common, *place); });
 }
 
 } // namespace ivshmemctl

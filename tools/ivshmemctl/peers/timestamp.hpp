@@ -7,10 +7,10 @@
 
 namespace ivshmemctl {
 
-/// When something happened, by both clocks.
+/// The time of an event, by both clocks.
 struct timestamp {
     std::chrono::nanoseconds real;      ///< since the Epoch
-    std::chrono::nanoseconds monotonic; ///< since some start; never set back
+    std::chrono::nanoseconds monotonic; ///< since an arbitrary start; never set back
 
     static timestamp now();
 };

@@ -39,9 +39,9 @@ class ring_waiter {
         const auto number = parse_number(asked.vector);
         if (!number || *number > 0xffffffffU)
             throw std::invalid_argument{tools::format(
-                "--vector: '{}' is no vector: take its number, or all", asked.vector)};
+                "--vector: '{}' is not a vector: use its number, or all", asked.vector)};
         vector_ = static_cast<std::uint32_t>(*number);
-        static_cast<void>(device.interrupt_fd(*vector_)); // fails where there is no such vector
+        static_cast<void>(device.interrupt_fd(*vector_)); // throws if there is no such vector
     }
 
     int run() {
@@ -53,12 +53,12 @@ class ring_waiter {
             if (!ec)
                 stop(tools::exit_timed_out);
         });
-        // Without a number that was asked for, that is how it ends.
+        // Without --count, a signal is the normal end.
         signals_.async_wait([this](const boost::system::error_code& ec, int) {
             if (!ec)
                 stop(asked_.count ? tools::exit_failure : tools::exit_success);
         });
-        say_what_is_waited_for();
+        print_start();
         wait();
         io_.run();
         if (common_.verbosity > 0)
@@ -74,7 +74,7 @@ class ring_waiter {
                                       const ivshmem::interrupt_count& rung) {
             if (ec == ivshmem::errc::device_removed)
                 throw ivshmem::error{ec, name_of(device_) +
-                                             ": device removed; wait anew when it is back"};
+                                             ": device removed; wait again when it is back"};
             if (ec)
                 throw ivshmem::error{ec, name_of(device_) + ": waiting for rings: " + ec.message()};
             put(rung);
@@ -89,7 +89,7 @@ class ring_waiter {
         const ring_event event{timestamp::now(), rung.vector, rung.count, total_};
         put_line(common_.json ? to_json(event) : format_(event));
     }
-    /// Rings that have arrived by now count, too.
+    /// Stops the loop. Rings that have already arrived count too.
     void stop(int status) {
         status_ = status;
         for (std::uint32_t v = 0; v < device_.capabilities().interrupts; ++v)
@@ -99,7 +99,7 @@ class ring_waiter {
             status_ = tools::exit_success;
         io_.stop();
     }
-    void say_what_is_waited_for() const {
+    void print_start() const {
         if (common_.quiet)
             return;
         const auto last = device_.capabilities().interrupts - 1;
@@ -130,14 +130,14 @@ void add_wait(subcommands& line) {
     auto sub = line.add("wait", "wait for rings, and print a line for each");
     const auto asked = std::make_shared<wait_options>();
     sub.add_option({"--vector", "N|all", "wait for this vector only (all)"}, asked->vector);
-    add_number(sub, {"-n,--count", "N", "exit after so many rings (never)"}, asked->count);
+    add_number(sub, {"-n,--count", "N", "exit after N rings (never)"}, asked->count);
     add_seconds(sub, {"--timeout", "SECONDS", "exit after this time, with status 124 (never)"},
                 asked->timeout);
     sub.add_option(
         {"--format", "TEXT",
          tools::format("how to write a line ({}): {}", ring_format::usual, ring_format::letters)},
         asked->format);
-    sub.runs([asked](const common_options& common) {
+    sub.set_action([asked](const common_options& common) {
         auto device = open_device(common);
         return ring_waiter{device, common, *asked}.run();
     });

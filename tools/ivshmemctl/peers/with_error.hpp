@@ -7,7 +7,7 @@
 
 namespace ivshmemctl {
 
-/// The completion token of what is awaited with its error as a result, not as an exception.
+/// The completion token with which co_await returns the error code instead of throwing it.
 inline constexpr auto with_error = boost::asio::as_tuple(boost::asio::use_awaitable);
 
 } // namespace ivshmemctl

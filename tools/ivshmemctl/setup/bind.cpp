@@ -19,25 +19,25 @@ namespace {
 using ivshmem::device_info;
 
 constexpr const char* bind_footer = R"(
-The driver is vfio-pci where the device has an IOMMU group (interrupts on every vector), or else
-igb_uio where its module is installed (interrupts on vector 0); with neither nothing is done.
-uio_pci_generic gives memory and doorbell; none leaves the device without a driver and switches its
-memory on, for the files resource* in sysfs.
+The default driver is vfio-pci if the device has an IOMMU group (interrupts on every vector), else
+igb_uio if its module is installed (interrupts on vector 0). Without either, bind fails and changes
+nothing. uio_pci_generic gives memory and doorbell. none leaves the device without a driver and
+enables its memory, for the files resource* in sysfs.
 
-The module is loaded (igb_uio with intr_mode=msix wc_activate=1), the device's driver_override is
-set, and the device's node is waited for. All devices are looked at before the first is changed.
-What fails, or is ended by Ctrl-C, is undone; unbind undoes what succeeded.
+bind loads the module (igb_uio with intr_mode=msix wc_activate=1), sets the device's driver_override
+and waits for the device's node. It checks all devices before it changes the first. A failure or
+Ctrl-C undoes all changes; unbind undoes a successful bind.
 
 --persist writes /etc/udev/rules.d/61-ivshmemctl-ADDRESS.rules.
 
---cached changes the whole system: firmware may have marked the addresses of the shared memory as
-uncachable in an MTRR; the range is dropped from /proc/mtrr, until unbind or the next boot, so that
+--cached changes the whole system. Firmware may have marked the addresses of the shared memory as
+uncachable in an MTRR. bind drops that range from /proc/mtrr until unbind or the next boot, so that
 root can map the memory write-back through /dev/mem. Other devices in the range are no longer
-protected from mappings that cache; their drivers ask for none.
+protected from cached mappings; their drivers request none.
 
 Examples:
-  ivshmemctl bind                        the only device there is, to the best driver
-  ivshmemctl bind --dry-run 00:04.0      print the commands of a shell instead
+  ivshmemctl bind                        bind the only device to the best driver
+  ivshmemctl bind --dry-run 00:04.0      print the shell commands instead
   ivshmemctl bind --driver vfio-pci --persist 00:04.0 00:05.0)";
 
 struct options {
@@ -45,7 +45,7 @@ struct options {
     binding wanted;
 };
 
-/// How each device is to be bound; whoever cannot be bound so keeps all from being changed.
+/// Decides how to bind each device. Throws if one cannot be bound, before any is changed.
 std::vector<binding> decide(const options& o, const std::vector<device_info>& devices,
                             const std::filesystem::path& root) {
     std::vector<binding> result;
@@ -74,7 +74,8 @@ void remark(const std::vector<device_info>& before, const std::vector<binding>& 
         const auto path = udev_rule_path(before[i].address);
         const auto rule = read_text(root / path.substr(1));
         if (rule && *rule != udev_rule(before[i], wanted[i].driver))
-            complain(tools::format("{}: {} still binds it otherwise at the next boot", name, path));
+            complain(tools::format("{}: {} still binds it to another driver at the next boot", name,
+                                   path));
         const auto verdict = diagnose_bound(before[i], wanted[i].driver, before);
         if (!verdict.problem.empty() && wanted[i].driver != "none")
             complain(tools::format("{}: {}", name, verdict.problem));
@@ -89,7 +90,7 @@ int bind(const options& o, const common_options& common) {
     for (std::size_t i = 0; i < devices.size(); ++i)
         add_binding(plan, devices[i], wanted[i], root);
     if (plan.empty() && o.common.dry_run)
-        complain("nothing is to be done: all is as wanted");
+        complain("nothing to do: the devices are already as requested");
     if (!plan.empty())
         carry_out(plan, o.common, common, "bind");
     if (o.common.dry_run)
@@ -115,11 +116,11 @@ void add_bind(subcommands& line) {
                                "--driver: takes vfio-pci, igb_uio, uio_pci_generic or none"};
                        o->wanted.driver = name;
                    });
-    sub.add_flag("--persist", o->wanted.persist, "bind so after each boot, too");
+    sub.add_flag("--persist", o->wanted.persist, "also bind after each boot");
     sub.add_flag("--cached", o->wanted.cached,
                  "make a write-back mapping possible; changes the whole system");
     sub.add_flag("--dry-run", o->common.dry_run, "print the shell commands and do nothing");
-    sub.runs([o](const common_options& common) {
+    sub.set_action([o](const common_options& common) {
         if (o->wanted.persist && o->wanted.driver == "none")
             throw usage_error{"--persist: needs a driver, not none"};
         return bind(*o, common);

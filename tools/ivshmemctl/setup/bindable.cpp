@@ -29,9 +29,10 @@ std::string why_not_vfio(const device_info& device, const std::filesystem::path&
             : "");
 }
 
-/// What keeps a device from this driver whatever driver it has now.
+/// Returns why the driver cannot take the device, whatever driver it has now.
 std::string why_not_driver(const device_info& device, const std::string& driver,
-                           std::span<const device_info> too, const std::filesystem::path& root) {
+                           std::span<const device_info> bound_too,
+                           const std::filesystem::path& root) {
     if (driver != "none" && find_module(root, driver) == module_state::missing)
         return tools::format("the kernel {} has no module {}; try: {}", kernel_release(root),
                              driver, how_to_get_module(driver));
@@ -39,8 +40,8 @@ std::string why_not_driver(const device_info& device, const std::string& driver,
         if (auto reason = why_not_vfio(device, root); !reason.empty())
             return reason;
     if (driver == "vfio-pci" && !device.iommu_group)
-        return {}; // the group comes when it is bound
-    const auto verdict = diagnose_bound(device, driver, too);
+        return {}; // the group appears when it is bound
+    const auto verdict = diagnose_bound(device, driver, bound_too);
     if (verdict.can_map)
         return {};
     return verdict.problem + (verdict.remedy.empty() ? "" : "; try: " + verdict.remedy);
@@ -51,13 +52,13 @@ std::string why_not_cached(const device_info& device, const std::filesystem::pat
     return reason.empty() ? "" : "--cached: " + reason;
 }
 
-/// driverctl binds when the device appears, too: two would contend.
+/// driverctl also binds the device when it appears, so the two would compete.
 std::string why_not_persistent(const device_info& device, const std::string& driver,
                                const std::filesystem::path& root) {
     const auto name = to_string(device.address);
     if (const auto other = read_text(root / ("etc/driverctl.d/pci-" + name));
         other && *other != driver)
-        return tools::format("--persist: driverctl is to bind it to {}; try: driverctl "
+        return tools::format("--persist: driverctl binds it to {}; try: driverctl "
                              "unset-override {}",
                              *other, name);
     std::error_code ec;
@@ -83,7 +84,7 @@ std::string how_to_get_driver() {
 }
 
 ivshmem::diagnosis diagnose_bound(device_info device, const std::string& driver,
-                                  std::span<const device_info> too) {
+                                  std::span<const device_info> bound_too) {
     device.driver = driver == "none" ? "" : driver;
     device.enabled = true;
     device.vfio_node.reset();
@@ -97,18 +98,19 @@ ivshmem::diagnosis diagnose_bound(device_info device, const std::string& driver,
         if (*file)
             (*file)->readable = (*file)->writable = true;
     for (auto& member : device.group_members)
-        if (std::any_of(too.begin(), too.end(),
+        if (std::any_of(bound_too.begin(), bound_too.end(),
                         [&](const auto& other) { return other.address == member.address; }))
             member.driver = driver;
     return diagnose(device);
 }
 
 std::string why_not_bindable(const device_info& device, const binding& wanted,
-                             std::span<const device_info> too, const std::filesystem::path& root) {
+                             std::span<const device_info> bound_too,
+                             const std::filesystem::path& root) {
     std::string reason;
     if (!is_bound(device, wanted.driver)) {
-        reason = why_not_driver(device, wanted.driver, too, root);
-        if (reason.empty() && root == "/") // of a captured tree nobody knows
+        reason = why_not_driver(device, wanted.driver, bound_too, root);
+        if (reason.empty() && root == "/") // unknown for a captured tree
             reason = why_in_use(device);
     }
     if (reason.empty() && wanted.cached)

@@ -13,23 +13,23 @@
 
 namespace ivshmemctl {
 
-/// vfio-pci where there is an IOMMU group, igb_uio where its module is there; empty where neither.
+/// Returns vfio-pci if there is an IOMMU group, else igb_uio if its module is there, else nothing.
 [[nodiscard]] std::string default_driver(const ivshmem::device_info& device,
                                          const std::filesystem::path& root);
 
-/// What to do where there is no default driver.
+/// Returns advice for a device without a default driver.
 [[nodiscard]] std::string how_to_get_driver();
 
-/// What the library would say of the device if root had bound it to this driver, and the devices in
-/// `too` with it.
-[[nodiscard]] ivshmem::diagnosis diagnose_bound(ivshmem::device_info device,
-                                                const std::string& driver,
-                                                std::span<const ivshmem::device_info> too = {});
+/// Returns the library's diagnosis as if root had bound the device to this driver, and the devices
+/// in `bound_too` with it.
+[[nodiscard]] ivshmem::diagnosis
+diagnose_bound(ivshmem::device_info device, const std::string& driver,
+               std::span<const ivshmem::device_info> bound_too = {});
 
-/// Why a device cannot be bound so, with what to do; empty where it can.
+/// Returns why a device cannot be bound as wanted, with advice; empty if it can.
 [[nodiscard]] std::string why_not_bindable(const ivshmem::device_info& device,
                                            const binding& wanted,
-                                           std::span<const ivshmem::device_info> too,
+                                           std::span<const ivshmem::device_info> bound_too,
                                            const std::filesystem::path& root);
 
 } // namespace ivshmemctl

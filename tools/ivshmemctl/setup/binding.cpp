@@ -40,7 +40,7 @@ operation set_override(const device_info& device, const std::string& driver) {
     return write_line(device_file(device, "driver_override"), driver);
 }
 
-/// Takes the device from its driver, or switches off what `bind --driver none` switched on.
+/// Unbinds the device from its driver, or disables the memory that `bind --driver none` enabled.
 void add_release(transaction& plan, const device_info& device, const std::string& override,
                  const std::filesystem::path& root) {
     const auto name = to_string(device.address);
@@ -72,7 +72,7 @@ void add_module(transaction& plan, const std::string& driver, const std::filesys
             plan.add(load, {command_line({"rmmod", module})});
 }
 
-/// As a word of the shell.
+/// Returns the device's node as a word of a shell command.
 std::string node_of(const device_info& device, const std::string& driver) {
     if (driver != "vfio-pci")
         return tools::format("/dev/$(ls {})", device_file(device, "uio"));
@@ -131,8 +131,8 @@ std::string udev_rule(const device_info& device, const std::string& driver) {
 }
 
 std::vector<std::string> modprobe_words(const std::string& driver) {
-    if (driver ==
-        "igb_uio") // without wc_activate it maps BAR2 uncached, and so does everybody then
+    // Without wc_activate igb_uio maps BAR2 uncached, which makes all other mappings uncached.
+    if (driver == "igb_uio")
         return {"modprobe", "igb_uio", "intr_mode=msix", "wc_activate=1"};
     return {"modprobe", driver};
 }

@@ -12,28 +12,28 @@
 
 namespace ivshmemctl {
 
-/// What a device is to be bound to, and how.
+/// The driver to bind a device to, and how.
 struct binding {
-    std::string driver;   ///< "none": none
-    bool persist = false; ///< after each boot, too
-    bool cached = false;  ///< drop what of the MTRRs forbids a write-back mapping
+    std::string driver;   ///< "none": no driver
+    bool persist = false; ///< also after each boot
+    bool cached = false;  ///< drop the MTRR ranges that prevent a write-back mapping
 };
 
-/// The file that has udev bind the device when it appears, and what is in it.
+/// The udev rule that binds the device when it appears: its path and its content.
 [[nodiscard]] std::string udev_rule_path(const ivshmem::pci_address& address);
 [[nodiscard]] std::string udev_rule(const ivshmem::device_info& device, const std::string& driver);
 
-/// The command that loads a driver's module.
+/// Returns the command that loads a driver's module.
 [[nodiscard]] std::vector<std::string> modprobe_words(const std::string& driver);
 
-/// Whether the device is bound so, apart from what persists and what is cached.
+/// Returns whether the device is bound to the driver, whatever `persist` and `cached` ask for.
 [[nodiscard]] bool is_bound(const ivshmem::device_info& device, const std::string& driver);
 
-/// Adds what binds a device so; nothing where all is as wanted.
+/// Adds the operations that bind a device; none if the device is already as wanted.
 void add_binding(transaction& plan, const ivshmem::device_info& device, const binding& wanted,
                  const std::filesystem::path& root);
 
-/// Adds what takes a device from its driver and undoes all that add_binding() ever did.
+/// Adds the operations that unbind a device from its driver and undo all that add_binding() did.
 void add_unbinding(transaction& plan, const ivshmem::device_info& device,
                    const std::filesystem::path& root);
 

@@ -17,7 +17,7 @@ blocked_signals::blocked_signals() {
         if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler != SIG_IGN)
             ::sigaddset(&watched_, number);
     }
-    ::signal(SIGCHLD, SIG_DFL); // where it was ignored, nobody would learn how a child ended
+    ::signal(SIGCHLD, SIG_DFL); // if it were ignored, waitpid() could not return a child's status
     ::sigaddset(&watched_, SIGCHLD);
     ::sigprocmask(SIG_BLOCK, &watched_, &before_);
 }

@@ -9,8 +9,8 @@
 
 namespace ivshmemctl {
 
-/// Holds back the signals that end a program (Ctrl-C, SIGTERM, SIGHUP) while this object lives, so
-/// that what was begun can be undone. Those that were ignored before stay so.
+/// Blocks the signals that end a program (Ctrl-C, SIGTERM, SIGHUP) while this object lives, so that
+/// changes can be undone. A signal that was ignored before stays ignored.
 class blocked_signals {
   public:
     blocked_signals();
@@ -18,15 +18,16 @@ class blocked_signals {
     blocked_signals(const blocked_signals&) = delete;
     blocked_signals& operator=(const blocked_signals&) = delete;
 
-    /// Names what is begun now: if it takes long, a person at the terminal is told. Empty: nobody.
+    /// Names the step that begins, for a message on the terminal if it takes more than a second.
+    /// Empty: no message.
     void begin_step(std::string what);
-    /// Sleeps; a signal or the end of a child ends it early.
+    /// Sleeps. A signal or the end of a child ends the sleep early.
     void pause(std::chrono::milliseconds time);
-    /// The number of the signal that came, 0 for none.
+    /// Returns the number of the signal that arrived; 0 for none.
     [[nodiscard]] int arrived();
-    /// Lets the signal that came do what it would have done.
+    /// Unblocks the signals and raises the one that arrived.
     void raise_arrived() noexcept;
-    /// For a child: the signals as they were before.
+    /// Restores the signal mask from before, for a child.
     void unblock() const noexcept;
 
   private:

@@ -20,7 +20,7 @@ using ranges = std::vector<mtrr_range>;
 
 constexpr const char* mtrr_file = "/proc/mtrr";
 
-/// A range that was dropped for a device: the file ADDRESS.mtrr-BASE-SIZE.
+/// The record of a range that was dropped for a device: the file ADDRESS.mtrr-BASE-SIZE.
 struct record {
     std::string path;
     std::string address;
@@ -48,7 +48,7 @@ std::vector<record> records(const fs::path& root) {
     return result;
 }
 
-/// For a range that was given back: nobody knows beforehand which register it gets.
+/// Drops a range that was added again. Its register is not known in advance.
 operation drop_again(const mtrr_range& range) {
     return {
         tools::format("drop {} from {}", range.line(), mtrr_file), [=](blocked_signals& stop) {

@@ -10,15 +10,16 @@
 
 namespace ivshmemctl {
 
-/// The files in it remember, for unbind and until the next boot, what bind did.
+/// The folder of the files that record what bind did, for unbind, until the next boot.
 inline constexpr const char* records_folder = "/run/ivshmemctl";
 
-/// Adds what drops the uncachable MTRR ranges over BAR2, and remembers them for each device that
-/// wants them dropped.
+/// Adds the operations that drop the uncachable MTRR ranges over BAR2, and that record them for
+/// each device that needs them dropped.
 void add_cached(transaction& plan, const ivshmem::device_info& device,
                 const std::filesystem::path& root);
 
-/// Adds what gives the ranges back that add_cached() dropped and no other device needs dropped.
+/// Adds the operations that restore the ranges that add_cached() dropped, unless another device
+/// needs them dropped.
 void add_uncached(transaction& plan, const ivshmem::device_info& device,
                   const std::filesystem::path& root);
 

@@ -16,9 +16,9 @@ int exec(const std::vector<std::string>& words) {
     std::vector<char*> arguments;
     arguments.reserve(words.size() + 1);
     for (const auto& word : words)
-        arguments.push_back(const_cast<char*>(word.c_str())); // as execvp() has it
+        arguments.push_back(const_cast<char*>(word.c_str())); // execvp() takes no const
     arguments.push_back(nullptr);
-    // su without "-" leaves a root without the folders of its own commands.
+    // After su without "-", PATH lacks the sbin folders.
     const char* path = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): one thread
     const auto wider = std::string{path != nullptr ? path : "/usr/bin:/bin"} + ":/usr/sbin:/sbin";
     ::setenv("PATH", wider.c_str(), 1); // NOLINT(concurrency-mt-unsafe)
@@ -37,7 +37,7 @@ std::optional<int> run_in_child(const std::function<int()>& body, std::chrono::s
     if (child < 0)
         throw std::system_error{errno, std::system_category(), "fork"};
     if (child == 0)
-        ::_exit(body()); // it, too, holds the signals back: what it does is done, or not begun
+        ::_exit(body()); // the child blocks the signals too: body() is never cut short
     for (;;) {
         int status = 0;
         const pid_t ended = ::waitpid(child, &status, WNOHANG);
@@ -57,7 +57,7 @@ std::optional<int> run_command(const std::vector<std::string>& words, std::chron
                                blocked_signals& stop) {
     return run_in_child(
         [&] {
-            ::setpgid(0, 0); // Ctrl-C is for this program, which lets the command finish
+            ::setpgid(0, 0); // Ctrl-C reaches this program only, which lets the command finish
             stop.unblock();
             return exec(words);
         },

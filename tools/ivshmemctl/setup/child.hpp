@@ -12,18 +12,18 @@
 
 namespace ivshmemctl {
 
-/// What run_command() returns where there is none.
+/// The status that run_command() returns if there is no such command.
 constexpr int no_such_command = 127;
 
-/// Runs a function in a child process, because it may block in the kernel for ever.
-/// @return The child's status, 128 + N where a signal ended it; nothing where it had not ended
-/// within the time.
+/// Runs a function in a child process, because it may block in the kernel indefinitely.
+/// @return The child's exit status, or 128 + N if signal N ended it; nothing if it did not end
+/// within the limit.
 std::optional<int> run_in_child(const std::function<int()>& body, std::chrono::seconds limit,
                                 blocked_signals& stop);
 
-/// Runs a command, found as a root's shell would find it; what it prints goes to the standard
+/// Runs a command, which is searched for in PATH and the sbin folders. Its output goes to standard
 /// error.
-/// @return As run_in_child(); 127 where there is no such command.
+/// @return As run_in_child(); no_such_command if there is none.
 std::optional<int> run_command(const std::vector<std::string>& words, std::chrono::seconds limit,
                                blocked_signals& stop);
 

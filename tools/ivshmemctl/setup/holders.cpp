@@ -15,12 +15,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What holds a device, of its folder in sysfs: anybody may read the other files.
+/// Returns whether a process that has this file open holds the device whose sysfs folder is
+/// `folder`. Any process may read the other files.
 bool holds(const std::string& file, const std::string& folder) {
     return file.starts_with(folder + "resource") || file == folder + "enable";
 }
 
-/// What the process has open or mapped of the device; empty for nothing.
+/// Returns a file of the device that the process has open or mapped; empty if there is none.
 std::string open_file(const fs::path& process, const std::vector<std::string>& files,
                       const std::string& folder) {
     std::error_code ec;
@@ -31,7 +32,7 @@ std::string open_file(const fs::path& process, const std::vector<std::string>& f
         if (std::find(files.begin(), files.end(), target) != files.end() || holds(target, folder))
             return target;
     }
-    std::ifstream maps{process / "maps"}; // what is mapped need not be open any more
+    std::ifstream maps{process / "maps"}; // a mapped file may be closed already
     for (std::string line; std::getline(maps, line);)
         if (const auto at = line.find('/');
             at != std::string::npos && holds(line.substr(at), folder))
@@ -39,7 +40,7 @@ std::string open_file(const fs::path& process, const std::vector<std::string>& f
     return {};
 }
 
-/// The name that a process gave itself, fit for a terminal.
+/// Returns the process's own name, safe to print on a terminal.
 std::string name_of(const fs::path& process) {
     auto name = read_text(process / "comm").value_or("a process");
     std::replace_if(
@@ -75,7 +76,7 @@ std::string why_in_use(const ivshmem::device_info& device) {
     std::string all;
     for (const auto& one : holders(device))
         all += (all.empty() ? "" : ", ") + one;
-    return all.empty() ? "" : tools::format("in use by {}; end that first", all);
+    return all.empty() ? "" : tools::format("in use by {}; end it first", all);
 }
 
 } // namespace ivshmemctl

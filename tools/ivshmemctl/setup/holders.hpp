@@ -9,11 +9,11 @@
 
 namespace ivshmemctl {
 
-/// The processes that have a node or a sysfs file of the device open, each as "NAME (pid N, FILE)".
-/// Only processes that this one may look into are seen.
+/// Returns the processes that have a node or a sysfs file of the device open, each as "NAME (pid N,
+/// FILE)". Finds only processes that this one may inspect.
 [[nodiscard]] std::vector<std::string> holders(const ivshmem::device_info& device);
 
-/// "in use by ...", with what to do; empty where nobody is seen to hold the device.
+/// Returns "in use by ...", with advice; empty if no holder is found.
 [[nodiscard]] std::string why_in_use(const ivshmem::device_info& device);
 
 } // namespace ivshmemctl

@@ -15,13 +15,13 @@ enum class module_state {
     present,   ///< loaded, or built in
 };
 
-/// Whether the running kernel has a module; "-" and "_" are the same.
+/// Returns whether the running kernel has a module; "-" and "_" in names are equal.
 [[nodiscard]] module_state find_module(const std::filesystem::path& root, std::string_view name);
 
-/// The release of the running kernel; empty where it cannot be read.
+/// Returns the release of the running kernel; empty if it cannot be read.
 [[nodiscard]] std::string kernel_release(const std::filesystem::path& root);
 
-/// What is to be installed where a module is missing.
+/// Returns the command that installs a missing module.
 [[nodiscard]] std::string how_to_get_module(std::string_view name);
 
 } // namespace ivshmemctl

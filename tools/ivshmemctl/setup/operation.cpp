@@ -34,7 +34,8 @@ constexpr auto node_limit = 5s;
 
 /// @return 0 or errno.
 int write_to(const std::string& path, const std::string& text) {
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC); // not made where it is missing
+    const int fd =
+        ::open(path.c_str(), O_WRONLY | O_CLOEXEC); // without O_CREAT: the file must exist
     if (fd < 0)
         return errno;
     const auto written = ::write(fd, text.data(), text.size());
@@ -75,14 +76,14 @@ operation write_line(const std::string& path, const std::string& line) {
         [=](blocked_signals& stop) {
             const auto write = [&] {
                 for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-                    ::close(fd); // whoever reads them need not wait for the kernel
+                    ::close(fd); // a process that reads from them must not wait for the kernel
                 return write_to(path, line + "\n");
             };
             const auto done = run_in_child(write, write_limit, stop);
             if (!done)
-                fail(tools::format("{}: the kernel does not come back from writing \"{}\": the "
-                                   "device is in use, and the kernel finishes this when it is "
-                                   "closed (fuser -v /dev/vfio/* /dev/uio* names who has it)",
+                fail(tools::format("{}: writing \"{}\" does not return: the device is in use, and "
+                                   "the kernel completes the write when the device is closed "
+                                   "(fuser -v /dev/vfio/* /dev/uio* names the processes)",
                                    path, line));
             if (*done != 0)
                 fail(tools::format("{}: writing \"{}\": {}; dmesg may say more", path, line,
@@ -98,7 +99,7 @@ operation command_line(const std::vector<std::string>& words) {
         shell, [=](blocked_signals& stop) {
             const auto done = run_command(words, command_limit, stop);
             if (!done)
-                fail(tools::format("{}: no end within {} s", shell, command_limit.count()));
+                fail(tools::format("{}: did not end within {} s", shell, command_limit.count()));
             if (*done == no_such_command)
                 fail(tools::format("{}: there is no such command; apt install kmod", shell));
             if (*done != 0)
@@ -128,12 +129,11 @@ operation wait_for_node(const ivshmem::pci_address& address, const std::string& 
                 const auto end = std::chrono::steady_clock::now() + node_limit;
                 while (!has_node(address)) {
                     if (stop.arrived() != 0)
-                        return; // whoever performs this looks at it, too
+                        return; // the caller checks for the signal too
                     if (std::chrono::steady_clock::now() >= end)
-                        fail(
-                            tools::format("{}: bound, but {} did not appear within {} s; is /dev a "
-                                          "devtmpfs, or is this a container that was not given it?",
-                                          to_string(address), node, node_limit.count()));
+                        fail(tools::format("{}: bound, but {} did not appear within {} s; is /dev "
+                                           "a devtmpfs, or is this a container without the node?",
+                                           to_string(address), node, node_limit.count()));
                     stop.pause(50ms);
                 }
             }};

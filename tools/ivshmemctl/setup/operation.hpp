@@ -14,8 +14,8 @@ namespace ivshmemctl {
 
 /// One change of the system.
 struct operation {
-    std::string shell; ///< the command that makes it
-    /// Makes it. Throws std::runtime_error, then nothing has changed.
+    std::string shell; ///< the shell command that makes it
+    /// Makes the change. If it throws std::runtime_error, nothing has changed.
     std::function<void(blocked_signals&)> perform;
 };
 
@@ -23,11 +23,11 @@ struct operation {
 operation write_line(const std::string& path, const std::string& line);
 /// Runs a command.
 operation command_line(const std::vector<std::string>& words);
-/// Makes a file, with the folders it is in, or replaces it at once.
+/// Creates a file and its folders, or replaces the file atomically.
 operation make_file(const std::string& path, const std::string& line);
 operation remove_file(const std::string& path);
-/// Waits for the node that the driver bound to a device makes.
-/// @param node The node as a word of the shell, which may contain commands.
+/// Waits for the node that a device's driver creates.
+/// @param node The node as a word of a shell command, which may contain command substitutions.
 operation wait_for_node(const ivshmem::pci_address& address, const std::string& node);
 
 } // namespace ivshmemctl

@@ -38,8 +38,8 @@ void carry_out(const transaction& plan, const rebind_options& options, const com
     if (options.dry_run)
         return plan.print();
     if (common.sysroot != "/")
-        throw std::runtime_error{subcommand + ": --sysroot goes with --dry-run only: a captured "
-                                              "tree has no kernel"};
+        throw std::runtime_error{subcommand +
+                                 ": --sysroot needs --dry-run: a captured tree has no kernel"};
     if (::geteuid() != 0)
         throw std::runtime_error{subcommand + ": only root may do this; try sudo, or --dry-run to "
                                               "see the commands"};
@@ -54,7 +54,7 @@ void print_bound(const std::vector<device_info>& before, const common_options& c
             return device.address == was.address;
         });
         if (now == all.end())
-            throw std::runtime_error{to_string(was.address) + ": it is not there any more"};
+            throw std::runtime_error{to_string(was.address) + ": the device is not there any more"};
         const bool changed = now->driver != was.driver || now->enabled != was.enabled;
         const auto& node = node_of(*now);
         if (common.json)

@@ -10,22 +10,22 @@
 #include <string>
 #include <vector>
 
-// What bind and unbind have in common.
+// The common parts of bind and unbind.
 
 namespace ivshmemctl {
 
-/// What both take besides the common options.
+/// The options of both, besides the common ones.
 struct rebind_options {
     std::vector<std::string> devices;
     bool dry_run = false;
 };
 
 /// Makes the changes or, with --dry-run, prints them.
-/// @throws std::runtime_error: no root, another root directory, a change that failed.
+/// @throws std::runtime_error without root, with another --sysroot, or if a change fails.
 void carry_out(const transaction& plan, const rebind_options& options, const common_options& common,
                const std::string& subcommand);
 
-/// Prints a line a device, or JSON: how it is bound now.
+/// Prints how each device is bound now, as lines or JSON.
 /// @param before The devices as they were.
 void print_bound(const std::vector<ivshmem::device_info>& before, const common_options& common);
 

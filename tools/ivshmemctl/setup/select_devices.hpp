@@ -11,8 +11,9 @@
 
 namespace ivshmemctl {
 
-/// The PCI devices that are named, each once; without names the one that -D means.
-/// @throws ivshmem::error errc::device_not_found, device_ambiguous, bad_selector (a server, too).
+/// Returns the named PCI devices, each once; without names, the device of -D.
+/// @throws ivshmem::error errc::device_not_found, device_ambiguous, bad_selector (also for a
+/// server).
 [[nodiscard]] std::vector<ivshmem::device_info>
 select_devices(const std::vector<std::string>& names, const common_options& common);
 

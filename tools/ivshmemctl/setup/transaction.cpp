@@ -43,7 +43,7 @@ void transaction::carry_out(bool verbose, bool quiet) const {
                 try {
                     perform(undo, "undo: ");
                 } catch (const std::exception& e) {
-                    complain(tools::format("this could not be undone: {}", e.what()));
+                    complain(tools::format("could not be undone: {}", e.what()));
                     clean = false;
                 }
         return clean;
@@ -62,10 +62,10 @@ void transaction::carry_out(bool verbose, bool quiet) const {
         return;
     const bool undone = roll_back(done) && done != 0;
     if (stop.arrived() != 0) {
-        complain(undone ? "interrupted: what was done is undone" : "interrupted");
+        complain(undone ? "interrupted: all changes were undone" : "interrupted");
         stop.raise_arrived();
     }
-    throw std::runtime_error{failure + (undone ? " (what was done before is undone)" : "")};
+    throw std::runtime_error{failure + (undone ? " (the changes before it were undone)" : "")};
 }
 
 } // namespace ivshmemctl

@@ -8,20 +8,19 @@
 
 namespace ivshmemctl {
 
-/// Changes of the system that are all made, or none of them.
+/// A list of changes of the system, of which all are made or none.
 class transaction {
   public:
-    /// @param undo What takes the operation back, in this order.
+    /// @param undo The operations that undo it, in this order.
     void add(operation apply, std::vector<operation> undo = {});
-    /// Whether an operation is among those that were added.
+    /// Returns whether the operation was added.
     [[nodiscard]] bool has(const operation& what) const;
     [[nodiscard]] bool empty() const noexcept { return steps_.empty(); }
-    /// Prints the commands of a shell.
+    /// Prints the shell commands.
     void print() const;
-    /// Makes the changes; each is told of where `verbose`, one that takes long unless `quiet`.
-    /// Where one fails, those before it are undone, the last first, and what failed is thrown
-    /// (std::runtime_error). Where a signal asks for the end, they are undone too, and the signal
-    /// then ends the program.
+    /// Makes the changes. Prints each change if `verbose`, and one that takes long unless `quiet`.
+    /// If a change fails, undoes those before it, the last first, and throws std::runtime_error. If
+    /// a signal arrives, undoes them too, and then lets the signal end the program.
     void carry_out(bool verbose, bool quiet) const;
 
   private:

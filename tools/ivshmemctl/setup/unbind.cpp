@@ -17,14 +17,14 @@ namespace ivshmemctl {
 namespace {
 
 constexpr const char* unbind_footer = R"(
-Each device is taken from its driver, whichever it is, and its driver_override is emptied. What
-"ivshmemctl bind" did beside that is undone: the udev rule of --persist is deleted, the MTRR range
-of --cached is given back, the memory that --driver none switched on is switched off. Modules stay
-loaded. A device that a program has open is left as it is, and the program is named.
+unbind takes each device from its driver, whichever it is, and clears its driver_override. It undoes
+the rest of "ivshmemctl bind" too: it deletes the udev rule of --persist, restores the MTRR range of
+--cached and disables the memory that --driver none enabled. Modules stay loaded. A device that a
+program has open is not changed, and the program is named.
 
 Examples:
   ivshmemctl unbind 00:04.0
-  ivshmemctl unbind --dry-run            print the commands of a shell instead)";
+  ivshmemctl unbind --dry-run            print the shell commands instead)";
 
 int unbind(const rebind_options& o, const common_options& common) {
     const std::filesystem::path root = common.sysroot;
@@ -37,7 +37,7 @@ int unbind(const rebind_options& o, const common_options& common) {
         add_unbinding(plan, device, root);
     }
     if (plan.empty() && o.dry_run)
-        complain("nothing is to be done: all is as wanted");
+        complain("nothing to do: the devices are already as requested");
     if (!plan.empty())
         carry_out(plan, o, common, "unbind");
     if (o.dry_run)
@@ -46,7 +46,7 @@ int unbind(const rebind_options& o, const common_options& common) {
     for (const auto& device : devices)
         if (const auto name = to_string(device.address);
             !common.quiet && read_text(root / ("etc/driverctl.d/pci-" + name)))
-            complain(tools::format("{0}: driverctl binds it again at the next boot; to end that: "
+            complain(tools::format("{0}: driverctl binds it again at the next boot; to stop that: "
                                    "driverctl unset-override {0}",
                                    name));
     return tools::exit_success;
@@ -60,7 +60,7 @@ void add_unbind(subcommands& line) {
     sub.footer(unbind_footer);
     sub.add_option({"DEVICE", "", "the devices (default: the only one)"}, o->devices);
     sub.add_flag("--dry-run", o->dry_run, "print the shell commands and do nothing");
-    sub.runs([o](const common_options& common) { return unbind(*o, common); });
+    sub.set_action([o](const common_options& common) { return unbind(*o, common); });
 }
 
 } // namespace ivshmemctl
