@@ -174,14 +174,16 @@ class channel::impl {
         return held_->load(std::memory_order_relaxed) && *alive_;
     }
     bool ready_to_send(std::size_t size, std::error_code& ec) {
-        ec.clear();
+        if (ec) [[unlikely]] // clearing is a call into the C++ library
+            ec.clear();
         if (state_ == channel_state::connected && holds_slot() && !finished_ && !abandon_ &&
             !deaf_ && size <= producer_.longest_record() && size <= peer_limit_) [[likely]]
             return true;
         return not_ready_to_send(size, ec);
     }
     bool front(std::error_code& ec) {
-        ec.clear();
+        if (ec) [[unlikely]] // clearing is a call into the C++ library
+            ec.clear();
         if (state_ == channel_state::connected && holds_slot() &&
             (fronted_ || consumer_.front(record_))) [[likely]]
             return fronted_ = true;
