@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,6 +67,15 @@ inline bool claim_elsewhere(meeting& server, std::uint32_t number) {
     return WEXITSTATUS(status) == 0;
 }
 
+/// Why a slot cannot be claimed.
+inline std::error_code refused(const ivshmem::device& of, const ivshmem::slot_options& how) {
+    std::error_code ec;
+    CHECK_FALSE(slot::claim(of, how, ec).is_open());
+    CHECK(ec);
+    CHECK_THROWS_AS(slot::claim(of, how), ivshmem::error);
+    return ec;
+}
+
 /// Two devices over one memory, and a slot of each.
 struct two_peers {
     explicit two_peers(const ivshmem::region_geometry& g = two_slots, std::size_t region = 65536)
@@ -84,6 +94,11 @@ struct two_peers {
     slot at_a;
     slot at_b;
 };
+
+/// The whole memory, as it is now.
+inline std::vector<std::byte> copy_of(const meeting& of) {
+    return {of.memory().begin(), of.memory().end()};
+}
 
 /// Lets both sides look until nothing changes any more.
 inline void meet(channel& x, channel& y) {

@@ -47,10 +47,6 @@ bool all_fail(channel& c, errc wanted) {
     return all;
 }
 
-std::vector<std::byte> copy_of(const meeting& of) {
-    return {of.memory().begin(), of.memory().end()};
-}
-
 /// A channel under way: something was received of which the peer is not told yet, and it sleeps.
 void use(both_ends& ends) {
     for (const auto* text : {"one", "two", "three"})

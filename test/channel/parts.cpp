@@ -43,10 +43,6 @@ void begin_anew(channel& first, channel& second) {
     REQUIRE(second.state() == ivshmem::channel_state::connected);
 }
 
-std::vector<std::byte> copy_of(const meeting& server) {
-    return {server.memory().begin(), server.memory().end()};
-}
-
 } // namespace
 
 TEST_CASE("what is left of a message of an old session is no message of the new one") {

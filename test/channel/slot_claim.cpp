@@ -25,14 +25,6 @@ struct options : slot_options {
     }
 };
 
-std::error_code refused(const ivshmem::device& of, const slot_options& how) {
-    std::error_code ec;
-    CHECK_FALSE(slot::claim(of, how, ec).is_open());
-    CHECK(ec);
-    CHECK_THROWS_AS(slot::claim(of, how), ivshmem::error);
-    return ec;
-}
-
 ivshmem::shared_words header(const meeting& of, std::size_t offset) {
     return {of.memory().data() + offset, false};
 }

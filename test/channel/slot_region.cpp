@@ -25,12 +25,6 @@ slot_options in_region(std::uint32_t number, std::optional<memory_region> region
     return options;
 }
 
-std::error_code refused(const ivshmem::device& of, const slot_options& options) {
-    std::error_code ec;
-    CHECK_FALSE(slot::claim(of, options, ec).is_open());
-    return ec;
-}
-
 } // namespace
 
 TEST_CASE("channels leave the application's part of the memory alone") {

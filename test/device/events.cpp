@@ -6,13 +6,13 @@
 #include "helpers/catch.hpp"
 #include "helpers/deadline.hpp"
 #include "helpers/fake_server.hpp"
+#include "helpers/readable.hpp"
 #include "helpers/resources.hpp"
 
 #include <algorithm>
 #include <array>
 #include <thread>
 
-#include <poll.h>
 #include <sys/socket.h>
 
 using namespace test;
@@ -22,11 +22,6 @@ using kind = ivshmem::event::kind;
 using ids = std::vector<std::uint16_t>;
 
 namespace {
-
-bool readable(int fd) {
-    pollfd entry{fd, POLLIN, 0};
-    return ::poll(&entry, 1, 0) == 1;
-}
 
 /// What is there, in order; the error that ended it, if any.
 std::vector<event> events(ivshmem::device& dev, std::error_code& ec) {

@@ -6,6 +6,7 @@
 #include "base/unique_fd.hpp"
 #include "helpers/catch.hpp"
 #include "helpers/deadline.hpp"
+#include "helpers/readable.hpp"
 #include "helpers/resources.hpp"
 
 #include <ivshmem/ivshmem.hpp>
@@ -24,11 +25,6 @@ using ivshmem::device_monitor;
 using ivshmem::errc;
 
 namespace {
-
-bool readable(int fd) {
-    pollfd entry{fd, POLLIN, 0};
-    return ::poll(&entry, 1, 0) == 1;
-}
 
 /// What there is on this machine: as a rule no device, and in a build's chroot no sysfs either.
 struct this_machine {

@@ -6,14 +6,13 @@
 #include "helpers/catch.hpp"
 #include "helpers/deadline.hpp"
 #include "helpers/fake_server.hpp"
+#include "helpers/readable.hpp"
 
 #include <ivshmem/detail/device_reference.hpp>
 
 #include <chrono>
 #include <map>
 #include <thread>
-
-#include <poll.h>
 
 using namespace test;
 using ivshmem::errc;
@@ -40,11 +39,6 @@ void throws(errc wanted, const std::string& name, Call&& call) {
         CHECK(e.code() == wanted);
         CHECK(std::string{e.what()}.find(name) != std::string::npos);
     }
-}
-
-bool readable(int fd) {
-    pollfd entry{fd, POLLIN, 0};
-    return ::poll(&entry, 1, 0) == 1;
 }
 
 } // namespace

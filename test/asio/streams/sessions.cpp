@@ -16,8 +16,8 @@ using ivshmem::errc;
 namespace {
 
 /// Two streams that have met. What spins without end aborts the program soon.
-struct connected : two_peers {
-    explicit connected(const ivshmem::channel_options& options = {})
+struct two_streams : two_peers {
+    explicit two_streams(const ivshmem::channel_options& options = {})
         : two_peers{4096}, a{left.slot, 1, 0, options}, b{right.slot, 0, 0, options} {
         meet();
     }
@@ -47,7 +47,7 @@ struct connected : two_peers {
 } // namespace
 
 TEST_CASE("a stream that is opened anew in the middle of a read begins anew") {
-    connected c;
+    two_streams c;
     c.read_in_part();
     c.b.channel().reopen();
     REQUIRE(c.a.channel().next_layer().update() == ivshmem::channel_state::reset);
@@ -64,7 +64,7 @@ TEST_CASE("a stream that is opened anew in the middle of a read begins anew") {
 }
 
 TEST_CASE("a stream whose channel is opened anew under it begins anew") {
-    connected c;
+    two_streams c;
     c.read_in_part();
     c.b.channel().reopen();
     REQUIRE(c.a.channel().next_layer().update() == ivshmem::channel_state::reset);
@@ -83,7 +83,7 @@ TEST_CASE("a stream whose channel is opened anew under it begins anew") {
 }
 
 TEST_CASE("a stream under which somebody reads does not read what is not there") {
-    connected c;
+    two_streams c;
     c.read_in_part();
     auto& under = c.a.channel().next_layer();
     std::error_code ec;
@@ -111,7 +111,7 @@ TEST_CASE("a stream under which somebody reads does not read what is not there")
 TEST_CASE("a peer that takes short messages gets a stream in short ones") {
     ivshmem::channel_options options;
     options.max_message = GENERATE(1U, 7U, 100U, 503U, 1000U, 1016U);
-    connected c{options};
+    two_streams c{options};
     const std::string sent = pattern(5000);
     std::string to_b(sent.size(), '\0');
     std::string to_a(sent.size(), '\0');
@@ -158,7 +158,7 @@ TEST_CASE("what is written before a peer with short messages is there waits for 
 TEST_CASE("to a peer that takes no byte at all nothing is written") {
     ivshmem::channel_options options;
     options.max_message = 0;
-    connected c{options};
+    two_streams c{options};
     c.run([&]() -> net::awaitable<void> {
         const auto [ec, size] = co_await c.a.async_write_some(net::buffer("x", 1), result);
         CHECK(ec == errc::message_too_large);

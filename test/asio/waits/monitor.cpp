@@ -180,7 +180,7 @@ TEST_CASE("a default completion token, and a coroutine that owns its monitor") {
     CHECK(ended);
 }
 
-TEST_CASE("an event loop that ends first leaves nothing behind") {
+TEST_CASE("a monitor leaves nothing behind if its event loop ends first") {
     const auto token = std::make_shared<int>(0); // shared with the handler
     {
         asio::io_context io;
