@@ -200,7 +200,7 @@ class IVSHMEM_API device {
     /// away.
     /// @param vector 0..capabilities().interrupts-1
     /// @throws error errc::interrupts_unsupported, errc::vector_out_of_range, errc::forked,
-    ///         errc::closed.
+    ///         errc::closed; errc::descriptor_limit, as the first call makes the descriptor.
     [[nodiscard]] int interrupt_fd(std::uint32_t vector) const;
     [[nodiscard]] int interrupt_fd(std::uint32_t vector, std::error_code& ec) const;
 

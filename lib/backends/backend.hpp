@@ -46,8 +46,13 @@ class backend {
     /// Rings a peer if facts().doorbell is null and capabilities.ring is set. Any thread.
     virtual void ring(std::uint16_t peer, std::uint16_t vector, failure& f) = 0;
 
+    /// Returns a descriptor that polls readable while rings of the vector wait to be taken.
     /// @pre vector < capabilities.interrupts
-    [[nodiscard]] virtual int interrupt_fd(std::uint32_t vector) const = 0;
+    [[nodiscard]] virtual int rings_fd(std::uint32_t vector) const = 0;
+    /// Returns a descriptor that polls readable if a caller that waits for rings must call take()
+    /// although there are none: the device goes away, or the server sent something. -1 if
+    /// rings_fd() covers that.
+    [[nodiscard]] virtual int attention_fd() const { return -1; }
     /// @pre vector < capabilities.interrupts
     virtual std::uint64_t take(std::uint32_t vector, failure& f) = 0;
 

@@ -131,11 +131,10 @@ void server_backend::join(const open_options& options, clock::time_point deadlin
     joined_ = true;
     facts_.vectors = static_cast<std::uint32_t>(own_.size());
     facts_.capabilities.interrupts = facts_.vectors;
-    for (unique_fd& eventfd : std::exchange(own_, {})) {
-        vectors_.emplace_back(path_, std::move(eventfd), socket_.get(), f);
-        if (f)
-            return;
-    }
+    vectors_ = std::exchange(own_, {});
+    attention_ = make_epoll(path_, std::array{socket_.get()}, f);
+    if (f)
+        return;
     pending_ = make_eventfd(path_, f);
     if (f)
         return;
@@ -251,7 +250,7 @@ void server_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) 
     const std::lock_guard lock{mutex_};
     const auto find = [&]() -> const unique_fd* {
         if (peer == facts_.id)
-            return vector < vectors_.size() ? &vectors_[vector].rings : nullptr;
+            return vector < vectors_.size() ? &vectors_[vector] : nullptr;
         const auto entry = peers_.find(peer);
         return entry != peers_.end() && vector < entry->second.size() ? &entry->second[vector]
                                                                       : nullptr;
@@ -266,12 +265,12 @@ void server_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) 
         f.set_errno(errno, "{}: ringing vector {} of peer {}", path_, vector, peer);
 }
 
-int server_backend::interrupt_fd(std::uint32_t vector) const {
-    return vectors_[vector].either.get();
+int server_backend::rings_fd(std::uint32_t vector) const {
+    return vectors_[vector].get();
 }
 
 std::uint64_t server_backend::take(std::uint32_t vector, failure& /*f*/) {
-    const std::uint64_t count = take_eventfd(vectors_[vector].rings.get());
+    const std::uint64_t count = take_eventfd(vectors_[vector].get());
     if (count == 0) { // woken by the server?
         const std::lock_guard lock{mutex_};
         if (!end_)

@@ -30,7 +30,8 @@ class server_backend final : public backend {
                                          failure& f);
 
     void ring(std::uint16_t peer, std::uint16_t vector, failure& f) override;
-    [[nodiscard]] int interrupt_fd(std::uint32_t vector) const override;
+    [[nodiscard]] int rings_fd(std::uint32_t vector) const override;
+    [[nodiscard]] int attention_fd() const override { return attention_.get(); }
     std::uint64_t take(std::uint32_t vector, failure& f) override;
     [[nodiscard]] int event_fd() const override { return events_fd_.get(); }
     std::optional<event> next_event(failure& f) override;
@@ -56,8 +57,9 @@ class server_backend final : public backend {
     unique_fd socket_;
     server_protocol::receiver receiver_;
     mapping map_;
-    std::vector<unique_fd> own_;       ///< this process's eventfds, until all have arrived
-    std::vector<vector_wait> vectors_; ///< the same, each joined with the socket
+    std::vector<unique_fd> own_;     ///< this process's eventfds, until all have arrived
+    std::vector<unique_fd> vectors_; ///< the same, once all have come
+    unique_fd attention_;            ///< an epoll descriptor over the socket, which may be closed
 
     mutable std::mutex mutex_; ///< guards all members below: any thread may call ring()
     std::map<std::uint16_t, std::vector<unique_fd>> peers_; ///< their eventfds, by vector

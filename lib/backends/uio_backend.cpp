@@ -229,7 +229,7 @@ void uio_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& /*f*/)
     registers_.write(registers::doorbell, std::uint32_t{peer} << 16U | std::uint32_t{vector});
 }
 
-int uio_backend::interrupt_fd(std::uint32_t /*vector*/) const {
+int uio_backend::rings_fd(std::uint32_t /*vector*/) const {
     return node_.get();
 }
 

@@ -24,7 +24,7 @@ class uio_backend final : public backend {
     ~uio_backend() override;
 
     void ring(std::uint16_t peer, std::uint16_t vector, failure& f) override;
-    [[nodiscard]] int interrupt_fd(std::uint32_t vector) const override;
+    [[nodiscard]] int rings_fd(std::uint32_t vector) const override;
     std::uint64_t take(std::uint32_t vector, failure& f) override;
 
   private:

@@ -110,9 +110,7 @@ void vfio_backend::set_up_vectors(failure& f) {
         if (f)
             return;
         eventfds.push_back(eventfd.get());
-        vectors_.emplace_back(facts_.name, std::move(eventfd), removal_.get(), f);
-        if (f)
-            return;
+        vectors_.push_back(std::move(eventfd));
     }
     device_.signal_eventfds(VFIO_PCI_MSIX_IRQ_INDEX, eventfds, f);
     facts_.capabilities.interrupts = facts_.vectors;
@@ -123,8 +121,8 @@ void vfio_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) {
         f.set_errno(errno, "{}: writing the register Doorbell", facts_.name);
 }
 
-int vfio_backend::interrupt_fd(std::uint32_t vector) const {
-    return vectors_[vector].either.get();
+int vfio_backend::rings_fd(std::uint32_t vector) const {
+    return vectors_[vector].get();
 }
 
 bool vfio_backend::removal_requested() const noexcept {
@@ -132,7 +130,7 @@ bool vfio_backend::removal_requested() const noexcept {
 }
 
 std::uint64_t vfio_backend::take(std::uint32_t vector, failure& f) {
-    const std::uint64_t count = take_eventfd(vectors_[vector].rings.get());
+    const std::uint64_t count = take_eventfd(vectors_[vector].get());
     if (count == 0 && removal_requested())
         f.set(errc::device_removed, "{}: the device is being removed: close it", facts_.name);
     return count;

@@ -22,7 +22,8 @@ class vfio_backend final : public backend {
                                          failure& f);
 
     void ring(std::uint16_t peer, std::uint16_t vector, failure& f) override;
-    [[nodiscard]] int interrupt_fd(std::uint32_t vector) const override;
+    [[nodiscard]] int rings_fd(std::uint32_t vector) const override;
+    [[nodiscard]] int attention_fd() const override { return removal_.get(); }
     std::uint64_t take(std::uint32_t vector, failure& f) override;
     [[nodiscard]] int event_fd() const override { return events_.get(); }
     std::optional<event> next_event(failure& f) override;
@@ -42,7 +43,7 @@ class vfio_backend final : public backend {
     unique_fd removal_; ///< the REQ interrupt; never drained, so that it stays readable
     unique_fd error_;   ///< the ERR interrupt, if the device has one
     unique_fd events_;
-    std::vector<vector_wait> vectors_; ///< each joined with the removal request
+    std::vector<unique_fd> vectors_; ///< eventfds
     std::atomic<bool> removal_reported_ = false;
 };
 

@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "base/wait_fds.hpp"
 
-#include <array>
 #include <utility>
 
 #include <poll.h>
@@ -51,12 +50,6 @@ void set_timer(int fd, std::chrono::nanoseconds after) noexcept {
     when.it_value.tv_sec = seconds.count();
     when.it_value.tv_nsec = (after - seconds).count();
     ::timerfd_settime(fd, 0, &when, nullptr);
-}
-
-vector_wait::vector_wait(const std::string& name, unique_fd eventfd, int other, failure& f)
-    : rings{std::move(eventfd)} {
-    const std::array both{rings.get(), other};
-    either = make_epoll(name, both, f);
 }
 
 bool is_readable(int fd) noexcept {

@@ -27,15 +27,6 @@ unique_fd make_timer(const std::string& name, failure& f);
 /// Makes a timer readable after this time, not earlier; 0: never.
 void set_timer(int fd, std::chrono::nanoseconds after) noexcept;
 
-/// A vector's eventfd, and the epoll descriptor that joins it with another descriptor: a caller
-/// that waits for a ring also wakes up for that one.
-struct vector_wait {
-    unique_fd rings;
-    unique_fd either;
-
-    vector_wait(const std::string& name, unique_fd eventfd, int other, failure& f);
-};
-
 /// Returns whether `fd` polls readable or hung up now.
 bool is_readable(int fd) noexcept;
 

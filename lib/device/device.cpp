@@ -170,10 +170,18 @@ std::vector<std::uint16_t> device::peers(std::error_code& ec) {
 
 namespace detail {
 
-int device_reference::interrupt_fd(std::uint32_t vector, std::error_code& ec) const {
-    return call_and_report(impl_.lock(), ec, [&](const auto& open, failure& f) {
-        return open.interrupt_fd(vector, f);
-    });
+int device_reference::rings_fd(std::uint32_t vector) const {
+    return call_or_throw(impl_.lock(),
+                         [&](const auto& open, failure& f) { return open.rings_fd(vector, f); });
+}
+int device_reference::rings_fd(std::uint32_t vector, std::error_code& ec) const {
+    return call_and_report(impl_.lock(), ec,
+                           [&](const auto& open, failure& f) { return open.rings_fd(vector, f); });
+}
+
+int device_reference::attention_fd() const noexcept {
+    const auto open = impl_.lock();
+    return open ? open->attention_fd() : -1;
 }
 
 std::uint64_t device_reference::take(std::uint32_t vector, std::error_code& ec) const {
@@ -181,6 +189,10 @@ std::uint64_t device_reference::take(std::uint32_t vector, std::error_code& ec) 
                            [&](const auto& open, failure& f) { return open.take(vector, f); });
 }
 
+int device_reference::any_interrupt_fd() const {
+    return call_or_throw(impl_.lock(),
+                         [&](const auto& open, failure& f) { return open.any_interrupt_fd(f); });
+}
 int device_reference::any_interrupt_fd(std::error_code& ec) const {
     return call_and_report(impl_.lock(), ec,
                            [&](const auto& open, failure& f) { return open.any_interrupt_fd(f); });
@@ -191,6 +203,10 @@ std::optional<interrupt_count> device_reference::take_any(std::error_code& ec) c
                            [&](const auto& open, failure& f) { return open.take_any(f); });
 }
 
+int device_reference::event_fd() const {
+    return call_or_throw(impl_.lock(),
+                         [&](const auto& open, failure& f) { return open.event_fd(f); });
+}
 int device_reference::event_fd(std::error_code& ec) const {
     return call_and_report(impl_.lock(), ec,
                            [&](const auto& open, failure& f) { return open.event_fd(f); });

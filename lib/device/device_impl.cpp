@@ -12,6 +12,7 @@
 #include "discovery/selector.hpp"
 
 #include <algorithm>
+#include <array>
 #include <new>
 
 #include <poll.h>
@@ -126,7 +127,9 @@ void device::impl::set_up(failure& f) {
         return;
     std::vector<int> fds;
     for (std::uint32_t vector = 0; vector < interrupts; ++vector)
-        fds.push_back(backend_->interrupt_fd(vector));
+        fds.push_back(backend_->rings_fd(vector));
+    if (backend_->attention_fd() >= 0)
+        fds.push_back(backend_->attention_fd());
     any_interrupt_ = make_epoll(facts.name, fds, f);
 }
 
@@ -183,8 +186,20 @@ void device::impl::ring(std::uint32_t peer, std::uint32_t vector, failure& f) co
 }
 
 int device::impl::interrupt_fd(std::uint32_t vector, failure& f) const {
+    const int rings = rings_fd(vector, f);
+    const int attention = backend_->attention_fd();
+    if (f || attention < 0)
+        return rings;
+    const std::lock_guard lock{interrupts_mutex_};
+    unique_fd& either = interrupts_[vector];
+    if (!either)
+        either = make_epoll(facts().name, std::array{rings, attention}, f);
+    return either.get();
+}
+
+int device::impl::rings_fd(std::uint32_t vector, failure& f) const {
     check_vector(vector, f);
-    return f ? -1 : backend_->interrupt_fd(vector);
+    return f ? -1 : backend_->rings_fd(vector);
 }
 
 std::uint64_t device::impl::take(std::uint32_t vector, failure& f) const {
@@ -210,8 +225,9 @@ std::uint64_t device::impl::wait(std::uint32_t vector, std::chrono::milliseconds
             }
             left = static_cast<int>(std::min<std::int64_t>(rest.count(), 3'600'000));
         }
-        pollfd entry{backend_->interrupt_fd(vector), POLLIN, 0};
-        if (::poll(&entry, 1, left) < 0 && errno != EINTR) {
+        std::array<pollfd, 2> entries{pollfd{backend_->rings_fd(vector), POLLIN, 0},
+                                      pollfd{backend_->attention_fd(), POLLIN, 0}};
+        if (::poll(entries.data(), entries.size(), left) < 0 && errno != EINTR) {
             f.set_errno(errno, "{}: vector {}: poll", facts().name, vector);
             return 0;
         }
@@ -225,12 +241,14 @@ int device::impl::any_interrupt_fd(failure& f) const {
 
 std::optional<interrupt_count> device::impl::take_any(failure& f) const {
     check_vector(0, f);
+    const std::uint32_t interrupts = facts().capabilities.interrupts;
     // A vector that polls ready may have no ring to take, so all vectors are tried.
-    for (std::uint32_t i = 0; !f && i < facts().capabilities.interrupts; ++i) {
+    for (std::uint32_t i = 0; !f && i <= interrupts; ++i) {
         epoll_event ready{};
         if (retry_eintr([&] { return ::epoll_wait(any_interrupt_.get(), &ready, 1, 0); }) <= 0)
             break;
-        const std::uint32_t vector = ready.data.u32;
+        // Taking from any vector attends to attention_fd(), which is the last.
+        const std::uint32_t vector = ready.data.u32 < interrupts ? ready.data.u32 : 0;
         if (const std::uint64_t count = backend_->take(vector, f); count != 0)
             return interrupt_count{static_cast<std::uint16_t>(vector), count};
     }

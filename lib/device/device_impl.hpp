@@ -9,7 +9,9 @@
 
 #include <ivshmem/device.hpp>
 
+#include <map>
 #include <memory>
+#include <mutex>
 
 namespace ivshmem {
 
@@ -24,6 +26,9 @@ class device::impl {
 
     void ring(std::uint32_t peer, std::uint32_t vector, failure& f) const;
     int interrupt_fd(std::uint32_t vector, failure& f) const;
+    int rings_fd(std::uint32_t vector, failure& f) const;
+    /// @copydoc backend::attention_fd
+    [[nodiscard]] int attention_fd() const noexcept { return backend_->attention_fd(); }
     std::uint64_t take(std::uint32_t vector, failure& f) const;
     std::uint64_t wait(std::uint32_t vector, std::chrono::milliseconds timeout, failure& f) const;
     int any_interrupt_fd(failure& f) const;
@@ -40,7 +45,10 @@ class device::impl {
     std::unique_ptr<class backend> backend_;
     mapping page_;                 ///< holds a doorbell_page
     std::uint32_t vector_end_ = 0; ///< lower vectors may be rung
-    unique_fd any_interrupt_;      ///< an epoll descriptor over all vectors
+    /// Epoll descriptors over rings_fd() and attention_fd(), made when interrupt_fd() is called.
+    mutable std::map<std::uint32_t, unique_fd> interrupts_;
+    mutable std::mutex interrupts_mutex_;
+    unique_fd any_interrupt_; ///< an epoll descriptor over all rings_fd() and attention_fd()
 };
 
 } // namespace ivshmem

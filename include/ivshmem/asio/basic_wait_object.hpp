@@ -2,42 +2,58 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include <ivshmem/asio/detail/error_conversion.hpp>
 #include <ivshmem/asio/detail/execution_context.hpp>
+#include <ivshmem/asio/detail/requirements.hpp>
 #include <ivshmem/asio/detail/wait_operation.hpp>
 #include <ivshmem/asio/detail/wait_state.hpp>
-#include <ivshmem/detail/descriptors.hpp>
 #include <ivshmem/error.hpp>
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/compose.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <memory>
 #include <system_error>
-#include <type_traits>
 #include <utility>
-
-#include <unistd.h>
 
 namespace ivshmem::asio {
 
-/// What interrupt, any_interrupt, device_events and device_monitor have in common: they wait until
-/// the descriptor of a Source polls readable, and take from it.
+/// The common part of interrupt, any_interrupt, device_events and device_monitor: waits until the
+/// descriptor of a Source polls readable, and takes from it. Target are the arguments that say what
+/// to wait for.
 ///
-/// Of a device they hold a reference that follows when the device moves; the device must stay open
-/// for as long as waits are under way. A moved-from object may be assigned to or destroyed.
+/// An object holds a reference to a device, which follows when the device moves; the device must
+/// stay open for as long as waits are under way. A moved-from object keeps its executor and is not
+/// open.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
-template <typename Source, typename Executor>
+template <typename Source, typename Executor, typename... Target>
 class basic_wait_object {
+    using wait_state = detail::wait_state<Source, Executor>;
+
   public:
     using executor_type = Executor;
 
-    basic_wait_object(basic_wait_object&&) noexcept = default;
+    /// Not open: an operation completes with errc::closed.
+    explicit basic_wait_object(const Executor& executor)
+        : executor_{executor}, state_{std::make_shared<wait_state>(executor)} {}
+    explicit basic_wait_object(detail::execution_context auto& context)
+        : basic_wait_object{Executor{context.get_executor()}} {}
+
+    /// Opens. @throws error as open().
+    basic_wait_object(const Executor& executor, Target... target) : basic_wait_object{executor} {
+        open(std::forward<Target>(target)...);
+    }
+    basic_wait_object(detail::execution_context auto& context, Target... target)
+        : basic_wait_object{Executor{context.get_executor()}, std::forward<Target>(target)...} {}
+
+    basic_wait_object(basic_wait_object&& other) noexcept
+        : executor_{other.executor_}, state_{std::move(other.state_)} {}
     basic_wait_object& operator=(basic_wait_object&& other) noexcept {
         if (this != &other) {
             close();
+            executor_ = other.executor_;
             state_ = std::move(other.state_);
         }
         return *this;
@@ -45,67 +61,58 @@ class basic_wait_object {
     /// As close().
     ~basic_wait_object() { close(); }
 
-    [[nodiscard]] executor_type get_executor() const noexcept {
-        return state_->descriptor.get_executor();
+    /// Waits for something else from now on; operations under way are aborted.
+    /// @throws error errc::closed, errc::descriptor_limit, or a system error; the class of the
+    ///         object says what else.
+    void open(Target... target) {
+        Source source{std::forward<Target>(target)...};
+        static_cast<void>(source.fd()); // says more than a code can
+        std::error_code ec;
+        open_source(std::move(source), ec);
+        if (ec)
+            throw error{ec, "waiting on an event loop: " + ec.message()};
     }
-    [[nodiscard]] bool is_open() const noexcept { return state_->descriptor.is_open(); }
+    /// After a failure an operation completes with the same error.
+    void open(Target... target, std::error_code& ec) {
+        open_source(Source{std::forward<Target>(target)...}, ec);
+    }
 
-    /// Ends the waits under way: they complete with boost::asio::error::operation_aborted. What
-    /// was not taken yet stays for the next wait. Never throws.
+    [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
+    [[nodiscard]] bool is_open() const noexcept { return state_ && state_->is_open(); }
+
+    /// Ends the operations under way: they complete with boost::asio::error::operation_aborted.
+    /// What was not taken yet stays for the next one. Never throws.
     void cancel() noexcept {
-        ++state_->epoch;
-        boost::system::error_code ignored; // nothing was under way
-        state_->descriptor.cancel(ignored);
+        if (state_)
+            state_->cancel();
     }
 
-    /// As cancel(), and lets what it waits for go. Later waits complete with errc::closed.
+    /// As cancel(), and releases what it waits for. Later operations complete with errc::closed.
     void close() noexcept {
-        if (!state_)
-            return;
-        ++state_->epoch;
-        boost::system::error_code ignored; // the descriptor is gone in any case
-        state_->descriptor.close(ignored);
-        state_->source = {};
-        state_->not_open = detail::to_boost(errc::closed);
+        if (state_)
+            state_->close();
     }
 
   protected:
-    explicit basic_wait_object(const Executor& executor)
-        : state_{std::make_shared<wait_state>(executor)} {}
-
-    /// Keeps why it failed: a wait on an object that could not be opened says so.
-    void open(Source source, std::error_code& ec) {
-        close();
-        const int fd = source.fd(ec);
-        if (!ec)
-            assign_duplicate(fd, ec);
-        state_->not_open = detail::to_boost(ec ? ec : make_error_code(errc::closed));
-        state_->source = std::move(source);
-    }
+    using take_signature = void(boost::system::error_code, typename Source::value_type);
 
     template <typename Token>
     auto async_take(Token&& token) {
-        using value_type = typename Source::value_type;
-        return boost::asio::async_compose<Token, void(boost::system::error_code, value_type)>(
-            detail::wait_operation<Source, Executor>{state_}, token, state_->descriptor);
+        return boost::asio::async_compose<Token, take_signature>(
+            detail::wait_operation<Source, Executor>{state_}, token, executor_);
     }
 
   private:
-    using wait_state = detail::wait_state<Source, Executor>;
-
-    void assign_duplicate(int fd, std::error_code& ec) {
-        const int duplicate = ivshmem::detail::duplicate_descriptor(fd, ec);
-        if (ec)
-            return;
-        boost::system::error_code failed;
-        state_->descriptor.assign(duplicate, failed);
-        if (failed) {
-            ::close(duplicate);
-            ec = failed;
-        }
+    /// Keeps the reason of a failure, for the operations.
+    void open_source(Source source, std::error_code& ec) {
+        close();
+        if (!state_) // moved from
+            state_ = std::make_shared<wait_state>(executor_);
+        state_->open(std::move(source), ec);
     }
 
-    std::shared_ptr<wait_state> state_;
+    Executor executor_;
+    std::shared_ptr<wait_state> state_; ///< null if moved from
 };
 
 } // namespace ivshmem::asio

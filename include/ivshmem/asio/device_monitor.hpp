@@ -19,6 +19,13 @@ struct device_monitor_source {
     using value_type = device_change;
     ivshmem::device_monitor monitor{};
 
+    [[nodiscard]] int fd() const {
+        std::error_code ec;
+        const int fd = this->fd(ec);
+        if (ec)
+            throw error{ec, "device monitor: " + ec.message()};
+        return fd;
+    }
     int fd(std::error_code& ec) const {
         ec = monitor.is_open() ? std::error_code{} : make_error_code(errc::closed);
         return monitor.fd();
@@ -35,14 +42,21 @@ struct device_monitor_source {
 ///
 /// The devices that are there already are the first to be reported.
 ///
+/// open() and the constructors take over an ivshmem::device_monitor. They fail with errc::closed if
+/// that is closed.
+///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe; so on an event loop with several
 /// threads no two operations may be under way, unless on a strand.
 template <typename Executor = boost::asio::any_io_executor>
-class basic_device_monitor : public basic_wait_object<detail::device_monitor_source, Executor> {
-    using base = basic_wait_object<detail::device_monitor_source, Executor>;
+class basic_device_monitor
+    : public basic_wait_object<detail::device_monitor_source, Executor, ivshmem::device_monitor> {
+    using base =
+        basic_wait_object<detail::device_monitor_source, Executor, ivshmem::device_monitor>;
 
   public:
+    using base::base;
+
     /// The same object for another executor, such as one with a default completion token:
     /// use_awaitable_t<>::as_default_on_t<device_monitor>. It is to be constructed so; an object
     /// that exists cannot be converted.
@@ -50,30 +64,6 @@ class basic_device_monitor : public basic_wait_object<detail::device_monitor_sou
     struct rebind_executor {
         using other = basic_device_monitor<Other>;
     };
-
-    /// Not open: a read completes with errc::closed.
-    explicit basic_device_monitor(const Executor& executor) : base{executor} {}
-    explicit basic_device_monitor(detail::execution_context auto& context)
-        : base{context.get_executor()} {}
-
-    /// Reads of a monitor, which it takes over.
-    /// @throws error errc::closed, descriptor_limit, or a system error.
-    basic_device_monitor(const Executor& executor, ivshmem::device_monitor of) : base{executor} {
-        open(std::move(of));
-    }
-    basic_device_monitor(detail::execution_context auto& context, ivshmem::device_monitor of)
-        : basic_device_monitor{Executor{context.get_executor()}, std::move(of)} {}
-
-    /// Reads of another monitor from now on; reads under way are aborted.
-    /// @throws error errc::closed, descriptor_limit, or a system error.
-    void open(ivshmem::device_monitor of) {
-        std::error_code ec;
-        open(std::move(of), ec);
-        if (ec)
-            throw error{ec, "device monitor: " + ec.message()};
-    }
-    /// After a failure a read completes with the same error, at once.
-    void open(ivshmem::device_monitor of, std::error_code& ec) { base::open({std::move(of)}, ec); }
 
     /// Reads the next change.
     ///
@@ -89,7 +79,8 @@ class basic_device_monitor : public basic_wait_object<detail::device_monitor_sou
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: no change is lost.
-    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::completion_token<typename base::take_signature> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_next(Token&& token = Token{}) {
         return this->async_take(std::forward<Token>(token));
     }

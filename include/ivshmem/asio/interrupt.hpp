@@ -9,6 +9,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <system_error>
+#include <utility>
 
 namespace ivshmem::asio {
 
@@ -19,7 +21,9 @@ struct interrupt_source {
     ivshmem::detail::device_reference device{};
     std::uint32_t vector = 0;
 
-    int fd(std::error_code& ec) const { return device.interrupt_fd(vector, ec); }
+    [[nodiscard]] int fd() const { return device.rings_fd(vector); }
+    int fd(std::error_code& ec) const { return device.rings_fd(vector, ec); }
+    [[nodiscard]] int attention_fd() const noexcept { return device.attention_fd(); }
     std::optional<value_type> take(std::error_code& ec) const {
         const value_type count = device.take(vector, ec);
         return count != 0 ? std::optional{count} : std::nullopt;
@@ -33,13 +37,20 @@ struct interrupt_source {
 /// Interrupts are hints: look at the memory, wait, look again. Of several waits on one vector, in
 /// one object or in many, any one takes the rings.
 ///
+/// open() and the constructors take the device and the vector, 0..capabilities().interrupts-1. They
+/// fail as device::interrupt_fd().
+///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
 template <typename Executor = boost::asio::any_io_executor>
-class basic_interrupt : public basic_wait_object<detail::interrupt_source, Executor> {
-    using base = basic_wait_object<detail::interrupt_source, Executor>;
+class basic_interrupt
+    : public basic_wait_object<detail::interrupt_source, Executor, const device&, std::uint32_t> {
+    using base =
+        basic_wait_object<detail::interrupt_source, Executor, const device&, std::uint32_t>;
 
   public:
+    using base::base;
+
     /// The same object for another executor, such as one with a default completion token:
     /// use_awaitable_t<>::as_default_on_t<interrupt>. It is to be constructed so; an object that
     /// exists cannot be converted.
@@ -47,34 +58,6 @@ class basic_interrupt : public basic_wait_object<detail::interrupt_source, Execu
     struct rebind_executor {
         using other = basic_interrupt<Other>;
     };
-
-    /// Not open: a wait completes with errc::closed.
-    explicit basic_interrupt(const Executor& executor) : base{executor} {}
-    explicit basic_interrupt(detail::execution_context auto& context)
-        : base{context.get_executor()} {}
-
-    /// Opens. @throws error as device::interrupt_fd(), and a system error.
-    basic_interrupt(const Executor& executor, const device& of, std::uint32_t vector)
-        : base{executor} {
-        open(of, vector);
-    }
-    basic_interrupt(detail::execution_context auto& context, const device& of, std::uint32_t vector)
-        : basic_interrupt{Executor{context.get_executor()}, of, vector} {}
-
-    /// Waits for another vector or device from now on; waits under way are aborted.
-    /// @param vector 0..of.capabilities().interrupts-1
-    /// @throws error as device::interrupt_fd(), and a system error.
-    void open(const device& of, std::uint32_t vector) {
-        static_cast<void>(of.interrupt_fd(vector)); // says more than a code can
-        std::error_code ec;
-        open(of, vector, ec);
-        if (ec)
-            throw error{ec, "waiting for an interrupt: " + ec.message()};
-    }
-    /// After a failure a wait completes with the same error, at once.
-    void open(const device& of, std::uint32_t vector, std::error_code& ec) {
-        base::open({ivshmem::detail::device_reference{of}, vector}, ec);
-    }
 
     /// Waits until the vector is rung, and takes the rings since the last wait.
     ///
@@ -91,7 +74,8 @@ class basic_interrupt : public basic_wait_object<detail::interrupt_source, Execu
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: rings that were not delivered stay for the next wait.
-    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::completion_token<typename base::take_signature> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_wait(Token&& token = Token{}) {
         return this->async_take(std::forward<Token>(token));
     }

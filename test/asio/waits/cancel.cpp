@@ -161,6 +161,36 @@ TEST_CASE("a wait goes on when its object is moved, and when the device is") {
     CHECK(got.value == 1);
 }
 
+TEST_CASE("an object that was moved from keeps its executor and is not open") {
+    asio_fixture f;
+    interrupt irq{f.io, f.s.dev, 0};
+    interrupt moved{f.io};
+    SECTION("by construction") {
+        interrupt other{std::move(irq)};
+        moved = std::move(other);
+    }
+    SECTION("by assignment") {
+        moved = std::move(irq);
+    }
+    CHECK(moved.is_open());
+    CHECK_FALSE(irq.is_open()); // NOLINT(bugprone-use-after-move): that is the point
+    CHECK(irq.get_executor() == moved.get_executor());
+    irq.cancel();
+    irq.close();
+    recorder<> got;
+    irq.async_wait(got.handler());
+    CHECK(got.calls == 0);
+    f.run();
+    CHECK(got.calls == 1);
+    CHECK(got.ec == errc::closed);
+    irq.open(f.s.dev, 1);
+    irq.async_wait(got.handler());
+    f.ring(1);
+    f.run();
+    CHECK_FALSE(got.ec);
+    CHECK(got.value == 1);
+}
+
 TEST_CASE("waits on a device that was closed") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};

@@ -24,6 +24,7 @@ namespace {
 struct broken_source {
     using value_type = int;
 
+    [[nodiscard]] int fd() const { return readable; }
     int fd(std::error_code& ec) const {
         ec = opening;
         return readable;
@@ -39,15 +40,10 @@ struct broken_source {
 };
 
 class broken_object
-    : public ivshmem::asio::basic_wait_object<broken_source, boost::asio::any_io_executor> {
-    using base = basic_wait_object;
-
+    : public ivshmem::asio::basic_wait_object<broken_source, boost::asio::any_io_executor,
+                                              const broken_source&> {
   public:
-    explicit broken_object(boost::asio::io_context& io) : base{io.get_executor()} {}
-    void open(broken_source source) {
-        std::error_code ec;
-        base::open(source, ec);
-    }
+    using basic_wait_object::basic_wait_object;
     template <typename Token>
     auto async_wait(Token&& token) {
         return this->async_take(std::forward<Token>(token));
@@ -57,7 +53,9 @@ class broken_object
 error_code waited(const broken_source& source) {
     boost::asio::io_context io;
     broken_object object{io};
-    object.open(source);
+    std::error_code ec;
+    object.open(source, ec);
+    CHECK(ec == source.opening);
     recorder<int> got;
     object.async_wait(got.handler());
     io.run();

@@ -8,6 +8,9 @@
 
 #include <map>
 #include <memory>
+#include <thread>
+
+#include <unistd.h>
 
 using namespace test;
 using ivshmem::errc;
@@ -169,4 +172,48 @@ TEST_CASE("waiting objects take a descriptor each and give it back") {
         const device_events events{f.io, f.s.dev};
     }
     CHECK(resources::now() == before);
+}
+
+TEST_CASE("waits for rings read what the server says, and go on") {
+    asio_fixture f;
+    interrupt zero{f.io, f.s.dev, 0};
+    interrupt one{f.io, f.s.dev, 1};
+    any_interrupt any{f.io, f.s.dev};
+    std::vector<recorder<>> got(2);
+    recorder<ivshmem::interrupt_count> of_any;
+    SECTION("of one vector, twice in one object") {
+        zero.async_wait(got[0].handler());
+        zero.async_wait(got[1].handler());
+    }
+    SECTION("of two vectors") {
+        zero.async_wait(got[0].handler());
+        one.async_wait(got[1].handler());
+    }
+    SECTION("of all vectors") {
+        any.async_wait(of_any.handler());
+    }
+    const auto calls = [&] {
+        return got[0].calls + got[1].calls + of_any.calls;
+    };
+    f.io.poll();
+    std::thread server{[&] {
+        // Far more than a socket holds: this stops if nobody reads.
+        for (int i = 0; i < 3000; ++i) {
+            f.s.side.link.send(100, f.s.side.own[0]);
+            f.s.side.link.send(100);
+        }
+        f.s.side.link.close();
+        const std::uint64_t ring = 1;
+        static_cast<void>(!::write(f.s.side.own[0].get(), &ring, sizeof ring));
+    }};
+    while (calls() == 0)
+        f.io.run_one_for(std::chrono::seconds{30});
+    server.join();
+    f.io.poll();
+    CHECK(calls() == 1); // the end of the server ends no wait
+    zero.cancel();
+    one.cancel();
+    any.cancel();
+    f.run(); // nothing is left that keeps the loop
+    CHECK(calls() == (of_any.calls != 0 ? 1 : 2));
 }

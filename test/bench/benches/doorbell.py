@@ -48,7 +48,9 @@ def between_guests(rounds: int) -> Iterable[Comparison]:
 
             library(), bare()
             yield Comparison("doorbell-guests", "library", "bare VFIO", "us", 1.10).play(rounds, library, bare)
-            yield Comparison("doorbell-guests-asio", "library", "bare VFIO on Asio", "us").play(rounds, library, bare_asio)
+            yield Comparison("doorbell-guests-asio", "library", "bare VFIO on Asio", "us", 1.05).play(
+                rounds, library, bare_asio
+            )
             yield Comparison("asio-alone", "bare VFIO on Asio", "bare VFIO", "us").play(rounds, bare_asio, bare)
 
 
@@ -75,4 +77,4 @@ def between_processes(rounds: int) -> Iterable[Comparison]:
             return median_microseconds(output(built("bench-doorbell-eventfd"), str(10 * ROUND_TRIPS)))
 
         library(), bare()
-        yield Comparison("doorbell-host", "library", "bare eventfds", "us", 1.15).play(rounds, library, bare)
+        yield Comparison("doorbell-host", "library", "bare eventfds", "us", 1.10).play(rounds, library, bare)

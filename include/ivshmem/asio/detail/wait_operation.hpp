@@ -12,60 +12,78 @@
 #include <boost/system/error_code.hpp>
 
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 namespace ivshmem::asio::detail {
 
-/// The composed operation behind every wait: wait until the descriptor polls readable, take what
-/// is there, wait again where there was nothing.
+/// The composed operation behind every wait: waits until the descriptor polls readable, takes what
+/// is there, and waits again if there was nothing.
 template <typename Source, typename Executor>
 class wait_operation {
   public:
+    using state_type = wait_state<Source, Executor>;
     using value_type = typename Source::value_type;
 
-    explicit wait_operation(std::shared_ptr<wait_state<Source, Executor>> state)
-        : state_{std::move(state)} {}
+    /// @param state Null if the I/O object was moved from.
+    explicit wait_operation(std::shared_ptr<state_type> state) : state_{std::move(state)} {}
 
-    /// Begins; also entered a second time, by way of the executor, where there is nothing to wait
-    /// for: a handler is never called from within the initiating function.
+    /// Begins. Runs a second time, by way of the executor, if the object is not open: a handler is
+    /// never called from within the initiating function.
     template <typename Self>
     void operator()(Self& self) {
-        if (started_)
-            return self.complete(state_->not_open, value_type{});
-        started_ = true;
-        epoch_ = state_->epoch; // a deferred operation begins now, not when it was made
+        if (std::exchange(started_, true))
+            return self.complete(state_ ? state_->not_open() : to_boost(errc::closed),
+                                 value_type{});
         self.reset_cancellation_state(boost::asio::enable_total_cancellation());
-        if (!state_->descriptor.is_open())
-            return boost::asio::post(state_->descriptor.get_executor(), std::move(self));
+        if (!state_ || !state_->is_open())
+            return boost::asio::post(self.get_executor(), std::move(self));
+        epoch_ = state_->epoch(); // a deferred operation begins now, not when it was made
+        if (state_->has_attention())
+            place_.emplace(state_);
         wait(self);
     }
 
     template <typename Self>
-    void operator()(Self& self, const boost::system::error_code& waited) {
-        if (waited)
-            return self.complete(waited, value_type{});
-        if (state_->epoch != epoch_) // closed or cancelled since the wake-up
-            return self.complete(boost::asio::error::operation_aborted, value_type{});
-        std::error_code ec;
-        auto taken = state_->source.take(ec);
-        if (ec)
-            return self.complete(to_boost(ec), value_type{});
-        if (taken)
-            return self.complete({}, std::move(*taken));
-        if (self.cancelled() != boost::asio::cancellation_type::none)
-            return self.complete(boost::asio::error::operation_aborted, value_type{});
-        wait(self);
+    void operator()(Self& self, boost::system::error_code result) {
+        const bool cancelled = self.cancelled() != boost::asio::cancellation_type::none;
+        const bool woken = result == boost::asio::error::operation_aborted && !cancelled;
+        value_type value{};
+        if (state_->epoch() != epoch_) { // closed or cancelled since the wake-up
+            result = boost::asio::error::operation_aborted;
+        } else if (!result || woken) {
+            std::error_code ec;
+            auto taken = state_->take(ec);
+            if (!ec && !taken && !cancelled)
+                return wait(self);
+            result = to_boost(ec);
+            if (taken)
+                value = std::move(*taken);
+            else if (!ec)
+                result = boost::asio::error::operation_aborted;
+        }
+        leave(self);
+        self.complete(result, std::move(value));
     }
 
   private:
     template <typename Self>
     void wait(Self& self) {
-        auto& descriptor = state_->descriptor; // self, and state_ with it, moves away
-        descriptor.async_wait(boost::asio::posix::descriptor_base::wait_read, std::move(self));
+        const auto state = state_; // self, and state_ with it, moves away
+        const auto executor = self.get_executor();
+        state->wait(executor, std::move(self));
+    }
+    /// Gives the place back after the handler, which may start the next operation.
+    template <typename Self>
+    void leave(Self& self) {
+        if (place_)
+            boost::asio::post(self.get_executor(), [place = std::move(*place_)] {});
+        place_.reset();
     }
 
-    std::shared_ptr<wait_state<Source, Executor>> state_;
+    std::shared_ptr<state_type> state_;
+    std::optional<typename state_type::place> place_;
     unsigned epoch_ = 0;
     bool started_ = false;
 };

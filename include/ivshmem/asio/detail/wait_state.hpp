@@ -3,28 +3,170 @@
 #pragma once
 
 #include <ivshmem/asio/detail/error_conversion.hpp>
+#include <ivshmem/detail/descriptors.hpp>
 #include <ivshmem/error.hpp>
 
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/posix/descriptor_base.hpp>
 #include <boost/system/error_code.hpp>
 
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <system_error>
 #include <utility>
+
+#include <unistd.h>
 
 namespace ivshmem::asio::detail {
 
-/// What an I/O object and its operations share. The operations keep it alive, so that the object
-/// may be moved or destroyed while they are under way.
+/// The part of an I/O object that its operations share. They keep it alive, so that the object may
+/// be moved or destroyed while they are under way.
+///
+/// The operations wait for the source's fd(). A source that has an attention_fd() is watched there
+/// too, by one wait for all operations: what arrives there wakes them, and they take and wait
+/// again. The watch counts as work, as every wait does, so it ends when no operation is left. It
+/// survives from one operation to the next that its handler starts, because a place in the state is
+/// given back only after the handler: so the watch costs nothing on the way of a ring.
 template <typename Source, typename Executor>
-struct wait_state {
-    explicit wait_state(const Executor& executor) : descriptor{executor} {}
+class wait_state : public std::enable_shared_from_this<wait_state<Source, Executor>> {
+  public:
+    explicit wait_state(const Executor& executor) : descriptor_{executor}, attention_{executor} {}
 
-    /// A duplicate of the source's descriptor: an event loop knows each number once.
-    boost::asio::posix::basic_stream_descriptor<Executor> descriptor;
-    Source source;
-    /// What a wait completes with while the descriptor is not open.
-    boost::system::error_code not_open{to_boost(errc::closed)};
+    /// An operation under way. The watch ends with the last place.
+    class place {
+      public:
+        explicit place(std::shared_ptr<wait_state> in) : in_{std::move(in)} {
+            const std::lock_guard lock{in_->mutex_};
+            ++in_->places_;
+        }
+        place(place&&) noexcept = default;
+        place& operator=(place&&) = delete;
+        ~place() {
+            if (in_)
+                in_->leave();
+        }
+
+      private:
+        std::shared_ptr<wait_state> in_;
+    };
+
+    void open(Source source, std::error_code& ec) {
+        assign(descriptor_, source.fd(ec), ec);
+        if constexpr (requires { source.attention_fd(); })
+            if (const int fd = source.attention_fd(); !ec && fd >= 0)
+                assign(attention_, fd, ec);
+        if (ec)
+            close();
+        not_open_ = to_boost(ec ? ec : make_error_code(errc::closed));
+        source_ = std::move(source);
+    }
+    void close() noexcept {
+        ++epoch_;
+        boost::system::error_code ignored; // the descriptors are gone in any case
+        descriptor_.close(ignored);
+        const std::lock_guard lock{mutex_};
+        attention_.close(ignored);
+        source_ = {};
+        not_open_ = to_boost(errc::closed);
+    }
+    void cancel() noexcept {
+        ++epoch_;
+        boost::system::error_code ignored; // nothing was under way
+        descriptor_.cancel(ignored);
+    }
+
+    [[nodiscard]] bool is_open() const noexcept { return descriptor_.is_open(); }
+    /// What a wait completes with while the state is not open.
+    [[nodiscard]] const boost::system::error_code& not_open() const noexcept { return not_open_; }
     /// Grows with each close() and cancel(): an operation of an older epoch is aborted.
-    unsigned epoch = 0;
+    [[nodiscard]] unsigned epoch() const noexcept { return epoch_; }
+    [[nodiscard]] auto take(std::error_code& ec) { return source_.take(ec); }
+    [[nodiscard]] bool has_attention() const noexcept { return attention_.is_open(); }
+
+    /// Wakes `handler` when there may be something to take: without an error if the source's
+    /// descriptor polls readable, with operation_aborted if there is something else to look at, or
+    /// if the operation was cancelled.
+    /// @param executor Where the watch runs: that of the operation.
+    template <typename HandlerExecutor, typename Handler>
+    void wait(const HandlerExecutor& executor, Handler&& handler) {
+        if (has_attention())
+            watch(executor);
+        descriptor_.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                               std::forward<Handler>(handler));
+    }
+
+  private:
+    using descriptor_type = boost::asio::posix::basic_stream_descriptor<Executor>;
+
+    /// The end of the watch, also if its handler is destroyed without a call.
+    class watcher {
+      public:
+        explicit watcher(std::shared_ptr<wait_state> of) : of_{std::move(of)} {}
+        watcher(watcher&&) noexcept = default;
+        watcher& operator=(watcher&&) = delete;
+        ~watcher() {
+            if (of_)
+                of_->unwatch(false);
+        }
+        void operator()(const boost::system::error_code&) {
+            std::exchange(of_, nullptr)->unwatch(true);
+        }
+        void dismiss() noexcept { of_.reset(); }
+
+      private:
+        std::shared_ptr<wait_state> of_;
+    };
+
+    /// Assigns a duplicate: an event loop knows each number once.
+    static void assign(descriptor_type& to, int fd, std::error_code& ec) {
+        const int duplicate = ec ? -1 : ivshmem::detail::duplicate_descriptor(fd, ec);
+        if (ec)
+            return;
+        boost::system::error_code failed;
+        to.assign(duplicate, failed);
+        if (failed) {
+            ::close(duplicate);
+            ec = failed;
+        }
+    }
+
+    template <typename HandlerExecutor>
+    void watch(const HandlerExecutor& executor) {
+        watcher handler{this->shared_from_this()};
+        const std::lock_guard lock{mutex_};
+        if (std::exchange(watching_, true)) {
+            handler.dismiss();
+            return;
+        }
+        attention_.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                              boost::asio::bind_executor(executor, std::move(handler)));
+    }
+    void unwatch(bool wake) noexcept {
+        const std::lock_guard lock{mutex_};
+        watching_ = false;
+        boost::system::error_code ignored; // nothing was under way
+        if (wake && places_ != 0)
+            descriptor_.cancel(ignored);
+    }
+    void leave() noexcept {
+        const std::lock_guard lock{mutex_};
+        boost::system::error_code ignored; // nothing was under way
+        if (--places_ == 0 && watching_)
+            attention_.cancel(ignored);
+    }
+
+    descriptor_type descriptor_;
+    Source source_;
+    boost::system::error_code not_open_{to_boost(errc::closed)};
+    unsigned epoch_ = 0;
+
+    // A place may be given back while another thread starts the next operation.
+    std::mutex mutex_;
+    descriptor_type attention_;
+    std::size_t places_ = 0;
+    bool watching_ = false;
 };
 
 } // namespace ivshmem::asio::detail
