@@ -114,7 +114,7 @@ class Hotplug(HotplugCase):
         removed = f"ivshmem {self.errc('device_removed')}\n"
         for line in ("event: removal requested\n", f"events: {removed}", f"any vector: {removed}", "memory used\n"):
             self.assertIn(f"\n{line}", printed)
-        self.assertEqual(printed.count(f"\nvector: {removed}"), 2)
+        self.assertEqual(printed.splitlines().count(f"vector: {removed}".strip()), 2)
         self.guest.wait_unplugged(self.index, 60)
         job.wait_output(f"removed {ADDRESS} ", PATIENCE)
         self.plug()
