@@ -12,7 +12,7 @@ namespace ivshmem {
 enum class cache_mode {
     write_back,      ///< as ordinary memory
     write_combining, ///< stores are gathered, loads are not cached; not ordered by plain stores
-    uncached,        ///< each access goes to the bus, where the hypervisor lets it
+    uncached,        ///< each access goes to the bus, if the hypervisor lets it
 };
 
 /// "write-back", "write-combining" or "uncached". Thread safe.

@@ -26,7 +26,7 @@
 
 namespace ivshmem {
 
-/// How a device is to be opened. What is left empty is chosen, and the choice is reported.
+/// Chooses how a device is opened. The library chooses what is left empty, and reports its choice.
 struct open_options {
     /// Insist on a backend; empty: the bound driver decides.
     std::optional<backend_kind> backend{};
@@ -48,9 +48,9 @@ struct open_options {
     /// How long to wait for a revision 0 device to get its id, or for a server to send its first
     /// messages. Must be positive.
     std::chrono::milliseconds timeout{2000};
-    /// server: how many vectors this process will have. The protocol does not say; 0 takes what
-    /// the vectors of the other peers tell or, where there is no other peer, all that comes until
-    /// the server has been silent for `settle`.
+    /// server: the number of vectors of this process, which the protocol does not say. 0 takes the
+    /// number that the other peers have; without another peer, all vectors that come until the
+    /// server has been silent for `settle`.
     std::uint32_t vectors = 0;
     /// server: see `vectors`; vectors of this process that come later are not used.
     std::chrono::milliseconds settle{100};
@@ -58,7 +58,7 @@ struct open_options {
     std::filesystem::path root{"/"};
 };
 
-/// What can be done with an open device. Backends differ in this table, never in the interface.
+/// The abilities of an open device. Backends differ in this table, never in the interface.
 struct device_capabilities {
     bool ring = false;            ///< ring() reaches other peers
     std::uint32_t interrupts = 0; ///< the vectors that can be waited for: 0 to interrupts-1
@@ -147,11 +147,12 @@ class IVSHMEM_API device {
     /// Which way of the backend was taken, for people: "vfio, IOMMU group 7", "igb_uio",
     /// "server /tmp/ivshmem_socket".
     [[nodiscard]] const std::string& description() const noexcept;
-    /// What sysfs said of the PCI device when it was opened; nullptr on the server backend.
+    /// The facts that sysfs had of the PCI device when it was opened; nullptr on the server
+    /// backend.
     [[nodiscard]] const device_info* info() const noexcept;
     [[nodiscard]] const device_capabilities& capabilities() const noexcept;
-    /// This peer's id: the register IVPosition (ivshmem-spec.rst, "Registers"; 0..65535), or what
-    /// the server gave. 0 on a plain device, where it means nothing. ACRN: the VM's id.
+    /// This peer's id: the register IVPosition (ivshmem-spec.rst, "Registers"; 0..65535), or the
+    /// id that the server gave. 0 on a plain device, on which it means nothing. ACRN: the VM's id.
     [[nodiscard]] std::uint16_t id() const noexcept;
     /// How many vectors the device has, 0 on a plain device. How many of them can be waited for is
     /// capabilities().interrupts. Other peers may have more or fewer.
@@ -161,23 +162,23 @@ class IVSHMEM_API device {
     /// Unplugging: vfio holds the removal back until the device is closed, so that until then the
     /// memory is safe to touch. The uio backend cannot: the device goes at once, and from then on
     /// loads give 0 or all ones, stores and ring() reach nothing or, worse, whatever comes to the
-    /// same address next; a kernel may raise SIGBUS instead. A device_monitor tells of that when it
-    /// has happened. To be safe bind the device to vfio-pci, or end the program before the device
-    /// is unplugged.
+    /// same address next; a kernel may raise SIGBUS instead. A device_monitor reports that after
+    /// it has happened. To be safe, bind the device to vfio-pci, or end the program before the
+    /// device is unplugged.
     [[nodiscard]] const shared_memory& memory() const noexcept;
     /// @}
 
     /// Interrupts a peer: writes peer << 16 | vector to the register Doorbell (ivshmem-spec.rst,
     /// "Registers"), after a fence that makes visible what was stored to the memory before.
     ///
-    /// Best effort, as the hardware has it: where the peer is absent, has fewer vectors or has not
-    /// enabled them, nothing happens and nobody is told. Ringing one's own id works.
+    /// Best effort, as the hardware has it: if the peer is absent, has fewer vectors or has not
+    /// enabled them, nothing happens and no error is reported. A device can ring its own id.
     ///
-    /// No system call and no allocation where the register could be mapped.
+    /// Makes no system call and no allocation if the register could be mapped.
     ///
     /// @param peer 0..65535.
-    /// @param vector 0..65535; above 255 only where this device itself has that many vectors,
-    ///        because QEMU rings vector & 255 where the peer lacks the vector.
+    /// @param vector 0..65535; above 255 only if this device itself has that many vectors,
+    ///        because QEMU rings vector & 255 if the peer lacks the vector.
     /// @throws error errc::peer_out_of_range, errc::vector_out_of_range,
     ///         errc::doorbell_unsupported (a plain device), errc::forked, errc::closed.
     void ring(std::uint32_t peer, std::uint32_t vector) {
@@ -205,7 +206,7 @@ class IVSHMEM_API device {
     [[nodiscard]] int interrupt_fd(std::uint32_t vector, std::error_code& ec) const;
 
     /// Takes the rings of a vector that arrived since the last take. Never blocks.
-    /// @return Their number, 0 where there were none. Several rings may have become one.
+    /// @return Their number, 0 if there were none. Several rings may have become one.
     /// @throws error as interrupt_fd(), and errc::device_removed.
     std::uint64_t take(std::uint32_t vector);
     std::uint64_t take(std::uint32_t vector, std::error_code& ec);
@@ -221,7 +222,7 @@ class IVSHMEM_API device {
     /// As interrupt_fd(), for all vectors at once.
     [[nodiscard]] int any_interrupt_fd() const;
     [[nodiscard]] int any_interrupt_fd(std::error_code& ec) const;
-    /// Takes the rings of one vector that has some; in turn where several have. Never blocks.
+    /// Takes the rings of one vector that has some; in turn if several have. Never blocks.
     /// @throws error as take().
     std::optional<interrupt_count> take_any();
     std::optional<interrupt_count> take_any(std::error_code& ec);
@@ -234,8 +235,8 @@ class IVSHMEM_API device {
     /// @throws error errc::events_unsupported, errc::forked, errc::closed.
     [[nodiscard]] int event_fd() const;
     [[nodiscard]] int event_fd(std::error_code& ec) const;
-    /// Takes the next event; nothing where there is none. Never blocks. Of a peer that left before
-    /// it was told here that it joined nothing is told, so that what waits stays small.
+    /// Takes the next event; nothing if there is none. Never blocks. A join and a leave that were
+    /// both pending are dropped together, which bounds the queue.
     /// @throws error as event_fd(); after the last event there can ever be, why that is so:
     ///         errc::device_removed; errc::server_closed; errc::descriptor_limit (a peer joined
     ///         for whose vectors no descriptor was free); errc::server_protocol.

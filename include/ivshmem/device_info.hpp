@@ -34,7 +34,7 @@ enum class device_type {
 /// A base address register as the kernel's `resource` file describes it.
 struct bar_info {
     std::uint64_t start = 0; ///< guest physical address of the first byte
-    std::uint64_t size = 0;  ///< bytes; 0 where the device has no such BAR
+    std::uint64_t size = 0;  ///< bytes; 0 if the device has no such BAR
     std::uint64_t flags = 0; ///< IORESOURCE_* (linux/ioport.h)
 
     [[nodiscard]] bool present() const noexcept { return size != 0; }
@@ -61,7 +61,7 @@ struct device_node {
 /// Another function in the same IOMMU group.
 struct group_function {
     pci_address address;
-    std::string driver;  ///< empty where none is bound
+    std::string driver;  ///< empty if none is bound
     bool bridge = false; ///< PCI class 0604: does not count against the group
 
     bool operator==(const group_function&) const = default;
@@ -71,16 +71,16 @@ struct group_function {
 /// Documentation/ivshmem-v2-specification.md, "Vendor Specific Capability (ID 09h)").
 struct v2_layout {
     std::uint32_t state_table = 0; ///< bytes; read-only
-    std::uint64_t read_write = 0;  ///< bytes that every peer may write; 0 where there are none
+    std::uint64_t read_write = 0;  ///< bytes that every peer may write; 0 if there are none
     std::uint64_t output = 0;      ///< bytes of each peer's own output section
-    /// Guest physical address of the memory, where no BAR2 gives it.
+    /// Guest physical address of the memory, if no BAR2 gives it.
     std::optional<std::uint64_t> base;
 
     bool operator==(const v2_layout&) const = default;
 };
 
-/// All that sysfs says of a device, without opening it. What is std::optional is absent where it
-/// does not exist or could not be read; `problems` says which and why.
+/// The facts that sysfs has of a device, which need not be open. A std::optional is empty if the
+/// fact does not exist or could not be read; `problems` says which and why.
 struct device_info {
     pci_address address;
     std::uint16_t vendor = 0;
@@ -91,14 +91,14 @@ struct device_info {
     std::optional<std::uint8_t> revision;
     device_protocol protocol = device_protocol::v1;
     device_type type = device_type::unknown;
-    /// The number of MSI-X vectors; absent where type is not doorbell.
+    /// The number of MSI-X vectors; absent if type is not doorbell.
     std::optional<std::uint32_t> vectors;
     std::array<bar_info, 6> bars{};
     /// ACRN: subsystem 8086:REGION names the shared memory region.
     std::optional<std::uint16_t> acrn_region;
-    /// Of v2 devices, where the capabilities could be read.
+    /// Of v2 devices, if the capabilities could be read.
     std::optional<v2_layout> v2;
-    std::string driver; ///< empty where none is bound
+    std::string driver; ///< empty if none is bound
     std::optional<int> numa_node;
     bool gone = false;    ///< its configuration space reads as all ones: unplugged
     bool enabled = false; ///< a driver, or sysfs `enable`, switched memory decoding on
@@ -117,13 +117,13 @@ struct device_info {
     /// One line a file of this device that was missing, unreadable or not as the kernel writes it.
     std::vector<std::string> problems;
 
-    /// The size of the shared memory in bytes (that of BAR2), 0 where there is none.
+    /// The size of the shared memory in bytes (that of BAR2), 0 if there is none.
     [[nodiscard]] std::uint64_t memory_size() const noexcept { return bars[2].size; }
 
     bool operator==(const device_info&) const = default;
 };
 
-/// The backend that the bound driver decides on; nothing where no backend can use that driver.
+/// The backend that the bound driver decides on; nothing if no backend can use that driver.
 /// Thread safe.
 [[nodiscard]] IVSHMEM_API std::optional<backend_kind> backend_for(const device_info& info) noexcept;
 

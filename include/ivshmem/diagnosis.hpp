@@ -14,9 +14,9 @@ struct diagnosis {
     bool can_map = false;       ///< the shared memory can be mapped
     bool can_ring = false;      ///< the doorbell can be rung
     bool can_interrupt = false; ///< interrupts can arrive, on one vector or more
-    /// One line: what is missing; empty where all works that the device is made for.
+    /// One line: the lack that stands in the way; empty if all works that the device is made for.
     std::string problem;
-    /// The command that mends it, or what to do; empty where nothing is to be mended.
+    /// The command or the step that fixes it; empty if there is nothing to fix.
     std::string remedy;
 };
 

@@ -12,7 +12,7 @@
 
 namespace ivshmem {
 
-/// What discover() found.
+/// The result of discover().
 struct discovery {
     std::vector<device_info> devices; ///< by PCI address, ascending
     /// One line a PCI device that could not be looked at, naming the file and what is wrong.
@@ -20,11 +20,12 @@ struct discovery {
 };
 
 /// Finds every ivshmem device (1af4:1110, 110a:4106) under sysfs. Opens no device, changes
-/// nothing and needs no privilege; what this process may not read is left out and said.
+/// nothing and needs no privilege; what this process may not read is left out and named in a
+/// problem.
 ///
 /// @param root The directory that holds `sys` and `dev`; a captured tree, or "/".
-/// @throws error errc::sysfs_unavailable where root/sys/bus/pci/devices cannot be listed;
-///         errc::descriptor_limit where no descriptor is free to look with.
+/// @throws error errc::sysfs_unavailable if root/sys/bus/pci/devices cannot be listed;
+///         errc::descriptor_limit if no descriptor is free to look with.
 /// @par Thread Safety
 /// Safe.
 [[nodiscard]] IVSHMEM_API discovery discover(const std::filesystem::path& root = "/");

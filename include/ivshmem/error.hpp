@@ -9,10 +9,10 @@
 
 namespace ivshmem {
 
-/// What can go wrong that a user can act on. One enumerator a failure; a failure that the kernel
+/// Failures that a user can act on, one enumerator each; a failure that the kernel
 /// names better (ENOMEM, EIO, ...) is reported with std::system_category() instead.
 ///
-/// Each compares equal to the std::errc in parentheses, where one is given.
+/// Each compares equal to the std::errc in parentheses, if one is given.
 enum class errc {
     /// There is no PCI bus under the sysfs root (no_such_file_or_directory).
     sysfs_unavailable = 1,
@@ -100,7 +100,7 @@ enum class errc {
     buffer_too_small,
     /// The channel has never been connected, or is not any more (not_connected).
     not_connected,
-    /// The peer started anew; what it had not read is lost (connection_reset).
+    /// The peer started again; what it had not read is lost (connection_reset).
     channel_reset,
     /// The peer closed the channel, and everything that it sent was received (broken_pipe).
     channel_closed,
@@ -128,7 +128,7 @@ IVSHMEM_API const std::error_category& error_category() noexcept;
 /// For std::error_code's own use. Thread safe.
 IVSHMEM_API std::error_code make_error_code(errc e) noexcept;
 
-/// What every throwing function of the library throws.
+/// The exception of every throwing function of the library.
 ///
 /// what() is one line that names the object, the step that failed and the next thing to try;
 /// code() is the same error_code that the non-throwing twin reports.

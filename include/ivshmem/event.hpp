@@ -21,7 +21,7 @@ struct event {
     };
 
     kind type{};
-    std::uint16_t peer = 0; ///< the peer's id; 0 where the event is not about a peer
+    std::uint16_t peer = 0; ///< the peer's id; 0 if the event is not about a peer
 
     bool operator==(const event&) const = default;
 };

@@ -23,7 +23,7 @@ struct pci_address {
 };
 
 /// Parses "0000:00:04.0" or, with domain 0 understood, "00:04.0" (hexadecimal, any case).
-/// Nothing where the text is anything else. Thread safe.
+/// Nothing if the text is anything else. Thread safe.
 [[nodiscard]] IVSHMEM_API std::optional<pci_address> parse_pci_address(std::string_view text);
 
 /// "0000:00:04.0": four digits of domain or more, as sysfs names the device. Thread safe.

@@ -36,7 +36,7 @@ struct region_geometry {
 /// The bytes that the memory must have at least for a geometry. Thread safe. @pre is_valid(g)
 [[nodiscard]] IVSHMEM_API std::uint64_t region_needed(const region_geometry& g) noexcept;
 /// The largest rings, of 1 MiB at most, with which `region` bytes of memory hold so many slots and
-/// lanes. Where there are none the smallest rings, which do not fit. Thread safe.
+/// lanes. If there are none, the smallest rings, which do not fit. Thread safe.
 [[nodiscard]] IVSHMEM_API region_geometry largest_rings(std::uint64_t region, std::uint32_t slots,
                                                         std::uint32_t lanes) noexcept;
 

@@ -76,7 +76,7 @@ class IVSHMEM_API selector {
     /// @throws error errc::device_not_found; errc::device_ambiguous, with the candidates listed;
     ///         errc::bad_selector for a server, which is no PCI device.
     [[nodiscard]] const device_info& choose(std::span<const device_info> devices) const;
-    /// @return nullptr where ec is set.
+    /// @return nullptr if ec is set.
     [[nodiscard]] const device_info* choose(std::span<const device_info> devices,
                                             std::error_code& ec) const;
 

@@ -26,7 +26,7 @@ class shared_memory {
     shared_memory(std::span<std::byte> bytes, cache_mode mode, std::string reason)
         : bytes_{bytes}, mode_{mode}, reason_{std::move(reason)} {}
 
-    /// All of the memory; its size is the size of BAR2, or what the server's descriptor has.
+    /// All of the memory; its size is the size of BAR2, or of the server's file.
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
     [[nodiscard]] std::byte* data() const noexcept { return bytes_.data(); }
     /// In bytes; 64-bit.
@@ -42,10 +42,10 @@ class shared_memory {
     /// atomic ones with release order.
     static void publish() noexcept { detail::publish(); }
 
-    /// The mode that is in effect, not the one asked for. Where the kernel lets this process see
-    /// it (/sys/kernel/debug/x86/pat_memtype_list) it was looked up; reason() says so.
+    /// The mode that is in effect, not the one asked for. It was looked up if the kernel lets
+    /// this process see it (/sys/kernel/debug/x86/pat_memtype_list); reason() says so.
     [[nodiscard]] cache_mode mode() const noexcept { return mode_; }
-    /// One line: which file was mapped, and why no better mode was to be had.
+    /// One line: which file was mapped, and why no better mode was possible.
     [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
 
   private:

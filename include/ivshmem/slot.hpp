@@ -18,7 +18,7 @@
 
 namespace ivshmem {
 
-/// How a slot is to be claimed.
+/// Chooses how a slot is claimed.
 struct slot_options {
     /// The slot to claim: 0..geometry.slots-1. Empty: the device's id, which soon is no slot, for
     /// the ids of QEMU's devices grow with every connection. Name the slot, or use
@@ -29,11 +29,11 @@ struct slot_options {
     /// the same: claiming fails with errc::geometry_mismatch if a peer uses another one that
     /// overlaps. Empty: that of the peers that are there, or else all of the memory.
     std::optional<memory_region> region{};
-    /// Insist on a geometry; claiming fails with errc::geometry_mismatch where a peer uses another
+    /// Insist on a geometry; claiming fails with errc::geometry_mismatch if a peer uses another
     /// one. Empty: that of the peers that are there, or else 4 slots, 4 lanes and the largest
     /// rings that fit, up to 1 MiB.
     std::optional<region_geometry> geometry{};
-    /// How long a holder of the slot has to object, where it is not known to be gone; at least
+    /// How long a holder of the slot has to object, if it is not known to be gone; at least
     /// 250 ms on devices whose peers poll. Must be positive.
     std::chrono::milliseconds claim_time{250};
     /// The vector that peers ring for all that is not of a connected channel, and by default for
@@ -98,7 +98,7 @@ class IVSHMEM_API slot {
     /// slot that another peer took at the same time. Peers that start together get different
     /// slots.
     ///
-    /// Never takes a slot from a holder, be it stopped or dead, unless the device knows that the
+    /// Never takes a slot from a holder, stopped or dead, unless the device knows that the
     /// holder is gone: a slot whose holder was killed stays held until it is claimed by number.
     ///
     /// @throws error as claim(), and errc::no_free_slot.

@@ -10,7 +10,7 @@
 
 namespace ivshmem::detail {
 
-/// What an I/O object holds of a device: it follows the device when that is moved, and fails with
+/// The reference of an I/O object to a device: it follows the device when that is moved, and fails with
 /// errc::closed once that is closed.
 ///
 /// @par Thread Safety

@@ -7,7 +7,7 @@
 
 namespace ivshmem::detail {
 
-/// What ring() needs, in a page of its own that the kernel clears in a forked child
+/// The data that ring() needs, in a page of its own that the kernel clears in a forked child
 /// (madvise(2), MADV_WIPEONFORK): a child that rings finds no vector it may ring and gets
 /// errc::forked, and the parent pays nothing for it.
 struct doorbell_page {
