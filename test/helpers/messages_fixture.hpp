@@ -125,8 +125,8 @@ class two_peers {
     net::io_context io;
     messages_peer left;
     messages_peer right;
-    channel a;
-    channel b;
+    channel a{io};
+    channel b{io};
 };
 
 /// Bytes that differ from place to place, and from seed to seed.

@@ -4,10 +4,13 @@
 
 #include <ivshmem/asio/channel.hpp>
 #include <ivshmem/asio/detail/acceptor_state.hpp>
+#include <ivshmem/asio/detail/channel_operation.hpp>
+#include <ivshmem/asio/detail/requirements.hpp>
 #include <ivshmem/asio/slot.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/compose.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <memory>
 #include <string_view>
@@ -31,17 +34,21 @@ class basic_acceptor {
     };
 
     /// Offers the service. @param options Of the channels to be accepted.
-    /// @throws error as ivshmem::service_directory::offer().
+    /// @throws error as ivshmem::service_directory::offer(), errc::vector_out_of_range if the
+    /// options name another vector than the slot's, and errc::closed if the slot was moved from.
+    /// Nothing is offered then.
     basic_acceptor(basic_slot<Executor>& in, std::string_view name,
                    const channel_options& options = {})
-        : state_{std::make_shared<state_type>(
-              in.hub(), ivshmem::service_directory{in.next_layer()}.offer(name),
-              detail::checked(*in.hub(), options))} {}
+        : executor_{in.get_executor()}, state_{std::make_shared<state_type>(
+                                            detail::checked(in.hub(), options), name, options)} {}
 
-    basic_acceptor(basic_acceptor&&) noexcept = default;
+    /// A moved-from acceptor keeps its executor; async_accept() completes with errc::closed.
+    basic_acceptor(basic_acceptor&& other) noexcept
+        : executor_{other.executor_}, state_{std::move(other.state_)} {}
     basic_acceptor& operator=(basic_acceptor&& other) noexcept {
         if (this != &other) {
             close();
+            executor_ = other.executor_;
             state_ = std::move(other.state_);
         }
         return *this;
@@ -49,16 +56,17 @@ class basic_acceptor {
     /// As close().
     ~basic_acceptor() { close(); }
 
-    [[nodiscard]] executor_type get_executor() const noexcept {
-        return state_->hub->get_executor();
-    }
+    [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
     /// Aborts the operations under way and takes the offer back; accepted channels go on.
     void close() noexcept {
         if (state_)
             state_->close();
     }
     /// Aborts the operations under way.
-    void cancel() noexcept { state_->abort(); }
+    void cancel() noexcept {
+        if (state_)
+            state_->abort();
+    }
 
     /// Waits for somebody to ask for the service, and connects.
     ///
@@ -74,19 +82,19 @@ class basic_acceptor {
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: who asks is accepted by the next operation.
-    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::completion_token<void(boost::system::error_code, basic_channel<Executor>)>
+                  Token = boost::asio::default_completion_token_t<Executor>>
     auto async_accept(Token&& token = Token{}) {
-        using attempt_type = detail::accept_attempt<Executor>;
-        return boost::asio::async_compose<Token,
-                                          void(boost::system::error_code, basic_channel<Executor>)>(
-            detail::channel_operation<state_type, attempt_type>{state_, attempt_type{}}, token,
-            get_executor());
+        return detail::async_start(
+            executor_, state_, detail::accept_attempt<Executor>{basic_channel<Executor>{executor_}},
+            std::forward<Token>(token));
     }
 
   private:
     using state_type = detail::acceptor_state<Executor>;
 
-    std::shared_ptr<state_type> state_;
+    Executor executor_;
+    std::shared_ptr<state_type> state_; ///< empty after a move
 };
 
 using acceptor = basic_acceptor<>;

@@ -4,6 +4,7 @@
 
 #include <ivshmem/asio/stream.hpp>
 
+#include <boost/asio/append.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/error.hpp>
@@ -25,14 +26,13 @@ void teardown(boost::beast::role_type, basic_stream<Executor>& s, boost::beast::
     s.shutdown();
 }
 
-/// The same; the handler is called later, never from within.
+/// The same. The handler is called later, never from within, and keeps what is associated with it.
 template <typename Executor, typename Handler>
 void async_teardown(boost::beast::role_type, basic_stream<Executor>& s, Handler&& handler) {
     s.shutdown();
     const auto executor = boost::asio::get_associated_executor(handler, s.get_executor());
-    boost::asio::post(executor, [h = std::forward<Handler>(handler)]() mutable {
-        std::move(h)(boost::beast::error_code{});
-    });
+    boost::asio::post(
+        executor, boost::asio::append(std::forward<Handler>(handler), boost::beast::error_code{}));
 }
 
 /// Ends what is under way, at once: the other side did not answer in time.

@@ -6,15 +6,20 @@
 #include <ivshmem/asio/detail/channel_attempts.hpp>
 #include <ivshmem/asio/detail/channel_operation.hpp>
 #include <ivshmem/asio/detail/channel_state.hpp>
+#include <ivshmem/asio/detail/execution_context.hpp>
+#include <ivshmem/asio/detail/requirements.hpp>
 #include <ivshmem/asio/slot.hpp>
 #include <ivshmem/channel.hpp>
+#include <ivshmem/error.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/compose.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 namespace ivshmem::asio {
@@ -33,6 +38,8 @@ namespace ivshmem::asio {
 /// boost::asio::error::operation_aborted after cancel(), close() or destruction; with errc::closed,
 /// slot_lost, forked, and errc::device_removed where the device goes away. Per-operation
 /// cancellation: terminal, partial and total; no message is lost by it, and none sent in part.
+/// An operation whose handler is destroyed without being called, as by an executor whose context
+/// has ended, counts as cancelled.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe, if their slots are distinct. @e Shared @e objects: Unsafe.
@@ -46,24 +53,28 @@ class basic_channel {
         using other = basic_channel<Other>;
     };
 
-    /// No channel: may be assigned to or destroyed, and is not open.
-    basic_channel() = default;
+    /// Not open: operations complete with errc::closed.
+    explicit basic_channel(const Executor& executor) : executor_{executor} {}
+    explicit basic_channel(detail::execution_context auto& context)
+        : executor_{context.get_executor()} {}
     /// Opens a lane to the peer in a slot.
-    /// @throws error as ivshmem::channel::open(), and errc::vector_out_of_range where the options
-    /// name another vector than the slot's.
+    /// @throws error as ivshmem::channel::open(), errc::vector_out_of_range if the options name
+    /// another vector than the slot's, and errc::closed if the slot was moved from.
     basic_channel(const basic_slot<Executor>& from, std::uint32_t peer, std::uint32_t lane,
                   const channel_options& options = {})
-        : basic_channel{from.hub(), ivshmem::channel::open(from.next_layer(), peer, lane,
-                                                           detail::checked(*from.hub(), options))} {
-    }
+        : basic_channel{detail::checked(from.hub(), options), peer, lane, options} {}
     /// For acceptors and connectors: takes a channel of the hub's slot.
-    basic_channel(std::shared_ptr<detail::hub<Executor>> in, ivshmem::channel opened)
-        : state_{std::make_shared<state_type>(std::move(in), std::move(opened))} {}
+    basic_channel(const std::shared_ptr<detail::hub<Executor>>& in, ivshmem::channel opened)
+        : executor_{in->get_executor()}, state_{
+                                             std::make_shared<state_type>(in, std::move(opened))} {}
 
-    basic_channel(basic_channel&&) noexcept = default;
+    /// A moved-from channel keeps its executor and is not open.
+    basic_channel(basic_channel&& other) noexcept
+        : executor_{other.executor_}, state_{std::move(other.state_)} {}
     basic_channel& operator=(basic_channel&& other) noexcept {
         if (this != &other) {
             close();
+            executor_ = other.executor_;
             state_ = std::move(other.state_);
         }
         return *this;
@@ -71,25 +82,31 @@ class basic_channel {
     /// As close().
     ~basic_channel() { close(); }
 
-    [[nodiscard]] executor_type get_executor() const noexcept {
-        return state_->hub->get_executor();
-    }
+    [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
     [[nodiscard]] bool is_open() const noexcept { return state_ && state_->channel.is_open(); }
 
     /// The channel itself: facts, and all that does not wait. What is sent there with a doorbell
     /// that gets lost is rung for again only if something waits here.
+    /// @pre The channel was opened, and not moved from since.
     [[nodiscard]] ivshmem::channel& next_layer() noexcept { return state_->channel; }
     [[nodiscard]] const ivshmem::channel& next_layer() const noexcept { return state_->channel; }
 
     /// As ivshmem::channel::reopen(). Operations under way that are about messages complete with
     /// errc::channel_reset, unless the channel was never connected; then, as async_connect() and
     /// async_next_event() in any case, they go on.
+    /// @throws error as that, and errc::closed.
     void reopen() {
+        if (!state_)
+            throw error{errc::closed, "channel: reopened, but never opened"};
         const auto before = state_->channel.state();
         state_->channel.reopen();
         state_->reopened(before);
     }
     void reopen(std::error_code& ec) {
+        if (!state_) {
+            ec = errc::closed;
+            return;
+        }
         const auto before = state_->channel.state();
         state_->channel.reopen(ec);
         if (!ec)
@@ -97,6 +114,8 @@ class basic_channel {
     }
     /// Sends nothing more: what waits for room completes with errc::closed. See async_drain().
     void finish() noexcept {
+        if (!state_)
+            return;
         state_->channel.finish();
         state_->sending.open();
     }
@@ -108,14 +127,19 @@ class basic_channel {
         state_->channel.close();
     }
     /// Aborts the operations under way.
-    void cancel() noexcept { state_->abort(); }
+    void cancel() noexcept {
+        if (state_)
+            state_->abort();
+    }
 
     /// Waits until the peer has opened its side.
     /// @par Completion Signature
     /// @code void(boost::system::error_code) @endcode
-    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::completion_token<void(boost::system::error_code)> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_connect(Token&& token = Token{}) {
-        return start_void(detail::connect_attempt{}, std::forward<Token>(token));
+        return detail::async_start(executor_, state_, detail::connect_attempt{},
+                                   std::forward<Token>(token));
     }
     /// Sends a message, gathered from buffers, once there is room. It may be empty. The message is
     /// in the memory then; that the peer took it, async_drain() tells.
@@ -124,11 +148,13 @@ class basic_channel {
     /// size is that of the message, 0 with an error.
     /// @par Errors
     /// errc::message_too_large: longer than the peer takes.
-    template <typename ConstBufferSequence,
-              typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::const_buffer_sequence ConstBufferSequence,
+              detail::completion_token<void(boost::system::error_code, std::size_t)> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_send(const ConstBufferSequence& buffers, Token&& token = Token{}) {
-        return start(detail::send_attempt<ConstBufferSequence>{buffers},
-                     std::forward<Token>(token));
+        return detail::async_start(executor_, state_,
+                                   detail::send_attempt<ConstBufferSequence>{buffers},
+                                   std::forward<Token>(token));
     }
     /// Receives a message, scattered into buffers.
     /// @par Completion Signature
@@ -136,33 +162,41 @@ class basic_channel {
     /// @par Errors
     /// errc::buffer_too_small: the message stays, and next_layer().next_size() tells its length.
     /// errc::channel_closed after the last message.
-    template <typename MutableBufferSequence,
-              typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::mutable_buffer_sequence MutableBufferSequence,
+              detail::completion_token<void(boost::system::error_code, std::size_t)> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_receive(const MutableBufferSequence& buffers, Token&& token = Token{}) {
-        return start(detail::receive_attempt<MutableBufferSequence>{buffers},
-                     std::forward<Token>(token));
+        return detail::async_start(executor_, state_,
+                                   detail::receive_attempt<MutableBufferSequence>{buffers},
+                                   std::forward<Token>(token));
     }
     /// Waits until there is a message, and tells its length; next_layer().try_receive(), peek() or
     /// receive_batch() then get it.
     /// @par Completion Signature
     /// @code void(boost::system::error_code, std::size_t size) @endcode
-    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::completion_token<void(boost::system::error_code, std::size_t)> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_wait(Token&& token = Token{}) {
-        return start(detail::readable_attempt{}, std::forward<Token>(token));
+        return detail::async_start(executor_, state_, detail::readable_attempt{},
+                                   std::forward<Token>(token));
     }
     /// Waits until the peer has taken all that was sent.
     /// @par Completion Signature
     /// @code void(boost::system::error_code) @endcode
-    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::completion_token<void(boost::system::error_code)> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_drain(Token&& token = Token{}) {
-        return start_void(detail::drain_attempt{}, std::forward<Token>(token));
+        return detail::async_start(executor_, state_, detail::drain_attempt{},
+                                   std::forward<Token>(token));
     }
     /// Waits for what becomes of the channel next.
     /// @par Completion Signature
     /// @code void(boost::system::error_code, ivshmem::asio::channel_event) @endcode
-    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::completion_token<void(boost::system::error_code, channel_event)> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_next_event(Token&& token = Token{}) {
-        return start(detail::event_attempt{}, std::forward<Token>(token));
+        return detail::async_start(executor_, state_, detail::event_attempt{},
+                                   std::forward<Token>(token));
     }
 
     /// For streams: what is shared with the operations.
@@ -170,23 +204,12 @@ class basic_channel {
     [[nodiscard]] const std::shared_ptr<state_type>& state() const noexcept { return state_; }
 
   private:
-    template <typename Attempt, typename Token>
-    auto start(Attempt attempt, Token&& token) {
-        using value_type = typename Attempt::value_type;
-        return boost::asio::async_compose<Token, void(boost::system::error_code, value_type)>(
-            detail::channel_operation<detail::channel_state<Executor>, Attempt>{state_,
-                                                                                std::move(attempt)},
-            token, get_executor());
-    }
-    template <typename Attempt, typename Token>
-    auto start_void(Attempt attempt, Token&& token) {
-        return boost::asio::async_compose<Token, void(boost::system::error_code)>(
-            detail::channel_operation<detail::channel_state<Executor>, Attempt>{state_,
-                                                                                std::move(attempt)},
-            token, get_executor());
-    }
+    basic_channel(const std::shared_ptr<detail::hub<Executor>>& in, std::uint32_t peer,
+                  std::uint32_t lane, const channel_options& options)
+        : basic_channel{in, ivshmem::channel::open(in->slot, peer, lane, options)} {}
 
-    std::shared_ptr<state_type> state_;
+    Executor executor_;
+    std::shared_ptr<state_type> state_; ///< empty: not opened, or moved from
 };
 
 using channel = basic_channel<>;

@@ -3,16 +3,19 @@
 #pragma once
 
 #include <ivshmem/asio/channel.hpp>
+#include <ivshmem/asio/detail/channel_operation.hpp>
 #include <ivshmem/asio/detail/connector_state.hpp>
+#include <ivshmem/asio/detail/requirements.hpp>
 #include <ivshmem/asio/slot.hpp>
 
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/compose.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace ivshmem::asio {
@@ -38,20 +41,25 @@ struct connect_options {
 ///
 /// @par Per-Operation Cancellation
 /// terminal, partial and total: then the peer is asked no more.
-template <typename Executor, typename Token = boost::asio::default_completion_token_t<Executor>>
+template <typename Executor,
+          detail::completion_token<void(boost::system::error_code, basic_channel<Executor>)> Token =
+              boost::asio::default_completion_token_t<Executor>>
 auto async_connect(const basic_slot<Executor>& from, std::string name,
                    const connect_options& options, Token&& token = Token{}) {
     using state_type = detail::connector_state<Executor>;
-    using attempt_type = detail::connector_attempt<Executor>;
-    auto state =
-        std::make_shared<state_type>(from.hub(), std::move(name), options.slot, options.channel);
-    return boost::asio::async_compose<Token,
-                                      void(boost::system::error_code, basic_channel<Executor>)>(
-        detail::channel_operation<state_type, attempt_type>{std::move(state), attempt_type{}},
-        token, from.get_executor());
+    std::shared_ptr<state_type> state; // empty if the slot was moved from
+    if (from.hub())
+        state = std::make_shared<state_type>(from.hub(), std::move(name), options.slot,
+                                             options.channel);
+    return detail::async_start(
+        from.get_executor(), state,
+        detail::connector_attempt<Executor>{basic_channel<Executor>{from.get_executor()}},
+        std::forward<Token>(token));
 }
-/// The same with a token that is no connect_options, at any peer.
-template <typename Executor, typename Token = boost::asio::default_completion_token_t<Executor>>
+/// The same at any peer, with default options.
+template <typename Executor,
+          detail::completion_token<void(boost::system::error_code, basic_channel<Executor>)> Token =
+              boost::asio::default_completion_token_t<Executor>>
 requires(!std::is_same_v<std::remove_cvref_t<Token>, connect_options>) auto async_connect(
     const basic_slot<Executor>& from, std::string name, Token&& token = Token{}) {
     return async_connect(from, std::move(name), connect_options{}, std::forward<Token>(token));

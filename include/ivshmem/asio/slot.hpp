@@ -34,18 +34,22 @@ class basic_slot {
     /// @throws error as that, and as device::interrupt_fd().
     basic_slot(const Executor& executor, const device& of, const slot_options& options = {},
                const waiting_options& waiting = {})
-        : hub_{std::make_shared<hub_type>(executor, of, ivshmem::slot::claim(of, options),
-                                          waiting)} {
+        : executor_{executor}, hub_{std::make_shared<hub_type>(
+                                   executor, of, ivshmem::slot::claim(of, options), waiting)} {
         hub_->start();
     }
     basic_slot(detail::execution_context auto& context, const device& of,
                const slot_options& options = {}, const waiting_options& waiting = {})
         : basic_slot{Executor{context.get_executor()}, of, options, waiting} {}
 
-    basic_slot(basic_slot&&) noexcept = default;
+    /// A moved-from slot keeps its executor and is not open: what is opened on it fails with
+    /// errc::closed.
+    basic_slot(basic_slot&& other) noexcept
+        : executor_{other.executor_}, hub_{std::move(other.hub_)} {}
     basic_slot& operator=(basic_slot&& other) noexcept {
         if (this != &other) {
             close();
+            executor_ = other.executor_;
             hub_ = std::move(other.hub_);
         }
         return *this;
@@ -53,7 +57,7 @@ class basic_slot {
     /// As close().
     ~basic_slot() { close(); }
 
-    [[nodiscard]] executor_type get_executor() const noexcept { return hub_->get_executor(); }
+    [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
     [[nodiscard]] bool is_open() const noexcept { return hub_ && hub_->slot.is_open(); }
 
     /// Gives the slot back: what its channels wait for completes with errc::closed.
@@ -63,6 +67,7 @@ class basic_slot {
     }
 
     /// The slot itself: its number, its geometry, its peers. Do not close it there.
+    /// @pre The slot was not moved from.
     [[nodiscard]] ivshmem::slot& next_layer() noexcept { return hub_->slot; }
     [[nodiscard]] const ivshmem::slot& next_layer() const noexcept { return hub_->slot; }
     [[nodiscard]] std::uint32_t number() const noexcept { return hub_->slot.number(); }
@@ -72,7 +77,8 @@ class basic_slot {
     [[nodiscard]] const std::shared_ptr<hub_type>& hub() const noexcept { return hub_; }
 
   private:
-    std::shared_ptr<hub_type> hub_;
+    Executor executor_;
+    std::shared_ptr<hub_type> hub_; ///< empty after a move
 };
 
 using slot = basic_slot<>;

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <ivshmem/asio/channel.hpp>
+#include <ivshmem/asio/detail/channel_operation.hpp>
+#include <ivshmem/asio/detail/execution_context.hpp>
+#include <ivshmem/asio/detail/requirements.hpp>
 #include <ivshmem/asio/detail/stream_attempts.hpp>
 
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/compose.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <cstddef>
 #include <utility>
@@ -38,6 +41,9 @@ class basic_stream {
     basic_stream(const basic_slot<Executor>& from, std::uint32_t peer, std::uint32_t lane,
                  const channel_options& options = {})
         : channel_{from, peer, lane, options} {}
+    /// Not open: operations complete with errc::closed.
+    explicit basic_stream(const Executor& executor) : channel_{executor} {}
+    explicit basic_stream(detail::execution_context auto& context) : channel_{context} {}
     /// Over a channel from which nothing was received yet.
     explicit basic_stream(channel_type&& over) : channel_{std::move(over)} {}
 
@@ -57,7 +63,8 @@ class basic_stream {
     void cancel() noexcept { channel_.cancel(); }
 
     /// As basic_channel::async_connect().
-    template <typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::completion_token<void(boost::system::error_code)> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_connect(Token&& token = Token{}) {
         return channel_.async_connect(std::forward<Token>(token));
     }
@@ -66,33 +73,29 @@ class basic_stream {
     /// @code void(boost::system::error_code, std::size_t bytes) @endcode
     /// @par Errors
     /// boost::asio::error::eof after the last byte; else as basic_channel.
-    template <typename MutableBufferSequence,
-              typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::mutable_buffer_sequence MutableBufferSequence,
+              detail::completion_token<void(boost::system::error_code, std::size_t)> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_read_some(const MutableBufferSequence& buffers, Token&& token = Token{}) {
-        return start(detail::read_attempt<MutableBufferSequence>{buffers},
-                     std::forward<Token>(token));
+        return detail::async_start(get_executor(), channel_.state(),
+                                   detail::read_attempt<MutableBufferSequence>{buffers},
+                                   std::forward<Token>(token));
     }
     /// Writes as much as there is room for, at least one byte unless the buffers are empty.
     /// @par Completion Signature
     /// @code void(boost::system::error_code, std::size_t bytes) @endcode
     /// @par Errors
     /// boost::asio::error::broken_pipe where the peer reads nothing more; else as basic_channel.
-    template <typename ConstBufferSequence,
-              typename Token = boost::asio::default_completion_token_t<Executor>>
+    template <detail::const_buffer_sequence ConstBufferSequence,
+              detail::completion_token<void(boost::system::error_code, std::size_t)> Token =
+                  boost::asio::default_completion_token_t<Executor>>
     auto async_write_some(const ConstBufferSequence& buffers, Token&& token = Token{}) {
-        return start(detail::write_attempt<ConstBufferSequence>{buffers},
-                     std::forward<Token>(token));
+        return detail::async_start(get_executor(), channel_.state(),
+                                   detail::write_attempt<ConstBufferSequence>{buffers},
+                                   std::forward<Token>(token));
     }
 
   private:
-    template <typename Attempt, typename Token>
-    auto start(Attempt attempt, Token&& token) {
-        return boost::asio::async_compose<Token, void(boost::system::error_code, std::size_t)>(
-            detail::channel_operation<detail::channel_state<Executor>, Attempt>{channel_.state(),
-                                                                                std::move(attempt)},
-            token, get_executor());
-    }
-
     channel_type channel_;
 };
 

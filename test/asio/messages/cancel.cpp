@@ -131,7 +131,7 @@ TEST_CASE("cancel(), close() and the end of channel or slot end all operations")
         p.a.close();
     }
     SECTION("the channel is destroyed") {
-        p.a = channel{};
+        p.a = channel{p.io};
     }
     SECTION("the slot is closed") {
         p.left.slot->close();

@@ -42,7 +42,7 @@ TEST_CASE("channel, slot, device and event loop end in any order, with operation
         p.io.poll();
         for (const char which : order) {
             if (which == 'c')
-                p.a = channel{};
+                p.a = channel{p.io};
             if (which == 'd')
                 p.left.device = ivshmem::device{};
             if (which == 's')

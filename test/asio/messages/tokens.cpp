@@ -186,7 +186,7 @@ TEST_CASE("default completion tokens, and detached") {
     using executor = net::use_awaitable_t<>::executor_with_default<net::any_io_executor>;
     ivshmem::device device = open_device(p.socket());
     p.right.slot.reset();
-    p.b = channel{};
+    p.b = channel{p.io};
     ivshmem::asio::basic_slot<executor> slot{executor{p.io.get_executor()}, device,
                                              slot_with(1, p.geometry)};
     channel::rebind_executor<executor>::other b{slot, 0, 0};

@@ -105,7 +105,7 @@ TEST_CASE("who offers starts anew while it is asked, or after it accepted") {
     if (!before)
         CHECK(c.until([&] { return first.done() && connected.done(); }));
     c.settle();
-    first.made = {};
+    first.made = channel{c.io};
     offered.reset();
     c.peers[0].slot.reset();
     c.settle();
@@ -120,7 +120,7 @@ TEST_CASE("who offers starts anew while it is asked, or after it accepted") {
         connected.made.async_receive(net::buffer(into), ended.handler());
         CHECK(c.until([&] { return ended.done(); }));
         CHECK((ended.ec == errc::channel_reset || ended.ec == errc::channel_closed));
-        connected.made = {};
+        connected.made = channel{c.io};
         connected.calls = 0;
         ask(c.slot(1), "service", connected);
     }
@@ -151,7 +151,7 @@ TEST_CASE("who asks goes away in the middle; the next one is accepted") {
         if (!given_up.ec) { // it was too late
             given_up.made.close();
             CHECK(c.until([&] { return accepted.done(); }));
-            accepted.made = {};
+            accepted.made = channel{c.io};
             accepted.calls = 0;
             offered.async_accept(accepted.handler());
         }
@@ -205,7 +205,7 @@ TEST_CASE("an accept that is cancelled leaves who asks to the next one") {
 TEST_CASE("who connects, sends and closes at once is heard") {
     crowd c{2, 1, 2};
     acceptor offered{c.slot(0), "service"};
-    channel client;
+    channel client{c.io};
     for (int i = 0; i < 3; ++i) {
         meeting accepted;
         offered.async_accept(accepted.handler());

@@ -76,7 +76,7 @@ struct says_bye {
     }
 
     acceptor offered;
-    channel last;
+    channel last{offered.get_executor()};
     bool drain;
     int accepted = 0;
 };

@@ -101,7 +101,7 @@ net::awaitable<void> keep_receiving(ivshmem::asio::channel& from, std::uint32_t 
 
 /// Meets by name, and sends nothing.
 net::awaitable<void> meet(ivshmem::asio::slot& in, bool asks) {
-    ivshmem::asio::channel met;
+    ivshmem::asio::channel met{in.get_executor()};
     std::optional<ivshmem::asio::acceptor> offered;
     // The one lane is in use until the other side notices that its former peer is gone.
     while (asks && !met.is_open()) {
@@ -139,7 +139,7 @@ int main(int argc, char** argv) {
         if (failed)
             std::rethrow_exception(failed);
     };
-    ivshmem::asio::channel channel;
+    ivshmem::asio::channel channel{io};
     const std::string role = argv[1];
     if (role == "send" || role == "receive") {
         channel = {slot, 0, 0};

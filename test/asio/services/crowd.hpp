@@ -23,7 +23,7 @@ struct meeting {
     [[nodiscard]] bool done() const { return calls != 0; }
 
     error_code ec;
-    channel made;
+    channel made{net::any_io_executor{}};
     int calls = 0;
 };
 

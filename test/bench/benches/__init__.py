@@ -16,6 +16,7 @@ from .ivshmemctl_setup import setup
 from .lsivshmem import listing
 from .memory import bandwidth
 from .messages import messages
+from .queued import queued
 from .ring import ring
 from .server_join import joins
 
@@ -27,6 +28,7 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "messages": messages,
     "channel-guests": channels_between_guests,
     "channel-scale": scale,
+    "channel-queued": queued,
     "server-join": joins,
     "ivshmemctl-ping": pinging,
     "lsivshmem": listing,

@@ -37,7 +37,8 @@ bool is_end_of_channel(const boost::system::error_code& ec) {
 
 pinger::pinger(ivshmem::device& device, ivshmem::asio::slot& slot, const options& how,
                std::function<void(const outcome&)> report)
-    : device_{device}, slot_{slot}, options_{how}, report_{std::move(report)}, message_(how.size),
+    : device_{device}, slot_{slot}, options_{how}, report_{std::move(report)},
+      channel_{slot.get_executor()}, message_(how.size),
       answer_(how.size), pause_{slot.get_executor()}, watch_{slot.get_executor()} {
     for (std::size_t i = 0; i < message_.size(); ++i)
         message_[i] = static_cast<std::byte>(i);

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -24,13 +25,14 @@ namespace ivshmem::asio::detail {
 template <typename Executor>
 class acceptor_state : public hub_member {
   public:
-    acceptor_state(std::shared_ptr<detail::hub<Executor>> in, std::uint32_t offered,
+    /// Offers the service. @throws error as ivshmem::service_directory::offer().
+    acceptor_state(std::shared_ptr<detail::hub<Executor>> in, std::string_view name,
                    const channel_options& of_channels)
-        : hub{std::move(in)}, accepting{hub->get_executor()}, key_{offered}, options_{of_channels} {
-        options_.offered = key_;
-        hub->add(*this);
+        : hub{std::move(in)}, accepting{hub->get_executor()}, options_{of_channels}, membership_{
+                                                                                         *hub,
+                                                                                         *this} {
+        key_ = options_.offered = directory_.offer(name); // nothing after it may throw
     }
-    ~acceptor_state() override { hub->remove(*this); }
 
     bool look() override {
         if (accepting.empty() || !find_connected())
@@ -43,12 +45,12 @@ class acceptor_state : public hub_member {
         failed = why;
         accepting.open();
     }
-    void abort() {
+    void abort() noexcept {
         ++epoch;
-        accepting.open();
+        accepting.open_for_all();
     }
     [[nodiscard]] static bool sleeping() { return true; } // requests come with a ring
-    void done() {}
+    void done() noexcept {}
 
     /// A channel to a peer that asked for the service, once both sides have met.
     std::optional<ivshmem::channel> take() {
@@ -107,10 +109,11 @@ class acceptor_state : public hub_member {
     }
 
     ivshmem::service_directory directory_{hub->slot};
-    std::uint32_t key_;
+    std::uint32_t key_ = 0;
     channel_options options_;
     std::vector<half_open> half_open_;
     std::size_t connected_ = 0; ///< in half_open_, after find_connected()
+    const hub_membership<Executor> membership_;
 };
 
 template <typename Executor>
@@ -123,13 +126,13 @@ struct accept_attempt {
             ec = errc::closed;
         auto taken = state.take();
         if (taken)
-            accepted = basic_channel<Executor>{state.hub, std::move(*taken)};
+            accepted = value_type{state.hub, std::move(*taken)};
         return taken.has_value();
     }
     [[nodiscard]] value_type value() { return std::move(accepted); }
     void give_up(auto&) {}
 
-    value_type accepted;
+    value_type accepted; ///< not open at first
 };
 
 } // namespace ivshmem::asio::detail

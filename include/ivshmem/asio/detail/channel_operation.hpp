@@ -5,6 +5,10 @@
 #include <ivshmem/asio/detail/error_conversion.hpp>
 #include <ivshmem/error.hpp>
 
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associator.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
@@ -12,7 +16,6 @@
 #include <boost/system/error_code.hpp>
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <system_error>
 #include <type_traits>
@@ -20,57 +23,82 @@
 
 namespace ivshmem::asio::detail {
 
-/// The composed operation behind all that a channel, or an acceptor, does: try, wait for the peer,
-/// try again.
+/// The composed operation behind all that a channel, a stream, an acceptor or a connector does:
+/// try, wait for the peer, try again.
 ///
 /// State has: hub; failed; epoch, which grows with each cancellation; spin_pays; sleeping(), which
-/// asks to be woken and tells whether to wait for that; and done(), after each operation.
+/// asks to be woken and returns whether to wait for that; and done(), after each operation.
 /// Attempt has: value_type; gate_of(state), the gate that it waits at; attempt(state, ec), which
-/// tells whether it is complete; value(), unless value_type is void; and give_up(state), which
-/// takes back what was half done.
-template <typename State, typename Attempt>
+/// returns whether it is complete; value(), unless value_type is void; and give_up(state), which
+/// takes back what was half done, and must not throw.
+///
+/// An operation that is destroyed before it completed, because its handler was dropped or something
+/// threw, gives up and leaves the line. boost::asio::async_compose() would destroy the handler, and
+/// with it the buffers that the handler owns, before that.
+template <typename State, typename Attempt, typename Handler>
 class channel_operation {
   public:
     using value_type = typename Attempt::value_type;
+    using cancellation_slot_type = boost::asio::cancellation_slot;
 
-    channel_operation(std::shared_ptr<State> state, Attempt attempt)
-        : state_{std::move(state)}, attempt_{std::move(attempt)} {}
-
-    template <typename Self>
-    void operator()(Self& self, const boost::system::error_code& = {}) {
-        switch (std::exchange(stage_, stage::going_on)) {
-        case stage::initial:
-            self.reset_cancellation_state(boost::asio::enable_total_cancellation());
-            epoch_ = state_->epoch;
-            ticket_ = Attempt::gate_of(*state_).enter();
-            // A handler is never called from within the initiating function.
-            if (finished())
-                return later(self, stage::complete);
-            return wait(self);
-        case stage::complete:
-            return complete(self);
-        case stage::going_on:
-            if (finished())
-                return complete(self);
-            if (self.cancelled() != boost::asio::cancellation_type::none) {
-                finish(boost::asio::error::operation_aborted);
-                return complete(self);
-            }
-            return wait(self);
-        }
+    template <typename H>
+    channel_operation(H&& handler, std::shared_ptr<State> state, Attempt attempt)
+        : handler_{std::forward<H>(handler)}, state_{std::move(state)}, attempt_{
+                                                                            std::move(attempt)} {}
+    channel_operation(channel_operation&&) = default;
+    channel_operation& operator=(channel_operation&&) = delete;
+    ~channel_operation() {
+        if (place_)
+            leave(true);
     }
+
+    /// Begins. The handler is never called from within.
+    /// @param executor That of the I/O object, which may have lost its state by a move.
+    template <typename Executor>
+    void start(const Executor& executor) {
+        if (!state_) {
+            result_ = to_boost(errc::closed);
+            complete_ = true;
+            return boost::asio::post(executor, std::move(*this));
+        }
+        cancellation_ =
+            boost::asio::cancellation_state{boost::asio::get_associated_cancellation_slot(handler_),
+                                            boost::asio::enable_total_cancellation()};
+        epoch_ = state_->epoch;
+        place_ = Attempt::gate_of(*state_).enter();
+        complete_ = finished();
+        if (complete_)
+            later();
+        else
+            wait();
+    }
+    /// Goes on, after each wait.
+    void operator()(const boost::system::error_code& = {}) {
+        if (complete_ || finished())
+            return complete();
+        if (cancellation_.cancelled() != boost::asio::cancellation_type::none) {
+            finish(boost::asio::error::operation_aborted);
+            return complete();
+        }
+        wait();
+    }
+
+    [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept {
+        return cancellation_.slot();
+    }
+    /// Allocator and executor are associated with it.
+    [[nodiscard]] const Handler& handler() const noexcept { return handler_; }
 
   private:
     using clock = std::chrono::steady_clock;
-    enum class stage { initial, going_on, complete };
 
-    /// Tries, and tells whether that was all.
+    /// Tries, and returns whether that was all.
     bool finished() {
         if (state_->epoch != epoch_)
             return finish(boost::asio::error::operation_aborted);
-        if (Attempt::gate_of(*state_).is_over(ticket_))
+        if (place_.is_over())
             return finish(to_boost(errc::channel_reset));
-        if (!Attempt::gate_of(*state_).is_first(ticket_))
+        if (!place_.is_first())
             return false;
         std::error_code ec;
         const bool complete = attempt_.attempt(*state_, ec);
@@ -82,49 +110,109 @@ class channel_operation {
     }
     bool finish(const boost::system::error_code& result) {
         result_ = result;
-        auto& gate = Attempt::gate_of(*state_);
-        const bool over = gate.is_over(ticket_); // of an old session is nothing to take back
-        gate.leave(ticket_);
-        if (result && !over)
-            attempt_.give_up(*state_);
         if (waiting_since_ != clock::time_point{})
             state_->spin_pays = clock::now() - waiting_since_ < 2 * state_->hub->waiting.spin;
-        state_->done();
+        leave(bool{result});
         return true;
     }
-
-    template <typename Self>
-    void complete(Self& self) {
-        if constexpr (std::is_void_v<value_type>)
-            self.complete(result_);
-        else
-            self.complete(result_, attempt_.value());
-    }
-    template <typename Self>
-    void wait(Self& self) {
-        if (waiting_since_ == clock::time_point{})
-            waiting_since_ = clock::now();
-        if (state_->spin_pays && clock::now() - waiting_since_ < state_->hub->waiting.spin)
-            return later(self, stage::going_on);
-        if (!state_->sleeping()) // something happened meanwhile
-            return later(self, stage::going_on);
-        state_->hub->expect();
-        Attempt::gate_of(*state_).async_wait(std::move(self));
-    }
-    template <typename Self>
-    void later(Self& self, stage then) {
-        stage_ = then;
-        const auto executor = state_->hub->get_executor(); // self, and state_ with it, moves away
-        boost::asio::post(executor, std::move(self));
+    void leave(bool give_up) noexcept {
+        if (give_up && !place_.is_over()) // of an old session is nothing to take back
+            attempt_.give_up(*state_);
+        place_.leave();
+        state_->done();
     }
 
+    void complete() {
+        boost::asio::get_associated_cancellation_slot(handler_).clear();
+        Handler handler{std::move(handler_)};
+        if constexpr (std::is_void_v<value_type>) {
+            state_.reset();
+            std::move(handler)(result_);
+        } else {
+            auto value = attempt_.value();
+            state_.reset();
+            std::move(handler)(result_, std::move(value));
+        }
+    }
+    void wait() {
+        if (place_.is_first()) {
+            if (waiting_since_ == clock::time_point{})
+                waiting_since_ = clock::now();
+            if (state_->spin_pays && clock::now() - waiting_since_ < state_->hub->waiting.spin)
+                return later();
+            if (!state_->sleeping()) // something happened meanwhile
+                return later();
+            state_->hub->expect();
+        }
+        place_.async_wait(std::move(*this));
+    }
+    void later() {
+        const auto executor = state_->hub->get_executor(); // state_ moves away
+        boost::asio::post(executor, std::move(*this));
+    }
+
+    // Destroyed from the last to the first: what waits goes first, then what it belongs to, and
+    // last the handler, which may own the buffers and the memory that all of this is in.
+    Handler handler_;
     std::shared_ptr<State> state_;
     Attempt attempt_;
+    decltype(Attempt::gate_of(std::declval<State&>()).enter()) place_;
+    boost::asio::cancellation_state cancellation_;
     boost::system::error_code result_;
-    std::uint64_t ticket_ = 0;
     clock::time_point waiting_since_{};
     unsigned epoch_ = 0;
-    stage stage_ = stage::initial;
+    bool complete_ = false;
 };
 
+/// Begins such an operation once its completion handler is known.
+template <typename Executor>
+struct start_channel_operation {
+    using executor_type = Executor;
+
+    template <typename Handler, typename State, typename Attempt>
+    void operator()(Handler&& handler, std::shared_ptr<State> state, Attempt attempt) const {
+        channel_operation<State, Attempt, std::decay_t<Handler>> operation{
+            std::forward<Handler>(handler), std::move(state), std::move(attempt)};
+        operation.start(executor);
+    }
+    [[nodiscard]] executor_type get_executor() const noexcept { return executor; }
+
+    Executor executor;
+};
+
+template <typename Value>
+struct completion_of {
+    using signature = void(boost::system::error_code, Value);
+};
+template <>
+struct completion_of<void> {
+    using signature = void(boost::system::error_code);
+};
+
+/// @param executor That of the I/O object. @param state Empty: the object was moved from, or never
+/// opened.
+template <typename Executor, typename State, typename Attempt, typename Token>
+auto async_start(const Executor& executor, const std::shared_ptr<State>& state, Attempt attempt,
+                 Token&& token) {
+    using signature = typename completion_of<typename Attempt::value_type>::signature;
+    return boost::asio::async_initiate<Token, signature>(
+        start_channel_operation<Executor>{executor}, token, state, std::move(attempt));
+}
+
 } // namespace ivshmem::asio::detail
+
+/// The operation has the allocator and the executor of its handler.
+template <template <typename, typename> class Associator, typename State, typename Attempt,
+          typename Handler, typename Default>
+struct boost::asio::associator<
+    Associator, ivshmem::asio::detail::channel_operation<State, Attempt, Handler>, Default>
+    : Associator<Handler, Default> {
+    using operation = ivshmem::asio::detail::channel_operation<State, Attempt, Handler>;
+
+    static auto get(const operation& of) noexcept {
+        return Associator<Handler, Default>::get(of.handler());
+    }
+    static auto get(const operation& of, const Default& otherwise) noexcept {
+        return Associator<Handler, Default>::get(of.handler(), otherwise);
+    }
+};

@@ -27,13 +27,11 @@ class channel_state : public hub_member {
     channel_state(std::shared_ptr<detail::hub<Executor>> in, ivshmem::channel opened)
         : hub{std::move(in)}, channel{std::move(opened)}, driver{channel},
           receiving{hub->get_executor()}, sending{hub->get_executor()},
-          draining{hub->get_executor()}, connecting{hub->get_executor()}, changing{
-                                                                              hub->get_executor()} {
+          draining{hub->get_executor()},
+          connecting{hub->get_executor()}, changing{hub->get_executor()}, membership_{*hub, *this} {
         if (channel.is_polling())
             hub->poll();
-        hub->add(*this);
     }
-    ~channel_state() override { hub->remove(*this); }
 
     bool look() override {
         if (!channel.is_open())
@@ -66,8 +64,8 @@ class channel_state : public hub_member {
                (sending.empty() ? 0U : ivshmem::channel_driver::for_room) |
                (draining.empty() ? 0U : ivshmem::channel_driver::for_drained);
     }
-    /// Arms; true where there is nothing to do. Otherwise wakes all who wait for the peer: who asks
-    /// may not be the one that there is something for.
+    /// Arms; true where there is nothing to do. Otherwise opens all gates at which operations wait
+    /// for the peer: who asks may not be the one that there is something for.
     bool sleeping() {
         noticed(); // who waits from now on waits for another state than this
         const std::uint32_t what = wanted();
@@ -78,12 +76,12 @@ class channel_state : public hub_member {
         draining.open();
         return false;
     }
-    void done() {
+    void done() noexcept {
         noticed();
         if (wanted() == 0)
             driver.disarm();
     }
-    void open_gates() {
+    void open_gates() noexcept {
         receiving.open();
         sending.open();
         draining.open();
@@ -102,9 +100,13 @@ class channel_state : public hub_member {
         reported_finished = false;
         open_gates();
     }
-    void abort() {
+    void abort() noexcept {
         ++epoch;
-        open_gates();
+        receiving.open_for_all();
+        sending.open_for_all();
+        draining.open_for_all();
+        connecting.open_for_all();
+        changing.open_for_all();
     }
     /// After a message was sent: whether the peer took it, the doorbell does not tell.
     void sent() {
@@ -133,8 +135,8 @@ class channel_state : public hub_member {
     bool reported_finished = false;
 
   private:
-    /// Wakes all where the state has changed, whoever noticed it first.
-    bool noticed() {
+    /// Opens all gates where the state has changed, whoever noticed it first.
+    bool noticed() noexcept {
         const bool changed =
             channel.state() != noticed_state_ || channel.peer_finished() != noticed_finished_;
         if (changed) {
@@ -151,6 +153,7 @@ class channel_state : public hub_member {
     std::uint64_t rings_seen_ = 0;
     ivshmem::channel_state noticed_state_ = ivshmem::channel_state::opening;
     bool noticed_finished_ = false;
+    const hub_membership<Executor> membership_; ///< begins when all the rest is there
 };
 
 } // namespace ivshmem::asio::detail

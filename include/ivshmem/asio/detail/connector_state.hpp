@@ -26,11 +26,8 @@ class connector_state : public hub_member {
   public:
     connector_state(std::shared_ptr<detail::hub<Executor>> in, std::string name,
                     std::optional<std::uint32_t> at, const channel_options& options)
-        : hub{std::move(in)},
-          connecting{hub->get_executor()}, name_{std::move(name)}, at_{at}, options_{options} {
-        hub->add(*this);
-    }
-    ~connector_state() override { hub->remove(*this); }
+        : hub{std::move(in)}, connecting{hub->get_executor()}, name_{std::move(name)}, at_{at},
+          options_{options}, membership_{*hub, *this} {}
 
     bool look() override {
         std::error_code ec;
@@ -45,7 +42,7 @@ class connector_state : public hub_member {
         connecting.open();
     }
     [[nodiscard]] static bool sleeping() { return true; } // whoever offers or meets, rings
-    void done() {}
+    void done() noexcept {}
 
     /// Takes the steps that can be taken now.
     bool connected(std::error_code& ec) {
@@ -90,6 +87,7 @@ class connector_state : public hub_member {
     std::optional<std::uint32_t> at_;
     channel_options options_;
     ivshmem::service_directory::service service_;
+    const hub_membership<Executor> membership_;
 };
 
 template <typename Executor>
@@ -100,13 +98,13 @@ struct connector_attempt {
     bool attempt(auto& state, std::error_code& ec) {
         if (!state.connected(ec))
             return false;
-        made = basic_channel<Executor>{state.hub, std::move(state.channel)};
+        made = value_type{state.hub, std::move(state.channel)};
         return true;
     }
     [[nodiscard]] value_type value() { return std::move(made); }
     void give_up(auto& state) { state.channel.close(); }
 
-    value_type made;
+    value_type made; ///< not open at first
 };
 
 } // namespace ivshmem::asio::detail

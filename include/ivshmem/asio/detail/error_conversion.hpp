@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/export.hpp>
+
 #include <boost/system/error_category.hpp>
 #include <boost/system/error_code.hpp>
 

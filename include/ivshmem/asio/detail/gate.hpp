@@ -2,59 +2,124 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/export.hpp>
+
 #include <boost/asio/basic_waitable_timer.hpp>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdint>
-#include <deque>
+#include <cstddef>
+#include <iterator>
+#include <list>
+#include <utility>
 
 namespace ivshmem::asio::detail {
 
-/// Where operations of one kind wait, in line: only the first of them may go on, and all wake up
-/// when the gate is opened.
+/// A line in which operations of one kind wait. Only the first of them may go on, and it alone
+/// wakes up when the gate is opened: so a completion costs the same however long the line is.
 template <typename Executor>
 class gate {
-  public:
-    explicit gate(const Executor& executor) : timer_{executor, timer::time_point::max()} {}
+    using clock = std::chrono::steady_clock;
+    using timer =
+        boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, Executor>;
 
-    /// @return A ticket. Tickets are in the order of entering.
-    std::uint64_t enter() {
-        line_.push_back(next_);
-        return next_++;
-    }
-    [[nodiscard]] bool is_first(std::uint64_t ticket) const noexcept {
-        return line_.front() == ticket;
-    }
-    void leave(std::uint64_t ticket) {
-        const bool was_first = is_first(ticket);
-        line_.erase(std::find(line_.begin(), line_.end(), ticket));
-        if (was_first && !line_.empty())
-            open();
+    struct waiter {
+        explicit waiter(const Executor& executor) : opened{executor, timer::time_point::max()} {}
+
+        timer opened; ///< never expires; cancelling it wakes the operation up
+        bool over = false;
+    };
+    using waiters = std::list<waiter>;
+
+  public:
+    /// The place of one operation in the line. It leaves the line with its destruction, and lets
+    /// the next operation go on.
+    class place {
+      public:
+        place() noexcept = default;
+        place(place&& other) noexcept
+            : gate_{std::exchange(other.gate_, nullptr)}, at_{other.at_} {}
+        place& operator=(place&& other) noexcept {
+            std::swap(gate_, other.gate_);
+            std::swap(at_, other.at_);
+            return *this;
+        }
+        ~place() { leave(); }
+
+        /// Whether this is a place at all: neither left nor moved from.
+        explicit operator bool() const noexcept { return gate_ != nullptr; }
+        /// @pre *this
+        [[nodiscard]] bool is_first() const noexcept { return gate_->line_.begin() == at_; }
+        /// Whether gate::end() was called since. @pre *this
+        [[nodiscard]] bool is_over() const noexcept { return at_->over; }
+        void leave() noexcept {
+            if (gate_ != nullptr)
+                std::exchange(gate_, nullptr)->remove(at_);
+        }
+        /// Calls the handler with an error once the gate opens for this place, or on cancellation
+        /// of the wait alone. The place may be part of the handler. @pre *this
+        template <typename Handler>
+        void async_wait(Handler&& handler) {
+            auto& opened = at_->opened; // stays where it is
+            opened.async_wait(std::forward<Handler>(handler));
+        }
+
+      private:
+        friend class gate;
+        place(gate& of, typename waiters::iterator at) noexcept : gate_{&of}, at_{at} {}
+
+        gate* gate_ = nullptr;
+        typename waiters::iterator at_{};
+    };
+
+    explicit gate(const Executor& executor) : executor_{executor} {}
+    gate(const gate&) = delete;
+    gate& operator=(const gate&) = delete;
+    ~gate() = default;
+
+    /// Takes the last place. The gate must outlive it.
+    [[nodiscard]] place enter() {
+        if (spare_.empty())
+            line_.emplace_back(executor_);
+        else
+            line_.splice(line_.end(), spare_, spare_.begin());
+        return {*this, std::prev(line_.end())};
     }
     [[nodiscard]] bool empty() const noexcept { return line_.empty(); }
+    /// Wakes the first operation in line.
+    void open() noexcept {
+        if (!line_.empty())
+            line_.front().opened.cancel();
+    }
+    /// Wakes all operations in line: each has a reason of its own to go on.
+    void open_for_all() noexcept {
+        for (auto& each : line_)
+            each.opened.cancel();
+    }
     /// What those in line came for is over. They leave by themselves.
-    void end() {
-        ended_ = next_;
-        open();
+    void end() noexcept {
+        for (auto& each : line_)
+            each.over = true;
+        open_for_all();
     }
-    [[nodiscard]] bool is_over(std::uint64_t ticket) const noexcept { return ticket < ended_; }
-
-    /// The handler is called with an error once the gate opens, or on cancellation of it alone.
-    template <typename Handler>
-    void async_wait(Handler&& handler) {
-        timer_.async_wait(std::forward<Handler>(handler));
-    }
-    void open() { timer_.cancel(); }
 
   private:
-    using timer = boost::asio::basic_waitable_timer<
-        std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
+    /// So many places are kept for the operations to come: a steady state allocates nothing.
+    static constexpr std::size_t most_spare = 16;
 
-    timer timer_;
-    std::deque<std::uint64_t> line_;
-    std::uint64_t next_ = 0;
-    std::uint64_t ended_ = 0; ///< tickets below this are over
+    void remove(typename waiters::iterator at) noexcept {
+        const bool was_first = at == line_.begin();
+        at->over = false;
+        if (spare_.size() < most_spare)
+            spare_.splice(spare_.begin(), line_, at);
+        else
+            line_.erase(at);
+        if (was_first)
+            open();
+    }
+
+    Executor executor_;
+    waiters line_;
+    waiters spare_;
 };
 
 } // namespace ivshmem::asio::detail

@@ -87,8 +87,10 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     void expect() {
         if (failed_) // nothing is waited for any more
             return;
+        if (has_interrupts_ && waiting_ == 0) // the handler was dropped
+            wait_for_interrupts();
         period_ = first_period();
-        if (!ticking_ || timer_.expiry() > clock::now() + period_)
+        if (ticking_ == 0 || timer_.expiry() > clock::now() + period_)
             tick_later();
     }
     void close() {
@@ -117,19 +119,44 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         return proven_ ? waiting.idle_recheck : waiting.doubtful_recheck;
     }
 
+    /// A handler of the hub's own is under way until this is destroyed, also where it is dropped.
+    class under_way {
+      public:
+        under_way(hub& of, std::uint64_t hub::*which)
+            : hub_{of.weak_from_this()}, which_{which}, number_{++of.started_} {
+            of.*which = number_;
+        }
+        under_way(under_way&&) noexcept = default;
+        under_way& operator=(under_way&&) = delete;
+        ~under_way() { end(); }
+
+        /// @return The hub, unless it is gone.
+        std::shared_ptr<hub> end() noexcept {
+            auto of = std::exchange(hub_, {}).lock();
+            if (of && of.get()->*which_ == number_)
+                of.get()->*which_ = 0;
+            return of;
+        }
+
+      private:
+        std::weak_ptr<hub> hub_;
+        std::uint64_t hub::*which_;
+        std::uint64_t number_;
+    };
+
     void wait_for_interrupts() {
-        interrupt_.async_wait(
-            [weak = this->weak_from_this()](const boost::system::error_code& ec, std::uint64_t) {
-                const auto self = weak.lock();
-                if (!self || ec == boost::asio::error::operation_aborted)
-                    return;
-                if (ec)
-                    return self->fail(ec);
-                self->proven_ = true;
-                self->unannounced_ = 0;
-                self->wait_for_interrupts(); // also where a member throws
-                self->look();
-            });
+        interrupt_.async_wait([waiting = under_way{*this, &hub::waiting_}](
+                                  const boost::system::error_code& ec, std::uint64_t) mutable {
+            const auto self = waiting.end();
+            if (!self || ec == boost::asio::error::operation_aborted)
+                return;
+            if (ec)
+                return self->fail(ec);
+            self->proven_ = true;
+            self->unannounced_ = 0;
+            self->wait_for_interrupts(); // also if a member throws
+            self->look();
+        });
     }
     bool look() {
         std::error_code ec;
@@ -150,19 +177,18 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     }
 
     void tick_later() {
-        ticking_ = true;
         timer_.expires_after(period_);
-        timer_.async_wait([weak = this->weak_from_this()](const boost::system::error_code& ec) {
-            const auto self = weak.lock();
+        timer_.async_wait([ticking = under_way{*this, &hub::ticking_}](
+                              const boost::system::error_code& ec) mutable {
+            const auto self = ticking.end();
             if (self && !ec)
                 self->tick();
         });
     }
     void tick() {
-        ticking_ = false;
         if (failed_) // since the timer expired
             return;
-        tick_later(); // also where a member throws
+        tick_later(); // also if a member throws
         const bool found = look();
         for (std::size_t i = 0; i < members_.size(); ++i)
             if (members_[i] != nullptr)
@@ -176,7 +202,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
             tick_later();
         } else {
             timer_.cancel();
-            ticking_ = false;
+            ticking_ = 0;
         }
     }
 
@@ -187,19 +213,39 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     bool polling_ = false;
     boost::system::error_code failed_;
     clock::duration period_{};
-    bool ticking_ = false;
-    bool proven_ = false;      ///< doorbells were seen to arrive, and none to be lost since
-    unsigned unannounced_ = 0; ///< what was found by looking since a doorbell came
+    std::uint64_t started_ = 0; ///< handlers of its own, so far
+    std::uint64_t waiting_ = 0; ///< the one that waits for interrupts; 0: none
+    std::uint64_t ticking_ = 0; ///< the one that waits for the timer; 0: none
+    bool proven_ = false;       ///< doorbells were seen to arrive, and none to be lost since
+    unsigned unannounced_ = 0;  ///< what was found by looking since a doorbell came
 };
 
-/// The same options. @throws error as hub::check().
+/// Keeps a member with its hub.
 template <typename Executor>
-const channel_options& checked(const hub<Executor>& in, const channel_options& options) {
+class hub_membership {
+  public:
+    hub_membership(hub<Executor>& in, hub_member& who) : in_{in}, who_{who} { in_.add(who_); }
+    hub_membership(const hub_membership&) = delete;
+    hub_membership& operator=(const hub_membership&) = delete;
+    ~hub_membership() { in_.remove(who_); }
+
+  private:
+    hub<Executor>& in_;
+    hub_member& who_;
+};
+
+/// The hub of a slot, for channels with these options.
+/// @throws error errc::closed (the slot was moved from); as hub::check().
+template <typename Executor>
+const std::shared_ptr<hub<Executor>>& checked(const std::shared_ptr<hub<Executor>>& in,
+                                              const channel_options& options) {
+    if (!in)
+        throw error{errc::closed, "channel: the asio::slot was moved from"};
     std::error_code ec;
-    in.check(options, ec);
+    in->check(options, ec);
     if (ec)
         throw error{ec, "channel: an asio::slot waits for its own vector only; name none"};
-    return options;
+    return in;
 }
 
 } // namespace ivshmem::asio::detail
