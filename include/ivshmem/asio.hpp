@@ -7,6 +7,7 @@
 #include <ivshmem/asio/acceptor.hpp>
 #include <ivshmem/asio/any_interrupt.hpp>
 #include <ivshmem/asio/channel.hpp>
+#include <ivshmem/asio/claim.hpp>
 #include <ivshmem/asio/connect.hpp>
 #include <ivshmem/asio/device_events.hpp>
 #include <ivshmem/asio/device_monitor.hpp>

@@ -17,30 +17,52 @@ namespace ivshmem::asio {
 
 /// A slot in the shared memory whose channels wait on an event loop.
 ///
-/// It takes the rings of one vector of the device (slot_options::vector), which therefore nobody
-/// else may wait for. While it is open the event loop has work: close it to let run() return.
+/// It takes the rings of one vector of the device (slot_options::vector); nothing else may wait for
+/// them.
+///
+/// An open slot is work of its executor, unlike other idle I/O objects: it has to answer peers that
+/// claim the slot. So run() returns only after close(), or after the slot and all of its channels
+/// and acceptors were destroyed. A program ends by closing its slot, for example from a
+/// boost::asio::signal_set.
+///
+/// A slot that was moved from keeps its executor; operations on it fail with errc::closed.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe; a slot, its channels, streams and
-/// acceptors count as one object. So on an io_context with several threads give it a strand, start
-/// all operations on that strand, and let their handlers (and coroutines) run there too: what an
-/// operation does in between it does where its handler runs.
+/// acceptors count as one object: one slot is one strand. So on an io_context that several threads
+/// run, give it a strand, start all operations on that strand, and let their handlers (and
+/// coroutines) run there too, because an operation continues where its handler runs. A strand for
+/// each channel is wrong.
 template <typename Executor = boost::asio::any_io_executor>
 class basic_slot {
   public:
     using executor_type = Executor;
 
+    template <typename Other>
+    struct rebind_executor {
+        using other = basic_slot<Other>;
+    };
+
     /// Claims a slot, as ivshmem::slot::claim(), which blocks for claim_time at most.
+    /// asio::async_claim() does it without blocking.
     /// @throws error as that, and as device::interrupt_fd().
     basic_slot(const Executor& executor, const device& of, const slot_options& options = {},
                const waiting_options& waiting = {})
-        : executor_{executor}, hub_{std::make_shared<hub_type>(
-                                   executor, of, ivshmem::slot::claim(of, options), waiting)} {
-        hub_->start();
-    }
+        : basic_slot{executor, of, ivshmem::slot::claim(of, options), waiting} {}
     basic_slot(detail::execution_context auto& context, const device& of,
                const slot_options& options = {}, const waiting_options& waiting = {})
         : basic_slot{Executor{context.get_executor()}, of, options, waiting} {}
+    /// Takes a slot that was claimed, for example by ivshmem::slot::claim_free().
+    /// @param of The device that it was claimed on.
+    /// @throws error as device::interrupt_fd(), and errc::closed if the slot holds nothing.
+    basic_slot(const Executor& executor, const device& of, ivshmem::slot claimed,
+               const waiting_options& waiting = {})
+        : executor_{executor}, hub_{detail::make_hub(executor, of, std::move(claimed), waiting)} {}
+    basic_slot(detail::execution_context auto& context, const device& of, ivshmem::slot claimed,
+               const waiting_options& waiting = {})
+        : basic_slot{Executor{context.get_executor()}, of, std::move(claimed), waiting} {}
+    /// A closed slot.
+    explicit basic_slot(const Executor& executor) : executor_{executor} {}
 
     /// A moved-from slot keeps its executor and is not open: what is opened on it fails with
     /// errc::closed.
@@ -67,18 +89,25 @@ class basic_slot {
     }
 
     /// The slot itself: its number, its geometry, its peers. Do not close it there.
-    /// @pre The slot was not moved from.
-    [[nodiscard]] ivshmem::slot& next_layer() noexcept { return hub_->slot; }
-    [[nodiscard]] const ivshmem::slot& next_layer() const noexcept { return hub_->slot; }
+    [[nodiscard]] ivshmem::slot& next_layer() { return hub()->slot; }
+    [[nodiscard]] const ivshmem::slot& next_layer() const { return hub()->slot; }
+    /// @pre is_open()
     [[nodiscard]] std::uint32_t number() const noexcept { return hub_->slot.number(); }
 
-    /// For channels and acceptors.
+    /// For channels and acceptors. That of a slot that was moved from fails all that they start.
     using hub_type = detail::hub<Executor>;
-    [[nodiscard]] const std::shared_ptr<hub_type>& hub() const noexcept { return hub_; }
+    [[nodiscard]] const std::shared_ptr<hub_type>& hub() const {
+        if (!hub_)
+            hub_ = std::make_shared<hub_type>(executor_);
+        return hub_;
+    }
+    /// For async_claim(): takes a hub whose slot was claimed.
+    basic_slot(const Executor& executor, std::shared_ptr<hub_type> of) noexcept
+        : executor_{executor}, hub_{std::move(of)} {}
 
   private:
     Executor executor_;
-    std::shared_ptr<hub_type> hub_; ///< empty after a move
+    mutable std::shared_ptr<hub_type> hub_;
 };
 
 using slot = basic_slot<>;

@@ -33,14 +33,6 @@ extern "C" void report_lost_memory(int) {
     ::_exit(tools::exit_failure);
 }
 
-ivshmem::asio::slot claim(boost::asio::io_context& io, const ivshmem::device& device,
-                          std::uint32_t number, bool reformat) {
-    ivshmem::slot_options options;
-    options.number = number;
-    options.reformat = reformat;
-    return ivshmem::asio::slot{io, device, options};
-}
-
 } // namespace
 
 void add_slot_choice(subcommand& sub, slot_choice& choice) {
@@ -72,25 +64,22 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
                     "with 'ivshmemctl fill'"};
         }
     }
-    if (choice.number)
-        return claim(io, device,
-                     static_cast<std::uint32_t>(std::min<std::uint64_t>(*choice.number, ~0U)),
-                     choice.reformat);
-    for (std::uint32_t number = 0;; ++number) {
-        if (std::any_of(use.held.begin(), use.held.end(),
-                        [&](const memory_use::held_slot& h) { return h.slot == number; }))
-            continue;
-        try {
-            return claim(io, device, number, choice.reformat);
-        } catch (const ivshmem::error& e) {
-            if (e.code() == ivshmem::errc::slot_out_of_range)
-                throw std::runtime_error{tools::format(
-                    "{}: all {} slots of channels are held, perhaps by processes that were killed; "
-                    "--slot N takes a slot whose holder does not answer",
-                    name_of(device), number)};
-            if (e.code() != ivshmem::errc::slot_in_use)
-                throw;
-        }
+    ivshmem::slot_options options;
+    options.reformat = choice.reformat;
+    if (choice.number) {
+        options.number =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(*choice.number, ~std::uint32_t{0}));
+        return ivshmem::asio::slot{io, device, options};
+    }
+    try {
+        return ivshmem::asio::slot{io, device, ivshmem::slot::claim_free(device, options)};
+    } catch (const ivshmem::error& e) {
+        if (e.code() != ivshmem::errc::no_free_slot)
+            throw;
+        throw std::runtime_error{
+            name_of(device) +
+            ": all slots of channels are held, perhaps by processes that were killed; --slot N "
+            "takes one whose holder does not answer"};
     }
 }
 

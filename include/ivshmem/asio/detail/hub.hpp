@@ -46,13 +46,14 @@ class hub_member {
 template <typename Executor>
 class hub : public std::enable_shared_from_this<hub<Executor>> {
   public:
-    hub(const Executor& executor, const device& of, ivshmem::slot claimed,
-        const waiting_options& options)
-        : slot{std::move(claimed)}, waiting{options}, interrupt_{executor}, timer_{executor},
-          has_interrupts_{slot.has_interrupts()} {
-        if (has_interrupts_)
-            interrupt_.open(of, slot.vector());
-    }
+    /// @param of_slot Open if the slot has interrupts.
+    hub(basic_interrupt<Executor> of_slot, ivshmem::slot claimed, const waiting_options& options)
+        : slot{std::move(claimed)}, waiting{options}, interrupt_{std::move(of_slot)},
+          timer_{interrupt_.get_executor()}, has_interrupts_{slot.has_interrupts()} {}
+    /// Of a closed slot.
+    explicit hub(const Executor& executor)
+        : interrupt_{executor}, timer_{executor}, has_interrupts_{false}, failed_{std::error_code{
+                                                                              errc::closed}} {}
 
     [[nodiscard]] Executor get_executor() { return timer_.get_executor(); }
 
@@ -219,6 +220,21 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     bool proven_ = false;       ///< doorbells were seen to arrive, and none to be lost since
     unsigned unannounced_ = 0;  ///< what was found by looking since a doorbell came
 };
+
+/// A hub that has started. @throws error as device::interrupt_fd(), or errc::closed if the slot
+/// holds nothing.
+template <typename Executor>
+std::shared_ptr<hub<Executor>> make_hub(const Executor& executor, const device& of,
+                                        ivshmem::slot claimed, const waiting_options& options) {
+    if (!claimed.is_open())
+        throw error{errc::closed, "waiting in a slot: it holds nothing"};
+    basic_interrupt<Executor> interrupt{executor};
+    if (claimed.has_interrupts())
+        interrupt.open(of, claimed.vector());
+    auto made = std::make_shared<hub<Executor>>(std::move(interrupt), std::move(claimed), options);
+    made->start();
+    return made;
+}
 
 /// Keeps a member with its hub.
 template <typename Executor>
