@@ -32,7 +32,8 @@ namespace ivshmem::asio {
 /// acceptors count as one object: one slot is one strand. So on an io_context that several threads
 /// run, give it a strand, start all operations on that strand, and let their handlers (and
 /// coroutines) run there too, because an operation continues where its handler runs. A strand for
-/// each channel is wrong.
+/// each channel is wrong. Compiled without NDEBUG, a program that enters a slot from two threads at
+/// once ends with a message.
 template <typename Executor = boost::asio::any_io_executor>
 class basic_slot {
   public:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// A slot on an event loop: claimed without blocking, and moved from.
+// A slot on an event loop: claimed without blocking, moved from, and used by one thread only.
 
 #include "helpers/catch.hpp"
 #include "helpers/channel_meeting.hpp"
@@ -13,9 +13,17 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
+#include <csignal>
 #include <optional>
+#include <string>
+#include <thread>
 #include <utility>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace test;
 namespace net = boost::asio;
@@ -135,3 +143,66 @@ TEST_CASE("a slot that was moved from keeps its executor, and fails all operatio
     io.run();
     CHECK(*connected == errc::closed);
 }
+
+#ifndef NDEBUG
+namespace {
+
+/// Stays inside the slot until another thread has entered it.
+class dawdler : public ivshmem::asio::detail::hub_member {
+  public:
+    explicit dawdler(std::atomic<bool>& inside) : inside_{inside} {}
+    bool look() override {
+        inside_ = true;
+        for (;;)
+            std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    }
+    [[nodiscard]] bool waiting() const override { return true; }
+    void fail(const error_code&) override {}
+
+  private:
+    std::atomic<bool>& inside_;
+};
+
+[[noreturn]] void use_from_two_threads(meeting& server) {
+    const auto device = server.join(1);
+    net::io_context io;
+    slot in{io, device, of_two(0)};
+    channel to{in, 1, 0};
+    std::atomic<bool> inside{false};
+    dawdler slow{inside};
+    in.hub()->add(slow);
+    in.hub()->expect();
+    std::thread other{[&] {
+        io.run();
+    }};
+    while (!inside)
+        std::this_thread::yield();
+    to.async_send(net::buffer("x", 1), [](error_code, std::size_t) {});
+    ::_exit(0);
+}
+
+} // namespace
+
+TEST_CASE("a program that enters a slot from two threads at once ends with a message") {
+    const deadline limit;
+    meeting server;
+    std::array<int, 2> pipe{};
+    REQUIRE(::pipe(pipe.data()) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        std::signal(SIGABRT, SIG_DFL); // not Catch2's
+        ::dup2(pipe[1], STDERR_FILENO);
+        use_from_two_threads(server);
+    }
+    ::close(pipe[1]);
+    std::string text(1000, '\0');
+    text.resize(
+        static_cast<std::size_t>(std::max<ssize_t>(0, ::read(pipe[0], text.data(), text.size()))));
+    ::close(pipe[0]);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));
+    CHECK(text.find("give the slot a strand") != std::string::npos);
+}
+#endif

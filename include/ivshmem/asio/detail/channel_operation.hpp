@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ivshmem/asio/detail/error_conversion.hpp>
+#include <ivshmem/asio/detail/sole_entry.hpp>
 #include <ivshmem/error.hpp>
 
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -94,6 +95,7 @@ class channel_operation {
 
     /// Tries, and returns whether that was all.
     bool finished() {
+        const sole_entry here{state_->hub->occupied};
         if (state_->epoch != epoch_)
             return finish(boost::asio::error::operation_aborted);
         if (place_.is_over())

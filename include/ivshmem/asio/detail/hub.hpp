@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ivshmem/asio/detail/error_conversion.hpp>
+#include <ivshmem/asio/detail/sole_entry.hpp>
 #include <ivshmem/asio/interrupt.hpp>
 #include <ivshmem/asio/waiting_options.hpp>
 #include <ivshmem/channel.hpp>
@@ -71,6 +72,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
             ec = errc::vector_out_of_range;
     }
     void add(hub_member& m) {
+        const sole_entry here{occupied};
         const auto unused = std::find(members_.begin(), members_.end(), nullptr);
         if (unused != members_.end())
             *unused = &m;
@@ -80,12 +82,14 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
             m.fail(failed_);
     }
     void remove(hub_member& m) noexcept {
+        const sole_entry here{occupied};
         const auto at = std::find(members_.begin(), members_.end(), &m);
         if (at != members_.end())
             *at = nullptr; // all of them may be being looked at
     }
     /// Something may happen of which no ring tells: look again before long.
     void expect() {
+        const sole_entry here{occupied};
         if (failed_) // nothing is waited for any more
             return;
         if (has_interrupts_ && waiting_ == 0) // the handler was dropped
@@ -95,6 +99,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
             tick_later();
     }
     void close() {
+        const sole_entry here{occupied};
         interrupt_.close();
         timer_.cancel();
         fail(to_boost(errc::closed));
@@ -103,6 +108,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
 
     ivshmem::slot slot;
     const waiting_options waiting;
+    occupancy occupied;
 
   private:
     using clock = std::chrono::steady_clock;
@@ -160,6 +166,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         });
     }
     bool look() {
+        const sole_entry here{occupied};
         std::error_code ec;
         slot.answer_claims(ec);
         if (ec)
