@@ -20,7 +20,7 @@ constexpr std::uint32_t ring = 1024;
 const std::string first_text = "first";
 const std::string second_text = "second";
 
-std::span<const std::byte> bytes(const std::string& text) {
+std::span<const std::byte> message(const std::string& text) {
     return std::as_bytes(std::span{text});
 }
 
@@ -83,7 +83,7 @@ void check_received(two_peers& p, const ending& first, const ending& second,
 /// What was said to be sent was sent, and nothing else.
 void check_sent(two_peers& p, const ending& first, const std::string& text,
                 std::vector<std::string> got) {
-    p.a.next_layer().try_send(bytes("last"));
+    p.a.next_layer().try_send(message("last"));
     for (auto& rest : take_all(p, p.b, "last"))
         got.push_back(rest);
     std::erase_if(got, [](const std::string& m) { return m.empty() || m.starts_with("filling"); });
@@ -96,11 +96,11 @@ void check_sent(two_peers& p, const ending& first, const std::string& text,
 }
 
 /// Leaves no room for any message.
-void fill(two_peers& p) {
+void fill_ring(two_peers& p) {
     std::error_code ec;
     for (const std::string& text :
          {"filling" + std::string(300, 'f'), std::string{"filling"}, std::string{}})
-        while (p.a.next_layer().try_send(bytes(text), ec)) {
+        while (p.a.next_layer().try_send(message(text), ec)) {
         }
     REQUIRE_FALSE(ec);
 }
@@ -134,8 +134,8 @@ std::vector<scenario> scenarios() {
         {"receive", room, room, nothing, receive,
          [](two_peers& p, int round) {
              if (round == 0) {
-                 p.b.next_layer().try_send(bytes(first_text));
-                 p.b.next_layer().try_send(bytes(second_text));
+                 p.b.next_layer().try_send(message(first_text));
+                 p.b.next_layer().try_send(message(second_text));
              }
          },
          [](two_peers& p, const ending& a, const ending& b) {
@@ -155,7 +155,7 @@ std::vector<scenario> scenarios() {
          [](two_peers& p, failing_handler h) { p.a.async_wait(std::move(h)); },
          [](two_peers& p, int round) {
              if (round == 0)
-                 p.b.next_layer().try_send(bytes(first_text));
+                 p.b.next_layer().try_send(message(first_text));
          },
          [](two_peers& p, const ending&, const ending& b) {
              CHECK_FALSE(b.ec);
@@ -164,7 +164,7 @@ std::vector<scenario> scenarios() {
         {"send", first_text, second_text,
          [](two_peers& p) {
              heard.clear();
-             fill(p);
+             fill_ring(p);
          },
          send, listen,
          [](two_peers& p, const ending& a, const ending&) {
@@ -177,7 +177,7 @@ std::vector<scenario> scenarios() {
         {"drain", "", "",
          [](two_peers& p) {
              heard.clear();
-             p.a.next_layer().try_send(bytes(first_text));
+             p.a.next_layer().try_send(message(first_text));
          },
          [](two_peers& p, failing_handler h) { p.a.async_drain(std::move(h)); }, listen,
          [](two_peers&, const ending&, const ending& b) {
@@ -221,20 +221,20 @@ std::vector<scenario> scenarios() {
          },
          [](two_peers& p, int round) {
              if (round == 0) {
-                 p.b.next_layer().try_send(bytes(first_text));
-                 p.b.next_layer().try_send(bytes(first_text));
+                 p.b.next_layer().try_send(message(first_text));
+                 p.b.next_layer().try_send(message(first_text));
              }
          },
          [](two_peers& p, const ending& a, const ending& b) {
              const std::size_t left = a.called && !a.ec ? 0 : 1;
              CHECK(b.received == first_text);
-             p.b.next_layer().try_send(bytes("last"));
+             p.b.next_layer().try_send(message("last"));
              CHECK(take_all(p, p.a, "last").size() == left + 1);
          }},
         {"stream: write", first_text, second_text,
          [](two_peers& p) {
              heard.clear();
-             fill(p);
+             fill_ring(p);
          },
          [](two_peers& p, failing_handler h) {
              ivshmem::asio::stream s{std::move(p.a)};
