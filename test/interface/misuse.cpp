@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 
 // Calls that must not compile. misuse.py compiles this file, and expects exactly one error in each
-// line that says so, and no other one: "error: NAME: WHY" expects NAME in the error, and WHY in what
-// the compiler notes about it.
+// line that says so, and no other one: "error: NAME: WHY" expects NAME in the error, and WHY in
+// what the compiler notes about it.
 
 #include <ivshmem/asio.hpp>
 
@@ -18,8 +18,10 @@ using boost::system::error_code;
 
 void misuse(ivshmem::asio::channel& channel, ivshmem::asio::stream& stream,
             ivshmem::asio::acceptor& acceptor, ivshmem::asio::slot& slot, std::string& text) {
-    const auto token = [](error_code, std::size_t) {};
-    const auto wrong = [](std::string&) {};
+    const auto token = [](error_code, std::size_t) {
+    };
+    const auto wrong = [](std::string&) {
+    };
 
     // clang-format off
     channel.async_send("text", token);                   // error: async_send: const_buffer_sequence
