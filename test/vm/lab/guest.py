@@ -27,7 +27,7 @@ from .pci import Pci
 from .qmp import Qmp
 from .workdir import Workdir
 
-BOOT_TIMEOUT = 90.0
+BOOT_TIMEOUT = 300.0
 """Seconds. A guest needs two to three, alone on two cores under TCG."""
 
 _TAIL = 25
