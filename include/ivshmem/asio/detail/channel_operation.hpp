@@ -46,6 +46,7 @@ class channel_operation {
     channel_operation(H&& handler, std::shared_ptr<State> state, Attempt attempt)
         : handler_{std::forward<H>(handler)}, state_{std::move(state)}, attempt_{
                                                                             std::move(attempt)} {}
+    // That of the handler may throw. NOLINTNEXTLINE(performance-noexcept-move-constructor)
     channel_operation(channel_operation&&) = default;
     channel_operation& operator=(channel_operation&&) = delete;
     ~channel_operation() {
