@@ -104,7 +104,7 @@ class Hostile(ChannelCase):
         self.assertFails(self.attempt(right, "idle", 1, 0, options="-l 1"), "lane_out_of_range")
         self.stop(holder)
         result = self.attempt(right, "claim", 1, options="-g 16,16,65536")
-        self.assertFails(result, "region_too_small", right.device, f"{SIZE} bytes of shared memory", "16 slots")
+        self.assertFails(result, "region_too_small", right.device, f"in the {SIZE} bytes", "16 slots")
         result = self.attempt(self.party(self.left, 1), "claim", 1, options="-v 2")
         self.assertFails(result, "vector_out_of_range", "0 to 1")
 
