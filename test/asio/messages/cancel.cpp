@@ -3,7 +3,7 @@
 
 // Cancellation of operations on channels, in each state that they can be in.
 
-#include "helpers/messages_fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -55,13 +55,13 @@ std::vector<under_way::starter> all_operations(channel& c, std::string& buffer) 
     };
 }
 
-void let_go_on(two_peers& p) {
+void let_go_on(started_peers& p) {
     p.io.restart();
     p.io.run_for(std::chrono::milliseconds{25});
 }
 
 /// Both channels open; the ring of a is full, and its event has been told.
-void fill(two_peers& p) {
+void fill(started_peers& p) {
     p.open();
     p.connect();
     completion connected;
@@ -79,7 +79,7 @@ void fill(two_peers& p) {
 TEST_CASE("each operation is cancelled alone, before the peer is there and while it does nothing") {
     const auto type =
         GENERATE(cancellation_type::terminal, cancellation_type::partial, cancellation_type::total);
-    two_peers p{1024};
+    auto p = two_peers().with_rings(1024).start();
     std::string buffer(300, 'b');
     const bool connected = GENERATE(false, true);
     connected ? fill(p) : p.open();
@@ -99,14 +99,14 @@ TEST_CASE("each operation is cancelled alone, before the peer is there and while
         CHECK(all.done() == gone);
         CHECK(run_until(p.io, [&] { return all.completions[i].done(); }));
         CHECK(all.completions[i].ec == operation_aborted);
-        CHECK(all.completions[i].size == 0);
+        CHECK(all.completions[i].value == 0);
         let_go_on(p);
         CHECK(all.done() == ++gone);
     }
 }
 
 TEST_CASE("cancel(), close() and the end of channel or slot end all operations") {
-    two_peers p{1024};
+    auto p = two_peers().with_rings(1024).start();
     std::string buffer(300, 'b');
     const bool connected = GENERATE(false, true);
     connected ? fill(p) : p.open();
@@ -146,14 +146,14 @@ TEST_CASE("cancel(), close() and the end of channel or slot end all operations")
     for (const auto& o : all.completions) {
         CHECK(o.ec == expected);
         CHECK(o.calls == 1);
-        CHECK(o.size == 0);
+        CHECK(o.value == 0);
     }
 }
 
 TEST_CASE("an operation that spins is cancelled, too") {
     ivshmem::asio::waiting_options waiting;
     waiting.spin = std::chrono::seconds{20};
-    two_peers p{1024, waiting};
+    auto p = two_peers().with_rings(1024).waiting(waiting).start();
     p.open();
     p.connect();
     std::string buffer(10, 'b');
@@ -181,7 +181,7 @@ TEST_CASE("an operation that spins is cancelled, too") {
 
 TEST_CASE("no message is lost by a cancelled receive, none is seen of a cancelled send") {
     const std::uint32_t ring = GENERATE(1024U, 4096U);
-    two_peers p{ring};
+    auto p = two_peers().with_rings(ring).start();
     p.open();
     std::mt19937 random{ring};
     const auto one_in = [&](unsigned n) {
@@ -257,7 +257,7 @@ TEST_CASE("no message is lost by a cancelled receive, none is seen of a cancelle
 TEST_CASE("who waits wakes up by who notices, where a doorbell was lost") {
     ivshmem::asio::waiting_options waiting;
     waiting.recheck = std::chrono::seconds{10};
-    two_peers p{1024, waiting};
+    auto p = two_peers().with_rings(1024).waiting(waiting).start();
     p.open();
     p.connect();
     std::string buffer(10, 'b');

@@ -6,7 +6,7 @@
 
 #include "helpers/failing.hpp"
 
-#include "helpers/messages_fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <functional>
 #include <span>
@@ -25,7 +25,7 @@ std::span<const std::byte> message(const std::string& text) {
 }
 
 /// All messages that are there, or come while the event loop runs.
-std::vector<std::string> take_all(two_peers& p, channel& from, const std::string& last) {
+std::vector<std::string> take_all(started_peers& p, channel& from, const std::string& last) {
     std::vector<std::string> taken;
     std::string into(5000, '\0');
     while (taken.empty() || taken.back() != last) {
@@ -33,12 +33,12 @@ std::vector<std::string> take_all(two_peers& p, channel& from, const std::string
         from.async_receive(net::buffer(into), got.handler());
         if (!run_through_failures(p.io, [&] { return got.done(); }) || got.ec)
             break;
-        taken.push_back(into.substr(0, got.size));
+        taken.push_back(into.substr(0, got.value));
     }
     return taken;
 }
 
-void pass(two_peers& p, channel& from, channel& to, const std::string& text) {
+void pass(started_peers& p, channel& from, channel& to, const std::string& text) {
     completion sent;
     completion got;
     std::string into(5000, '\0');
@@ -47,7 +47,7 @@ void pass(two_peers& p, channel& from, channel& to, const std::string& text) {
     CHECK(run_through_failures(p.io, [&] { return sent.done() && got.done(); }));
     CHECK_FALSE(sent.ec);
     CHECK_FALSE(got.ec);
-    CHECK(into.substr(0, got.size) == text);
+    CHECK(into.substr(0, got.value) == text);
 }
 
 /// Two operations of one kind, of which the first fails.
@@ -56,18 +56,18 @@ struct scenario {
     /// What the buffers of the two hold.
     std::string first;
     std::string second;
-    std::function<void(two_peers&)> prepare;
-    std::function<void(two_peers&, failing_handler)> start;
+    std::function<void(started_peers&)> prepare;
+    std::function<void(started_peers&, failing_handler)> start;
     /// Lets them go on: called again, with another number, while they do not.
-    std::function<void(two_peers&, int)> poke;
+    std::function<void(started_peers&, int)> poke;
     /// Looks at what has come of it.
-    std::function<void(two_peers&, const ending&, const ending&)> check;
+    std::function<void(started_peers&, const ending&, const ending&)> check;
 };
 
-void nothing(two_peers&) {}
+void nothing(started_peers&) {}
 
 /// Whatever was received, in order, is what was sent, without a loss.
-void check_received(two_peers& p, const ending& first, const ending& second,
+void check_received(started_peers& p, const ending& first, const ending& second,
                     const std::string& text) {
     std::vector<std::string> got;
     if (first.called && !first.ec)
@@ -81,7 +81,7 @@ void check_received(two_peers& p, const ending& first, const ending& second,
 }
 
 /// What was said to be sent was sent, and nothing else.
-void check_sent(two_peers& p, const ending& first, const std::string& text,
+void check_sent(started_peers& p, const ending& first, const std::string& text,
                 std::vector<std::string> got) {
     p.a.next_layer().try_send(message("last"));
     for (auto& rest : take_all(p, p.b, "last"))
@@ -96,7 +96,7 @@ void check_sent(two_peers& p, const ending& first, const std::string& text,
 }
 
 /// Leaves no room for any message.
-void fill_ring(two_peers& p) {
+void fill_ring(started_peers& p) {
     std::error_code ec;
     for (const std::string& text :
          {"filling" + std::string(300, 'f'), std::string{"filling"}, std::string{}})
@@ -109,7 +109,7 @@ void fill_ring(two_peers& p) {
 std::vector<std::string> heard;
 std::string long_text;
 
-void hear(two_peers& p) {
+void hear(started_peers& p) {
     std::string into(5000, '\0');
     std::error_code ec;
     while (const auto size =
@@ -119,131 +119,132 @@ void hear(two_peers& p) {
 
 std::vector<scenario> scenarios() {
     const std::string room(5000, '\0');
-    const auto receive = [](two_peers& p, failing_handler h) {
+    const auto receive = [](started_peers& p, failing_handler h) {
         const auto buffer = net::buffer(h.buffer());
         p.a.async_receive(buffer, std::move(h));
     };
-    const auto send = [](two_peers& p, failing_handler h) {
+    const auto send = [](started_peers& p, failing_handler h) {
         const auto buffer = net::buffer(h.buffer());
         p.a.async_send(buffer, std::move(h));
     };
-    const auto listen = [](two_peers& p, int) {
+    const auto listen = [](started_peers& p, int) {
         hear(p);
     };
     return {
         {"receive", room, room, nothing, receive,
-         [](two_peers& p, int round) {
+         [](started_peers& p, int round) {
              if (round == 0) {
                  p.b.next_layer().try_send(message(first_text));
                  p.b.next_layer().try_send(message(second_text));
              }
          },
-         [](two_peers& p, const ending& a, const ending& b) {
+         [](started_peers& p, const ending& a, const ending& b) {
              check_received(p, a, b, first_text);
          }},
         {"receive in parts", room, room, nothing, receive,
-         [](two_peers& p, int round) {
+         [](started_peers& p, int round) {
              if (round != 0)
                  return;
              p.b.async_send(net::buffer(long_text), [](error_code, std::size_t) {});
              p.b.async_send(net::buffer(second_text), [](error_code, std::size_t) {});
          },
-         [](two_peers& p, const ending& a, const ending& b) {
+         [](started_peers& p, const ending& a, const ending& b) {
              check_received(p, a, b, long_text);
          }},
         {"wait", "", "", nothing,
-         [](two_peers& p, failing_handler h) { p.a.async_wait(std::move(h)); },
-         [](two_peers& p, int round) {
+         [](started_peers& p, failing_handler h) { p.a.async_wait(std::move(h)); },
+         [](started_peers& p, int round) {
              if (round == 0)
                  p.b.next_layer().try_send(message(first_text));
          },
-         [](two_peers& p, const ending&, const ending& b) {
+         [](started_peers& p, const ending&, const ending& b) {
              CHECK_FALSE(b.ec);
              CHECK(take_all(p, p.a, first_text).size() == 1);
          }},
         {"send", first_text, second_text,
-         [](two_peers& p) {
+         [](started_peers& p) {
              heard.clear();
              fill_ring(p);
          },
          send, listen,
-         [](two_peers& p, const ending& a, const ending&) {
+         [](started_peers& p, const ending& a, const ending&) {
              check_sent(p, a, first_text, heard);
          }},
-        {"send in parts", long_text, second_text, [](two_peers&) { heard.clear(); }, send, listen,
-         [](two_peers& p, const ending& a, const ending&) {
+        {"send in parts", long_text, second_text, [](started_peers&) { heard.clear(); }, send,
+         listen,
+         [](started_peers& p, const ending& a, const ending&) {
              check_sent(p, a, long_text, heard);
          }},
         {"drain", "", "",
-         [](two_peers& p) {
+         [](started_peers& p) {
              heard.clear();
              p.a.next_layer().try_send(message(first_text));
          },
-         [](two_peers& p, failing_handler h) { p.a.async_drain(std::move(h)); }, listen,
-         [](two_peers&, const ending&, const ending& b) {
+         [](started_peers& p, failing_handler h) { p.a.async_drain(std::move(h)); }, listen,
+         [](started_peers&, const ending&, const ending& b) {
              CHECK_FALSE(b.ec);
              CHECK(heard == std::vector<std::string>{first_text});
          }},
         {"next event", "", "", nothing,
-         [](two_peers& p, failing_handler h) { p.a.async_next_event(std::move(h)); },
-         [](two_peers& p, int) {
+         [](started_peers& p, failing_handler h) { p.a.async_next_event(std::move(h)); },
+         [](started_peers& p, int) {
              if (p.a.next_layer().state() == ivshmem::channel_state::reset)
                  p.a.reopen();
              else if (p.a.next_layer().state() == ivshmem::channel_state::connected)
                  p.b.reopen();
          },
-         [](two_peers& p, const ending&, const ending& b) {
+         [](started_peers& p, const ending&, const ending& b) {
              CHECK_FALSE(b.ec);
              if (p.a.next_layer().update() == ivshmem::channel_state::reset)
                  p.a.reopen();
              p.connect();
          }},
         {"connect", "", "",
-         [](two_peers& p) {
+         [](started_peers& p) {
              p.b.close();
              p.a.reopen();
          },
-         [](two_peers& p, failing_handler h) { p.a.async_connect(std::move(h)); },
-         [](two_peers& p, int round) {
+         [](started_peers& p, failing_handler h) { p.a.async_connect(std::move(h)); },
+         [](started_peers& p, int round) {
              if (round == 0)
                  p.b = p.right.open(0);
          },
-         [](two_peers& p, const ending&, const ending& b) {
+         [](started_peers& p, const ending&, const ending& b) {
              CHECK_FALSE(b.ec);
              p.connect();
          }},
         {"stream: read", room, room, nothing,
-         [](two_peers& p, failing_handler h) {
+         [](started_peers& p, failing_handler h) {
              ivshmem::asio::stream s{std::move(p.a)};
              const auto buffer = net::buffer(h.buffer(), first_text.size());
              start_failing([&] { s.async_read_some(buffer, std::move(h)); });
              p.a = std::move(s.channel());
          },
-         [](two_peers& p, int round) {
+         [](started_peers& p, int round) {
              if (round == 0) {
                  p.b.next_layer().try_send(message(first_text));
                  p.b.next_layer().try_send(message(first_text));
              }
          },
-         [](two_peers& p, const ending& a, const ending& b) {
+         [](started_peers& p, const ending& a, const ending& b) {
              const std::size_t left = a.called && !a.ec ? 0 : 1;
              CHECK(b.received == first_text);
              p.b.next_layer().try_send(message("last"));
              CHECK(take_all(p, p.a, "last").size() == left + 1);
          }},
         {"stream: write", first_text, second_text,
-         [](two_peers& p) {
+         [](started_peers& p) {
              heard.clear();
              fill_ring(p);
          },
-         [](two_peers& p, failing_handler h) {
+         [](started_peers& p, failing_handler h) {
              ivshmem::asio::stream s{std::move(p.a)};
              const auto buffer = net::buffer(h.buffer());
              start_failing([&] { s.async_write_some(buffer, std::move(h)); });
              p.a = std::move(s.channel());
          },
          listen,
-         [](two_peers& p, const ending& a, const ending&) {
+         [](started_peers& p, const ending& a, const ending&) {
              check_sent(p, a, first_text, heard);
          }},
     };
@@ -251,7 +252,7 @@ std::vector<scenario> scenarios() {
 
 /// Plays a scenario in which a step of the first operation fails.
 /// @return Whether there was such a step.
-bool play(two_peers& p, const scenario& s, failing how, int step) {
+bool play(started_peers& p, const scenario& s, failing how, int step) {
     countdown failing_steps{how, step};
     countdown good_steps{how, -1};
     ending first;
@@ -295,7 +296,7 @@ TEST_CASE("a channel goes on after an operation whose Nth step failed") {
     const failing how = GENERATE(from_range(std::begin(every_way), std::end(every_way)));
     const scenario& s = all[which];
     INFO(s.name << ", " << how);
-    two_peers p{ring};
+    auto p = two_peers().with_rings(ring).start();
     p.open();
     p.connect();
     completion connected;

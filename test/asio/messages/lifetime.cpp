@@ -3,7 +3,7 @@
 
 // The lives of devices, slots, channels, their operations and event loops.
 
-#include "helpers/messages_fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -24,7 +24,7 @@ TEST_CASE("channel, slot, device and event loop end in any order, with operation
     INFO(order << (connected ? ", connected, " : ", ") << run);
     std::string buffer(10, '\0');
     {
-        two_peers p;
+        auto p = two_peers().start();
         p.open();
         if (connected)
             p.connect();
@@ -59,7 +59,7 @@ TEST_CASE("channel, slot, device and event loop end in any order, with operation
 TEST_CASE("a lane is opened again while an operation of its former channel has yet to end") {
     ivshmem::asio::waiting_options waiting;
     waiting.recheck = std::chrono::seconds{10}; // doorbells alone are fast enough
-    two_peers p{1024, waiting};
+    auto p = two_peers().with_rings(1024).waiting(waiting).start();
     p.open();
     p.connect();
     std::string old(10, '\0');
@@ -91,7 +91,7 @@ TEST_CASE("a lane is opened again while an operation of its former channel has y
 TEST_CASE("a slot is closed by a handler while others of it are ready to run") {
     ivshmem::asio::waiting_options waiting;
     waiting.recheck = std::chrono::milliseconds{5};
-    two_peers p{1024, waiting};
+    auto p = two_peers().with_rings(1024).waiting(waiting).start();
     p.a = p.left.open(1);
     std::string buffer(10, '\0');
     completion first;
@@ -119,8 +119,8 @@ TEST_CASE("coroutines that own all they use end with the event loop") {
     const auto token = std::make_shared<int>(0);
     {
         net::io_context io;
-        const auto peer = [&, token](std::uint32_t number) -> net::awaitable<void> {
-            messages_peer own{io, server.socket(), number, geometry};
+        const auto live = [&, token](std::uint32_t number) -> net::awaitable<void> {
+            peer own{io, open_device(server.socket()), number, geometry};
             channel c = own.open(1 - number);
             ivshmem::asio::acceptor acceptor{*own.slot, "service"};
             acceptor.async_accept([token](error_code, const channel&) { FAIL("it was called"); });
@@ -131,15 +131,15 @@ TEST_CASE("coroutines that own all they use end with the event loop") {
             co_await c.async_receive(net::buffer(into), net::use_awaitable);
             FAIL("it went on");
         };
-        net::co_spawn(io, peer(0), net::detached);
-        net::co_spawn(io, peer(1), net::detached);
+        net::co_spawn(io, live(0), net::detached);
+        net::co_spawn(io, live(1), net::detached);
         io.run_for(std::chrono::milliseconds{GENERATE(0, 10, 300)});
     }
     CHECK(token.use_count() == 1);
 }
 
 TEST_CASE("a slot that another peer took ends all that waits in it") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     p.connect();
     ivshmem::asio::acceptor acceptor{*p.left.slot, "service"};
@@ -164,7 +164,7 @@ TEST_CASE("a slot that another peer took ends all that waits in it") {
 }
 
 TEST_CASE("an acceptor that was closed accepts nothing, and says so") {
-    two_peers p;
+    auto p = two_peers().start();
     ivshmem::asio::acceptor acceptor{*p.left.slot, "service"};
     acceptor.close();
     completion accepted;

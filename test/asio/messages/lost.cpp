@@ -3,8 +3,7 @@
 
 // Doorbells that get lost, that come without a reason, and that do not come.
 
-#include "helpers/lossy_server.hpp"
-#include "helpers/messages_fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -20,26 +19,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 namespace {
-
-/// Two peers on one event loop, whose rings may get lost.
-struct lossy_peers {
-    explicit lossy_peers(const ivshmem::region_geometry& geometry,
-                         const ivshmem::asio::waiting_options& waiting = {})
-        : device{server.open(0), server.open(1)}, slot{{io, device[0], slot_with(0, geometry),
-                                                        waiting},
-                                                       {io, device[1], slot_with(1, geometry),
-                                                        waiting}} {}
-
-    [[nodiscard]] channel open(std::uint32_t from, std::uint32_t lane) const {
-        return {slot[from], 1 - from, lane};
-    }
-
-    deadline limit{100};
-    lossy_server server;
-    net::io_context io;
-    ivshmem::device device[2];
-    ivshmem::asio::slot slot[2];
-};
 
 std::string numbered(std::uint32_t number) {
     return std::to_string(number) + ":" + pattern(number % 700, number);
@@ -90,29 +69,27 @@ TEST_CASE("all messages arrive in order, however many doorbells are lost") {
     const std::uint32_t count = percent < 50 ? 8'000 : 400;
     ivshmem::asio::waiting_options waiting;
     waiting.spin = {};
-    lossy_peers p{{2, 1, 4096}, waiting};
-    p.server.lose(percent);
-    const auto rings_before = p.server.forwarded();
-    channel a = p.open(0, 0);
-    channel b = p.open(1, 0);
+    auto p = two_peers().with_lanes(1).with_rings(4096).waiting(waiting).lossy(percent).start();
+    const auto rings_before = p.rings().forwarded();
+    channel a = p.left.open(1, 0);
+    channel b = p.right.open(0, 0);
     const auto begin = steady_clock::now();
     run_all(
         p.io, [&] { return send_numbered(a, count); }, [&] { return expect_numbered(b, count); },
         [&] { return send_numbered(b, count); }, [&] { return expect_numbered(a, count); });
     const auto took = std::chrono::duration_cast<milliseconds>(steady_clock::now() - begin);
     WARN(2 * count << " messages with " << percent << " % of doorbells lost: " << took.count()
-                   << " ms, " << p.server.forwarded() - rings_before << " rings came, "
-                   << p.server.lost() << " did not");
-    CHECK((percent == 0) == (p.server.lost() == 0));
-    CHECK((percent == 100) == (p.server.forwarded() == rings_before));
+                   << " ms, " << p.rings().forwarded() - rings_before << " rings came, "
+                   << p.rings().lost() << " did not");
+    CHECK((percent == 0) == (p.rings().lost() == 0));
+    CHECK((percent == 100) == (p.rings().forwarded() == rings_before));
 }
 
 TEST_CASE("without any doorbell a message takes some recheck periods") {
     ivshmem::asio::waiting_options waiting;
-    lossy_peers p{{2, 1, 4096}, waiting};
-    p.server.lose(100);
-    channel a = p.open(0, 0);
-    channel b = p.open(1, 0);
+    auto p = two_peers().with_lanes(1).with_rings(4096).waiting(waiting).lossy(100).start();
+    channel a = p.left.open(1, 0);
+    channel b = p.right.open(0, 0);
     std::uint64_t rounds = 0;
     std::uint64_t answers = 0;
     net::co_spawn(p.io, play(a, true, rounds), [](const std::exception_ptr&) {});
@@ -127,9 +104,9 @@ TEST_CASE("without any doorbell a message takes some recheck periods") {
 }
 
 TEST_CASE("a doorbell that is lost after a long silence is rung again before long") {
-    lossy_peers p{{2, 1, 4096}};
-    channel a = p.open(0, 0);
-    channel b = p.open(1, 0);
+    auto p = two_peers().with_lanes(1).with_rings(4096).lossy(0).start();
+    channel a = p.left.open(1, 0);
+    channel b = p.right.open(0, 0);
     const auto pass = [&](channel& from, channel& to) {
         const std::string text = "text";
         std::string into(10, '\0');
@@ -145,16 +122,16 @@ TEST_CASE("a doorbell that is lost after a long silence is rung again before lon
         return steady_clock::now() - begin;
     };
     pass(a, b); // doorbells do arrive
-    p.server.lose_next(1);
+    p.rings().lose_next(1);
     CHECK(pass(a, b) < milliseconds{1000});
-    CHECK(p.server.lost() == 1);
+    CHECK(p.rings().lost() == 1);
 }
 
 TEST_CASE("a storm of doorbells leaves their turn to timers and other channels") {
-    lossy_peers p{{2, 2, 4096}};
-    channel a = p.open(0, 0);
-    channel b = p.open(1, 0);
-    channel idle = p.open(0, 1);
+    auto p = two_peers().with_lanes(2).with_rings(4096).lossy(0).start();
+    channel a = p.left.open(1, 0);
+    channel b = p.right.open(0, 0);
+    channel idle = p.left.open(1, 1);
     std::string into(10, '\0');
     completion waiting;
     idle.async_receive(net::buffer(into), waiting.handler());
@@ -166,7 +143,7 @@ TEST_CASE("a storm of doorbells leaves their turn to timers and other channels")
     std::atomic<std::uint64_t> forged{0};
     std::thread storm{[&] {
         for (; !over; ++forged)
-            p.server.forge(0);
+            p.rings().forge(0);
     }};
     unsigned ticks = 0;
     net::steady_timer timer{p.io};
@@ -192,12 +169,12 @@ TEST_CASE("a storm of doorbells leaves their turn to timers and other channels")
 
 TEST_CASE("channels that wait for nothing in particular let the process sleep") {
     constexpr std::uint32_t count = 64;
-    lossy_peers p{{2, count, 1024}};
+    auto p = two_peers().with_lanes(count).with_rings(1024).lossy(0).start();
     std::deque<channel> channels;
     std::deque<std::string> buffers;
     unsigned received = 0;
     for (std::uint32_t i = 0; i < 2 * count; ++i) {
-        auto& c = channels.emplace_back(p.open(i % 2, i / 2));
+        auto& c = channels.emplace_back((i % 2 == 0 ? p.left : p.right).open(1 - i % 2, i / 2));
         auto& buffer = buffers.emplace_back(10, '\0');
         c.async_connect([&](error_code) {});
         // One message each, then nothing more.

@@ -4,7 +4,7 @@
 // Channels, streams, acceptors and slots that were moved from, or never opened: they keep their
 // executor, are not open, and all operations on them complete with errc::closed, later.
 
-#include "../services/crowd.hpp"
+#include "asio/services/crowd.hpp"
 
 #include <boost/asio/deferred.hpp>
 
@@ -155,10 +155,10 @@ TEST_CASE("what fails gives a channel that is closed, with the acceptor's execut
     a.close();
     CHECK(c.until([&] { return accepted.done(); }));
     CHECK(accepted.ec == net::error::operation_aborted);
-    check_operations(c.io, accepted.made);
+    check_operations(c.io, accepted.value);
     meeting connected;
     ask(c.slot(1), "", connected);
     CHECK(c.until([&] { return connected.done(); }));
     CHECK(connected.ec == errc::bad_service_name);
-    check_operations(c.io, connected.made);
+    check_operations(c.io, connected.value);
 }

@@ -3,7 +3,7 @@
 
 // Messages between two peers on one event loop: boundaries, sizes, order, room.
 
-#include "helpers/messages_fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <algorithm>
 #include <array>
@@ -41,7 +41,7 @@ std::span<const std::byte> bytes(const std::string& text) {
 
 TEST_CASE("messages of all sizes arrive as they were sent, both ways, through rings of any size") {
     const std::uint32_t ring = GENERATE(1024U, 4096U, 65536U);
-    two_peers p{ring};
+    auto p = two_peers().with_rings(ring).start();
     p.open();
     std::vector<std::string> messages;
     for (const std::size_t size :
@@ -54,7 +54,7 @@ TEST_CASE("messages of all sizes arrive as they were sent, both ways, through ri
 }
 
 TEST_CASE("a message is gathered from many buffers and scattered into many") {
-    two_peers p{4096};
+    auto p = two_peers().with_rings(4096).start();
     p.open();
     const std::string whole =
         pattern(GENERATE(std::size_t{0}, std::size_t{999}, std::size_t{50000}));
@@ -93,7 +93,7 @@ TEST_CASE("a message is gathered from many buffers and scattered into many") {
 }
 
 TEST_CASE("sends and receives under way complete in the order in which they were started") {
-    two_peers p{1024};
+    auto p = two_peers().with_rings(1024).start();
     p.open();
     constexpr std::size_t count = 60;
     std::deque<std::string> sent;
@@ -120,7 +120,7 @@ TEST_CASE("sends and receives under way complete in the order in which they were
 }
 
 TEST_CASE("a send waits while the ring is full, and completes when there is room") {
-    two_peers p{1024};
+    auto p = two_peers().with_rings(1024).start();
     p.open();
     p.connect();
     const std::string m = pattern(200);
@@ -145,12 +145,12 @@ TEST_CASE("a send waits while the ring is full, and completes when there is room
     }
     CHECK(run_until(p.io, [&] { return waiting.done() && behind.done(); }));
     CHECK_FALSE(waiting.ec);
-    CHECK(waiting.size == 200);
+    CHECK(waiting.value == 200);
     CHECK_FALSE(behind.ec);
 }
 
 TEST_CASE("a receive and a send that both wait wake each for its own") {
-    two_peers p{1024};
+    auto p = two_peers().with_rings(1024).start();
     p.open();
     p.connect();
     const std::string m = pattern(400);
@@ -186,7 +186,7 @@ TEST_CASE("a receive and a send that both wait wake each for its own") {
 }
 
 TEST_CASE("what does not wait goes beside what does: batches, views, async_wait()") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     p.connect();
     auto& a = p.a.next_layer();
@@ -201,7 +201,7 @@ TEST_CASE("what does not wait goes beside what does: batches, views, async_wait(
     CHECK(readable.calls == 0);
     CHECK(a.try_send_batch(views, ec) == 4);
     CHECK(run_until(p.io, [&] { return readable.done(); }));
-    CHECK(readable.size == 3);
+    CHECK(readable.value == 3);
     std::vector<std::string> got;
     const auto keep = [&](std::span<const std::byte> view) {
         got.emplace_back(reinterpret_cast<const char*>(view.data()), view.size());
@@ -215,13 +215,13 @@ TEST_CASE("what does not wait goes beside what does: batches, views, async_wait(
     completion last;
     p.b.async_receive(net::buffer(into), last.handler()); // its turn
     CHECK(run_until(p.io, [&] { return last.done(); }));
-    got.push_back(into.substr(0, last.size));
+    got.push_back(into.substr(0, last.value));
     CHECK(got == texts);
     CHECK_FALSE(b.try_receive(std::as_writable_bytes(std::span{into})));
 }
 
 TEST_CASE("async_drain() completes once the peer has taken all, and not before") {
-    two_peers p{1024};
+    auto p = two_peers().with_rings(1024).start();
     p.open();
     p.connect();
     const std::string m = pattern(100);
@@ -246,7 +246,7 @@ TEST_CASE("async_drain() completes once the peer has taken all, and not before")
 }
 
 TEST_CASE("a message over the peer's limit is refused, one over the buffer stays") {
-    two_peers p{1024};
+    auto p = two_peers().with_rings(1024).start();
     ivshmem::channel_options options;
     options.max_message = 5000;
     p.open(options);

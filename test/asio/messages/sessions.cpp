@@ -3,7 +3,7 @@
 
 // What becomes of a channel: connected, finished, closed, started anew.
 
-#include "helpers/messages_fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <deque>
 #include <span>
@@ -42,16 +42,16 @@ struct event_log {
     channel& of_;
 };
 
-std::string receive(two_peers& p, channel& from, error_code expected = {}) {
+std::string receive(started_peers& p, channel& from, error_code expected = {}) {
     std::string into(100'000, '\0');
     completion got;
     from.async_receive(net::buffer(into), got.handler());
     CHECK(run_until(p.io, [&] { return got.done(); }));
     CHECK(got.ec == expected);
-    return into.substr(0, got.size);
+    return into.substr(0, got.value);
 }
 
-void send(two_peers& p, channel& to, const std::string& text) {
+void send(started_peers& p, channel& to, const std::string& text) {
     completion sent;
     to.async_send(net::buffer(text), sent.handler());
     CHECK(run_until(p.io, [&] { return sent.done(); }));
@@ -59,7 +59,7 @@ void send(two_peers& p, channel& to, const std::string& text) {
 }
 
 /// Lets everything happen that is going to happen.
-void settle(two_peers& p) {
+void settle(started_peers& p) {
     p.io.restart();
     p.io.run_for(std::chrono::milliseconds{60});
 }
@@ -67,7 +67,7 @@ void settle(two_peers& p) {
 } // namespace
 
 TEST_CASE("a finished side is received to the end, and may still receive") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     p.connect();
     send(p, p.a, "last");
@@ -87,7 +87,7 @@ TEST_CASE("a finished side is received to the end, and may still receive") {
 }
 
 TEST_CASE("finish() ends the sends that wait for room, at once") {
-    two_peers p{1024};
+    auto p = two_peers().with_rings(1024).start();
     p.open();
     p.connect();
     const std::string m = pattern(GENERATE(std::size_t{400}, std::size_t{4000}));
@@ -102,7 +102,7 @@ TEST_CASE("finish() ends the sends that wait for room, at once") {
 }
 
 TEST_CASE("what was sent before close() is received; sending to who closed fails") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     p.connect();
     for (const char* const text : {"one", "two", "three"})
@@ -126,7 +126,7 @@ TEST_CASE("what was sent before close() is received; sending to who closed fails
 }
 
 TEST_CASE("operations on a closed channel complete with errc::closed, later") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     p.a.close();
     completion all[6];
@@ -144,7 +144,7 @@ TEST_CASE("operations on a closed channel complete with errc::closed, later") {
 }
 
 TEST_CASE("events tell of each thing once, with the incarnation of the peer") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     event_log log{p.a};
     const auto first = p.right.slot->next_layer().incarnation();
@@ -181,7 +181,7 @@ TEST_CASE("events tell of each thing once, with the incarnation of the peer") {
 }
 
 TEST_CASE("the peer of who breaks the rules is told, and both go on after reopen()") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     p.connect();
     event_log left{p.a};
@@ -203,7 +203,7 @@ TEST_CASE("the peer of who breaks the rules is told, and both go on after reopen
 }
 
 TEST_CASE("what was under way in one session never comes about in the next") {
-    two_peers p{1024};
+    auto p = two_peers().with_rings(1024).start();
     p.open();
     p.connect();
     const std::string big = pattern(5000);
@@ -228,16 +228,16 @@ TEST_CASE("what was under way in one session never comes about in the next") {
     p.a.async_send(net::buffer(std::string_view{"new"}), fresh.handler());
     CHECK(receive(p, p.b) == "new");
     settle(p);
-    CHECK(fresh.size == 3);
+    CHECK(fresh.value == 3);
     CHECK(half_sent.ec == errc::channel_reset);
     CHECK(behind.ec == errc::channel_reset);
     CHECK(drained.ec == errc::channel_reset);
     CHECK(half_received.ec == errc::channel_reset);
-    CHECK(half_sent.size + behind.size + half_received.size == 0);
+    CHECK(half_sent.value + behind.value + half_received.value == 0);
 }
 
 TEST_CASE("what was begun before the peer came waits on, also where this side opens anew") {
-    two_peers p;
+    auto p = two_peers().start();
     p.a = p.left.open(1);
     completion connected;
     completion received;
@@ -256,5 +256,5 @@ TEST_CASE("what was begun before the peer came waits on, also where this side op
     settle(p);
     CHECK_FALSE(connected.ec);
     CHECK_FALSE(sent.ec);
-    CHECK(received.size == 4);
+    CHECK(received.value == 4);
 }

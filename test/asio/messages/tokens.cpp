@@ -3,7 +3,7 @@
 
 // Completion tokens, executors and allocators of the operations on channels.
 
-#include "helpers/messages_fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -49,7 +49,7 @@ const std::string text = "text";
 } // namespace
 
 TEST_CASE("no handler is called inside the function that starts its operation") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     p.connect();
     p.b.next_layer().try_send(std::as_bytes(std::span{text}));
@@ -79,7 +79,7 @@ TEST_CASE("no handler is called inside the function that starts its operation") 
 }
 
 TEST_CASE("handlers, and what they hold, need only be movable") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     std::string into(10, '\0');
     int sum = 0;
@@ -98,7 +98,7 @@ TEST_CASE("handlers, and what they hold, need only be movable") {
 }
 
 TEST_CASE("use_future, with another thread that runs the loop") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     auto guard = net::make_work_guard(p.io);
     p.io.restart();
@@ -130,7 +130,7 @@ TEST_CASE("use_future, with another thread that runs the loop") {
 }
 
 TEST_CASE("coroutines: use_awaitable, as_tuple, redirect_error, deferred") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     run_all(p.io, [&]() -> net::awaitable<void> {
         std::string into(10, '\0');
@@ -161,7 +161,7 @@ TEST_CASE("coroutines: use_awaitable, as_tuple, redirect_error, deferred") {
 }
 
 TEST_CASE("a deferred operation that is never started takes nothing, one that is goes on then") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     p.connect();
     p.b.next_layer().try_send(std::as_bytes(std::span{text}));
@@ -177,11 +177,11 @@ TEST_CASE("a deferred operation that is never started takes nothing, one that is
     completion got;
     std::move(later)(got.handler());
     CHECK(run_until(p.io, [&] { return got.done(); }));
-    CHECK(got.size == 4);
+    CHECK(got.value == 4);
 }
 
 TEST_CASE("default completion tokens, and detached") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     using executor = net::use_awaitable_t<>::executor_with_default<net::any_io_executor>;
     ivshmem::device device = open_device(p.socket());
@@ -200,7 +200,7 @@ TEST_CASE("default completion tokens, and detached") {
 }
 
 TEST_CASE("handlers run where they are bound to, also those that fail at once") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     p.connect();
     const auto strand = net::make_strand(p.io);
@@ -222,7 +222,7 @@ TEST_CASE("handlers run where they are bound to, also those that fail at once") 
 }
 
 TEST_CASE("operations take their memory from the handler's allocator") {
-    two_peers p;
+    auto p = two_peers().start();
     p.open();
     p.connect();
     int allocations = 0;
@@ -233,5 +233,5 @@ TEST_CASE("operations take their memory from the handler's allocator") {
     CHECK(allocations > 0);
     p.a.async_send(net::buffer(text), net::detached);
     CHECK(run_until(p.io, [&] { return got.done(); }));
-    CHECK(got.size == 4);
+    CHECK(got.value == 4);
 }

@@ -67,9 +67,9 @@ TEST_CASE("each client reaches the service that it asked for, several of them at
     }
     for (std::size_t s = 0; s < 3; ++s) {
         for (std::size_t i = 0; i < 3; ++i) {
-            channel& server = accepted[3 * s + i].made;
+            channel& server = accepted[3 * s + i].value;
             const std::uint32_t client = server.next_layer().peer_slot();
-            c.pass(connected[3 * s + client - 1].made, server, names[s]);
+            c.pass(connected[3 * s + client - 1].value, server, names[s]);
         }
     }
 }
@@ -89,8 +89,8 @@ TEST_CASE("a service may appear after who asks for it") {
     CHECK(connected.calls == 0);
     late.async_accept(accepted.handler());
     CHECK(c.until([&] { return connected.done() && accepted.done(); }));
-    CHECK(connected.made.next_layer().peer_slot() == 2);
-    c.pass(connected.made, accepted.made, "hello");
+    CHECK(connected.value.next_layer().peer_slot() == 2);
+    c.pass(connected.value, accepted.value, "hello");
 }
 
 TEST_CASE("who offers starts anew while it is asked, or after it accepted") {
@@ -105,7 +105,7 @@ TEST_CASE("who offers starts anew while it is asked, or after it accepted") {
     if (!before)
         CHECK(c.until([&] { return first.done() && connected.done(); }));
     c.settle();
-    first.made = channel{c.io};
+    first.value = channel{c.io};
     offered.reset();
     c.peers[0].slot.reset();
     c.settle();
@@ -117,15 +117,15 @@ TEST_CASE("who offers starts anew while it is asked, or after it accepted") {
     if (!before) {
         completion ended;
         std::string into(10, '\0');
-        connected.made.async_receive(net::buffer(into), ended.handler());
+        connected.value.async_receive(net::buffer(into), ended.handler());
         CHECK(c.until([&] { return ended.done(); }));
         CHECK((ended.ec == errc::channel_reset || ended.ec == errc::channel_closed));
-        connected.made = channel{c.io};
+        connected.value = channel{c.io};
         connected.calls = 0;
         ask(c.slot(1), "service", connected);
     }
     CHECK(c.until([&] { return second.done() && connected.done(); }));
-    c.pass(connected.made, second.made, "anew");
+    c.pass(connected.value, second.value, "anew");
 }
 
 TEST_CASE("who asks goes away in the middle; the next one is accepted") {
@@ -149,9 +149,9 @@ TEST_CASE("who asks goes away in the middle; the next one is accepted") {
         stop.emit(net::cancellation_type::total);
         CHECK(c.until([&] { return given_up.done(); }));
         if (!given_up.ec) { // it was too late
-            given_up.made.close();
+            given_up.value.close();
             CHECK(c.until([&] { return accepted.done(); }));
-            accepted.made = channel{c.io};
+            accepted.value = channel{c.io};
             accepted.calls = 0;
             offered.async_accept(accepted.handler());
         }
@@ -168,7 +168,7 @@ TEST_CASE("who asks goes away in the middle; the next one is accepted") {
     ask(*c.join(2).slot, "service", next);
     CHECK(c.until([&] { return next.done() && accepted.done(); }));
     CHECK_FALSE(next.ec);
-    c.pass(next.made, accepted.made, "next");
+    c.pass(next.value, accepted.value, "next");
 }
 
 TEST_CASE("an accept that is cancelled leaves who asks to the next one") {
@@ -192,14 +192,14 @@ TEST_CASE("an accept that is cancelled leaves who asks to the next one") {
     meeting accepted;
     offered.async_accept(accepted.handler());
     CHECK(c.until([&] { return connected.done(); }));
-    channel& taken = cancelled[1].ec ? accepted.made : cancelled[1].made;
+    channel& taken = cancelled[1].ec ? accepted.value : cancelled[1].value;
     CHECK(c.until([&] { return taken.is_open(); }));
-    c.pass(connected.made, taken, "hello");
+    c.pass(connected.value, taken, "hello");
     offered.async_accept(cancelled[2].handler());
     offered.close();
     CHECK(c.until([&] { return cancelled[2].done(); }));
     CHECK(cancelled[2].ec == net::error::operation_aborted);
-    c.pass(taken, connected.made, "goes on");
+    c.pass(taken, connected.value, "goes on");
 }
 
 TEST_CASE("who connects, sends and closes at once is heard") {
@@ -218,8 +218,8 @@ TEST_CASE("who connects, sends and closes at once is heard") {
         CHECK(c.until([&] { return accepted.done(); }));
         std::string into(10, '\0');
         completion got;
-        accepted.made.async_receive(net::buffer(into), got.handler());
+        accepted.value.async_receive(net::buffer(into), got.handler());
         CHECK(c.until([&] { return got.done(); }));
-        CHECK(into.substr(0, got.size) == "hello");
+        CHECK(into.substr(0, got.value) == "hello");
     }
 }

@@ -21,7 +21,7 @@ std::string receive(crowd& c, channel& from, error_code& ec) {
     from.async_receive(net::buffer(into), got.handler());
     CHECK(c.until([&] { return got.done(); }));
     ec = got.ec;
-    return into.substr(0, got.size);
+    return into.substr(0, got.value);
 }
 
 /// A client without an event loop that asks for a service.
@@ -94,15 +94,15 @@ TEST_CASE("a client whose server closed first gets what was sent, then the end")
         if (round % 2 == 0)
             c.settle();
         error_code ec;
-        CHECK(receive(c, client.made, ec) == "bye");
+        CHECK(receive(c, client.value, ec) == "bye");
         CHECK_FALSE(ec);
         for (int i = 0; i < 2; ++i) {
-            CHECK(receive(c, client.made, ec).empty());
+            CHECK(receive(c, client.value, ec).empty());
             CHECK(ec == errc::channel_closed);
             c.settle();
         }
         CHECK(server.accepted == round);
-        client.made.close();
+        client.value.close();
     }
 }
 
@@ -115,26 +115,26 @@ TEST_CASE("a client that does not close is accepted once, until it asks again") 
     // Whatever makes the acceptor look.
     for (int i = 0; i < 5; ++i) {
         if (i == 3)
-            silent.made.finish();
+            silent.value.finish();
         meeting other;
         ask(c.slot(1), "bye", other);
         REQUIRE(c.until([&] { return other.done() && server.accepted == 2 + i; }));
         error_code ec;
-        CHECK(receive(c, other.made, ec) == "bye");
+        CHECK(receive(c, other.value, ec) == "bye");
         c.settle();
         CHECK(server.accepted == 2 + i);
     }
-    CHECK(silent.made.next_layer().update() == peer_state::connected);
+    CHECK(silent.value.next_layer().update() == peer_state::connected);
     error_code ec;
-    CHECK(receive(c, silent.made, ec) == "bye");
-    CHECK(receive(c, silent.made, ec).empty());
+    CHECK(receive(c, silent.value, ec) == "bye");
+    CHECK(receive(c, silent.value, ec).empty());
     CHECK(ec == errc::channel_closed);
-    silent.made.reopen();
+    silent.value.reopen();
     completion again;
-    silent.made.async_connect(again.handler());
+    silent.value.async_connect(again.handler());
     CHECK(c.until([&] { return again.done(); }));
     CHECK_FALSE(again.ec);
-    CHECK(receive(c, silent.made, ec) == "bye");
+    CHECK(receive(c, silent.value, ec) == "bye");
     c.settle();
     CHECK(server.accepted == 7);
 }
@@ -157,7 +157,7 @@ TEST_CASE("who is second in line and starts anew is accepted") {
     if (cancelled)
         offered.cancel();
     CHECK(slow.until([&] { return accepted[0].done(); }));
-    const bool took_slow = !accepted[0].ec && accepted[0].made.next_layer().lane() == 0;
+    const bool took_slow = !accepted[0].ec && accepted[0].value.next_layer().lane() == 0;
     by_hand& left = took_slow ? quick : slow;
     slow.update();
     quick.update();
@@ -176,9 +176,9 @@ TEST_CASE("who is second in line and starts anew is accepted") {
     REQUIRE(left.channel.try_send(std::as_bytes(std::span{"anew", 4})));
     bool heard = false;
     for (auto& one : accepted) {
-        if (one.made.is_open() && one.made.next_layer().lane() == left.channel.lane()) {
+        if (one.value.is_open() && one.value.next_layer().lane() == left.channel.lane()) {
             error_code ec;
-            heard = receive(c, one.made, ec) == "anew";
+            heard = receive(c, one.value, ec) == "anew";
         }
     }
     CHECK(heard);
@@ -221,6 +221,6 @@ TEST_CASE("a lane that is opened by its number does not answer who asks by name"
     CHECK(c.until([&] { return accepted.done() && connected.done(); }));
     CHECK_FALSE(accepted.ec);
     CHECK_FALSE(connected.ec);
-    c.pass(connected.made, accepted.made, "hello");
-    c.pass(accepted.made, connected.made, "hello to you");
+    c.pass(connected.value, accepted.value, "hello");
+    c.pass(accepted.value, connected.value, "hello to you");
 }

@@ -82,16 +82,16 @@ TEST_CASE("an acceptor goes on after an async_accept() whose Nth step failed") {
             if (how != failing::cancelled)
                 CHECK_FALSE(first.ec);
             if (!first.ec)
-                c.pass(made[0], client.made, "first");
-            client.made.close();
+                c.pass(made[0], client.value, "first");
+            client.value.close();
             made[0].close();
             meeting next;
             ask(c.slot(1), "service", next);
             CHECK(run_through_failures(c.io, [&] { return next.done() && second.called; }));
-            client.made = std::move(next.made);
+            client.value = std::move(next.value);
         }
         CHECK_FALSE(second.ec);
-        c.pass(made[1], client.made, "second");
+        c.pass(made[1], client.value, "second");
         CHECK(run_through_failures(c.io, [&] { return first.alive.expired(); }));
         fired = steps.fired;
     }
@@ -213,7 +213,7 @@ TEST_CASE("a slot goes on after its executor dropped, or threw at, the Nth of al
     host::running_server server{{"-l", "4M", "-n", "1"}};
     const ivshmem::region_geometry geometry{2, 2, 1024};
     net::io_context io;
-    messages_peer right{io, server.socket(), 1, geometry};
+    peer right{io, open_device(server.socket()), 1, geometry};
     ivshmem::channel_options options;
     options.polling = !interrupts;
     const auto device = open_device(server.socket());
@@ -236,7 +236,7 @@ TEST_CASE("a slot goes on after its executor dropped, or threw at, the Nth of al
             CHECK(
                 repeat(io, [&](auto handler) { a.async_send(net::buffer("forth", 5), handler); }));
             CHECK(run_through_failures(io, [&] { return got.done(); }));
-            CHECK(into.substr(0, got.size) == "forth");
+            CHECK(into.substr(0, got.value) == "forth");
             completion sent;
             b.async_send(net::buffer("back", 4), sent.handler());
             CHECK(run_through_failures(io, [&] { return sent.done(); }));

@@ -42,8 +42,8 @@ TEST_CASE("both sides offer and ask at the same time") {
             }
             ++made;
             REQUIRE(c.until([&] { return accepted[1 - i].done(); }));
-            c.pass(connected[i].made, accepted[1 - i].made, "ask");
-            c.pass(accepted[1 - i].made, connected[i].made, "answer");
+            c.pass(connected[i].value, accepted[1 - i].value, "ask");
+            c.pass(accepted[1 - i].value, connected[i].value, "answer");
         }
         CHECK(made >= 1);
         for (auto& s : stop)
@@ -66,19 +66,19 @@ TEST_CASE("without a free lane to ask on the answer is errc::lane_in_use") {
     CHECK(connected[2].calls == 0);
     CHECK(c.until([&] { return connected[2].done(); }));
     CHECK(connected[2].ec == errc::lane_in_use);
-    CHECK_FALSE(connected[2].made.is_open());
+    CHECK_FALSE(connected[2].value.is_open());
     // A lane that both sides have closed is free again.
-    const auto lane = connected[0].made.next_layer().lane();
-    connected[0].made.close();
+    const auto lane = connected[0].value.next_layer().lane();
+    connected[0].value.close();
     for (std::size_t i = 0; i < 2; ++i)
-        if (accepted[i].made.next_layer().lane() == lane)
-            accepted[i].made.close();
+        if (accepted[i].value.next_layer().lane() == lane)
+            accepted[i].value.close();
     connected[2] = {};
     offered.async_accept(accepted[2].handler());
     ask(c.slot(1), "service", connected[2]);
     CHECK(c.until([&] { return connected[2].done() && accepted[2].done(); }));
     CHECK_FALSE(connected[2].ec);
-    c.pass(connected[2].made, accepted[2].made, "again");
+    c.pass(connected[2].value, accepted[2].value, "again");
 }
 
 TEST_CASE("a process that asks, and one that offers, are killed at any time") {
@@ -86,7 +86,7 @@ TEST_CASE("a process that asks, and one that offers, are killed at any time") {
     const deadline limit{60};
     const host::running_server server{{"-l", "1M", "-n", "1"}};
     net::io_context io;
-    messages_peer own{io, server.socket(), 0, crash::geometry};
+    peer own{io, open_device(server.socket()), 0, crash::geometry};
     std::optional<acceptor> offered;
     if (asks)
         offered.emplace(*own.slot, "service");
@@ -99,7 +99,7 @@ TEST_CASE("a process that asks, and one that offers, are killed at any time") {
         const auto then = [&](error_code ec, channel made) {
             met.handler()(ec, std::move(made));
             ended = {};
-            met.made.async_receive(net::buffer(into), [&](error_code why, std::size_t size) {
+            met.value.async_receive(net::buffer(into), [&](error_code why, std::size_t size) {
                 ended.handler()(why, size);
                 met_and_lost += why == errc::channel_reset ? 1 : 0;
                 meet(); // which closes the channel to the dead one
@@ -129,8 +129,8 @@ TEST_CASE("a process that asks, and one that offers, are killed at any time") {
         std::istringstream said{last->output()};
         for (std::string what; said >> what >> incarnation && what != "A";)
             incarnation.clear();
-        return met.made.is_open() && !ended.done() &&
-               incarnation == std::to_string(met.made.next_layer().peer_incarnation());
+        return met.value.is_open() && !ended.done() &&
+               incarnation == std::to_string(met.value.next_layer().peer_incarnation());
     }));
     WARN(met_and_lost << " of 20 were met before they were killed");
 }
@@ -168,18 +168,18 @@ TEST_CASE("sixteen peers connect to each other by name, and pass a message each 
             meeting& asked = connected[i * count + other];
             if (asked.done()) {
                 REQUIRE_FALSE(asked.ec);
-                CHECK(asked.made.next_layer().peer_slot() == other);
+                CHECK(asked.value.next_layer().peer_slot() == other);
                 const auto& text = texts.emplace_back(std::to_string(i * 100 + other));
-                asked.made.async_send(net::buffer(text), [](error_code, std::size_t) {});
+                asked.value.async_send(net::buffer(text), [](error_code, std::size_t) {});
             }
             meeting& met = accepted[i * count + other];
             if (!met.done())
                 continue;
             REQUIRE_FALSE(met.ec);
-            const std::size_t peer = met.made.next_layer().peer_slot();
+            const std::size_t peer = met.value.next_layer().peer_slot();
             who.insert(peer);
             auto& buffer = buffers.emplace_back(10, '\0');
-            met.made.async_receive(net::buffer(buffer), [&, peer, i](error_code ec, auto size) {
+            met.value.async_receive(net::buffer(buffer), [&, peer, i](error_code ec, auto size) {
                 CHECK_FALSE(ec);
                 CHECK(buffer.substr(0, size) == std::to_string(peer * 100 + i));
                 ++received;

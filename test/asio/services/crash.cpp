@@ -5,7 +5,7 @@
 
 #include "crash.hpp"
 
-#include "helpers/messages_fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <csignal>
 #include <map>
@@ -48,7 +48,8 @@ struct told {
 class survivor {
   public:
     survivor(net::io_context& io, const std::string& socket, bool sends)
-        : peer_{io, socket, 0, crash::geometry}, channel_{peer_.open(1)}, sends_{sends} {
+        : peer_{io, open_device(socket), 0, crash::geometry}, channel_{peer_.open(1)}, sends_{
+                                                                                           sends} {
         watch();
         if (!sends_)
             receive();
@@ -132,7 +133,7 @@ class survivor {
         must(!ec || ec == errc::channel_reset || ec == net::error::operation_aborted, ec.message());
     }
 
-    messages_peer peer_;
+    peer peer_;
     channel channel_;
     const bool sends_;
     bool receiving_ = false;

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "helpers/messages_fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -11,21 +11,8 @@
 
 namespace test {
 
-/// A channel that an accept or a connect by name gave.
-struct meeting {
-    auto handler() {
-        return [this](error_code e, channel c) {
-            ec = e;
-            made = std::move(c);
-            ++calls;
-        };
-    }
-    [[nodiscard]] bool done() const { return calls != 0; }
-
-    error_code ec;
-    channel made{net::any_io_executor{}};
-    int calls = 0;
-};
+/// How an accept or a connect by name completed.
+using meeting = completion_of<channel>;
 
 /// Any number of peers on one event loop.
 class crowd {
@@ -35,11 +22,11 @@ class crowd {
         for (std::uint32_t i = 0; i < present; ++i)
             join(i);
     }
-    messages_peer& join(std::uint32_t number) {
-        peers.emplace_back(io, server_.socket(), number, geometry);
+    peer& join(std::uint32_t number) {
+        peers.emplace_back(io, open_device(server_.socket()), number, geometry);
         return peers.back();
     }
-    [[nodiscard]] ivshmem::asio::slot& slot(std::size_t peer) { return *peers[peer].slot; }
+    [[nodiscard]] ivshmem::asio::slot& slot(std::size_t number) { return *peers[number].slot; }
     template <typename Condition>
     bool until(Condition&& condition) {
         return run_until(io, condition);
@@ -55,7 +42,7 @@ class crowd {
         from.async_send(net::buffer(text), sent.handler());
         to.async_receive(net::buffer(into), got.handler());
         CHECK(until([&] { return sent.done() && got.done(); }));
-        CHECK(into.substr(0, got.size) == text);
+        CHECK(into.substr(0, got.value) == text);
     }
 
   private:
@@ -65,7 +52,7 @@ class crowd {
   public:
     const ivshmem::region_geometry geometry;
     net::io_context io;
-    std::deque<messages_peer> peers;
+    std::deque<peer> peers;
 };
 
 /// Asks for a service; the handler of the meeting is called.

@@ -3,7 +3,7 @@
 
 // HTTP and WebSockets by Beast, as it is, over streams.
 
-#include "fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <ivshmem/asio/beast.hpp>
 
@@ -86,7 +86,7 @@ net::awaitable<void> serve_websocket(stream s) {
 } // namespace
 
 TEST_CASE("HTTP: requests and responses with bodies of all sizes, one after the other") {
-    two_peers peers{GENERATE(1024U, 64U * 1024U)};
+    auto peers = two_peers().with_rings(GENERATE(1024U, 64U * 1024U)).start();
     const bool chunked = GENERATE(false, true);
     peers.run([&]() { return serve_http(peers.right.stream()); },
               [&]() -> net::awaitable<void> {
@@ -102,7 +102,7 @@ TEST_CASE("HTTP: requests and responses with bodies of all sizes, one after the 
 }
 
 TEST_CASE("HTTP: a response without a length ends with the stream") {
-    two_peers peers;
+    auto peers = two_peers().start();
     const std::string body = pattern(200'000);
     peers.run(
         [&]() -> net::awaitable<void> {
@@ -123,7 +123,7 @@ TEST_CASE("HTTP: a response without a length ends with the stream") {
 }
 
 TEST_CASE("HTTP: a stream that ends in the middle of a message is a partial message") {
-    two_peers peers;
+    auto peers = two_peers().start();
     peers.run(
         [&]() -> net::awaitable<void> {
             auto s = peers.right.stream();
@@ -142,7 +142,7 @@ TEST_CASE("HTTP: a stream that ends in the middle of a message is a partial mess
 }
 
 TEST_CASE("WebSocket: handshake, messages of all sizes, pings, and the close") {
-    two_peers peers{GENERATE(1024U, 64U * 1024U)};
+    auto peers = two_peers().with_rings(GENERATE(1024U, 64U * 1024U)).start();
     const bool masked_in_place = GENERATE(false, true);
     peers.run([&]() { return serve_websocket(peers.right.stream()); },
               [&]() -> net::awaitable<void> {
@@ -165,7 +165,7 @@ TEST_CASE("WebSocket: handshake, messages of all sizes, pings, and the close") {
 }
 
 TEST_CASE("WebSocket: a handshake that nobody answers ends by its timeout") {
-    two_peers peers;
+    auto peers = two_peers().start();
     auto silent = peers.right.stream();
     peers.run([&]() -> net::awaitable<void> {
         websocket::stream<stream> ws{peers.left.stream()};
@@ -177,7 +177,7 @@ TEST_CASE("WebSocket: a handshake that nobody answers ends by its timeout") {
 }
 
 TEST_CASE("WebSocket: a peer that goes away without goodbye") {
-    two_peers peers;
+    auto peers = two_peers().start();
     peers.run(
         [&]() -> net::awaitable<void> {
             websocket::stream<stream> ws{peers.right.stream()};

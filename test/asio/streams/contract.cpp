@@ -3,7 +3,7 @@
 
 // What Asio and Beast demand of a stream.
 
-#include "fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/read.hpp>
@@ -43,7 +43,7 @@ using awaiting = net::use_awaitable_t<>::as_default_on_t<stream>;
 static_assert(beast::is_async_stream<awaiting>::value);
 
 TEST_CASE("empty buffers complete at once, with nothing, before and after there is a peer") {
-    two_peers peers;
+    auto peers = two_peers().start();
     auto left = peers.left.stream();
     peers.run([&]() -> net::awaitable<void> {
         char none = 0;
@@ -74,7 +74,7 @@ TEST_CASE("empty buffers complete at once, with nothing, before and after there 
 }
 
 TEST_CASE("sequences of many buffers, empty ones among them, on both sides") {
-    two_peers peers{GENERATE(1024U, 64U * 1024U)};
+    auto peers = two_peers().with_rings(GENERATE(1024U, 64U * 1024U)).start();
     const std::string sent = pattern(50'000);
     std::vector<net::const_buffer> parts;
     for (std::size_t at = 0, size = 0; at < sent.size(); at += size, size = (size + 7) % 97)
@@ -99,7 +99,7 @@ TEST_CASE("sequences of many buffers, empty ones among them, on both sides") {
 }
 
 TEST_CASE("the buffer sequences of Beast") {
-    two_peers peers{1024};
+    auto peers = two_peers().with_rings(1024).start();
     const std::string head = pattern(700);
     const std::string body = pattern(9000);
     auto left = peers.left.stream();
@@ -120,7 +120,7 @@ TEST_CASE("the buffer sequences of Beast") {
 }
 
 TEST_CASE("many small writes arrive in order, however they are read") {
-    two_peers peers{GENERATE(1024U, 64U * 1024U)};
+    auto peers = two_peers().with_rings(GENERATE(1024U, 64U * 1024U)).start();
     const std::size_t at_once = GENERATE(1U, 3U, 4096U);
     const std::string sent = pattern(20'000);
     auto left = peers.left.stream();
@@ -146,7 +146,7 @@ TEST_CASE("many small writes arrive in order, however they are read") {
 }
 
 TEST_CASE("one large write is read in parts, and a line by read_until") {
-    two_peers peers;
+    auto peers = two_peers().start();
     const std::string line(10'000, 'a');
     auto left = peers.left.stream();
     auto right = peers.right.stream();
@@ -173,7 +173,7 @@ TEST_CASE("one large write is read in parts, and a line by read_until") {
 }
 
 TEST_CASE("several reads and writes under way complete in order") {
-    two_peers peers;
+    auto peers = two_peers().start();
     auto left = peers.left.stream();
     auto right = peers.right.stream();
     const std::string sent = pattern(1600);

@@ -3,7 +3,7 @@
 
 // How streams end: in order, in the middle, and by the hand of who waits.
 
-#include "fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -27,9 +27,9 @@ net::awaitable<void> a_while(std::chrono::milliseconds time = 20ms) {
 }
 
 /// Two streams that have met.
-struct connected : two_peers {
+struct connected : started_peers {
     explicit connected(std::uint32_t ring_size = 64 * 1024)
-        : two_peers{ring_size}, a{left.stream()}, b{right.stream()} {
+        : started_peers{two_peers().with_rings(ring_size)}, a{left.stream()}, b{right.stream()} {
         run([this]() -> net::awaitable<void> { co_await a.async_connect(net::use_awaitable); },
             [this]() -> net::awaitable<void> { co_await b.async_connect(net::use_awaitable); });
     }
@@ -183,7 +183,6 @@ TEST_CASE("a peer that starts anew in the middle is a reset, for reads and for w
     connected c{1024};
     const bool whole_slot = GENERATE(false, true);
     std::optional<ivshmem::asio::stream> again;
-    std::optional<stream_peer> newcomer;
     std::array<char, 8> got{};
     c.run(
         [&]() -> net::awaitable<void> {
@@ -200,9 +199,8 @@ TEST_CASE("a peer that starts anew in the middle is a reset, for reads and for w
         [&]() -> net::awaitable<void> {
             co_await a_while();
             if (whole_slot) {
-                c.right.slot.close();
-                c.right.slot =
-                    ivshmem::asio::slot{c.io, c.right.device, stream_peer::options(1, 1024)};
+                c.right.slot->close();
+                c.right.slot.emplace(c.io, c.right.device, slot_with(1, c.geometry));
             } else {
                 c.b.close();
             }

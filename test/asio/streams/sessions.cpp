@@ -3,7 +3,7 @@
 
 // Streams whose channel goes on without them, and streams to peers that take little at a time.
 
-#include "fixture.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
@@ -16,9 +16,10 @@ using ivshmem::errc;
 namespace {
 
 /// Two streams that have met. What spins without end aborts the program soon.
-struct two_streams : two_peers {
+struct two_streams : started_peers {
     explicit two_streams(const ivshmem::channel_options& options = {})
-        : two_peers{4096}, a{left.slot, 1, 0, options}, b{right.slot, 0, 0, options} {
+        : started_peers{two_peers().with_rings(4096).within(8)}, a{left.stream(0, options)},
+          b{right.stream(0, options)} {
         meet();
     }
     void meet() {
@@ -36,10 +37,6 @@ struct two_streams : two_peers {
         REQUIRE(got == sent.substr(0, 150));
     }
 
-  private:
-    deadline soon_{8};
-
-  public:
     ivshmem::asio::stream a;
     ivshmem::asio::stream b;
 };
@@ -136,7 +133,7 @@ TEST_CASE("a peer that takes short messages gets a stream in short ones") {
 }
 
 TEST_CASE("what is written before a peer with short messages is there waits for it") {
-    two_peers c;
+    auto c = two_peers().start();
     const deadline soon{8};
     ivshmem::channel_options options;
     options.max_message = 100;
@@ -149,7 +146,7 @@ TEST_CASE("what is written before a peer with short messages is there waits for 
             co_await net::async_write(a, net::buffer(sent), net::use_awaitable);
         },
         [&]() -> net::awaitable<void> {
-            b.emplace(c.right.slot, 0U, 0U, options);
+            b.emplace(*c.right.slot, 0U, 0U, options);
             co_await net::async_read(*b, net::buffer(got), net::use_awaitable);
         });
     CHECK((got == sent));

@@ -4,8 +4,8 @@
 // TLS by Asio and OpenSSL, as they are, over streams. What speaks HTTP through it is tested between
 // two guests.
 
-#include "fixture.hpp"
 #include "helpers/certificate.hpp"
+#include "helpers/two_peers.hpp"
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl.hpp>
@@ -20,8 +20,9 @@ using tls_stream = ssl::stream<stream>;
 namespace {
 
 /// What both sides need; the client believes in the server's own certificate.
-struct tls_peers : two_peers {
-    explicit tls_peers(std::uint32_t ring_size = 64 * 1024) : two_peers{ring_size} {
+struct tls_peers : started_peers {
+    explicit tls_peers(std::uint32_t ring_size = 64 * 1024)
+        : started_peers{two_peers().with_rings(ring_size)} {
         server.use_certificate_chain(net::buffer(shown.text()));
         server.use_private_key(net::buffer(shown.key()), ssl::context::pem);
         client.add_certificate_authority(net::buffer(shown.text()));

@@ -26,7 +26,7 @@ TEST_CASE("one wait is cancelled through its slot, and its rings stay") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     asio::cancellation_signal signal;
-    recorder<> cancelled;
+    completion cancelled;
     const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
                                asio::cancellation_type::total);
     irq.async_wait(asio::bind_cancellation_slot(signal.slot(), cancelled.handler()));
@@ -37,7 +37,7 @@ TEST_CASE("one wait is cancelled through its slot, and its rings stay") {
     CHECK(cancelled.calls == 1);
     CHECK(cancelled.ec == operation_aborted);
     CHECK(cancelled.value == 0);
-    recorder<> next;
+    completion next;
     irq.async_wait(next.handler());
     f.ring();
     f.run();
@@ -50,10 +50,10 @@ TEST_CASE("cancel(), close() and destruction abort what is under way") {
     auto irq = std::make_unique<interrupt>(f.io, f.s.dev, 0);
     auto any = std::make_unique<any_interrupt>(f.io, f.s.dev);
     auto events = std::make_unique<device_events>(f.io, f.s.dev);
-    recorder<> first;
-    recorder<> second;
-    recorder<ivshmem::interrupt_count> third;
-    recorder<ivshmem::event> fourth;
+    completion first;
+    completion second;
+    completion_of<ivshmem::interrupt_count> third;
+    completion_of<ivshmem::event> fourth;
     irq->async_wait(first.handler());
     irq->async_wait(second.handler());
     any->async_wait(third.handler());
@@ -87,7 +87,7 @@ TEST_CASE("cancel(), close() and destruction abort what is under way") {
 TEST_CASE("a ring before the cancellation is not lost with the wait") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
-    recorder<> aborted;
+    completion aborted;
     irq.async_wait(aborted.handler());
     f.ring();
     SECTION("cancelled at once") {
@@ -99,7 +99,7 @@ TEST_CASE("a ring before the cancellation is not lost with the wait") {
     }
     f.run();
     CHECK(aborted.calls == 1);
-    recorder<> next;
+    completion next;
     irq.async_wait(next.handler());
     f.ring();
     f.run();
@@ -112,8 +112,8 @@ TEST_CASE("cancelled in the very window between the wake-up and the handler") {
     interrupt irq{f.io, f.s.dev, 0};
     const bool close = GENERATE(false, true);
     // One ring wakes both; the handler of the first runs while that of the second is queued.
-    recorder<> killer;
-    recorder<> aborted;
+    completion killer;
+    completion aborted;
     irq.async_wait([&](error_code, std::uint64_t) {
         ++killer.calls;
         f.ring();
@@ -132,13 +132,13 @@ TEST_CASE("cancelled in the very window between the wake-up and the handler") {
 TEST_CASE("a wait goes on when its object is moved, and when the device is") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
-    recorder<> got;
+    completion got;
     irq.async_wait(got.handler());
     interrupt moved{std::move(irq)};
     SECTION("constructed") {}
     SECTION("assigned, ending what the target waited for") {
         interrupt target{f.io, f.s.dev, 1};
-        recorder<> ended;
+        completion ended;
         target.async_wait(ended.handler());
         target = std::move(moved);
         moved = std::move(target);
@@ -177,7 +177,7 @@ TEST_CASE("an object that was moved from keeps its executor and is not open") {
     CHECK(irq.get_executor() == moved.get_executor());
     irq.cancel();
     irq.close();
-    recorder<> got;
+    completion got;
     irq.async_wait(got.handler());
     CHECK(got.calls == 0);
     f.run();
@@ -194,7 +194,7 @@ TEST_CASE("an object that was moved from keeps its executor and is not open") {
 TEST_CASE("waits on a device that was closed") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
-    recorder<> got;
+    completion got;
     f.ring();
     SECTION("before the wait") {
         f.s.dev.close();
@@ -220,13 +220,13 @@ TEST_CASE("a vector that is not there: the constructor throws, a wait says the s
         CHECK(std::string{e.what()}.find(f.s.server.path()) != std::string::npos);
     }
     interrupt irq{f.io, f.s.dev, 0};
-    recorder<> aborted;
+    completion aborted;
     irq.async_wait(aborted.handler());
     std::error_code ec;
     irq.open(f.s.dev, 2, ec);
     CHECK(ec == errc::vector_out_of_range);
     CHECK_FALSE(irq.is_open());
-    recorder<> got;
+    completion got;
     irq.async_wait(got.handler());
     CHECK(got.calls == 0);
     f.run();

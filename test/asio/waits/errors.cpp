@@ -56,7 +56,7 @@ error_code waited(const broken_source& source) {
     std::error_code ec;
     object.open(source, ec);
     CHECK(ec == source.opening);
-    recorder<int> got;
+    completion_of<int> got;
     object.async_wait(got.handler());
     io.run();
     CHECK(got.calls == 1);

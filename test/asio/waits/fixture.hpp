@@ -2,20 +2,15 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-#include "helpers/catch.hpp"
 #include "helpers/deadline.hpp"
+#include "helpers/event_loop.hpp"
 #include "helpers/fake_server.hpp"
 
 #include <ivshmem/asio.hpp>
 
-#include <boost/asio/io_context.hpp>
-
 #include <chrono>
-#include <optional>
 
 namespace test {
-
-using boost::system::error_code;
 
 /// A device that rings itself, and an event loop.
 struct asio_fixture {
@@ -32,22 +27,6 @@ struct asio_fixture {
     deadline limit;
     session s;
     boost::asio::io_context io;
-};
-
-/// A handler that keeps what it was given.
-template <typename Value = std::uint64_t>
-struct recorder {
-    auto handler() {
-        return [this](error_code e, Value v) {
-            ec = e;
-            value = v;
-            ++calls;
-        };
-    }
-
-    error_code ec;
-    Value value{};
-    int calls = 0;
 };
 
 } // namespace test

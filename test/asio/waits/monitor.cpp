@@ -44,7 +44,7 @@ struct monitor_fixture {
 
     deadline limit;
     asio::io_context io;
-    recorder<device_change> got;
+    completion_of<device_change> got;
 };
 
 } // namespace
@@ -83,7 +83,7 @@ TEST_CASE("one read is cancelled through its slot, and the next one waits again"
     f.run();
     CHECK(f.got.calls == 1);
     CHECK(f.got.ec == operation_aborted);
-    recorder<device_change> next;
+    completion_of<device_change> next;
     monitor.async_next(next.handler());
     f.io.restart();
     f.io.poll();

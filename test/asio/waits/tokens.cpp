@@ -65,7 +65,7 @@ struct counting_allocator {
 TEST_CASE("a callback is called once, later, with the number of rings") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
-    recorder<> got;
+    completion got;
     SECTION("rung before") {
         f.ring();
     }
@@ -285,7 +285,7 @@ TEST_CASE("a wait takes its memory from the handler's allocator") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     int allocations = 0;
-    recorder<> got;
+    completion got;
     irq.async_wait(asio::bind_allocator(counting_allocator<std::byte>{allocations}, got.handler()));
     CHECK(allocations > 0);
     f.ring();

@@ -29,7 +29,7 @@ TEST_CASE("all vectors at once: each ring once, each vector its turn") {
             f.ring(vector);
     std::map<std::uint16_t, std::uint64_t> heard;
     for (std::uint32_t i = 0; i < vectors; ++i) {
-        recorder<ivshmem::interrupt_count> got;
+        completion_of<ivshmem::interrupt_count> got;
         any.async_wait(got.handler());
         f.run();
         REQUIRE_FALSE(got.ec);
@@ -44,7 +44,7 @@ TEST_CASE("all vectors at once: each ring once, each vector its turn") {
 TEST_CASE("as many waits as vectors in one object complete together") {
     asio_fixture f{4};
     any_interrupt any{f.io, f.s.dev};
-    std::vector<recorder<ivshmem::interrupt_count>> got(4);
+    std::vector<completion_of<ivshmem::interrupt_count>> got(4);
     for (auto& one : got)
         any.async_wait(one.handler());
     f.io.poll();
@@ -61,8 +61,8 @@ TEST_CASE("of two objects on one vector one takes the rings, the other waits on"
     asio_fixture f;
     interrupt a{f.io, f.s.dev, 0};
     interrupt b{f.io, f.s.dev, 0};
-    recorder<> first;
-    recorder<> second;
+    completion first;
+    completion second;
     const auto on_first = first.handler();
     const auto on_second = second.handler();
     // The one that was rung rings for the other.
@@ -87,8 +87,8 @@ TEST_CASE("of two objects on one vector one takes the rings, the other waits on"
 TEST_CASE("of two waits in one object one takes the rings, the other waits on") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
-    recorder<> first;
-    recorder<> second;
+    completion first;
+    completion second;
     irq.async_wait(first.handler());
     irq.async_wait(second.handler());
     f.io.poll();
@@ -107,7 +107,7 @@ TEST_CASE("events come one by one, in order, then the error, for ever") {
     asio_fixture f;
     device_events events{f.io, f.s.dev};
     const auto vectors = make_eventfds(2);
-    recorder<event> got;
+    completion_of<event> got;
     events.async_next(got.handler());
     f.s.side.link.send(4, vectors[0]); // not whole yet
     f.io.poll();
@@ -138,7 +138,7 @@ TEST_CASE("events come one by one, in order, then the error, for ever") {
 TEST_CASE("a cancelled read of events loses none") {
     asio_fixture f;
     device_events events{f.io, f.s.dev};
-    recorder<event> got;
+    completion_of<event> got;
     events.async_next(got.handler());
     const auto vectors = make_eventfds(2);
     join(f.s.side.link, 4, vectors);
@@ -160,7 +160,7 @@ TEST_CASE("waiting objects take a descriptor each and give it back") {
         CHECK(ec == errc::descriptor_limit);
         CHECK_THROWS_AS(irq.open(f.s.dev, 0), ivshmem::error);
     }
-    recorder<> got;
+    completion got;
     irq.async_wait(got.handler());
     f.run();
     CHECK(got.ec == errc::descriptor_limit);
@@ -179,8 +179,8 @@ TEST_CASE("waits for rings read what the server says, and go on") {
     interrupt zero{f.io, f.s.dev, 0};
     interrupt one{f.io, f.s.dev, 1};
     any_interrupt any{f.io, f.s.dev};
-    std::vector<recorder<>> got(2);
-    recorder<ivshmem::interrupt_count> of_any;
+    std::vector<completion> got(2);
+    completion_of<ivshmem::interrupt_count> of_any;
     SECTION("of one vector, twice in one object") {
         zero.async_wait(got[0].handler());
         zero.async_wait(got[1].handler());
