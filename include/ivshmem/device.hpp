@@ -159,6 +159,9 @@ class IVSHMEM_API device {
     [[nodiscard]] std::uint32_t vectors() const noexcept;
     /// The shared memory. The view is valid until the device is closed; moving keeps it.
     ///
+    /// Channels use all of it, unless slot_options::region gives them a part. A program that also
+    /// claims slots here must write to slot::application_memory() only.
+    ///
     /// Unplugging: vfio holds the removal back until the device is closed, so that until then the
     /// memory is safe to touch. The uio backend cannot: the device goes at once, and from then on
     /// loads give 0 or all ones, stores and ring() reach nothing or, worse, whatever comes to the
