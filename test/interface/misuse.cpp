@@ -17,7 +17,9 @@ namespace net = boost::asio;
 using boost::system::error_code;
 
 void misuse(ivshmem::asio::channel& channel, ivshmem::asio::stream& stream,
-            ivshmem::asio::acceptor& acceptor, ivshmem::asio::slot& slot, std::string& text) {
+            ivshmem::asio::acceptor& acceptor, ivshmem::asio::slot& slot, std::string& text,
+            ivshmem::asio::interrupt& interrupt, ivshmem::asio::any_interrupt& any,
+            ivshmem::asio::device_events& events, ivshmem::asio::device_monitor& monitor) {
     const auto token = [](error_code, std::size_t) {
     };
     const auto wrong = [](std::string&) {
@@ -41,6 +43,10 @@ void misuse(ivshmem::asio::channel& channel, ivshmem::asio::stream& stream,
     stream.async_write_some(net::buffer(text));          // error: async_write_some: Token = void
     acceptor.async_accept();                             // error: async_accept: Token = void
     ivshmem::asio::async_connect(slot, "name");          // error: async_connect: Token = void
+    interrupt.async_wait();                              // error: async_wait: Token = void
+    any.async_wait();                                    // error: async_wait: Token = void
+    events.async_next();                                 // error: async_next: Token = void
+    monitor.async_next();                                // error: async_next: Token = void
 
     channel.async_connect(wrong);                        // error: async_connect: completion_token
     channel.async_send(net::buffer(text), wrong);        // error: async_send: completion_token
@@ -53,5 +59,9 @@ void misuse(ivshmem::asio::channel& channel, ivshmem::asio::stream& stream,
     stream.async_write_some(net::buffer(text), wrong);   // error: async_write_some: completion_token
     acceptor.async_accept(token);                        // error: async_accept: completion_token
     ivshmem::asio::async_connect(slot, "name", wrong);   // error: async_connect: completion_token
+    interrupt.async_wait(wrong);                         // error: async_wait: completion_token
+    any.async_wait(token);                               // error: async_wait: completion_token
+    events.async_next(token);                            // error: async_next: completion_token
+    monitor.async_next(token);                           // error: async_next: completion_token
     // clang-format on
 }

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/export.hpp>
+
 #include <boost/asio/execution_context.hpp>
 
 #include <concepts>
