@@ -11,7 +11,7 @@ from comparison import Comparison
 from .programs import built, output
 
 QUEUED = 400
-MESSAGES = 50_000
+MESSAGES = 200_000
 
 
 def queued(rounds: int) -> Iterable[Comparison]:
