@@ -18,8 +18,8 @@
 
 namespace ivshmem::asio {
 
-/// Offers a service by name, and accepts the channels of those who ask for it with
-/// async_connect(): nobody needs to agree on lane numbers.
+/// Offers a service by name, and accepts the channels of peers that call async_connect() with that
+/// name. No lane numbers must be agreed on.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe, if their slots are distinct. @e Shared @e objects: Unsafe.
@@ -33,7 +33,7 @@ class basic_acceptor {
         using other = basic_acceptor<Other>;
     };
 
-    /// Offers the service. @param options Of the channels to be accepted.
+    /// Offers the service. @param options For the channels that are accepted.
     /// @throws error as ivshmem::service_directory::offer(), errc::vector_out_of_range if the
     /// options name another vector than the slot's, and errc::closed if the slot was moved from.
     /// Nothing is offered then.
@@ -68,7 +68,7 @@ class basic_acceptor {
             state_->abort();
     }
 
-    /// Waits for somebody to ask for the service, and connects.
+    /// Waits until a peer asks for the service, and connects.
     ///
     /// Regardless of whether the operation completes immediately or not, the completion handler
     /// will not be invoked from within this function.
@@ -78,10 +78,10 @@ class basic_acceptor {
     ///
     /// @par Errors
     /// boost::asio::error::operation_aborted after cancel(), close() or destruction; errc::closed
-    /// where the slot was closed; errc::slot_lost, device_removed.
+    /// if the slot was closed; errc::slot_lost, device_removed.
     ///
     /// @par Per-Operation Cancellation
-    /// terminal, partial and total: who asks is accepted by the next operation.
+    /// terminal, partial and total: the next operation accepts the peer that asks.
     template <detail::completion_token<void(boost::system::error_code, basic_channel<Executor>)>
                   Token = boost::asio::default_completion_token_t<Executor>>
     auto async_accept(Token&& token = Token{}) {

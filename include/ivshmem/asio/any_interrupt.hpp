@@ -40,16 +40,16 @@ class basic_any_interrupt
   public:
     using base::base;
 
-    /// The same object for another executor, such as one with a default completion token:
-    /// use_awaitable_t<>::as_default_on_t<any_interrupt>. It is to be constructed so; an object
-    /// that exists cannot be converted.
+    /// The same type for another executor, such as one with a default completion token:
+    /// use_awaitable_t<>::as_default_on_t<any_interrupt>. An existing object cannot be converted;
+    /// construct one of that type.
     template <typename Other>
     struct rebind_executor {
         using other = basic_any_interrupt<Other>;
     };
 
-    /// Waits until a vector is rung, and takes the rings of that vector since the last wait. Where
-    /// several were rung, each has its turn with the waits that follow.
+    /// Waits until a vector is rung, and takes the rings of that vector since the last wait. If
+    /// several vectors were rung, the waits that follow take them in turn.
     ///
     /// Regardless of whether the operation completes immediately or not, the completion handler
     /// will not be invoked from within this function.
@@ -59,7 +59,7 @@ class basic_any_interrupt
     ///
     /// @par Errors
     /// boost::asio::error::operation_aborted after cancel(), close() or destruction;
-    /// errc::device_removed where the device goes away; what open() failed with.
+    /// errc::device_removed if the device goes away; the error that open() failed with.
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: rings that were not delivered stay for the next wait.

@@ -19,11 +19,11 @@
 namespace ivshmem::asio {
 
 /// The common part of interrupt, any_interrupt, device_events and device_monitor: waits until the
-/// descriptor of a Source polls readable, and takes from it. Target are the arguments that say what
-/// to wait for.
+/// descriptor of a Source polls readable, and takes from it. Target is the list of arguments that
+/// open() passes to the Source.
 ///
-/// An object holds a reference to a device, which follows when the device moves; the device must
-/// stay open for as long as waits are under way. A moved-from object keeps its executor and is not
+/// An object holds a reference to a device, which stays valid when the device is moved; the device
+/// must stay open while waits are under way. A moved-from object keeps its executor and is not
 /// open.
 ///
 /// @par Thread Safety
@@ -61,12 +61,12 @@ class basic_wait_object {
     /// As close().
     ~basic_wait_object() { close(); }
 
-    /// Waits for something else from now on; operations under way are aborted.
-    /// @throws error errc::closed, errc::descriptor_limit, or a system error; the class of the
-    ///         object says what else.
+    /// Waits for another target from now on; operations under way are aborted.
+    /// @throws error errc::closed, errc::descriptor_limit, a system error, or an error that the
+    /// derived class documents.
     void open(Target... target) {
         Source source{std::forward<Target>(target)...};
-        static_cast<void>(source.fd()); // says more than a code can
+        static_cast<void>(source.fd()); // throws a message with more detail than a code
         std::error_code ec;
         open_source(std::move(source), ec);
         if (ec)
@@ -81,13 +81,13 @@ class basic_wait_object {
     [[nodiscard]] bool is_open() const noexcept { return state_ && state_->is_open(); }
 
     /// Ends the operations under way: they complete with boost::asio::error::operation_aborted.
-    /// What was not taken yet stays for the next one. Never throws.
+    /// Events that were not taken stay for the next operation. Never throws.
     void cancel() noexcept {
         if (state_)
             state_->cancel();
     }
 
-    /// As cancel(), and releases what it waits for. Later operations complete with errc::closed.
+    /// As cancel(), and releases the descriptor. Later operations complete with errc::closed.
     void close() noexcept {
         if (state_)
             state_->close();
@@ -103,7 +103,7 @@ class basic_wait_object {
     }
 
   private:
-    /// Keeps the reason of a failure, for the operations.
+    /// Keeps the error of a failure for the operations.
     void open_source(Source source, std::error_code& ec) {
         close();
         if (!state_) // moved from

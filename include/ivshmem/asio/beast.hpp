@@ -14,19 +14,20 @@
 #include <utility>
 
 /// @file
-/// What the WebSockets of Boost.Beast ask of a stream that Beast does not know. It finds these by
-/// the namespace of the stream; include this header wherever a
+/// The functions that the WebSockets of Boost.Beast need for a stream that Beast does not know.
+/// Beast finds them by the namespace of the stream; include this header wherever a
 /// boost::beast::websocket::stream<ivshmem::asio::stream> is used, also with TLS in between.
 namespace ivshmem::asio {
 
-/// Ends a stream after both sides have said goodbye: nothing is left to be read.
+/// Ends a stream after the closing handshake of the WebSocket: no data is left to read.
 template <typename Executor>
 void teardown(boost::beast::role_type, basic_stream<Executor>& s, boost::beast::error_code& ec) {
     ec = {};
     s.shutdown();
 }
 
-/// The same. The handler is called later, never from within, and keeps what is associated with it.
+/// As teardown(). The handler is called later, never from within this function, and keeps its
+/// associated executor, allocator and cancellation slot.
 template <typename Executor, typename Handler>
 void async_teardown(boost::beast::role_type, basic_stream<Executor>& s, Handler&& handler) {
     s.shutdown();
@@ -35,7 +36,7 @@ void async_teardown(boost::beast::role_type, basic_stream<Executor>& s, Handler&
         executor, boost::asio::append(std::forward<Handler>(handler), boost::beast::error_code{}));
 }
 
-/// Ends what is under way, at once: the other side did not answer in time.
+/// Closes the stream at once, because the other side did not answer in time.
 template <typename Executor>
 void beast_close_socket(basic_stream<Executor>& s) {
     s.close();

@@ -26,20 +26,20 @@ namespace ivshmem::asio {
 
 /// Messages to and from one peer, reliable and in order, on an event loop.
 ///
-/// Any number of operations may be under way. Those of one kind complete in the order in which they
-/// were started. What is sent or received before the peer is there waits for it.
+/// Any number of operations may be under way. Operations of one kind complete in the order in which
+/// they were started. Operations that start before the peer has connected wait for it.
 ///
 /// After errc::channel_reset, channel_closed, channel_poisoned or channel_rejected all operations
-/// fail so until reopen(): nothing that was meant for one incarnation of the peer is sent to
-/// the next.
+/// fail with that error until reopen(): no message for one incarnation of the peer is sent to the
+/// next.
 ///
 /// All operations: regardless of whether they complete immediately or not, the completion handler
 /// will not be invoked from within the initiating function. They complete with
 /// boost::asio::error::operation_aborted after cancel(), close() or destruction; with errc::closed,
-/// slot_lost, forked, and errc::device_removed where the device goes away. Per-operation
-/// cancellation: terminal, partial and total; no message is lost by it, and none sent in part.
-/// An operation whose handler is destroyed without being called, as by an executor whose context
-/// has ended, counts as cancelled.
+/// slot_lost, forked, and with errc::device_removed if the device goes away. Per-operation
+/// cancellation: terminal, partial and total; it loses no message and sends none in part. An
+/// operation whose handler is destroyed without being called, for example because its execution
+/// context has ended, counts as cancelled.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe, if their slots are distinct. @e Shared @e objects: Unsafe.
@@ -85,15 +85,15 @@ class basic_channel {
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
     [[nodiscard]] bool is_open() const noexcept { return state_ && state_->channel.is_open(); }
 
-    /// The channel itself: facts, and all that does not wait. What is sent there with a doorbell
-    /// that gets lost is rung for again only if something waits here.
-    /// @pre The channel was opened, and not moved from since.
+    /// The channel itself: its facts, and the calls that do not wait. If the doorbell of a message
+    /// that is sent there gets lost, it is rung again only while an operation waits here.
+    /// @pre The channel was opened, and was not moved from since.
     [[nodiscard]] ivshmem::channel& next_layer() noexcept { return state_->channel; }
     [[nodiscard]] const ivshmem::channel& next_layer() const noexcept { return state_->channel; }
 
-    /// As ivshmem::channel::reopen(). Operations under way that are about messages complete with
-    /// errc::channel_reset, unless the channel was never connected; then, as async_connect() and
-    /// async_next_event() in any case, they go on.
+    /// As ivshmem::channel::reopen(). Operations under way complete with errc::channel_reset,
+    /// except async_connect() and async_next_event(), which continue. If the channel was never
+    /// connected, all operations continue.
     /// @throws error as that, and errc::closed.
     void reopen() {
         if (!state_)
@@ -112,7 +112,8 @@ class basic_channel {
         if (!ec)
             state_->reopened(before);
     }
-    /// Sends nothing more: what waits for room completes with errc::closed. See async_drain().
+    /// Sends nothing more: operations that wait for room complete with errc::closed. See
+    /// async_drain().
     void finish() noexcept {
         if (!state_)
             return;
@@ -141,13 +142,14 @@ class basic_channel {
         return detail::async_start(executor_, state_, detail::connect_attempt{},
                                    std::forward<Token>(token));
     }
-    /// Sends a message, gathered from buffers, once there is room. It may be empty. The message is
-    /// in the memory then; that the peer took it, async_drain() tells.
+    /// Sends a message, gathered from buffers, as soon as there is room. It may be empty. On
+    /// completion the message is in the shared memory; use async_drain() to wait until the peer has
+    /// taken it.
     /// @par Completion Signature
     /// @code void(boost::system::error_code, std::size_t size) @endcode
-    /// size is that of the message, 0 with an error.
+    /// size is the size of the message, 0 with an error.
     /// @par Errors
-    /// errc::message_too_large: longer than the peer takes.
+    /// errc::message_too_large: longer than the peer accepts.
     template <detail::const_buffer_sequence ConstBufferSequence,
               detail::completion_token<void(boost::system::error_code, std::size_t)> Token =
                   boost::asio::default_completion_token_t<Executor>>
@@ -160,7 +162,7 @@ class basic_channel {
     /// @par Completion Signature
     /// @code void(boost::system::error_code, std::size_t size) @endcode
     /// @par Errors
-    /// errc::buffer_too_small: the message stays, and next_layer().next_size() tells its length.
+    /// errc::buffer_too_small: the message stays, and next_layer().next_size() returns its length.
     /// errc::channel_closed after the last message.
     template <detail::mutable_buffer_sequence MutableBufferSequence,
               detail::completion_token<void(boost::system::error_code, std::size_t)> Token =
@@ -170,8 +172,8 @@ class basic_channel {
                                    detail::receive_attempt<MutableBufferSequence>{buffers},
                                    std::forward<Token>(token));
     }
-    /// Waits until there is a message, and tells its length; next_layer().try_receive(), peek() or
-    /// receive_batch() then get it.
+    /// Waits until there is a message, and returns its length; next_layer().try_receive(), peek()
+    /// or receive_batch() then gets it.
     /// @par Completion Signature
     /// @code void(boost::system::error_code, std::size_t size) @endcode
     template <detail::completion_token<void(boost::system::error_code, std::size_t)> Token =
@@ -180,7 +182,7 @@ class basic_channel {
         return detail::async_start(executor_, state_, detail::readable_attempt{},
                                    std::forward<Token>(token));
     }
-    /// Waits until the peer has taken all that was sent.
+    /// Waits until the peer has taken all messages that were sent.
     /// @par Completion Signature
     /// @code void(boost::system::error_code) @endcode
     template <detail::completion_token<void(boost::system::error_code)> Token =
@@ -189,7 +191,7 @@ class basic_channel {
         return detail::async_start(executor_, state_, detail::drain_attempt{},
                                    std::forward<Token>(token));
     }
-    /// Waits for what becomes of the channel next.
+    /// Waits for the next change of the channel's state.
     /// @par Completion Signature
     /// @code void(boost::system::error_code, ivshmem::asio::channel_event) @endcode
     template <detail::completion_token<void(boost::system::error_code, channel_event)> Token =
@@ -199,7 +201,7 @@ class basic_channel {
                                    std::forward<Token>(token));
     }
 
-    /// For streams: what is shared with the operations.
+    /// For streams: the state that the operations share.
     using state_type = detail::channel_state<Executor>;
     [[nodiscard]] const std::shared_ptr<state_type>& state() const noexcept { return state_; }
 

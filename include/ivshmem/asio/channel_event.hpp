@@ -8,18 +8,18 @@
 
 namespace ivshmem::asio {
 
-/// Something that became of a channel.
+/// A change of a channel's state.
 struct channel_event {
     enum class kind {
         connected, ///< messages flow
         closed,    ///< the peer sends nothing more; what it sent may still be received
-        reset,     ///< the peer started anew: reopen()
-        poisoned,  ///< the peer broke the rules of the layout: violation() says how
+        reset,     ///< the peer started again: reopen()
+        poisoned,  ///< the peer broke the rules of the layout: violation() says which
         rejected,  ///< the peer says that this side broke them
     };
 
     kind type{};
-    std::uint32_t incarnation = 0; ///< the peer's, of the connection that this is about
+    std::uint32_t incarnation = 0; ///< the peer's, in the connection that the event is about
 
     bool operator==(const channel_event&) const = default;
 };

@@ -36,8 +36,7 @@ auto async_claim(const Executor& executor, const device& of, const slot_options&
 
 } // namespace detail
 
-/// Claims a slot without blocking the event loop: as ivshmem::slot::claim(), but its waits are
-/// those of a timer.
+/// Claims a slot without blocking the event loop: as ivshmem::slot::claim(), but waits on a timer.
 ///
 /// Regardless of whether the operation completes immediately or not, the completion handler will
 /// not be invoked from within this function. The device may be moved, closed or destroyed
@@ -69,8 +68,7 @@ auto async_claim(Context& context, const device& of, const slot_options& options
                                slot_claim::of::one_slot, std::forward<Token>(token));
 }
 
-/// Claims the lowest slot that nobody holds, as ivshmem::slot::claim_free(); otherwise as
-/// async_claim().
+/// Claims the lowest free slot, as ivshmem::slot::claim_free(); otherwise as async_claim().
 template <detail::slot_executor Executor,
           detail::completion_token<detail::claim_signature<Executor>> Token =
               boost::asio::default_completion_token_t<Executor>>

@@ -20,10 +20,10 @@
 
 namespace ivshmem::asio {
 
-/// Where a service is to be found, and how the channel to it is to be.
+/// The peers that are asked for a service, and the options of the channel.
 struct connect_options {
-    std::optional<std::uint32_t> slot{}; ///< who is to offer it; empty: whoever does
-    channel_options channel{};           ///< but for `service` and `offered`
+    std::optional<std::uint32_t> slot{}; ///< the slot that must offer the service; empty: any
+    channel_options channel{};           ///< except `service` and `offered`
 };
 
 /// Connects to a service that a peer offers with an acceptor, on a lane that both sides have free.
@@ -36,11 +36,11 @@ struct connect_options {
 /// @code void(boost::system::error_code, basic_channel<Executor>) @endcode
 ///
 /// @par Errors
-/// errc::bad_service_name, slot_out_of_range, lane_in_use (no lane is free); errc::closed where the
+/// errc::bad_service_name, slot_out_of_range, lane_in_use (no lane is free); errc::closed if the
 /// slot was closed; errc::slot_lost, device_removed.
 ///
 /// @par Per-Operation Cancellation
-/// terminal, partial and total: then the peer is asked no more.
+/// terminal, partial and total: the request to the peer is withdrawn.
 template <typename Executor,
           detail::completion_token<void(boost::system::error_code, basic_channel<Executor>)> Token =
               boost::asio::default_completion_token_t<Executor>>

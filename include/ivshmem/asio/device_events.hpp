@@ -40,9 +40,9 @@ class basic_device_events
   public:
     using base::base;
 
-    /// The same object for another executor, such as one with a default completion token:
-    /// use_awaitable_t<>::as_default_on_t<device_events>. It is to be constructed so; an object
-    /// that exists cannot be converted.
+    /// The same type for another executor, such as one with a default completion token:
+    /// use_awaitable_t<>::as_default_on_t<device_events>. An existing object cannot be converted;
+    /// construct one of that type.
     template <typename Other>
     struct rebind_executor {
         using other = basic_device_events<Other>;
@@ -57,8 +57,8 @@ class basic_device_events
     /// @code void(boost::system::error_code, ivshmem::event) @endcode
     ///
     /// @par Errors
-    /// boost::asio::error::operation_aborted after cancel(), close() or destruction; what open()
-    /// failed with; after the last event there can ever be, what device::next_event() fails with.
+    /// boost::asio::error::operation_aborted after cancel(), close() or destruction; the error that
+    /// open() failed with; after the last possible event, the error of device::next_event().
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: no event is lost.

@@ -35,12 +35,12 @@ struct device_monitor_source {
 
 } // namespace detail
 
-/// Tells which devices there are, and what becomes of them: ivshmem::device_monitor on an event
-/// loop, made of one that is open:
+/// Reports the devices and their changes: ivshmem::device_monitor on an event loop, made from an
+/// open one:
 ///
 ///     ivshmem::asio::device_monitor monitor{io, ivshmem::device_monitor::open()};
 ///
-/// The devices that are there already are the first to be reported.
+/// The devices that exist already are reported first.
 ///
 /// open() and the constructors take over an ivshmem::device_monitor. They fail with errc::closed if
 /// that is closed.
@@ -57,9 +57,9 @@ class basic_device_monitor
   public:
     using base::base;
 
-    /// The same object for another executor, such as one with a default completion token:
-    /// use_awaitable_t<>::as_default_on_t<device_monitor>. It is to be constructed so; an object
-    /// that exists cannot be converted.
+    /// The same type for another executor, such as one with a default completion token:
+    /// use_awaitable_t<>::as_default_on_t<device_monitor>. An existing object cannot be converted;
+    /// construct one of that type.
     template <typename Other>
     struct rebind_executor {
         using other = basic_device_monitor<Other>;
@@ -74,8 +74,8 @@ class basic_device_monitor
     /// @code void(boost::system::error_code, ivshmem::device_change) @endcode
     ///
     /// @par Errors
-    /// boost::asio::error::operation_aborted after cancel(), close() or destruction; what open()
-    /// failed with; what device_monitor::next() fails with, after which one may read again.
+    /// boost::asio::error::operation_aborted after cancel(), close() or destruction; the error that
+    /// open() failed with; the error of device_monitor::next(), after which reading may continue.
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: no change is lost.

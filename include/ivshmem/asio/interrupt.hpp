@@ -34,8 +34,8 @@ struct interrupt_source {
 
 /// Waits for the rings of one vector.
 ///
-/// Interrupts are hints: look at the memory, wait, look again. Of several waits on one vector, in
-/// one object or in many, any one takes the rings.
+/// Interrupts are hints: look at the memory, wait, look again. If several waits are under way on
+/// one vector, in one object or in several, any one of them takes the rings.
 ///
 /// open() and the constructors take the device and the vector, 0..capabilities().interrupts-1. They
 /// fail as device::interrupt_fd().
@@ -51,9 +51,9 @@ class basic_interrupt
   public:
     using base::base;
 
-    /// The same object for another executor, such as one with a default completion token:
-    /// use_awaitable_t<>::as_default_on_t<interrupt>. It is to be constructed so; an object that
-    /// exists cannot be converted.
+    /// The same type for another executor, such as one with a default completion token:
+    /// use_awaitable_t<>::as_default_on_t<interrupt>. An existing object cannot be converted;
+    /// construct one of that type.
     template <typename Other>
     struct rebind_executor {
         using other = basic_interrupt<Other>;
@@ -66,11 +66,11 @@ class basic_interrupt
     ///
     /// @par Completion Signature
     /// @code void(boost::system::error_code, std::uint64_t rings) @endcode
-    /// rings is at least 1 without an error and 0 with one; several rings may have become one.
+    /// rings is at least 1 without an error and 0 with one; several rings may have merged into one.
     ///
     /// @par Errors
     /// boost::asio::error::operation_aborted after cancel(), close() or destruction;
-    /// errc::device_removed where the device goes away; what open() failed with.
+    /// errc::device_removed if the device goes away; the error that open() failed with.
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: rings that were not delivered stay for the next wait.

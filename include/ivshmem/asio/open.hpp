@@ -48,12 +48,13 @@ concept names_a_device =
 ///
 /// @par Errors
 /// As device::open(); errc::descriptor_limit, or a system error, if the thread or the eventfd that
-/// reports its end cannot be made.
+/// reports its end cannot be created.
 ///
 /// @par Per-Operation Cancellation
 /// terminal, partial and total: completes with boost::asio::error::operation_aborted at once. The
-/// thread goes on for options.timeout at most, and closes the device that it opened. The same
-/// happens if the execution context is destroyed first. The end of the program waits for it.
+/// thread continues for options.timeout at most, and closes the device that it opened. The same
+/// happens if the execution context is destroyed first. The end of the program waits for the
+/// thread.
 template <detail::executor Executor, detail::names_a_device Which,
           detail::completion_token<detail::open_signature> Token =
               boost::asio::default_completion_token_t<Executor>>

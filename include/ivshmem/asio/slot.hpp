@@ -17,23 +17,23 @@ namespace ivshmem::asio {
 
 /// A slot in the shared memory whose channels wait on an event loop.
 ///
-/// It takes the rings of one vector of the device (slot_options::vector); nothing else may wait for
-/// them.
+/// It takes the rings of one vector of the device (slot_options::vector); no other object may wait
+/// for them.
 ///
-/// An open slot is work of its executor, unlike other idle I/O objects: it has to answer peers that
-/// claim the slot. So run() returns only after close(), or after the slot and all of its channels
-/// and acceptors were destroyed. A program ends by closing its slot, for example from a
+/// An open slot is work of its executor, unlike other idle I/O objects, because it must answer
+/// peers that claim the slot. So run() returns only after close(), or after the slot and all of its
+/// channels and acceptors were destroyed. To end, a program closes its slot, for example from a
 /// boost::asio::signal_set.
 ///
 /// A slot that was moved from keeps its executor; operations on it fail with errc::closed.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe; a slot, its channels, streams and
-/// acceptors count as one object: one slot is one strand. So on an io_context that several threads
-/// run, give it a strand, start all operations on that strand, and let their handlers (and
+/// acceptors count as one object: one slot is one strand. If several threads run the io_context,
+/// give the slot a strand, start all operations on that strand, and let their handlers (and
 /// coroutines) run there too, because an operation continues where its handler runs. A strand for
-/// each channel is wrong. Compiled without NDEBUG, a program that enters a slot from two threads at
-/// once ends with a message.
+/// each channel is wrong. A program compiled without NDEBUG aborts with a message if two threads
+/// enter a slot at once.
 template <typename Executor = boost::asio::any_io_executor>
 class basic_slot {
   public:
@@ -44,8 +44,8 @@ class basic_slot {
         using other = basic_slot<Other>;
     };
 
-    /// Claims a slot, as ivshmem::slot::claim(), which blocks for claim_time at most.
-    /// asio::async_claim() does it without blocking.
+    /// Claims a slot, as ivshmem::slot::claim(), which blocks for claim_time at most. Use
+    /// asio::async_claim() to claim one without blocking.
     /// @throws error as that, and as device::interrupt_fd().
     basic_slot(const Executor& executor, const device& of, const slot_options& options = {},
                const waiting_options& waiting = {})
@@ -53,9 +53,9 @@ class basic_slot {
     basic_slot(detail::execution_context auto& context, const device& of,
                const slot_options& options = {}, const waiting_options& waiting = {})
         : basic_slot{Executor{context.get_executor()}, of, options, waiting} {}
-    /// Takes a slot that was claimed, for example by ivshmem::slot::claim_free().
-    /// @param of The device that it was claimed on.
-    /// @throws error as device::interrupt_fd(), and errc::closed if the slot holds nothing.
+    /// Takes a claimed slot, for example one from ivshmem::slot::claim_free().
+    /// @param of The device on which it was claimed.
+    /// @throws error as device::interrupt_fd(), and errc::closed if `claimed` is not open.
     basic_slot(const Executor& executor, const device& of, ivshmem::slot claimed,
                const waiting_options& waiting = {})
         : executor_{executor}, hub_{detail::make_hub(executor, of, std::move(claimed), waiting)} {}
@@ -65,8 +65,8 @@ class basic_slot {
     /// A closed slot.
     explicit basic_slot(const Executor& executor) : executor_{executor} {}
 
-    /// A moved-from slot keeps its executor and is not open: what is opened on it fails with
-    /// errc::closed.
+    /// A moved-from slot keeps its executor and is not open: channels and acceptors opened on it
+    /// fail with errc::closed.
     basic_slot(basic_slot&& other) noexcept
         : executor_{other.executor_}, hub_{std::move(other.hub_)} {}
     basic_slot& operator=(basic_slot&& other) noexcept {
@@ -83,7 +83,7 @@ class basic_slot {
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
     [[nodiscard]] bool is_open() const noexcept { return hub_ && hub_->slot.is_open(); }
 
-    /// Gives the slot back: what its channels wait for completes with errc::closed.
+    /// Gives the slot back: operations on its channels complete with errc::closed.
     void close() noexcept {
         if (hub_)
             hub_->close();
@@ -95,7 +95,7 @@ class basic_slot {
     /// @pre is_open()
     [[nodiscard]] std::uint32_t number() const noexcept { return hub_->slot.number(); }
 
-    /// For channels and acceptors. That of a slot that was moved from fails all that they start.
+    /// For channels and acceptors. The hub of a moved-from slot fails all operations.
     using hub_type = detail::hub<Executor>;
     [[nodiscard]] const std::shared_ptr<hub_type>& hub() const {
         if (!hub_)

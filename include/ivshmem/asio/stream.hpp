@@ -17,11 +17,11 @@
 namespace ivshmem::asio {
 
 /// A stream of bytes over a channel: meets Asio's AsyncReadStream and AsyncWriteStream, so that
-/// TLS, HTTP and whatever else speaks such streams speaks between VMs.
+/// TLS, HTTP and other protocols on such streams run between VMs.
 ///
-/// Both sides are to be streams; how the bytes are cut into messages is not for the user to know.
-/// Its operations are those of a channel: as many reads and writes as one likes, in order, one
-/// of each under way for most protocols.
+/// Both sides must be streams; how bytes are split into messages is an implementation detail. The
+/// operations are those of a channel: any number of reads and writes may be under way, and they
+/// complete in order. Most protocols need one of each.
 ///
 /// @par Thread Safety
 /// As basic_channel.
@@ -48,14 +48,14 @@ class basic_stream {
     explicit basic_stream(channel_type&& over) : channel_{std::move(over)} {}
 
     [[nodiscard]] executor_type get_executor() const noexcept { return channel_.get_executor(); }
-    /// Not next_layer(): who digs for the lowest layer of streams is to find this one.
+    /// Not named next_layer(): code that descends to the lowest layer must stop at the stream.
     [[nodiscard]] channel_type& channel() noexcept { return channel_; }
     [[nodiscard]] const channel_type& channel() const noexcept { return channel_; }
     [[nodiscard]] lowest_layer_type& lowest_layer() noexcept { return *this; }
     [[nodiscard]] const lowest_layer_type& lowest_layer() const noexcept { return *this; }
     [[nodiscard]] bool is_open() const noexcept { return channel_.is_open(); }
 
-    /// Writes nothing more: the peer reads to the end, then sees boost::asio::error::eof.
+    /// Writes no more: the peer reads to the end, then sees boost::asio::error::eof.
     void shutdown() noexcept { channel_.finish(); }
     /// As basic_channel::close().
     void close() noexcept { channel_.close(); }
@@ -68,7 +68,7 @@ class basic_stream {
     auto async_connect(Token&& token = Token{}) {
         return channel_.async_connect(std::forward<Token>(token));
     }
-    /// Reads what there is, at least one byte unless the buffers are empty.
+    /// Reads the bytes that are available, at least one unless the buffers are empty.
     /// @par Completion Signature
     /// @code void(boost::system::error_code, std::size_t bytes) @endcode
     /// @par Errors
@@ -85,7 +85,7 @@ class basic_stream {
     /// @par Completion Signature
     /// @code void(boost::system::error_code, std::size_t bytes) @endcode
     /// @par Errors
-    /// boost::asio::error::broken_pipe where the peer reads nothing more; else as basic_channel.
+    /// boost::asio::error::broken_pipe if the peer has stopped reading; else as basic_channel.
     template <detail::const_buffer_sequence ConstBufferSequence,
               detail::completion_token<void(boost::system::error_code, std::size_t)> Token =
                   boost::asio::default_completion_token_t<Executor>>

@@ -10,19 +10,18 @@ namespace ivshmem::asio {
 
 /// How a slot waits for its peers.
 ///
-/// Whoever waits looks again after `recheck`, then after twice that, and so on while nothing
-/// happens, up to a limit: so a doorbell that is lost costs time, never a message. With each thing
-/// that happens it begins anew.
+/// A waiting slot looks again after `recheck`, then after twice that, and so on up to a limit, so a
+/// lost doorbell costs time but never a message. Each event resets the period to `recheck`.
 struct waiting_options {
-    /// How long to look again and again, giving other handlers their turn, before sleeping. Done
-    /// only where the last wait was so short. 0: never.
+    /// How long to poll, between other handlers, before sleeping. Applies only if the last wait was
+    /// shorter than twice this. 0: never poll.
     std::chrono::microseconds spin{50};
-    /// The first period after which to look again. Without interrupts a tenth of a millisecond is
-    /// the first period, and this the limit, taken to be 1 ms to 100 ms then.
+    /// The first period after which to look again. Without interrupts, the first period is 0.1 ms,
+    /// and `recheck` is the limit, clamped to 1 ms to 100 ms.
     std::chrono::milliseconds recheck{10};
-    /// The limit while no doorbell was seen to arrive, or one was seen to be lost.
+    /// The limit while no doorbell has been seen to arrive, or one has been seen to be lost.
     std::chrono::milliseconds doubtful_recheck{1000};
-    /// The limit where doorbells arrive. Idle channels wake the process as seldom as this.
+    /// The limit if doorbells arrive. Idle channels wake the process once in this period.
     std::chrono::milliseconds idle_recheck{60'000};
 };
 

@@ -21,7 +21,7 @@
 
 namespace ivshmem::asio::detail {
 
-/// What an acceptor and its operations share.
+/// The state that an acceptor and its operations share.
 template <typename Executor>
 class acceptor_state : public hub_member {
   public:
@@ -74,7 +74,7 @@ class acceptor_state : public hub_member {
     bool spin_pays = false;
 
   private:
-    /// Who asks beyond that waits: so much is done for others in one wake-up.
+    /// Further requests wait: a limit on the work for other peers in one wake-up.
     static constexpr std::size_t most_half_open = 64;
 
     struct half_open {
@@ -96,12 +96,14 @@ class acceptor_state : public hub_member {
                 break;
             half_open_.push_back({*request, std::move(opened)});
         }
-        // Also one that the peer has closed again: it may have sent something before.
+        // A channel that the peer has closed again counts too: the peer may have sent messages
+        // before.
         for (connected_ = 0; connected_ < half_open_.size(); ++connected_)
             if (half_open_[connected_].channel.update(ec) == ivshmem::channel_state::connected)
                 return true;
         std::erase_if(half_open_, [this](const half_open& h) {
-            // The peer went away again, or came anew before it was taken.
+            // The peer withdrew the request, or opened the lane again, before the channel was
+            // accepted.
             return !directory_.is_requested(h.request, key_) ||
                    h.channel.state() != ivshmem::channel_state::opening;
         });

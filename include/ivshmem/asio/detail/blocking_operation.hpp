@@ -27,8 +27,8 @@
 
 namespace ivshmem::asio::detail {
 
-/// A call that runs on another thread, and its result. The thread and the operation own it
-/// together, so that either of them may end first.
+/// A call that runs on another thread, and its result. The thread and the operation share
+/// ownership, so that either may end first.
 template <typename Call>
 class blocking_call {
   public:
@@ -89,16 +89,16 @@ class blocking_operation {
 
     template <typename Self>
     void operator()(Self& self) {
-        if (started_) // by way of the executor, after a failure to start
+        if (started_) // posted through the executor after a failure to start
             return self.complete(to_boost(error_), value_type{});
         started_ = true;
         self.reset_cancellation_state(boost::asio::enable_total_cancellation());
         start();
         if (error_) {
-            const Executor executor = executor_; // self, and executor_ with it, moves away
+            const Executor executor = executor_; // copied, because executor_ moves away with self
             return boost::asio::post(executor, std::move(self));
         }
-        auto& descriptor = *descriptor_; // as above
+        auto& descriptor = *descriptor_; // a reference, because descriptor_ moves away with self
         descriptor.async_wait(boost::asio::posix::descriptor_base::wait_read, std::move(self));
     }
 
@@ -124,7 +124,7 @@ class blocking_operation {
         running_ = std::make_shared<blocking_call<Call>>(std::move(call_), error_);
         if (error_)
             return;
-        // Of its own, as the thread may signal after the operation has ended.
+        // A duplicate, because the thread may signal after the operation has ended.
         const int duplicate =
             ivshmem::detail::duplicate_descriptor(running_->finished_fd(), error_);
         if (error_)

@@ -16,15 +16,15 @@
 #include <utility>
 #include <vector>
 
-/// What a channel_operation tries until it is done.
+/// The steps that a channel_operation repeats until they succeed.
 namespace ivshmem::asio::detail {
 
-/// Calls f(bytes of a buffer) for the `size` bytes from `offset` on of a sequence of buffers.
+/// Calls f(bytes of a buffer) for `size` bytes, starting at `offset`, of a sequence of buffers.
 template <typename Buffers, typename F>
 void for_range(const Buffers& buffers, std::size_t offset, std::size_t size, F&& f) {
     const auto end = boost::asio::buffer_sequence_end(buffers);
     for (auto at = boost::asio::buffer_sequence_begin(buffers); at != end && size != 0; ++at) {
-        const auto buffer = *at + offset; // as far as it goes
+        const auto buffer = *at + offset; // clamped to the end of the buffer
         offset -= std::min<std::size_t>(offset, (*at).size());
         const std::size_t here = std::min<std::size_t>(buffer.size(), size);
         if (here != 0)
@@ -91,7 +91,7 @@ struct receive_attempt {
             });
             state.driver.keep(part);
         } catch (const std::bad_alloc&) {
-            state.channel.close(); // its beginning is lost: the rest must not pass for a message
+            state.channel.close(); // its first parts are lost: the rest must not pass for a message
         }
     }
 
@@ -100,7 +100,7 @@ struct receive_attempt {
     bool complete = false;
 };
 
-/// Until there is something to receive, or to say of why there will not be.
+/// Succeeds when a message can be received; fails with the reason if none will come.
 struct readable_attempt {
     using value_type = std::size_t;
 
@@ -145,7 +145,7 @@ struct event_attempt {
         using core = ivshmem::channel_state;
         const core now = state.channel.update(ec);
         event.incarnation = state.channel.peer_incarnation();
-        // Of a session that is over nobody cares how it was to end.
+        // After a session has ended, ignores whether the peer had finished.
         const bool connected = now == core::connected;
         if (ec || (now == state.reported_state &&
                    (!connected || state.channel.peer_finished() == state.reported_finished)))

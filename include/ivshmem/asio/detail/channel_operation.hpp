@@ -24,18 +24,18 @@
 
 namespace ivshmem::asio::detail {
 
-/// The composed operation behind all that a channel, a stream, an acceptor or a connector does:
-/// try, wait for the peer, try again.
+/// The composed operation of channels, streams, acceptors and connectors: tries, waits for the
+/// peer, and tries again.
 ///
 /// State has: hub; failed; epoch, which grows with each cancellation; spin_pays; sleeping(), which
-/// asks to be woken and returns whether to wait for that; and done(), after each operation.
-/// Attempt has: value_type; gate_of(state), the gate that it waits at; attempt(state, ec), which
-/// returns whether it is complete; value(), unless value_type is void; and give_up(state), which
-/// takes back what was half done, and must not throw.
+/// asks the peer for a wake-up and returns whether to wait for it; and done(), called after each
+/// operation. Attempt has: value_type; gate_of(state), the gate at which it waits; attempt(state,
+/// ec), which returns whether it is complete; value(), unless value_type is void; and
+/// give_up(state), which undoes a partial attempt and must not throw.
 ///
-/// An operation that is destroyed before it completed, because its handler was dropped or something
-/// threw, gives up and leaves the line. boost::asio::async_compose() would destroy the handler, and
-/// with it the buffers that the handler owns, before that.
+/// An operation that is destroyed before it completes, because its handler was dropped or an
+/// exception was thrown, gives up and leaves the line. boost::asio::async_compose() would first
+/// destroy the handler, and with it the buffers that the handler owns.
 template <typename State, typename Attempt, typename Handler>
 class channel_operation {
   public:
@@ -46,7 +46,8 @@ class channel_operation {
     channel_operation(H&& handler, std::shared_ptr<State> state, Attempt attempt)
         : handler_{std::forward<H>(handler)}, state_{std::move(state)}, attempt_{
                                                                             std::move(attempt)} {}
-    // That of the handler may throw. NOLINTNEXTLINE(performance-noexcept-move-constructor)
+    // The handler's move constructor may throw.
+    // NOLINTNEXTLINE(performance-noexcept-move-constructor)
     channel_operation(channel_operation&&) = default;
     channel_operation& operator=(channel_operation&&) = delete;
     ~channel_operation() {
@@ -55,7 +56,8 @@ class channel_operation {
     }
 
     /// Begins. The handler is never called from within.
-    /// @param executor That of the I/O object, which may have lost its state by a move.
+    /// @param executor The executor of the I/O object, which has lost its state if it was moved
+    /// from.
     template <typename Executor>
     void start(const Executor& executor) {
         if (!state_) {
@@ -74,7 +76,7 @@ class channel_operation {
         else
             wait();
     }
-    /// Goes on, after each wait.
+    /// Continues after each wait.
     void operator()(const boost::system::error_code& = {}) {
         if (complete_ || finished())
             return complete();
@@ -88,13 +90,13 @@ class channel_operation {
     [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept {
         return cancellation_.slot();
     }
-    /// Allocator and executor are associated with it.
+    /// Allocator and executor are those of the handler.
     [[nodiscard]] const Handler& handler() const noexcept { return handler_; }
 
   private:
     using clock = std::chrono::steady_clock;
 
-    /// Tries, and returns whether that was all.
+    /// Tries, and returns whether the operation has finished.
     bool finished() {
         const sole_entry here{state_->hub->occupied};
         if (state_->epoch != epoch_)
@@ -119,7 +121,7 @@ class channel_operation {
         return true;
     }
     void leave(bool give_up) noexcept {
-        if (give_up && !place_.is_over()) // of an old session is nothing to take back
+        if (give_up && !place_.is_over()) // a session that is over needs no undo
             attempt_.give_up(*state_);
         place_.leave();
         state_->done();
@@ -143,19 +145,19 @@ class channel_operation {
                 waiting_since_ = clock::now();
             if (state_->spin_pays && clock::now() - waiting_since_ < state_->hub->waiting.spin)
                 return later();
-            if (!state_->sleeping()) // something happened meanwhile
+            if (!state_->sleeping()) // an event arrived in the meantime
                 return later();
             state_->hub->expect();
         }
         place_.async_wait(std::move(*this));
     }
     void later() {
-        const auto executor = state_->hub->get_executor(); // state_ moves away
+        const auto executor = state_->hub->get_executor(); // copied, because state_ moves away
         boost::asio::post(executor, std::move(*this));
     }
 
-    // Destroyed from the last to the first: what waits goes first, then what it belongs to, and
-    // last the handler, which may own the buffers and the memory that all of this is in.
+    // Destroyed in reverse order: the place in line first, then its state, and last the handler,
+    // which may own the buffers and the memory that holds this operation.
     Handler handler_;
     std::shared_ptr<State> state_;
     Attempt attempt_;
@@ -167,7 +169,7 @@ class channel_operation {
     bool complete_ = false;
 };
 
-/// Begins such an operation once its completion handler is known.
+/// Starts a channel_operation once its completion handler is known.
 template <typename Executor>
 struct start_channel_operation {
     using executor_type = Executor;
@@ -192,8 +194,8 @@ struct completion_of<void> {
     using signature = void(boost::system::error_code);
 };
 
-/// @param executor That of the I/O object. @param state Empty: the object was moved from, or never
-/// opened.
+/// @param executor The executor of the I/O object. @param state Empty if the object was moved from
+/// or never opened.
 template <typename Executor, typename State, typename Attempt, typename Token>
 auto async_start(const Executor& executor, const std::shared_ptr<State>& state, Attempt attempt,
                  Token&& token) {

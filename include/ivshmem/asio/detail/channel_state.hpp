@@ -17,8 +17,8 @@
 
 namespace ivshmem::asio::detail {
 
-/// What a channel and its operations share. The operations keep it alive, so that the channel may
-/// be moved or destroyed while they are under way.
+/// The state that a channel and its operations share. The operations keep it alive, so that the
+/// channel may be moved or destroyed while they are under way.
 template <typename Executor>
 class channel_state : public hub_member {
   public:
@@ -35,13 +35,13 @@ class channel_state : public hub_member {
 
     bool look() override {
         if (!channel.is_open())
-            return false; // what is under way was aborted
+            return false; // operations under way were aborted
         std::error_code ec;
         channel.update(ec);
         const bool changed = noticed();
         if (!ec && !changed && sleeping())
             return false;
-        const bool data = !receiving.empty() && driver.has_data(); // room is told of late
+        const bool data = !receiving.empty() && driver.has_data(); // room may be reported late
         open_gates();
         return data || changed;
     }
@@ -58,16 +58,17 @@ class channel_state : public hub_member {
         open_gates();
     }
 
-    /// What the operations that wait now wait for.
+    /// The events that the operations under way wait for.
     [[nodiscard]] std::uint32_t wanted() const noexcept {
         return (receiving.empty() ? 0U : ivshmem::channel_driver::for_data) |
                (sending.empty() ? 0U : ivshmem::channel_driver::for_room) |
                (draining.empty() ? 0U : ivshmem::channel_driver::for_drained);
     }
-    /// Arms; true where there is nothing to do. Otherwise opens all gates at which operations wait
-    /// for the peer: who asks may not be the one that there is something for.
+    /// Arms the channel; returns true if there is nothing to do. Otherwise opens the gates of all
+    /// operations that wait for the peer, because an event may concern another operation than the
+    /// caller's.
     bool sleeping() {
-        noticed(); // who waits from now on waits for another state than this
+        noticed(); // an operation that waits from now on waits for the next change
         const std::uint32_t what = wanted();
         if (what == 0 || driver.arm(what))
             return true;
@@ -88,7 +89,7 @@ class channel_state : public hub_member {
         connecting.open();
         changing.open();
     }
-    /// @param before The state in which the session was that ended.
+    /// @param before The state in which the previous session ended.
     void reopened(ivshmem::channel_state before) {
         if (before != ivshmem::channel_state::opening) {
             receiving.end();
@@ -108,7 +109,8 @@ class channel_state : public hub_member {
         connecting.open_for_all();
         changing.open_for_all();
     }
-    /// After a message was sent: whether the peer took it, the doorbell does not tell.
+    /// Called after a message was sent. The doorbell does not confirm that the peer took it, so the
+    /// hub looks again.
     void sent() {
         if (const auto rings = driver.rings(); rings != rings_seen_) {
             rings_seen_ = rings;
@@ -126,16 +128,16 @@ class channel_state : public hub_member {
     gate<Executor> changing;
     boost::system::error_code failed;
     unsigned epoch = 0;         ///< grows with each close() and cancel()
-    std::size_t bytes_read = 0; ///< of the message at the front, by a stream
-    std::uint32_t session = 0;  ///< in which those were read
-    /// Whether the last wait was so short that spinning pays.
+    std::size_t bytes_read = 0; ///< that a stream has read of the message at the front
+    std::uint32_t session = 0;  ///< the session of bytes_read
+    /// Whether the last wait was short enough for spinning to pay.
     bool spin_pays = false;
-    /// What async_next_event() has told.
+    /// The state that async_next_event() reported last.
     ivshmem::channel_state reported_state = ivshmem::channel_state::opening;
     bool reported_finished = false;
 
   private:
-    /// Opens all gates where the state has changed, whoever noticed it first.
+    /// Opens all gates if the state has changed, no matter which call noticed it first.
     bool noticed() noexcept {
         const bool changed =
             channel.state() != noticed_state_ || channel.peer_finished() != noticed_finished_;
@@ -153,7 +155,7 @@ class channel_state : public hub_member {
     std::uint64_t rings_seen_ = 0;
     ivshmem::channel_state noticed_state_ = ivshmem::channel_state::opening;
     bool noticed_finished_ = false;
-    const hub_membership<Executor> membership_; ///< begins when all the rest is there
+    const hub_membership<Executor> membership_; ///< last, so that all other members exist
 };
 
 } // namespace ivshmem::asio::detail

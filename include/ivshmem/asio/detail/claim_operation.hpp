@@ -21,7 +21,7 @@
 
 namespace ivshmem::asio::detail {
 
-/// The composed operation behind async_claim(): a step of the claim, a timer, the next step.
+/// The composed operation of async_claim(): one step of the claim, a timer, the next step.
 template <typename Executor>
 class claim_operation {
   public:
@@ -40,7 +40,7 @@ class claim_operation {
         if (self.cancelled() != boost::asio::cancellation_type::none) {
             state_->result = boost::asio::error::operation_aborted;
         } else if (const auto pause = state_->step(); pause.count() != 0) {
-            auto& timer = state_->timer; // self, and state_ with it, moves away
+            auto& timer = state_->timer; // a reference, because state_ moves away with self
             timer.expires_after(pause);
             return timer.async_wait(std::move(self));
         }
@@ -72,7 +72,7 @@ class claim_operation {
         }
 
         slot_claim claim;
-        basic_interrupt<Executor> interrupt; ///< opened while the device is sure to be there
+        basic_interrupt<Executor> interrupt; ///< opened here, because the device may close later
         std::error_code interrupt_failed;
         boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, Executor> timer;
         boost::system::error_code result;

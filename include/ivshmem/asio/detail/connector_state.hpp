@@ -20,7 +20,7 @@
 
 namespace ivshmem::asio::detail {
 
-/// One connection by name in the making.
+/// A connection by service name that is being made.
 template <typename Executor>
 class connector_state : public hub_member {
   public:
@@ -41,13 +41,13 @@ class connector_state : public hub_member {
         failed = why;
         connecting.open();
     }
-    [[nodiscard]] static bool sleeping() { return true; } // whoever offers or meets, rings
+    [[nodiscard]] static bool sleeping() { return true; } // offering and connecting ring
     void done() noexcept {}
 
-    /// Takes the steps that can be taken now.
+    /// Takes the steps that are possible now.
     bool connected(std::error_code& ec) {
         if (channel.is_open() && channel.update(ec) == ivshmem::channel_state::connected)
-            return true; // whatever has become of the offer
+            return true; // even if the offer was withdrawn
         const auto found = directory_.find_service(name_, at_, ec);
         if (ec == errc::service_unknown) {
             ec.clear();

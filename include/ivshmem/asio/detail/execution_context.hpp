@@ -10,7 +10,7 @@
 
 namespace ivshmem::asio::detail {
 
-/// An execution context, in functions that take one instead of an executor.
+/// An execution context, for functions that take one instead of an executor.
 template <typename T>
 concept execution_context = std::derived_from<T, boost::asio::execution_context>;
 

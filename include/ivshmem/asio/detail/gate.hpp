@@ -14,8 +14,8 @@
 
 namespace ivshmem::asio::detail {
 
-/// A line in which operations of one kind wait. Only the first of them may go on, and it alone
-/// wakes up when the gate is opened: so a completion costs the same however long the line is.
+/// A line in which operations of one kind wait. Opening the gate wakes only the first of them, so a
+/// completion costs the same however long the line is.
 template <typename Executor>
 class gate {
     using clock = std::chrono::steady_clock;
@@ -25,14 +25,14 @@ class gate {
     struct waiter {
         explicit waiter(const Executor& executor) : opened{executor, timer::time_point::max()} {}
 
-        timer opened; ///< never expires; cancelling it wakes the operation up
+        timer opened; ///< never expires; cancelling it wakes the operation
         bool over = false;
     };
     using waiters = std::list<waiter>;
 
   public:
-    /// The place of one operation in the line. It leaves the line with its destruction, and lets
-    /// the next operation go on.
+    /// The place of one operation in the line. Its destructor leaves the line and lets the next
+    /// operation continue.
     class place {
       public:
         place() noexcept = default;
@@ -45,7 +45,7 @@ class gate {
         }
         ~place() { leave(); }
 
-        /// Whether this is a place at all: neither left nor moved from.
+        /// Whether this is a place: it was neither left nor moved from.
         explicit operator bool() const noexcept { return gate_ != nullptr; }
         /// @pre *this
         [[nodiscard]] bool is_first() const noexcept { return gate_->line_.begin() == at_; }
@@ -55,11 +55,11 @@ class gate {
             if (gate_ != nullptr)
                 std::exchange(gate_, nullptr)->remove(at_);
         }
-        /// Calls the handler with an error once the gate opens for this place, or on cancellation
-        /// of the wait alone. The place may be part of the handler. @pre *this
+        /// Calls the handler with an error when the gate opens for this place, or when this wait is
+        /// cancelled. The place may be part of the handler. @pre *this
         template <typename Handler>
         void async_wait(Handler&& handler) {
-            auto& opened = at_->opened; // stays where it is
+            auto& opened = at_->opened; // a reference to the timer, which does not move
             opened.async_wait(std::forward<Handler>(handler));
         }
 
@@ -90,12 +90,12 @@ class gate {
         if (!line_.empty())
             line_.front().opened.cancel();
     }
-    /// Wakes all operations in line: each has a reason of its own to go on.
+    /// Wakes all operations in line.
     void open_for_all() noexcept {
         for (auto& each : line_)
             each.opened.cancel();
     }
-    /// What those in line came for is over. They leave by themselves.
+    /// Ends the session that the operations in line belong to. They leave the line themselves.
     void end() noexcept {
         for (auto& each : line_)
             each.over = true;
@@ -103,7 +103,7 @@ class gate {
     }
 
   private:
-    /// So many places are kept for the operations to come: a steady state allocates nothing.
+    /// The number of unused places to keep, so that a steady state allocates nothing.
     static constexpr std::size_t most_spare = 16;
 
     void remove(typename waiters::iterator at) noexcept {

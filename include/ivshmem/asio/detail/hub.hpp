@@ -23,7 +23,7 @@
 
 namespace ivshmem::asio::detail {
 
-/// What a hub wakes up: a channel, or an acceptor.
+/// A channel, acceptor or connector that a hub wakes.
 class hub_member {
   public:
     hub_member() = default;
@@ -31,19 +31,19 @@ class hub_member {
     hub_member& operator=(const hub_member&) = delete;
     virtual ~hub_member() = default;
 
-    /// Looks whether there is something to do, and wakes who waits for it.
-    /// @return Whether there was something that the peer should have rung for at once.
+    /// Checks whether there is something to do, and wakes the operations that wait for it.
+    /// @return Whether the peer should have rung for it at once.
     virtual bool look() = 0;
-    /// Whether it is worth looking again later, without a doorbell.
+    /// Whether to look again later, without a doorbell.
     [[nodiscard]] virtual bool waiting() const = 0;
-    /// Looks, too, whether a ring was lost on the way out.
+    /// Rings again if an outgoing ring was lost.
     virtual void ring_again() {}
-    /// No ring will arrive any more, and why.
+    /// Reports that no ring will arrive any more, and the reason.
     virtual void fail(const boost::system::error_code& why) = 0;
 };
 
-/// Waits for the interrupts of a slot on behalf of all of its channels, and looks again where they
-/// may have been lost.
+/// Waits for the interrupts of a slot on behalf of all of its channels, and looks again in case a
+/// ring was lost.
 template <typename Executor>
 class hub : public std::enable_shared_from_this<hub<Executor>> {
   public:
@@ -62,11 +62,11 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         if (has_interrupts_)
             wait_for_interrupts();
         else
-            expect(); // whoever claims this slot is to be answered
+            expect(); // peers that claim this slot must be answered
     }
-    /// A channel polls: from now on look again often enough for it.
+    /// Switches to the shorter periods that a polling channel needs.
     void poll() { polling_ = true; }
-    /// What waits here is rung on one vector.
+    /// Fails if the options name a vector other than the slot's.
     void check(const channel_options& of_channel, std::error_code& ec) const {
         if (has_interrupts_ && of_channel.vector.value_or(slot.vector()) != slot.vector())
             ec = errc::vector_out_of_range;
@@ -85,12 +85,12 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         const sole_entry here{occupied};
         const auto at = std::find(members_.begin(), members_.end(), &m);
         if (at != members_.end())
-            *at = nullptr; // all of them may be being looked at
+            *at = nullptr; // look() may be iterating
     }
-    /// Something may happen of which no ring tells: look again before long.
+    /// Looks again soon: an event may arrive without a ring.
     void expect() {
         const sole_entry here{occupied};
-        if (failed_) // nothing is waited for any more
+        if (failed_) // no wait is under way any more
             return;
         if (has_interrupts_ && waiting_ == 0) // the handler was dropped
             wait_for_interrupts();
@@ -113,20 +113,21 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
   private:
     using clock = std::chrono::steady_clock;
 
-    /// Whether peers ring for all that happens.
+    /// Whether peers ring for all events.
     [[nodiscard]] bool is_rung() const { return has_interrupts_ && !polling_; }
     clock::duration first_period() const {
         return is_rung() ? clock::duration{waiting.recheck}
                          : clock::duration{std::chrono::microseconds{100}};
     }
     clock::duration last_period() const {
-        if (!is_rung()) // but often enough to answer who claims this slot
+        if (!is_rung()) // often enough to answer peers that claim this slot
             return std::clamp<clock::duration>(waiting.recheck, std::chrono::milliseconds{1},
                                                std::chrono::milliseconds{100});
         return proven_ ? waiting.idle_recheck : waiting.doubtful_recheck;
     }
 
-    /// A handler of the hub's own is under way until this is destroyed, also where it is dropped.
+    /// A handler of the hub is under way until this object is destroyed, even if the handler is
+    /// dropped.
     class under_way {
       public:
         under_way(hub& of, std::uint64_t hub::*which)
@@ -137,7 +138,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         under_way& operator=(under_way&&) = delete;
         ~under_way() { end(); }
 
-        /// @return The hub, unless it is gone.
+        /// @return The hub, or null if it is gone.
         std::shared_ptr<hub> end() noexcept {
             auto of = std::exchange(hub_, {}).lock();
             if (of && of.get()->*which_ == number_)
@@ -201,7 +202,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         for (std::size_t i = 0; i < members_.size(); ++i)
             if (members_[i] != nullptr)
                 members_[i]->ring_again();
-        if (found && ++unannounced_ > 1) // once may be a doorbell on its way
+        if (found && ++unannounced_ > 1) // a single one may be a doorbell on its way
             proven_ = false;
         period_ = found ? first_period() : std::min(period_ * 2, last_period());
         const bool needed = std::any_of(members_.begin(), members_.end(),
@@ -221,15 +222,15 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     bool polling_ = false;
     boost::system::error_code failed_;
     clock::duration period_{};
-    std::uint64_t started_ = 0; ///< handlers of its own, so far
-    std::uint64_t waiting_ = 0; ///< the one that waits for interrupts; 0: none
-    std::uint64_t ticking_ = 0; ///< the one that waits for the timer; 0: none
-    bool proven_ = false;       ///< doorbells were seen to arrive, and none to be lost since
-    unsigned unannounced_ = 0;  ///< what was found by looking since a doorbell came
+    std::uint64_t started_ = 0; ///< the number of the hub's handlers so far
+    std::uint64_t waiting_ = 0; ///< the handler that waits for interrupts; 0: none
+    std::uint64_t ticking_ = 0; ///< the handler that waits for the timer; 0: none
+    bool proven_ = false;       ///< doorbells have arrived, and none was lost since
+    unsigned unannounced_ = 0;  ///< events found without a doorbell since the last doorbell
 };
 
-/// A hub that has started. @throws error as device::interrupt_fd(), or errc::closed if the slot
-/// holds nothing.
+/// Creates and starts a hub. @throws error as device::interrupt_fd(), or errc::closed if the slot
+/// is not open.
 template <typename Executor>
 std::shared_ptr<hub<Executor>> make_hub(const Executor& executor, const device& of,
                                         ivshmem::slot claimed, const waiting_options& options) {
@@ -243,21 +244,23 @@ std::shared_ptr<hub<Executor>> make_hub(const Executor& executor, const device& 
     return made;
 }
 
-/// Keeps a member with its hub.
+/// Registers a member with its hub, and removes it on destruction.
 template <typename Executor>
 class hub_membership {
   public:
-    hub_membership(hub<Executor>& in, hub_member& who) : in_{in}, who_{who} { in_.add(who_); }
+    hub_membership(hub<Executor>& in, hub_member& member) : in_{in}, member_{member} {
+        in_.add(member_);
+    }
     hub_membership(const hub_membership&) = delete;
     hub_membership& operator=(const hub_membership&) = delete;
-    ~hub_membership() { in_.remove(who_); }
+    ~hub_membership() { in_.remove(member_); }
 
   private:
     hub<Executor>& in_;
-    hub_member& who_;
+    hub_member& member_;
 };
 
-/// The hub of a slot, for channels with these options.
+/// Returns the hub of a slot after checking the options of a channel.
 /// @throws error errc::closed (the slot was moved from); as hub::check().
 template <typename Executor>
 const std::shared_ptr<hub<Executor>>& checked(const std::shared_ptr<hub<Executor>>& in,

@@ -9,20 +9,21 @@
 
 #include <type_traits>
 
-/// What the initiating functions require of their arguments, so that a wrong one fails at the call.
+/// The requirements of the initiating functions on their arguments, so that a wrong one fails at
+/// the call.
 namespace ivshmem::asio::detail {
 
-/// A completion token for an operation with this completion signature. void stands for a token that
-/// was left out although the executor has no default one.
+/// A completion token for an operation with this completion signature. void stands for an omitted
+/// token if the executor has no default one.
 template <typename Token, typename Signature>
 concept completion_token =
     !std::is_void_v<Token> && boost::asio::completion_token_for<Token, Signature>;
 
-/// Bytes to be read: boost::asio::buffer(...) makes one of a string, an array or a vector.
+/// Bytes to read from: boost::asio::buffer(...) makes them from a string, an array or a vector.
 template <typename T>
 concept const_buffer_sequence = boost::asio::is_const_buffer_sequence<T>::value;
 
-/// Room for bytes: boost::asio::buffer(...) makes one of a string, an array or a vector.
+/// Room for bytes: boost::asio::buffer(...) makes it from a string, an array or a vector.
 template <typename T>
 concept mutable_buffer_sequence = boost::asio::is_mutable_buffer_sequence<T>::value;
 

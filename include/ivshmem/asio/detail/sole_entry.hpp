@@ -23,11 +23,11 @@ class occupancy {
     std::atomic<const void*> thread_{nullptr};
 };
 
-/// Ends the program if two threads are inside one slot at a time: a data race, which otherwise
-/// looks right until it fails. Does nothing if NDEBUG is defined.
+/// Aborts the program if two threads are inside one slot at the same time: a data race that may
+/// stay hidden for long. Does nothing if NDEBUG is defined.
 ///
-/// Takes no locked instruction. Never fails a program that is right: on a strand the next thread
-/// sees that the one before has left. May miss a race.
+/// Uses no locked instruction. Never fails a correct program: on a strand, each thread sees that
+/// the previous one has left. May miss a race.
 class sole_entry {
   public:
 #ifdef NDEBUG
@@ -49,7 +49,7 @@ class sole_entry {
         static thread_local const char mark = 0;
         return &mark;
     }
-    /// @return Whether this thread was not inside already.
+    /// @return Whether this thread was not already inside.
     bool enter() const noexcept {
         const void* const inside = of_.thread_.load(std::memory_order_relaxed);
         if (inside == this_thread())

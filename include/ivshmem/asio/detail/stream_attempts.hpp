@@ -13,7 +13,7 @@
 #include <span>
 #include <system_error>
 
-/// What a channel_operation of a stream tries until it is done.
+/// The steps that a channel_operation of a stream repeats until they succeed.
 namespace ivshmem::asio::detail {
 
 template <typename Buffers>
@@ -31,12 +31,12 @@ struct read_attempt {
             const auto view = state.driver.peek_part(ec);
             if (!view)
                 break;
-            if (view->empty()) { // no stream sends such; a ring may be full of them, for ever
+            if (view->empty()) { // no stream sends these, and a peer could send them endlessly
                 state.driver.reject(ivshmem::layout_violation::sequence);
                 ec = errc::channel_poisoned;
                 break;
             }
-            // Less than was read is at the front where somebody received beside the stream.
+            // The front holds less than was read if other code received directly from the channel.
             state.bytes_read = std::min(state.bytes_read, view->size());
             const auto rest = view->subspan(state.bytes_read);
             const std::size_t size = std::min(rest.size(), capacity - done);

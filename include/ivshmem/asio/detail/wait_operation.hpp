@@ -18,8 +18,8 @@
 
 namespace ivshmem::asio::detail {
 
-/// The composed operation behind every wait: waits until the descriptor polls readable, takes what
-/// is there, and waits again if there was nothing.
+/// The composed operation of every wait: waits until the descriptor polls readable, takes what has
+/// arrived, and waits again if there was nothing.
 template <typename Source, typename Executor>
 class wait_operation {
   public:
@@ -29,8 +29,8 @@ class wait_operation {
     /// @param state Null if the I/O object was moved from.
     explicit wait_operation(std::shared_ptr<state_type> state) : state_{std::move(state)} {}
 
-    /// Begins. Runs a second time, by way of the executor, if the object is not open: a handler is
-    /// never called from within the initiating function.
+    /// Begins. If the object is not open, runs a second time through the executor, because a
+    /// handler is never called from within the initiating function.
     template <typename Self>
     void operator()(Self& self) {
         if (std::exchange(started_, true))
@@ -39,7 +39,7 @@ class wait_operation {
         self.reset_cancellation_state(boost::asio::enable_total_cancellation());
         if (!state_ || !state_->is_open())
             return boost::asio::post(self.get_executor(), std::move(self));
-        epoch_ = state_->epoch(); // a deferred operation begins now, not when it was made
+        epoch_ = state_->epoch(); // a deferred operation begins now, not at its creation
         if (state_->has_attention())
             place_.emplace(state_);
         wait(self);
@@ -70,7 +70,7 @@ class wait_operation {
   private:
     template <typename Self>
     void wait(Self& self) {
-        const auto state = state_; // self, and state_ with it, moves away
+        const auto state = state_; // copied, because state_ moves away with self
         const auto executor = self.get_executor();
         state->wait(executor, std::move(self));
     }

@@ -21,14 +21,14 @@
 
 namespace ivshmem::asio::detail {
 
-/// The part of an I/O object that its operations share. They keep it alive, so that the object may
-/// be moved or destroyed while they are under way.
+/// The state that an I/O object and its operations share. The operations keep it alive, so that the
+/// object may be moved or destroyed while they are under way.
 ///
-/// The operations wait for the source's fd(). A source that has an attention_fd() is watched there
-/// too, by one wait for all operations: what arrives there wakes them, and they take and wait
-/// again. The watch counts as work, as every wait does, so it ends when no operation is left. It
-/// survives from one operation to the next that its handler starts, because a place in the state is
-/// given back only after the handler: so the watch costs nothing on the way of a ring.
+/// The operations wait for the source's fd(). If the source has an attention_fd(), one wait watches
+/// it for all operations: when it polls readable, they wake, take and wait again. Every wait counts
+/// as work, so the watch ends with the last operation. It continues if a handler starts the next
+/// operation, because an operation leaves its place only after its handler has run; so no ring pays
+/// for the watch.
 template <typename Source, typename Executor>
 class wait_state : public std::enable_shared_from_this<wait_state<Source, Executor>> {
   public:
@@ -64,7 +64,7 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
     }
     void close() noexcept {
         ++epoch_;
-        boost::system::error_code ignored; // the descriptors are gone in any case
+        boost::system::error_code ignored; // the descriptors are closed in any case
         descriptor_.close(ignored);
         const std::lock_guard lock{mutex_};
         attention_.close(ignored);
@@ -78,17 +78,17 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
     }
 
     [[nodiscard]] bool is_open() const noexcept { return descriptor_.is_open(); }
-    /// What a wait completes with while the state is not open.
+    /// The error with which a wait completes while the state is not open.
     [[nodiscard]] const boost::system::error_code& not_open() const noexcept { return not_open_; }
     /// Grows with each close() and cancel(): an operation of an older epoch is aborted.
     [[nodiscard]] unsigned epoch() const noexcept { return epoch_; }
     [[nodiscard]] auto take(std::error_code& ec) { return source_.take(ec); }
     [[nodiscard]] bool has_attention() const noexcept { return attention_.is_open(); }
 
-    /// Wakes `handler` when there may be something to take: without an error if the source's
-    /// descriptor polls readable, with operation_aborted if there is something else to look at, or
+    /// Calls `handler` when there may be something to take: without an error if the source's
+    /// descriptor polls readable; with operation_aborted if the attention_fd() polls readable, or
     /// if the operation was cancelled.
-    /// @param executor Where the watch runs: that of the operation.
+    /// @param executor The executor of the operation, which runs the watch.
     template <typename HandlerExecutor, typename Handler>
     void wait(const HandlerExecutor& executor, Handler&& handler) {
         if (has_attention())
@@ -100,7 +100,7 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
   private:
     using descriptor_type = boost::asio::posix::basic_stream_descriptor<Executor>;
 
-    /// The end of the watch, also if its handler is destroyed without a call.
+    /// The handler of the watch, which ends it even if the handler is destroyed without a call.
     class watcher {
       public:
         explicit watcher(std::shared_ptr<wait_state> of) : of_{std::move(of)} {}
@@ -119,7 +119,7 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
         std::shared_ptr<wait_state> of_;
     };
 
-    /// Assigns a duplicate: an event loop knows each number once.
+    /// Assigns a duplicate, because an event loop accepts each descriptor number once.
     static void assign(descriptor_type& to, int fd, std::error_code& ec) {
         const int duplicate = ec ? -1 : ivshmem::detail::duplicate_descriptor(fd, ec);
         if (ec)
@@ -162,7 +162,7 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
     boost::system::error_code not_open_{to_boost(errc::closed)};
     unsigned epoch_ = 0;
 
-    // A place may be given back while another thread starts the next operation.
+    // A place may be left while another thread starts the next operation.
     std::mutex mutex_;
     descriptor_type attention_;
     std::size_t places_ = 0;
