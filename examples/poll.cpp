@@ -53,9 +53,8 @@ class party {
         : device_{ivshmem::device::open(device_name)}, slot_{ivshmem::slot::claim_free(device_)},
           directory{slot_} {}
 
-    /// Waits until the other side rings, or for so long; then looks what has become of the slot and
-    /// of the channel.
-    /// @param what What to be rung for, of channel_driver::wake; 0: nothing.
+    /// Waits until the other side rings, or for `at_most`; then updates the slot and the channel.
+    /// @param what The events to be rung for, of channel_driver::wake; 0: none.
     void wait(std::uint32_t what, std::chrono::milliseconds at_most = longest_wait) {
         channel_driver driver{messages};
         if (what == 0 || !messages.is_open() || driver.arm(what)) {

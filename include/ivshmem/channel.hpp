@@ -23,15 +23,15 @@ struct channel_options {
     /// The longest message that this side receives, in bytes: 0 to 4 GiB - 1. The other side cannot
     /// send a longer one. It does not limit what this side sends: peer_max_message() does.
     std::uint32_t max_message = 16U * 1024 * 1024;
-    /// Never be rung: this side looks by itself. Saves the sender a fence and a look for each
-    /// message. Always so without interrupts.
+    /// Looks for messages without being rung. Saves the sender a fence and a read of `wake` for
+    /// each message. Always in effect without interrupts.
     bool polling = false;
     /// The vector that the other side rings, below capabilities().interrupts; empty: the slot's.
     std::optional<std::uint16_t> vector{};
-    /// The key of the service that this side asks for, from service_directory::find_service(); 0:
+    /// The key of the service that this side requests, from service_directory::find_service(); 0:
     /// none.
     std::uint32_t service = 0;
-    /// The key of an own service that the other side must ask for, from
+    /// The key of this slot's service that the other side must request, from
     /// service_directory::offer(); 0: none.
     std::uint32_t offered = 0;
 };
@@ -41,14 +41,14 @@ struct channel_options {
 /// event loops.
 ///
 /// Nothing that the other side writes can make this side crash, hang or read outside of the rings.
-/// At worst the channel is poisoned for good, and violation() says why.
+/// At worst the channel is poisoned, and violation() returns the broken rule.
 ///
-/// A message that was sent is in the memory; drained() says whether the other side took it. A
-/// restart of the other side loses what it did not take, and errc::channel_reset reports that.
+/// A sent message is in the memory; drained() returns whether the other side took it. If the other
+/// side restarts, messages that it did not take are lost, and errc::channel_reset reports that.
 ///
 /// Sending and receiving notice a change of the other side only if they find no room or no message.
-/// A program that may go without either for long calls update() now and then: at least every
-/// 100 ms, because that also answers a peer that claims this slot (slot_options::claim_time).
+/// Call update() at least every 100 ms while neither happens: it also answers a peer that claims
+/// this slot (slot_options::claim_time).
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe. See slot for the channels of one
@@ -66,30 +66,31 @@ class IVSHMEM_API channel {
 
     /// Opens this side of a lane. The other side may open it at any time, before or after.
     /// @param from Must stay open for as long as the channel is used.
-    /// @param to The slot of the other side: 0..geometry().slots-1, not the own one.
-    /// @param lane 0..geometry().lanes-1; both sides name the same.
+    /// @param to The slot of the other side: 0..geometry().slots-1, not this side's own slot.
+    /// @param lane 0..geometry().lanes-1; both sides must name the same one.
     /// @throws error errc::slot_out_of_range, lane_out_of_range, lane_in_use, vector_out_of_range,
     /// closed, slot_lost, forked.
     [[nodiscard]] static channel open(const slot& from, std::uint32_t to, std::uint32_t lane,
                                       const channel_options& options = {});
     [[nodiscard]] static channel open(const slot& from, std::uint32_t to, std::uint32_t lane,
                                       const channel_options& options, std::error_code& ec);
-    /// Opens again what was reset, poisoned or closed by the other side: a new session, in which
-    /// nothing of the old one is sent or received.
+    /// Opens a channel again that was reset, poisoned or closed by the other side. The new session
+    /// sends and receives no message of the old one.
     /// @throws error errc::closed, slot_lost, forked.
     void reopen();
     void reopen(std::error_code& ec);
-    /// Sends nothing more. The other side receives what was sent, then sees errc::channel_closed.
+    /// Sends nothing more. The other side receives the messages already sent, then sees
+    /// errc::channel_closed.
     void finish() noexcept;
-    /// As finish(), and receives nothing more. What the other side did not receive stays in the
-    /// memory until the lane is opened again or the slot is claimed again: a program to which that
-    /// matters waits for drained() first.
+    /// As finish(), and receives nothing more. Messages that the other side has not received stay
+    /// in the memory until the lane is opened again or the slot is claimed again: to be sure of
+    /// their delivery, wait for drained() first.
     void close() noexcept;
 
     /// @name Facts
     /// @{
     [[nodiscard]] bool is_open() const noexcept;
-    /// The state when last looked at.
+    /// The state at the last update.
     [[nodiscard]] channel_state state() const noexcept;
     /// The slot of the other side.
     [[nodiscard]] std::uint32_t peer_slot() const noexcept;
@@ -102,18 +103,18 @@ class IVSHMEM_API channel {
     /// The longest message, in bytes, that try_send(), reserve() and peek() can handle: half of
     /// the ring, less 8.
     [[nodiscard]] std::uint32_t max_whole_message() const noexcept;
-    /// The rule that was broken, if the state is poisoned (by the other side) or rejected (by this
-    /// side, as the other one says).
+    /// The rule that was broken. State poisoned: by the other side. State rejected: by this side,
+    /// as the other side reports.
     [[nodiscard]] layout_violation violation() const noexcept;
-    /// Whether this side is never rung. @see channel_options::polling
+    /// Whether this side must not be rung. @see channel_options::polling
     [[nodiscard]] bool is_polling() const noexcept;
-    /// Whether the other side sends nothing more, as it said when last looked at.
+    /// Whether the other side sends nothing more, as of the last update.
     [[nodiscard]] bool peer_finished() const noexcept;
     /// @}
 
     /// Looks at the other side: connects, and notices that it closed the channel, started again or
     /// broke the rules. Answers a peer that claims the slot. Bounded work.
-    /// @return The state, also with an error that is no state.
+    /// @return The state, also if an error is reported that is not a state.
     /// @throws error errc::slot_lost, closed, forked.
     channel_state update();
     channel_state update(std::error_code& ec);
@@ -129,7 +130,8 @@ class IVSHMEM_API channel {
     /// peer_max_message(). A channel_driver sends longer ones in parts, as asio::channel does.
     bool try_send(std::span<const std::byte> message);
     bool try_send(std::span<const std::byte> message, std::error_code& ec);
-    /// Sends messages, in order, as far as there is room, and shows them to the other side at once.
+    /// Sends messages, in order, as long as there is room, and makes them visible to the other side
+    /// together.
     /// @return How many were sent. An error is about the one after them.
     std::size_t try_send_batch(std::span<const std::span<const std::byte>> messages);
     std::size_t try_send_batch(std::span<const std::span<const std::byte>> messages,
@@ -140,13 +142,13 @@ class IVSHMEM_API channel {
     /// @return The room; its data() is nullptr if there is none now, or on an error.
     [[nodiscard]] std::span<std::byte> reserve(std::size_t size);
     [[nodiscard]] std::span<std::byte> reserve(std::size_t size, std::error_code& ec);
-    /// Completes a message of `size` bytes, at most what was reserved. The other side sees it only
+    /// Completes a message of `size` bytes, at most the reserved size. The other side sees it only
     /// after flush(). Does nothing if the channel is not connected.
     void commit(std::size_t size) noexcept;
-    /// Shows the other side all that was committed, and rings it if it sleeps.
+    /// Makes all committed messages visible to the other side, and rings it if it sleeps.
     void flush() noexcept;
-    /// Whether the other side took all that was sent.
-    /// @return False without an error if it has not yet; an error says why it never will.
+    /// Whether the other side took all messages that were sent.
+    /// @return False without an error if it has not yet; false with an error if it never will.
     [[nodiscard]] bool drained();
     [[nodiscard]] bool drained(std::error_code& ec);
     /// @}
@@ -162,21 +164,21 @@ class IVSHMEM_API channel {
     /// length.
     std::optional<std::size_t> try_receive(std::span<std::byte> into);
     std::optional<std::size_t> try_receive(std::span<std::byte> into, std::error_code& ec);
-    /// The length of the next message in bytes; nothing if there is none now. Of a message that
-    /// comes in parts the rest may still be missing.
+    /// The length of the next message in bytes; nothing if there is none now. If the message comes
+    /// in parts, some may still be missing.
     [[nodiscard]] std::optional<std::size_t> next_size();
     [[nodiscard]] std::optional<std::size_t> next_size(std::error_code& ec);
     /// A view of the next message in the ring itself, valid until consume(). Only for messages that
     /// were sent in one piece; others fail with errc::message_too_large.
     ///
-    /// The other side can still change the bytes: a check of them is worth nothing for a later
-    /// read. Read each byte once, and do not rely on two reads being equal.
+    /// The other side can still change the bytes, so a check says nothing about a later read. Read
+    /// each byte once, and do not rely on two reads being equal.
     [[nodiscard]] std::optional<std::span<const std::byte>> peek();
     [[nodiscard]] std::optional<std::span<const std::byte>> peek(std::error_code& ec);
     /// Gives back the room of the message that peek() returned.
     void consume() noexcept;
-    /// Receives up to `most` messages that are there, each by a call of f(view). The view has the
-    /// hazard of peek().
+    /// Receives up to `most` available messages, each by a call of f(view). As with peek(), the
+    /// other side can still change the bytes of the view.
     /// @return How many. An error is about the one after them.
     template <typename F>
     std::size_t receive_batch(std::size_t most, F&& f, std::error_code& ec) {

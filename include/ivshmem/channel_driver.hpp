@@ -35,12 +35,12 @@ class IVSHMEM_API channel_driver {
     enum wake : std::uint32_t {
         for_data = 1,    ///< a message, or the end of them
         for_room = 2,    ///< room for the message that did not fit
-        for_drained = 4, ///< the other side took all that was sent
+        for_drained = 4, ///< the other side took all messages that were sent
     };
 
     /// Drives nothing.
     channel_driver() noexcept = default;
-    /// @param of Must outlive the use of this driver, wherever it moves to.
+    /// @param of Must outlive the use of this driver, even if it is moved.
     explicit channel_driver(channel& of) noexcept : impl_{of.impl_.get()} {}
 
     /// @name Facts
@@ -50,12 +50,12 @@ class IVSHMEM_API channel_driver {
     [[nodiscard]] std::uint32_t session() const noexcept;
     /// How often this side has rung the other one for messages or for room.
     [[nodiscard]] std::uint64_t rings() const noexcept;
-    /// Bytes of the ring, headers and padding included, that the other side had not taken when last
-    /// looked at.
+    /// Bytes of the ring, headers and padding included, that the other side had not taken at the
+    /// last update.
     [[nodiscard]] std::uint32_t unread() const noexcept;
     /// Whether there is something in the ring: a message or a part of one.
     [[nodiscard]] bool has_data() const noexcept;
-    /// Whether the other side took all that was sent; false also on an error.
+    /// Whether the other side took all messages that were sent; false also on an error.
     [[nodiscard]] bool drained() noexcept;
     /// Stores the error that sending and receiving have in the present state; none if connected.
     void state_error(std::error_code& ec) const noexcept;
@@ -72,10 +72,11 @@ class IVSHMEM_API channel_driver {
     /// @return Whether there is nothing to do, so that the caller can sleep. Otherwise try again at
     /// once.
     [[nodiscard]] bool arm(std::uint32_t what) noexcept;
-    /// Tells the other side that it need not ring.
+    /// Withdraws the request to be rung.
     void disarm() noexcept;
-    /// Tells the other side what was received, and rings it if it waits for that. A loop that stops
-    /// receiving while there is more must call it; a receive that finds the ring empty does it.
+    /// Publishes how much was received, and rings the other side if it waits for that. A loop that
+    /// stops receiving while there is more must call it; a receive that finds the ring empty calls
+    /// it.
     void settle() noexcept;
     /// Rings again if the other side was rung and still sleeps: the doorbell may have been lost.
     void ring_again() noexcept;
@@ -84,8 +85,8 @@ class IVSHMEM_API channel_driver {
     /// @name Messages in parts
     /// @{
 
-    /// Sends a message of any length up to peer_max_message(), as far as there is room: in parts,
-    /// if it is longer than a quarter of the ring.
+    /// Sends a message of any length up to peer_max_message(), as far as there is room. A message
+    /// longer than a quarter of the ring is sent in parts.
     /// @param done How much of it was sent: 0 at first. Until the message is complete send no other
     /// one, or abandon() it.
     /// @param fill Called as fill(std::span<std::byte> into, std::size_t offset) for each part.
@@ -100,12 +101,13 @@ class IVSHMEM_API channel_driver {
             },
             const_cast<void*>(static_cast<const void*>(std::addressof(fill))), ec);
     }
-    /// Takes back a message of which parts were sent: the other side never sees it. Does nothing if
+    /// Withdraws a message of which parts were sent: the other side never sees it. Does nothing if
     /// no part was sent.
     void abandon() noexcept;
-    /// Receives a message of any length as far as it is there.
-    /// @param capacity The most that there is room for, in bytes. @param done How much of it was
-    /// received: 0 at first, and again if the other side took back what it had sent of it.
+    /// Receives as much of a message, of any length, as is available.
+    /// @param capacity The size of the caller's buffer, in bytes. @param done How much of the
+    /// message was received: 0 at first, and again if the other side withdrew the parts that it had
+    /// sent.
     /// @param copy Called as copy(std::size_t offset, std::span<const std::byte> part).
     /// @return Whether the message is complete; `done` is its length then. Errors as
     /// channel::try_receive().
@@ -119,14 +121,14 @@ class IVSHMEM_API channel_driver {
             },
             const_cast<void*>(static_cast<const void*>(std::addressof(copy))), ec);
     }
-    /// Keeps the part of a message that receive_some() gave for the next call that receives.
+    /// Keeps the part of a message that receive_some() returned for the next call that receives.
     /// @throws std::bad_alloc
     void keep(std::span<const std::byte> part);
-    /// As channel::peek(), but of the next part of a message that was sent in parts, too;
+    /// As channel::peek(), but also returns the next part of a message that was sent in parts;
     /// channel::consume() gives it back.
     [[nodiscard]] std::optional<std::span<const std::byte>> peek_part(std::error_code& ec);
-    /// Poisons the channel and tells the other side why: for a layer above that finds the rules
-    /// broken. Does nothing if the channel is not connected.
+    /// Poisons the channel and reports the reason to the other side, for a layer above that finds
+    /// the rules broken. Does nothing if the channel is not connected.
     void reject(layout_violation what) noexcept;
     /// @}
 

@@ -16,7 +16,7 @@ enum class channel_state : std::uint8_t {
     connected, ///< messages flow
     reset,     ///< the other side started again, or closed the lane and opened it again
     poisoned,  ///< the other side broke the rules of the layout
-    rejected,  ///< the other side says that this side broke the rules
+    rejected,  ///< the other side reports that this side broke the rules
 };
 
 /// Returns "closed", "opening", "connected", "reset", "poisoned" or "rejected". Thread safe.

@@ -26,9 +26,10 @@
 
 namespace ivshmem {
 
-/// Chooses how a device is opened. The library chooses what is left empty, and reports its choice.
+/// Chooses how a device is opened. The library chooses a value for each empty field, and reports
+/// it.
 struct open_options {
-    /// Insist on a backend; empty: the bound driver decides.
+    /// Insists on a backend; empty: the bound driver decides.
     std::optional<backend_kind> backend{};
     /// Insists on a cache mode; opening fails with errc::cache_mode_unavailable if the memory
     /// cannot be mapped so. Empty: the best that can be mapped, in the order of cache_mode.
@@ -45,11 +46,11 @@ struct open_options {
     /// cache_mode::write_combining and cache_mode::uncached never open `/dev/mem`; nor does the
     /// server backend.
     std::optional<cache_mode> cache{};
-    /// How long to wait for a revision 0 device to get its id, or for a server to send its first
-    /// messages. Must be positive.
+    /// How long to wait for a revision 0 device to get its id, or for the first messages of a
+    /// server. Must be positive.
     std::chrono::milliseconds timeout{2000};
-    /// server: the number of vectors of this process, which the protocol does not say. 0 takes the
-    /// number that the other peers have; without another peer, all vectors that come until the
+    /// server: the number of vectors of this process, which the protocol does not contain. 0 takes
+    /// the number that the other peers have; without another peer, all vectors that come until the
     /// server has been silent for `settle`.
     std::uint32_t vectors = 0;
     /// server: see `vectors`; vectors of this process that come later are not used.
@@ -66,7 +67,7 @@ struct device_capabilities {
     bool peer_events = false;     ///< peers() and event::kind::peer_joined, peer_left
 };
 
-/// A vector that was rung, and how often.
+/// A vector that was rung, and the number of rings.
 struct interrupt_count {
     std::uint16_t vector = 0;
     std::uint64_t count = 0; ///< rings since the last look; several may have become one
@@ -104,8 +105,8 @@ class IVSHMEM_API device {
     /// As close().
     ~device();
 
-    /// Opens the device that `which` means: maps its registers and its memory, and sets up its
-    /// interrupts, all of its vectors at once. Blocks for options.timeout at most.
+    /// Opens the device that `which` selects: maps its registers and its memory, and sets up all of
+    /// its interrupt vectors. Blocks for options.timeout at most.
     ///
     /// Nothing stays open or changed after a failure.
     ///
@@ -144,15 +145,15 @@ class IVSHMEM_API device {
     /// @pre is_open()
     /// @{
     [[nodiscard]] backend_kind backend() const noexcept;
-    /// Which way of the backend was taken, for people: "vfio, IOMMU group 7", "igb_uio",
-    /// "server /tmp/ivshmem_socket".
+    /// How the backend reaches the device, in words: "vfio, IOMMU group 7", "igb_uio", "server
+    /// /tmp/ivshmem_socket".
     [[nodiscard]] const std::string& description() const noexcept;
-    /// The facts that sysfs had of the PCI device when it was opened; nullptr on the server
+    /// The facts that sysfs reported about the PCI device when it was opened; nullptr on the server
     /// backend.
     [[nodiscard]] const device_info* info() const noexcept;
     [[nodiscard]] const device_capabilities& capabilities() const noexcept;
-    /// This peer's id: the register IVPosition (ivshmem-spec.rst, "Registers"; 0..65535), or the
-    /// id that the server gave. 0 on a plain device, on which it means nothing. ACRN: the VM's id.
+    /// This peer's id: the register IVPosition (ivshmem-spec.rst, "Registers"; 0..65535), or the id
+    /// that the server assigned. On a plain device it is 0 and has no meaning. ACRN: the VM's id.
     [[nodiscard]] std::uint16_t id() const noexcept;
     /// How many vectors the device has, 0 on a plain device. How many of them can be waited for is
     /// capabilities().interrupts. Other peers may have more or fewer.
@@ -172,10 +173,10 @@ class IVSHMEM_API device {
     /// @}
 
     /// Interrupts a peer: writes peer << 16 | vector to the register Doorbell (ivshmem-spec.rst,
-    /// "Registers"), after a fence that makes visible what was stored to the memory before.
+    /// "Registers"), after a fence that makes earlier stores to the memory visible.
     ///
-    /// Best effort, as the hardware has it: if the peer is absent, has fewer vectors or has not
-    /// enabled them, nothing happens and no error is reported. A device can ring its own id.
+    /// Best effort, as in the hardware: if the peer is absent, has fewer vectors or has not enabled
+    /// them, nothing happens and no error is reported. A device can ring its own id.
     ///
     /// Makes no system call and no allocation if the register could be mapped.
     ///
@@ -240,13 +241,14 @@ class IVSHMEM_API device {
     [[nodiscard]] int event_fd(std::error_code& ec) const;
     /// Takes the next event; nothing if there is none. Never blocks. A join and a leave that were
     /// both pending are dropped together, which bounds the queue.
-    /// @throws error as event_fd(); after the last event there can ever be, why that is so:
-    ///         errc::device_removed; errc::server_closed; errc::descriptor_limit (a peer joined
-    ///         for whose vectors no descriptor was free); errc::server_protocol.
+    /// @throws error as event_fd(); after the last possible event, its cause: errc::device_removed;
+    /// errc::server_closed; errc::descriptor_limit (no descriptor was free for the vectors of a
+    /// peer that joined); errc::server_protocol.
     std::optional<event> next_event();
     std::optional<event> next_event(std::error_code& ec);
     /// The ids of the other peers that are connected now, ascending.
-    /// @throws error errc::peers_unsupported (PCI devices cannot tell), errc::forked, errc::closed.
+    /// @throws error errc::peers_unsupported (PCI devices cannot list peers), errc::forked,
+    /// errc::closed.
     [[nodiscard]] std::vector<std::uint16_t> peers();
     [[nodiscard]] std::vector<std::uint16_t> peers(std::error_code& ec);
     /// @}

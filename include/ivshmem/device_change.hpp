@@ -9,17 +9,17 @@
 
 namespace ivshmem {
 
-/// A device that came, went, or can be used otherwise than before.
+/// A device that was added or removed, or whose use has changed.
 struct device_change {
     enum class kind {
-        added,   ///< it is there, and was not before
-        removed, ///< it is not there any more
-        changed, ///< it, or another device of its IOMMU group, has another driver; or its nodes
-                 ///< came or went, or this process may do otherwise with them
+        added,   ///< the device is new
+        removed, ///< the device is gone
+        changed, ///< the device or its IOMMU group has another driver; or its nodes came or
+                 ///< went, or this process got other permissions for them
     };
 
     kind type{};
-    /// The device as it is now; one that was removed as it was last seen.
+    /// The device as it is now; if it was removed, as it was last seen.
     device_info device{};
 };
 

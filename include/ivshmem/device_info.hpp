@@ -51,7 +51,7 @@ struct device_node {
     bool exists = false;
     bool readable = false; ///< by the effective user
     bool writable = false;
-    std::string group{}; ///< whose members may use it; empty where only the owner may
+    std::string group{}; ///< the group that may use it; empty if only the owner may
 
     [[nodiscard]] bool usable() const noexcept { return readable && writable; }
 
@@ -67,7 +67,7 @@ struct group_function {
     bool operator==(const group_function&) const = default;
 };
 
-/// How an ivshmem-v2 device divides its memory: its vendor capability (Jailhouse,
+/// The division of the memory of an ivshmem-v2 device: its vendor capability (Jailhouse,
 /// Documentation/ivshmem-v2-specification.md, "Vendor Specific Capability (ID 09h)").
 struct v2_layout {
     std::uint32_t state_table = 0; ///< bytes; read-only
@@ -79,8 +79,8 @@ struct v2_layout {
     bool operator==(const v2_layout&) const = default;
 };
 
-/// The facts that sysfs has of a device, which need not be open. A std::optional is empty if the
-/// fact does not exist or could not be read; `problems` says which and why.
+/// The facts that sysfs reports about a device, which need not be open. A std::optional is empty if
+/// the fact does not exist or could not be read; `problems` says which and why.
 struct device_info {
     pci_address address;
     std::uint16_t vendor = 0;
@@ -96,7 +96,7 @@ struct device_info {
     std::array<bar_info, 6> bars{};
     /// ACRN: subsystem 8086:REGION names the shared memory region.
     std::optional<std::uint16_t> acrn_region;
-    /// Of v2 devices, if the capabilities could be read.
+    /// Only of v2 devices whose capabilities could be read.
     std::optional<v2_layout> v2;
     std::string driver; ///< empty if none is bound
     std::optional<int> numa_node;
@@ -114,7 +114,7 @@ struct device_info {
     std::optional<device_node> resource2;    ///< BAR2 through sysfs, uncached
     std::optional<device_node> resource2_wc; ///< BAR2 through sysfs, write-combining
 
-    /// One line a file of this device that was missing, unreadable or not as the kernel writes it.
+    /// One line for each file of this device that was missing, unreadable or malformed.
     std::vector<std::string> problems;
 
     /// The size of the shared memory in bytes (that of BAR2), 0 if there is none.
@@ -123,8 +123,7 @@ struct device_info {
     bool operator==(const device_info&) const = default;
 };
 
-/// The backend that the bound driver decides on; nothing if no backend can use that driver.
-/// Thread safe.
+/// The backend for the bound driver; nothing if no backend can use that driver. Thread safe.
 [[nodiscard]] IVSHMEM_API std::optional<backend_kind> backend_for(const device_info& info) noexcept;
 
 } // namespace ivshmem

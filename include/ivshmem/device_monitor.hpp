@@ -12,13 +12,13 @@
 
 namespace ivshmem {
 
-/// Reports which ivshmem devices there are (as discover() finds them), and each change: hot-plug,
-/// removal, another driver, other permissions of their nodes.
+/// Reports the ivshmem devices (as discover() finds them), and each change: hot-plug, removal,
+/// another driver, other permissions of their nodes.
 ///
-/// Devices that are present are reported first, as added: a program that waits for a device need
-/// not look for it elsewhere. Each report is a difference to what was reported before. A program
-/// that looks late sees the present state, not every step on the way. A device that was removed and
-/// came back is reported as removed, then as added, because it is another one.
+/// Devices that are present are reported first, as added, so a program that waits for a device need
+/// not call discover(). Each report is a difference from the last reported state. A program that
+/// reads late sees the present state, not every step in between. A device that was removed and came
+/// back is reported as removed, then as added, because it is another one.
 ///
 /// A device is not reported before the kernel has given it its BARs, or three seconds have passed.
 /// Its nodes, and the permissions that udevd gives them, may come later, as a change. A change of
@@ -46,7 +46,7 @@ class IVSHMEM_API device_monitor {
     /// As close().
     ~device_monitor();
 
-    /// Begins to watch.
+    /// Starts watching.
     /// @throws error errc::descriptor_limit, or a system error if the kernel's events cannot be
     ///         received (socket(2), AF_NETLINK).
     [[nodiscard]] static device_monitor open();

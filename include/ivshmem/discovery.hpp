@@ -15,17 +15,17 @@ namespace ivshmem {
 /// The result of discover().
 struct discovery {
     std::vector<device_info> devices; ///< by PCI address, ascending
-    /// One line a PCI device that could not be looked at, naming the file and what is wrong.
+    /// One line for each PCI device that could not be examined, with the file and the error.
     std::vector<std::string> problems;
 };
 
-/// Finds every ivshmem device (1af4:1110, 110a:4106) under sysfs. Opens no device, changes
-/// nothing and needs no privilege; what this process may not read is left out and named in a
+/// Finds every ivshmem device (1af4:1110, 110a:4106) under sysfs. Opens no device, changes nothing
+/// and needs no privilege; leaves out facts that this process may not read, and names them in a
 /// problem.
 ///
 /// @param root The directory that holds `sys` and `dev`; a captured tree, or "/".
 /// @throws error errc::sysfs_unavailable if root/sys/bus/pci/devices cannot be listed;
-///         errc::descriptor_limit if no descriptor is free to look with.
+/// errc::descriptor_limit if no descriptor is free.
 /// @par Thread Safety
 /// Safe.
 [[nodiscard]] IVSHMEM_API discovery discover(const std::filesystem::path& root = "/");

@@ -28,7 +28,7 @@ enum class errc {
     protocol_unsupported,
     /// The device lacks a BAR that it needs, or the BAR has an impossible size.
     bar_missing,
-    /// The driver bound to the device cannot be used by the backend asked for.
+    /// The driver bound to the device cannot be used by the requested backend.
     driver_unsuitable,
     /// vfio-pci is bound but the device has no IOMMU group to open.
     iommu_missing,
@@ -40,17 +40,17 @@ enum class errc {
     permission_denied,
     /// Kernel lockdown or a strict /dev/mem forbids the mapping (operation_not_permitted).
     locked_down,
-    /// The memory cannot be mapped in the cache mode that the caller insists on (not_supported).
+    /// The memory cannot be mapped in the requested cache mode (not_supported).
     cache_mode_unavailable,
     /// IVPosition stayed negative: the device never got its id from the server (timed_out).
     position_timeout,
-    /// Registers read as all-ones: the device is not there any more (no_such_device).
+    /// Registers read as all-ones: the device is gone (no_such_device).
     device_gone,
-    /// The device's removal was asked for; close it (no_such_device).
+    /// The removal of the device was requested; close it (no_such_device).
     device_removed,
     /// A peer id beyond 65535 (invalid_argument).
     peer_out_of_range,
-    /// A vector beyond what the device or the doorbell register can name (invalid_argument).
+    /// A vector that the device or the doorbell register does not have (invalid_argument).
     vector_out_of_range,
     /// The device has no doorbell: it is an ivshmem-plain device (not_supported).
     doorbell_unsupported,
@@ -58,13 +58,13 @@ enum class errc {
     interrupts_unsupported,
     /// The backend has no events to report (not_supported).
     events_unsupported,
-    /// The backend cannot know which peers there are (not_supported).
+    /// The backend cannot list the peers (not_supported).
     peers_unsupported,
-    /// Nobody listens on the server's socket.
+    /// No process listens on the server's socket.
     server_unreachable,
     /// The server speaks another version of the protocol (protocol_not_supported).
     server_version,
-    /// The server sent what the protocol does not allow (protocol_error).
+    /// The server sent a message that the protocol does not allow (protocol_error).
     server_protocol,
     /// The server closed the connection (connection_reset).
     server_closed,
@@ -72,45 +72,45 @@ enum class errc {
     descriptor_limit,
     /// The device was opened by the parent process; a child must open its own.
     forked,
-    /// The object that was used, or the device or slot under it, is closed (bad_file_descriptor).
+    /// The object, or the device or slot under it, is closed (bad_file_descriptor).
     closed,
-    /// The time given ran out (timed_out).
+    /// The timeout expired (timed_out).
     timed_out,
     /// The memory is too small for the geometry (no_buffer_space).
     region_too_small,
     /// Numbers that no geometry may have (invalid_argument).
     bad_geometry,
-    /// The peers that are there divide the memory otherwise.
+    /// The present peers divide the memory differently.
     geometry_mismatch,
-    /// A peer that is there uses another version of the layout (protocol_not_supported).
+    /// A present peer uses another version of the layout (protocol_not_supported).
     layout_version,
     /// The geometry has no such slot (invalid_argument).
     slot_out_of_range,
-    /// Another process or VM holds the slot, or this one does already (address_in_use).
+    /// Another process or VM, or this process, holds the slot (address_in_use).
     slot_in_use,
     /// Another process or VM took the slot, because this one did not answer its claim in time.
     slot_lost,
     /// The geometry has no such lane (invalid_argument).
     lane_out_of_range,
-    /// This process has the lane open already, or no lane is free (address_in_use).
+    /// This process has already opened the lane, or no lane is free (address_in_use).
     lane_in_use,
-    /// The message is longer than the peer takes, or than this way of sending can (message_size).
+    /// The message is longer than the peer accepts, or than this function can send (message_size).
     message_too_large,
     /// The message is longer than the buffers; it can still be received (message_size).
     buffer_too_small,
-    /// The channel has never been connected, or is not any more (not_connected).
+    /// The channel has never been connected, or no longer is (not_connected).
     not_connected,
-    /// The peer started again; what it had not read is lost (connection_reset).
+    /// The peer started again; messages that it had not read are lost (connection_reset).
     channel_reset,
-    /// The peer closed the channel, and everything that it sent was received (broken_pipe).
+    /// The peer closed the channel, and all messages that it sent were received (broken_pipe).
     channel_closed,
     /// The peer broke the rules of the layout (protocol_error).
     channel_poisoned,
-    /// The peer says that this side broke the rules of the layout (protocol_error).
+    /// The peer reports that this side broke the rules of the layout (protocol_error).
     channel_rejected,
     /// A service's name is 1 to 59 bytes of UTF-8 without control characters (invalid_argument).
     bad_service_name,
-    /// This slot offers a service of that name already (address_in_use).
+    /// This slot already offers a service of that name (address_in_use).
     service_exists,
     /// No peer offers the service.
     service_unknown,
@@ -118,7 +118,7 @@ enum class errc {
     directory_full,
     /// All slots are held, or were held by processes that were killed (address_in_use).
     no_free_slot,
-    /// Something else than this library has written to the slot's section of the memory.
+    /// Something other than this library has written to the slot's section of the memory.
     slot_overwritten,
 };
 
@@ -143,7 +143,7 @@ class IVSHMEM_API error : public std::system_error {
 
 } // namespace ivshmem
 
-/// @cond Doxygen knows no such class.
+/// @cond Doxygen does not know this class.
 template <>
 struct std::is_error_code_enum<ivshmem::errc> : std::true_type {};
 /// @endcond

@@ -8,7 +8,7 @@
 #include <ivshmem/needs-c++20> // there is no such file: the compiler stops here
 #endif
 
-/// Marks what the shared library exports; all else stays hidden.
+/// Exports a symbol from the shared library; all others stay hidden.
 #define IVSHMEM_API __attribute__((visibility("default")))
-/// Marks what it hides again, inside a class that is exported.
+/// Hides a member of an exported class.
 #define IVSHMEM_HIDDEN __attribute__((visibility("hidden")))

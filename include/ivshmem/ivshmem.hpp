@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// The whole of the library but the Asio layer, which is <ivshmem/asio.hpp>.
+/// The whole library except the Asio layer, which is <ivshmem/asio.hpp>.
 #include <ivshmem/channel.hpp>
 #include <ivshmem/channel_driver.hpp>
 #include <ivshmem/device.hpp>
@@ -16,5 +16,5 @@
 #include <ivshmem/slot_section.hpp>
 #include <ivshmem/version.hpp>
 
-/// The library. Everything public is in here or in ivshmem::asio.
+/// The library. All public names are in this namespace or in ivshmem::asio.
 namespace ivshmem {}

@@ -12,7 +12,7 @@
 
 namespace ivshmem {
 
-/// Where a PCI function sits: domain:bus:device.function, as `lspci -D` prints it.
+/// The address of a PCI function: domain:bus:device.function, as `lspci -D` prints it.
 struct pci_address {
     std::uint32_t domain = 0;
     std::uint8_t bus = 0;
@@ -22,8 +22,8 @@ struct pci_address {
     auto operator<=>(const pci_address&) const = default; // NOLINT(modernize-use-nullptr): a bug
 };
 
-/// Parses "0000:00:04.0" or, with domain 0 understood, "00:04.0" (hexadecimal, any case).
-/// Nothing if the text is anything else. Thread safe.
+/// Parses "0000:00:04.0" or, for domain 0, "00:04.0" (hexadecimal, any case). Returns nothing for
+/// any other text. Thread safe.
 [[nodiscard]] IVSHMEM_API std::optional<pci_address> parse_pci_address(std::string_view text);
 
 /// "0000:00:04.0": four digits of domain or more, as sysfs names the device. Thread safe.

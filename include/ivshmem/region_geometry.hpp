@@ -17,12 +17,12 @@ struct memory_region {
     bool operator==(const memory_region&) const = default;
 };
 
-/// How the shared memory is divided for channels (channel-layout.md, "The region"). All peers use
+/// The division of the shared memory for channels (channel-layout.md, "The region"). All peers use
 /// the same; the first one chooses.
 struct region_geometry {
-    /// 2..256: how many peers there can be at once; each has an output section of its own.
+    /// 2..256: the most peers at a time; each has an output section of its own.
     std::uint32_t slots = 4;
-    /// 1..1024: how many channels there can be between each two peers.
+    /// 1..1024: the most channels between each two peers.
     std::uint32_t lanes = 4;
     /// Bytes of the ring that each direction of a channel has: a power of two, 1024..268435456.
     /// A message of up to half of it, less 8 bytes, is sent in one piece.

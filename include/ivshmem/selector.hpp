@@ -17,7 +17,7 @@
 
 namespace ivshmem {
 
-/// Which device is meant. As text:
+/// Selects a device. As text:
 ///
 /// | text                   | means                                                        |
 /// |------------------------|--------------------------------------------------------------|
@@ -47,7 +47,7 @@ class IVSHMEM_API selector {
     };
     using choice = std::variant<any_device, pci_address, index_is, region_is, size_is, server_at>;
 
-    /// The only device there is.
+    /// Selects the only device.
     selector() = default;
     selector(const pci_address& address) : choice_{address} {} // NOLINT: implicit by intent
     /// Parses text. @throws error errc::bad_selector
@@ -72,7 +72,7 @@ class IVSHMEM_API selector {
     /// The text form, as parse() takes it.
     [[nodiscard]] std::string text() const;
 
-    /// The one device of `devices` that is meant.
+    /// Returns the one device of `devices` that matches.
     /// @throws error errc::device_not_found; errc::device_ambiguous, with the candidates listed;
     ///         errc::bad_selector for a server, which is no PCI device.
     [[nodiscard]] const device_info& choose(std::span<const device_info> devices) const;

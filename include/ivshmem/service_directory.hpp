@@ -39,17 +39,17 @@ class IVSHMEM_API service_directory {
         std::uint32_t lane = 0;
     };
 
-    /// A view on a slot, which may hold nothing.
+    /// A view of a slot, which may be closed.
     explicit service_directory(const slot& of) noexcept;
 
-    /// Offers a service: other peers find it.
+    /// Offers a service, so that other peers find it.
     /// @param name 1 to 59 bytes of UTF-8 without control characters.
-    /// @return The key that blocks of the layout name the service by; never 0.
+    /// @return The key of the service in blocks of the layout; never 0.
     /// @throws error errc::bad_service_name, service_exists, directory_full, closed, slot_lost,
     /// forked.
     std::uint32_t offer(std::string_view name);
     std::uint32_t offer(std::string_view name, std::error_code& ec);
-    /// Takes an offer back. Ignores an unknown key.
+    /// Withdraws an offer. Ignores an unknown key.
     void withdraw(std::uint32_t key) noexcept;
     /// Looks for a service, in the order of the slots.
     /// @param in The slot that must offer it; empty: any other.
@@ -59,12 +59,13 @@ class IVSHMEM_API service_directory {
                                        std::optional<std::uint32_t> in = {}) const;
     [[nodiscard]] service find_service(std::string_view name, std::optional<std::uint32_t> in,
                                        std::error_code& ec) const;
-    /// Looks for a lane, closed in this process, that a peer has opened to ask for an own service.
-    /// Takes several in turn. Does not find one again that was served and closed.
+    /// Looks for a lane, closed in this process, that a peer has opened to ask for a service of
+    /// this slot. Returns several requests in turn. Does not return a request again that was served
+    /// and closed.
     [[nodiscard]] std::optional<request> find_request(std::uint32_t key);
-    /// Whether a peer still asks for an own service on a lane.
+    /// Whether a peer still asks for a service of this slot on a lane.
     [[nodiscard]] bool is_requested(const request& r, std::uint32_t key) const;
-    /// Looks for a lane that neither side has open, to ask a peer for a service: the highest.
+    /// Looks for a lane that neither side has open, to ask a peer for a service: the highest one.
     /// @throws error errc::slot_out_of_range, lane_in_use (all are), closed, slot_lost, forked.
     [[nodiscard]] std::uint32_t find_lane(std::uint32_t to) const;
     [[nodiscard]] std::uint32_t find_lane(std::uint32_t to, std::error_code& ec) const;

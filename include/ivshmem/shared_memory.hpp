@@ -15,7 +15,7 @@ namespace ivshmem {
 /// The shared memory of an open device: a view, valid until the device is closed.
 ///
 /// Other peers may write any byte at any time: read a value once into a copy, check the copy, use
-/// the copy. The bytes survive a reboot of this VM; what a peer left there may be of any age.
+/// the copy. The bytes survive a reboot of this VM, so those of a peer may be of any age.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Safe for the const members; accesses to
@@ -36,14 +36,14 @@ class shared_memory {
         return bytes_[offset];
     }
 
-    /// Makes what this thread stored to the memory visible to the other peers before what it
-    /// stores next. device::ring() does this itself; a peer that polls needs it between data and
-    /// the word that announces it, because write-combining memory orders no stores, not even
-    /// atomic ones with release order.
+    /// Makes this thread's earlier stores to the memory visible to the other peers before its later
+    /// stores. device::ring() does this itself; a peer that polls needs it between data and the
+    /// word that announces it, because write-combining memory orders no stores, not even atomic
+    /// ones with release order.
     static void publish() noexcept { detail::publish(); }
 
-    /// The mode that is in effect, not the one asked for. It was looked up if the kernel lets
-    /// this process see it (/sys/kernel/debug/x86/pat_memtype_list); reason() says so.
+    /// The mode that is in effect, not the requested one. It was looked up if the kernel lets this
+    /// process see it (/sys/kernel/debug/x86/pat_memtype_list); reason() says so.
     [[nodiscard]] cache_mode mode() const noexcept { return mode_; }
     /// One line: which file was mapped, and why no better mode was possible.
     [[nodiscard]] const std::string& reason() const noexcept { return reason_; }

@@ -25,26 +25,27 @@ struct slot_options {
     /// slot::claim_free(), for which this must be empty.
     std::optional<std::uint32_t> number{};
     /// The part of the shared memory that is divided for channels; the rest is the application's
-    /// (slot::application_memory()). Both numbers must be multiples of 4096. All peers must use
-    /// the same: claiming fails with errc::geometry_mismatch if a peer uses another one that
-    /// overlaps. Empty: that of the peers that are there, or else all of the memory.
+    /// (slot::application_memory()). Both numbers must be multiples of 4096. All peers must use the
+    /// same: claiming fails with errc::geometry_mismatch if a peer uses another one that overlaps.
+    /// Empty: that of the present peers, or else all of the memory.
     std::optional<memory_region> region{};
-    /// Insist on a geometry; claiming fails with errc::geometry_mismatch if a peer uses another
-    /// one. Empty: that of the peers that are there, or else 4 slots, 4 lanes and the largest
-    /// rings that fit, up to 1 MiB.
+    /// Insists on a geometry; claiming fails with errc::geometry_mismatch if a peer uses another
+    /// one. Empty: that of the present peers, or else 4 slots, 4 lanes and the largest rings that
+    /// fit, up to 1 MiB.
     std::optional<region_geometry> geometry{};
     /// How long a holder of the slot has to object, if it is not known to be gone; at least
     /// 250 ms on devices whose peers poll. Must be positive.
     std::chrono::milliseconds claim_time{250};
-    /// The vector that peers ring for all that is not of a connected channel, and by default for
-    /// channels too: below capabilities().interrupts. Without interrupts it means nothing.
+    /// The vector that peers ring for everything except connected channels, and by default for
+    /// channels too: below capabilities().interrupts. It has no meaning without interrupts.
     std::uint16_t vector = 0;
-    /// Forgets peers with another geometry or version. They must be gone: one that is not loses
-    /// its slot.
+    /// Forgets peers with another geometry or version. They must be gone: a peer that is still
+    /// alive loses its slot.
     bool reformat = false;
 };
 
-/// The peer that holds a slot, as the header of the slot says; the peer may lie.
+/// The peer that holds a slot, as the header of the slot says; the peer may have written false
+/// values.
 struct slot_holder {
     std::uint32_t slot = 0;
     std::uint32_t incarnation = 0; ///< never 0; another one after each restart
@@ -74,7 +75,7 @@ class IVSHMEM_API slot {
   public:
     class IVSHMEM_HIDDEN impl;
 
-    /// Holds nothing.
+    /// A closed slot.
     slot() noexcept;
     slot(slot&& other) noexcept;
     slot& operator=(slot&& other) noexcept;
@@ -94,9 +95,8 @@ class IVSHMEM_API slot {
     [[nodiscard]] static slot claim(const device& of, const slot_options& options = {});
     [[nodiscard]] static slot claim(const device& of, const slot_options& options,
                                     std::error_code& ec);
-    /// Claims the lowest slot that nobody holds. Blocks for 20 ms, and for 20 ms more with each
-    /// slot that another peer took at the same time. Peers that start together get different
-    /// slots.
+    /// Claims the lowest free slot. Blocks for 20 ms, and for 20 ms more with each slot that
+    /// another peer took at the same time. Peers that start together get different slots.
     ///
     /// Never takes a slot from a holder, stopped or dead, unless the device knows that the
     /// holder is gone: a slot whose holder was killed stays held until it is claimed by number.
@@ -107,8 +107,8 @@ class IVSHMEM_API slot {
                                          std::error_code& ec);
 
     [[nodiscard]] bool is_open() const noexcept { return impl_ != nullptr; }
-    /// Gives the slot back. Its channels are closed as by channel::close(); it is for them to
-    /// notice: what they do next fails with errc::closed.
+    /// Gives the slot back. Its channels are closed as by channel::close(), and their next calls
+    /// fail with errc::closed.
     void close() noexcept;
 
     /// @name Facts
@@ -121,8 +121,8 @@ class IVSHMEM_API slot {
     /// The part of the memory that channels use.
     [[nodiscard]] memory_region region() const noexcept;
     /// The part of the memory that no channel reads or writes as long as all peers use this
-    /// region(): what lies before it or, if it starts at 0, after it. Empty if the region is all of
-    /// the memory. Valid for as long as this slot or one of its channels is open.
+    /// region(): the bytes before it or, if it starts at 0, after it. Empty if the region is all of
+    /// the memory. Valid while this slot or one of its channels is open.
     [[nodiscard]] std::span<std::byte> application_memory() const noexcept;
     /// The vector that peers ring. @see slot_options::vector
     [[nodiscard]] std::uint16_t vector() const noexcept;
@@ -132,10 +132,9 @@ class IVSHMEM_API slot {
     [[nodiscard]] std::uint64_t channel_size() const noexcept;
     /// @}
 
-    /// Answers a peer that claims this slot, and checks that nothing but this library has written
-    /// to its header. Call it at least every 100 ms unless peers can ring this side
-    /// (has_interrupts()), and then after each ring: a peer waits for slot_options::claim_time,
-    /// 250 ms by default.
+    /// Answers a peer that claims this slot, and checks that only this library has written to its
+    /// header. Call it at least every 100 ms unless peers can ring this side (has_interrupts()),
+    /// and then after each ring: a peer waits for slot_options::claim_time, 250 ms by default.
     ///
     /// @throws error errc::slot_lost; errc::slot_overwritten, after which the slot has been left so
     /// that peers see its channels end. Both again each time. errc::closed, forked.
@@ -144,8 +143,8 @@ class IVSHMEM_API slot {
 
     /// The holders of the other slots, by ascending slot. @pre is_open()
     [[nodiscard]] std::vector<slot_holder> holders() const;
-    /// The holder of another slot; empty if nobody holds it. @throws error errc::slot_out_of_range,
-    /// errc::closed.
+    /// The holder of another slot; empty if the slot is free. @throws error
+    /// errc::slot_out_of_range, errc::closed.
     [[nodiscard]] std::optional<slot_holder> find_holder(std::uint32_t number) const;
     [[nodiscard]] std::optional<slot_holder> find_holder(std::uint32_t number,
                                                          std::error_code& ec) const;

@@ -18,12 +18,12 @@ namespace ivshmem {
 /// @code
 /// ivshmem::slot_claim claim{device, options, ivshmem::slot_claim::of::free_slot};
 /// for (auto pause = claim.step(ec); pause.count() != 0; pause = claim.step(ec))
-///     ... // wait so long
-/// ivshmem::slot slot = claim.take(); // holds nothing if ec is set
+///     ... // wait for this time
+/// ivshmem::slot slot = claim.take(); // closed if ec is set
 /// @endcode
 ///
-/// Destruction before the end gives the claim up. The device may be moved, closed or destroyed
-/// meanwhile.
+/// Destruction before the end gives the claim up. The device may be moved, closed or destroyed in
+/// the meantime.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
@@ -44,10 +44,10 @@ class IVSHMEM_API slot_claim {
     ~slot_claim();
 
     /// Takes the next step, which does not wait.
-    /// @param ec Why the claim failed; the codes of slot::claim() and claim_free().
+    /// @param ec The reason if the claim failed; the codes of slot::claim() and claim_free().
     /// @return How long to wait before the next step, at most 20 ms; zero: the claim is over.
     [[nodiscard]] std::chrono::milliseconds step(std::error_code& ec);
-    /// The slot, once step() has returned zero without an error; else a slot that holds nothing.
+    /// The slot, after step() has returned zero without an error; else a closed slot.
     [[nodiscard]] slot take() noexcept;
 
   private:

@@ -148,9 +148,7 @@ void server_backend::map_memory(unique_fd fd, failure& f) {
         return f.set_errno(errno, "{}: shared memory: fstat", path_);
     if (!S_ISREG(status.st_mode) || status.st_size <= 0)
         return f.set(errc::server_protocol,
-                     "{}: what the server sent as shared memory is no file "
-                     "with bytes in it",
-                     path_);
+                     "{}: the server sent shared memory that is no file with bytes in it", path_);
     map_ = mapping{fd.get(), static_cast<std::size_t>(status.st_size), 0};
     if (!map_)
         return f.set_errno(errno, "{}: shared memory of {} bytes: mmap", path_, status.st_size);
@@ -159,7 +157,7 @@ void server_backend::map_memory(unique_fd fd, failure& f) {
     facts_.memory = {map_.bytes(), cache_mode::write_back,
                      sealed ? "write-back: memory of this host, sealed against shrinking"
                             : "write-back: memory of this host; a peer could shrink it, which "
-                              "would end this process when it touches what is gone"};
+                              "would end this process when it touches the lost pages"};
 }
 
 std::uint32_t server_backend::vectors_of_others() const {
@@ -197,9 +195,7 @@ void server_backend::handle(server_protocol::message message, failure& f) {
 void server_backend::add_vector(std::uint16_t id, unique_fd fd, failure& f) {
     if (!is_eventfd(fd.get()))
         return f.set(errc::server_protocol,
-                     "{}: what the server sent as a vector of peer {} is no "
-                     "eventfd",
-                     path_, id);
+                     "{}: the server sent a vector of peer {} that is no eventfd", path_, id);
     // Other clients share it: neither ringing nor taking may block this process.
     const int flags = ::fcntl(fd.get(), F_GETFL);
     if (flags < 0 ||

@@ -20,7 +20,7 @@ constexpr description descriptions[] = {
     {errc::sysfs_unavailable, "no PCI bus under the sysfs root; mount sysfs, or check the root",
      std::errc::no_such_file_or_directory},
     {errc::sysfs_malformed, "a sysfs file does not hold what the kernel would write there"},
-    {errc::device_not_found, "no ivshmem device matches; lsivshmem lists those there are",
+    {errc::device_not_found, "no ivshmem device matches; lsivshmem lists the devices",
      std::errc::no_such_device},
     {errc::device_ambiguous, "more than one ivshmem device matches; name one by its PCI address"},
     {errc::bad_selector,
@@ -127,7 +127,7 @@ constexpr description descriptions[] = {
     {errc::bad_service_name,
      "a service's name is 1 to 59 bytes of UTF-8 without control characters",
      std::errc::invalid_argument},
-    {errc::service_exists, "this slot offers a service of that name already",
+    {errc::service_exists, "this slot already offers a service of that name",
      std::errc::address_in_use},
     {errc::service_unknown, "no peer offers the service"},
     {errc::directory_full, "a slot offers at most 32 services", std::errc::no_buffer_space},
@@ -135,7 +135,7 @@ constexpr description descriptions[] = {
      "all slots are held, or were by processes that were killed; claim one by its number",
      std::errc::address_in_use},
     {errc::slot_overwritten,
-     "something else than the library has written to the slot's part of the shared memory; give "
+     "something other than the library has written to the slot's part of the shared memory; give "
      "channels a region of their own (slot_options::region)"},
 };
 

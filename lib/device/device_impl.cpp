@@ -179,7 +179,7 @@ void device::impl::ring(std::uint32_t peer, std::uint32_t vector, failure& f) co
                      peer);
     if (vector >= vector_end_)
         return f.set(errc::vector_out_of_range,
-                     "{}: ring: vector {}: at most {} can be rung (above 255 only where the device "
+                     "{}: ring: vector {}: at most {} can be rung (above 255 only if the device "
                      "itself has as many vectors)",
                      facts.name, vector, vector_end_ - 1);
     backend_->ring(static_cast<std::uint16_t>(peer), static_cast<std::uint16_t>(vector), f);

@@ -10,8 +10,8 @@
 
 namespace ivshmem::detail {
 
-/// The reference of an I/O object to a device: it follows the device when that is moved, and fails
-/// with errc::closed once that is closed.
+/// The reference of an I/O object to a device. It stays valid when the device is moved, and fails
+/// with errc::closed after the device was closed.
 ///
 /// @par Thread Safety
 /// As the members of device that have the same names.

@@ -14,7 +14,7 @@ namespace ivshmem::detail {
 /// errc::forked, and the parent pays nothing for it.
 struct doorbell_page {
     volatile std::uint32_t* doorbell; ///< the mapped register
-    std::uint32_t vector_end;         ///< vectors below may be rung so; 0: ringing takes a call
+    std::uint32_t vector_end;         ///< vectors below it may be rung inline; 0: none
     bool alive;                       ///< cleared in a child
 };
 
