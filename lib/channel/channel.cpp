@@ -11,7 +11,7 @@ namespace {
     throw error{ec, formatted("channel to slot {}, lane {}: {}", to, lane, ec.message())};
 }
 
-/// Calls a function that takes an error_code, and throws what it stored there.
+/// Calls a function that takes an error_code, and throws the error that it stores there.
 template <typename Call>
 auto throwing(const channel& of, Call call) {
     std::error_code ec;

@@ -25,12 +25,12 @@
 
 namespace ivshmem {
 
-/// One side of a channel. What each message takes is inline here; channel_session.cpp has the
-/// states, channel_messages.cpp the ways that a message takes seldom, channel_sleep.cpp sleeping.
+/// One side of a channel. The steps that each message takes are inline here; channel_session.cpp
+/// has the states, channel_messages.cpp the rare steps of messages, channel_sleep.cpp sleeping.
 class channel::impl {
   public:
     using words = shared_words;
-    /// As channel_driver has it.
+    /// As in channel_driver.
     using fill_function = void(void*, std::span<std::byte>, std::size_t);
 
     static std::unique_ptr<impl> open(std::shared_ptr<slot::impl> in, std::uint32_t to,
@@ -77,7 +77,7 @@ class channel::impl {
     /// @name Sending
     /// @{
     std::span<std::byte> reserve(std::size_t size, std::error_code& ec) {
-        if (in_parts_) [[unlikely]] { // nothing goes between the parts of a message
+        if (in_parts_) [[unlikely]] { // no other message may come between the parts
             ready_to_send(0, ec);
             return {};
         }
@@ -102,7 +102,7 @@ class channel::impl {
         if (peer_sleeps_)
             wake_for_data();
     }
-    /// Copies a message into the ring, for flush() to show.
+    /// Copies a message into the ring; flush() makes it visible.
     bool stage(std::span<const std::byte> message, std::error_code& ec) {
         const std::span<std::byte> to = reserve(message.size(), ec);
         if (to.data() == nullptr)
@@ -174,7 +174,7 @@ class channel::impl {
         return held_->load(std::memory_order_relaxed) && *alive_;
     }
     bool ready_to_send(std::size_t size, std::error_code& ec) {
-        if (ec) [[unlikely]] // clearing is a call into the C++ library
+        if (ec) [[unlikely]] // only if needed: clear() is a call into the C++ library
             ec.clear();
         if (state_ == channel_state::connected && holds_slot() && !finished_ && !abandon_ &&
             !deaf_ && size <= producer_.longest_record() && size <= peer_limit_) [[likely]]
@@ -182,7 +182,7 @@ class channel::impl {
         return not_ready_to_send(size, ec);
     }
     bool front(std::error_code& ec) {
-        if (ec) [[unlikely]] // clearing is a call into the C++ library
+        if (ec) [[unlikely]] // only if needed: clear() is a call into the C++ library
             ec.clear();
         if (state_ == channel_state::connected && holds_slot() &&
             (fronted_ || consumer_.front(record_))) [[likely]]
@@ -221,13 +221,13 @@ class channel::impl {
     ring_record record_;
 
     channel_state state_ = channel_state::closed;
-    bool peer_sleeps_ = false; ///< as it said when the channel was connected
+    bool peer_sleeps_ = false; ///< as the peer declared when the channel was connected
     bool polling_ = false;
-    bool fronted_ = false; ///< record_ is the one at the front: read once, however often asked
+    bool fronted_ = false; ///< record_ is the one at the front: it is read only once
     bool finished_ = false;
-    bool deaf_ = false; ///< the other side
+    bool deaf_ = false; ///< the peer reads no more
     bool peer_finished_ = false;
-    bool in_parts_ = false; ///< some of a message was sent, and not yet the last of it
+    bool in_parts_ = false; ///< parts of a message were sent, but not yet the last one
     bool abandon_ = false;
     layout_violation violation_ = layout_violation::none;
     std::uint32_t peer_limit_ = 0;
@@ -243,15 +243,15 @@ class channel::impl {
     std::shared_ptr<slot::impl> slot_;
     const std::atomic<bool>* held_ = nullptr; ///< of slot_: not given back, not lost
     const bool* alive_ = nullptr;             ///< of its device: not in a forked child
-    std::unique_ptr<std::string> kept_;       ///< parts of a message that no call took yet
+    std::unique_ptr<std::string> kept_;       ///< parts of a message that no call has taken yet
 };
 
 template <typename Copy>
 bool channel::impl::receive_some(std::size_t capacity, std::size_t& done, Copy&& copy,
                                  std::error_code& ec) {
     if (!consumer_.in_message())
-        done = 0; // of a session that is over
-    // A peer that takes back all that it sends could keep this going without end.
+        done = 0; // the parts were of a session that is over
+    // Bounds the loop, which a peer that abandons every message could continue endlessly.
     std::size_t most = 2 * (std::size_t{longest_record()} + 8);
     while (front(ec)) {
         most -= std::min<std::size_t>(most, layout::record_size(record_.length));

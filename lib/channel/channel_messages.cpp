@@ -2,19 +2,19 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "channel/channel_impl.hpp"
 
-// Sending and receiving: why a message is refused, and the ways that a message takes seldom.
+// Sending and receiving: the reasons for refusing a message, and the rare steps of messages.
 namespace ivshmem {
 
 bool channel::impl::send_parts(std::size_t size, std::size_t& done, fill_function* fill,
                                void* context, std::error_code& ec) {
     const std::size_t most = producer_.longest_record();
-    if (done != 0 && !in_parts_) { // in a session that is over
+    if (done != 0 && !in_parts_) { // the parts were of a session that is over
         ec = errc::channel_reset;
         return false;
     }
     for (;;) {
         const bool whole = done == 0 && size <= most;
-        // Parts are small enough for the other side to receive one while the next is being sent.
+        // Parts are small enough for the peer to receive one while the next is being sent.
         const std::size_t part = whole ? size : std::min(size - done, (most + 8) / 4 - 8);
         if (!ready_to_send(part, ec))
             return false;
@@ -97,7 +97,7 @@ bool channel::impl::send_abandon(std::error_code& ec) {
     return true;
 }
 
-/// There is nothing to receive: finds out why, and does what that asks for.
+/// Finds out why there is no message to receive, and acts on it.
 void channel::impl::nothing(std::error_code& ec) {
     if (!usable(ec))
         return;
@@ -108,8 +108,8 @@ void channel::impl::nothing(std::error_code& ec) {
             settle();
             const bool finished = (theirs_.look(layout::block::flags) & layout::finished) != 0;
             look_at_session();
-            // What was published before the flag comes first; and an end is only the end if the
-            // ring was not cleared meanwhile, for a new session.
+            // Messages published before the flag come first. The end only counts if the ring was
+            // not cleared for a new session in the meantime.
             if (finished && state_ == channel_state::connected) {
                 if (!consumer_.empty())
                     return;

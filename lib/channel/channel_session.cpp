@@ -54,7 +54,7 @@ void channel::impl::start_session() {
     const std::uint32_t size = slot_->geometry().ring_size;
     const std::uint32_t before = mine_.load(layout::block::epoch);
     mine_.publish(layout::block::epoch, 0);
-    words::fence(); // before what follows
+    words::fence(); // before the stores below
     for (const auto word : {layout::block::ring, layout::block::cursor, layout::block::wake,
                             layout::block::room, layout::block::ack, layout::block::flags})
         mine_.store(word, 0);
@@ -82,7 +82,7 @@ void channel::impl::finish() noexcept {
     if (state_ == channel_state::closed || finished_)
         return;
     finished_ = true;
-    if (!slot_->usable() || state_ == channel_state::poisoned) // which says it already
+    if (!slot_->usable() || state_ == channel_state::poisoned) // poisoned has set the flag already
         return;
     mine_.publish(layout::block::flags, layout::finished);
     slot_->ring_holder(peer_slot_);
@@ -98,14 +98,14 @@ void channel::impl::close() noexcept {
         return;
     if (slot_->usable()) {
         disarm();
-        if (state_ != channel_state::poisoned) { // which the peer was told
+        if (state_ != channel_state::poisoned) { // poisoned has set the flags already
             mine_.publish(layout::block::flags, layout::finished | layout::deaf);
             slot_->ring_holder(peer_slot_);
         }
         slot_->free_lane(peer_slot_, lane_, state_ == channel_state::opening ? 0 : ack_);
     }
     state_ = channel_state::closed;
-    // The memory may go with the slot, and the lane may be another channel's from now on.
+    // The memory may go away with the slot, and another channel may open the lane.
     mine_ = theirs_ = {};
     producer_ = {};
     consumer_ = {};
@@ -127,7 +127,7 @@ void channel::impl::update(std::error_code& ec) {
         look_at_peer();
 }
 
-/// Leaves the slot if something else has written to the own block.
+/// Leaves the slot if something else has written to its own block.
 bool channel::impl::check_block() {
     if (state_ != channel_state::opening && state_ != channel_state::connected)
         return true;
@@ -146,15 +146,15 @@ bool channel::impl::check_block() {
 
 void channel::impl::look_at_peer() {
     look_at_session();
-    // A peer says that it is deaf before it leaves its slot. One that has left without a word had
-    // its header overwritten, or another peer takes its slot.
+    // A peer sets its deaf flag before it leaves its slot. If the flag is clear, the peer's header
+    // was overwritten, or another peer takes its slot.
     if (state_ == channel_state::connected && peer_incarnation_ != 0 &&
         slot_->incarnation_of(peer_slot_) != peer_incarnation_ &&
         (theirs_.look(layout::block::flags) & layout::deaf) == 0)
         state_ = channel_state::reset;
 }
 
-/// "Connect" of the layout. A peer that keeps changing its epoch is met twice at most.
+/// "Connect" of the layout. Acknowledges a peer that keeps changing its epoch twice at most.
 void channel::impl::connect() {
     for (int attempt = 0; attempt < 2; ++attempt) {
         const std::uint32_t epoch = theirs_.look(layout::block::epoch);
@@ -182,7 +182,7 @@ void channel::impl::connect() {
     }
 }
 
-/// Whether each side offers what the other asks for, or neither asks.
+/// Whether each side offers the service that the other requests, or neither requests any.
 bool channel::impl::met_for_the_same() const {
     return theirs_.load(layout::block::service) == options_.offered &&
            theirs_.load(layout::block::accepted) == options_.service;
@@ -215,7 +215,7 @@ void channel::impl::look_at_session() {
 }
 
 void channel::impl::poison(ivshmem::layout_violation what) {
-    if (theirs_.look(layout::block::epoch) != ack_) { // what it was is not what it is
+    if (theirs_.look(layout::block::epoch) != ack_) { // the peer has reset, so this is no fault
         state_ = channel_state::reset;
         return;
     }

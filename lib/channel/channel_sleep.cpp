@@ -51,7 +51,7 @@ bool channel::impl::arm(std::uint32_t what) {
     return false;
 }
 
-/// Whether a side that waits for `what` has something to do.
+/// Whether there is something to do for a side that waits for `what`.
 bool channel::impl::ready(std::uint32_t what) {
     if (state_ == channel_state::opening)
         return false;
@@ -70,7 +70,7 @@ bool channel::impl::ready(std::uint32_t what) {
 }
 
 void channel::impl::disarm() noexcept {
-    if (slot_ && slot_->usable()) // else the memory is somebody else's, or gone
+    if (slot_ && slot_->usable()) // else the memory belongs to another peer, or is gone
         sleep_.withdraw();
 }
 

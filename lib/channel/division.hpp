@@ -12,7 +12,7 @@
 
 namespace ivshmem {
 
-/// How the shared memory is divided for channels ("The region" of channel-layout.md).
+/// The division of the shared memory for channels ("The region" of channel-layout.md).
 struct division {
     memory_region region;
     region_geometry geometry;
@@ -23,7 +23,7 @@ struct division {
         return region.offset + section_size * slot;
     }
     [[nodiscard]] std::uint64_t end() const noexcept { return begin_of(geometry.slots); }
-    /// Whether the numbers are in their ranges, and fit a memory of that many bytes.
+    /// Whether the numbers are in their ranges and fit a memory of that many bytes.
     [[nodiscard]] bool is_possible_in(std::uint64_t memory_size) const noexcept;
     [[nodiscard]] bool overlaps(const memory_region& other) const noexcept;
 
@@ -35,9 +35,10 @@ struct division {
                                const region_geometry& geometry) noexcept;
 [[nodiscard]] std::string in_words(const division& d);
 
-/// What a header says, whatever is there.
+/// The words of a header, unchecked.
 struct slot_header {
-    /// @param memory_size The region of a header of version 1.0, which does not name it.
+    /// @param memory_size The size of the region if the header is of version 1.0, which does not
+    /// name it.
     slot_header(const shared_words& at, std::uint64_t memory_size) noexcept;
 
     [[nodiscard]] bool has_this_major() const noexcept;
@@ -50,7 +51,8 @@ struct slot_header {
     std::uint32_t slot;
 };
 
-/// The words at the start of a header, up to `region size`, which never change while it is held.
+/// The words at the start of a header, up to `region size`, which never change while the slot is
+/// held.
 using fixed_words = std::array<std::uint32_t, 12>;
 [[nodiscard]] fixed_words fixed_words_of(const division& d, std::uint32_t slot) noexcept;
 

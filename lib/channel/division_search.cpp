@@ -67,13 +67,13 @@ void division_search::look(division& chosen, bool adopt, failure& f) {
         const slot_header found{at, memory_size_};
         if (found.agrees(chosen, offset))
             adopt = false;
-        // Others are chance, or a peer's data.
+        // Others are chance matches or a peer's data.
         else if (found.divides.begin_of(found.slot) != offset ||
                  (found.has_this_major() && (!found.divides.is_possible_in(memory_size_) ||
                                              found.slot >= found.divides.geometry.slots)) ||
                  !meet(at, found, chosen, adopt, f))
             continue;
-        offset += found.divides.section_size - layout::page; // what follows is that peer's data
+        offset += found.divides.section_size - layout::page; // the rest is that peer's data
     }
 }
 

@@ -12,23 +12,23 @@
 
 namespace ivshmem {
 
-/// Whether it is known that the holder of a slot, with this id at the device, is gone.
+/// Whether the holder of a slot, a peer with this id at the device, is known to be gone.
 [[nodiscard]] bool holder_is_gone(device::impl& at, std::uint16_t id);
 
-/// Looks at the headers of held slots, which may be at any page as long as the division of the
-/// memory is not known to be theirs, and agrees with them or fails.
+/// Looks at the headers of held slots, and agrees with them or fails. They may be at any page until
+/// the division of the memory is known.
 class division_search {
   public:
     division_search(device::impl& at, const slot_options& options);
 
-    /// The division that the options ask for and the peers that are there use.
+    /// The division that the options and the connected peers agree on.
     division choose(failure& f);
-    /// Fails if a peer divides the memory otherwise.
+    /// Fails if a peer divides the memory differently.
     void confirm(const division& chosen, failure& f);
 
   private:
     void look(division& chosen, bool adopt, failure& f);
-    /// Deals with the header of another division. @return Whether its section is data.
+    /// Handles the header of another division. @return Whether its section is data.
     bool meet(const shared_words& at, const slot_header& found, division& chosen, bool& adopt,
               failure& f);
     [[nodiscard]] bool is_adoptable(const division& theirs) const;

@@ -5,7 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-/// The numbers of the layout of channels: lib/channel/channel-layout.md, whose tables these are.
+/// The numbers of the layout of channels, in the order of the tables in
+/// lib/channel/channel-layout.md.
 namespace ivshmem::layout {
 
 inline constexpr std::uint32_t magic = 0x43535649;
@@ -68,7 +69,7 @@ inline constexpr unsigned wake_count_shift = 2;
 inline constexpr std::uint32_t wake_count_mask = 0x3fff;
 inline constexpr unsigned wake_vector_shift = 16;
 
-/// Of a record ("A ring").
+/// Offsets in a record ("A ring").
 inline constexpr std::size_t record_total = 4;
 inline constexpr std::uint32_t record_header = 8;
 inline constexpr std::uint32_t record_valid = 1U << 31U;

@@ -19,8 +19,8 @@ struct ring_record {
     layout::kind kind = layout::kind::last;
 };
 
-/// The receiving end of a ring (channel-layout.md, "A ring"). Each word of the peer is read once,
-/// and nothing that it holds leads outside of the ring.
+/// The receiving end of a ring (channel-layout.md, "A ring"). Reads each word of the peer once, and
+/// never reads outside the ring, whatever the word holds.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
@@ -28,15 +28,15 @@ template <typename Words>
 class ring_consumer {
   public:
     ring_consumer() = default;
-    /// @param theirs The block that holds the ring. @param mine The mirror image.
+    /// @param theirs The block that holds the ring. @param mine Its mirror image.
     /// @param size Of the ring: a power of two. @param limit Of a message, in bytes.
     ring_consumer(const Words& mine, const Words& theirs, std::uint32_t size, std::uint32_t limit,
                   std::uint32_t start = 0)
         : mine_{mine}, theirs_{theirs}, size_{size}, limit_{limit}, position_{start}, cursor_{
                                                                                           start} {}
 
-    /// The record at the front, if there is one. Reads its header anew, so that a peer may show
-    /// another record each time: call it once a record, and keep the answer.
+    /// Reads the record at the front, if there is one. Each call reads the header again, and a peer
+    /// may change it: call this once for each record, and keep the result.
     /// @return Whether there is one; false also after a fault.
     [[nodiscard]] bool front(ring_record& record) {
         if (fault_ != layout_violation::none)
@@ -54,7 +54,7 @@ class ring_consumer {
             if (record.kind == layout::kind::pad) {
                 if (place == 0 || size != size_ - place)
                     return fail(layout_violation::sequence);
-                position_ += size; // to the start of the ring, where no pad may follow
+                position_ += size; // to the start of the ring, where a pad is not allowed
                 continue;
             }
             record.payload = layout::block::ring + place + layout::record_header;
@@ -63,34 +63,35 @@ class ring_consumer {
             return plausible(record);
         }
     }
-    /// Done with the record that front() gave.
+    /// Removes the record that front() returned.
     void pop(const ring_record& record) {
         position_ += layout::record_size(record.length);
         remaining_ = record.kind == layout::kind::part ? record.total - record.length : 0;
     }
-    /// Whether there is nothing at the front now.
+    /// Whether there is no record at the front now.
     [[nodiscard]] bool empty() const {
         return theirs_.look(layout::block::ring + (position_ & (size_ - 1))) == 0;
     }
-    /// Whether parts of a message were popped whose rest is still to come.
+    /// Whether parts of a message were popped, but not its last part.
     [[nodiscard]] bool in_message() const noexcept { return remaining_ != 0; }
 
-    /// Whether enough was read to tell the peer.
+    /// Whether enough was read to publish the cursor.
     [[nodiscard]] bool release_due() const noexcept { return position_ - cursor_ >= size_ / 8; }
-    /// Whether anything was read that the peer was not told of.
+    /// Whether the cursor covers all records that were read.
     [[nodiscard]] bool released() const noexcept { return position_ == cursor_; }
-    /// Gives the peer back the room of what was popped.
+    /// Publishes the cursor, which gives the peer the room of popped records back.
     void release() {
         cursor_ = position_;
         mine_.publish(layout::block::cursor, cursor_);
     }
-    /// Where release() was last done.
+    /// The position of the last release().
     [[nodiscard]] std::uint32_t cursor() const noexcept { return cursor_; }
     [[nodiscard]] layout_violation fault() const noexcept { return fault_; }
 
   private:
-    /// The next lines come while this one is used. Measured: further ahead takes lines away from
-    /// the peer that writes them; less does not hide the way from one cache to the other.
+    /// Prefetches the next lines while this one is used. Measured: a larger distance takes lines
+    /// away from the peer that writes them; a smaller one does not hide the latency between the
+    /// caches.
     static constexpr std::uint32_t ahead = 256;
 
     bool fail(layout_violation what) noexcept {
@@ -121,8 +122,8 @@ class ring_consumer {
     std::uint32_t size_ = 0;
     std::uint32_t limit_ = 0;
     std::uint32_t position_ = 0;
-    std::uint32_t cursor_ = 0;    ///< the last position that the peer was told
-    std::uint32_t remaining_ = 0; ///< bytes of the message under way that are still to come
+    std::uint32_t cursor_ = 0;    ///< the last position that was published
+    std::uint32_t remaining_ = 0; ///< bytes of the current message that are still to come
     layout_violation fault_ = layout_violation::none;
 };
 

@@ -12,8 +12,8 @@
 
 namespace ivshmem {
 
-/// The sending end of a ring (channel-layout.md, "A ring"). Its indices are its own; of the peer
-/// it reads the cursor, once each time, and believes it only where it can be true.
+/// The sending end of a ring (channel-layout.md, "A ring"). Keeps its indices in private memory.
+/// Reads only the cursor of the peer, once each time, and checks that it is possible.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
@@ -21,35 +21,35 @@ template <typename Words>
 class ring_producer {
   public:
     ring_producer() = default;
-    /// @param mine The block that holds the ring. @param theirs The mirror image.
+    /// @param mine The block that holds the ring. @param theirs Its mirror image.
     /// @param size Of the ring: a power of two. @param start The first position.
     ring_producer(const Words& mine, const Words& theirs, std::uint32_t size,
                   std::uint32_t start = 0)
         : mine_{mine}, theirs_{theirs}, size_{size}, tail_{start}, cursor_{start}, first_{start} {}
 
-    /// The longest payload of one record: with its header half of the ring.
+    /// The longest payload of one record, which takes half of the ring with its header.
     [[nodiscard]] std::uint32_t longest_record() const noexcept {
         return size_ / 2 - layout::record_header;
     }
 
-    /// Makes room for a record of `length` bytes, at most longest_record(). Between this and
-    /// stage() the payload is to be written at payload().
+    /// Makes room for a record of `length` bytes, at most longest_record(). The caller must write
+    /// the payload at payload() between this and stage().
     /// @return Whether there is room; false also after a fault.
     [[nodiscard]] bool reserve(std::uint32_t length) {
         const std::uint32_t size = layout::record_size(length);
         const std::uint32_t to_end = size_ - place(tail_);
         pad_ = size > to_end ? to_end : 0;
-        needed_ = pad_ + size + layout::record_header; // the head after it is to be cleared
+        needed_ = pad_ + size + layout::record_header; // the head after it must be cleared
         return fits() || (look_at_cursor() && fits());
     }
-    /// Whether there was room for the last reserve(), when the cursor was last looked at.
+    /// Whether there was room for the last reserve() when the cursor was last read.
     [[nodiscard]] bool fits() const noexcept { return size_ - (tail_ - cursor_) >= needed_; }
-    /// Where the payload goes: an offset in `mine`.
+    /// The place of the payload: an offset in `mine`.
     [[nodiscard]] std::size_t payload() const noexcept {
         return layout::block::ring + place(tail_ + pad_) + layout::record_header;
     }
-    /// Completes the record, which nobody sees before publish().
-    /// @param length At most what was reserved. @param total As the layout has it.
+    /// Completes the record, which stays invisible to the peer until publish().
+    /// @param length At most the reserved length. @param total As defined by the layout.
     void stage(std::uint32_t length, layout::kind kind, std::uint32_t total) {
         const std::uint32_t size = layout::record_size(length);
         if (pad_ != 0) {
@@ -61,7 +61,7 @@ class ring_producer {
         mark(length, kind);
         tail_ += size;
     }
-    /// Lets the peer see all that was staged.
+    /// Makes all staged records visible to the peer.
     void publish() {
         if (first_ == tail_)
             return;
@@ -70,7 +70,7 @@ class ring_producer {
         first_ = tail_;
     }
 
-    /// Looks whether the peer has read more. @return false after a fault.
+    /// Reads the peer's cursor. @return false after a fault.
     bool look_at_cursor() {
         const std::uint32_t seen = theirs_.look(layout::block::cursor);
         if (seen - cursor_ > first_ - cursor_ || seen % 8 != 0) {
@@ -80,18 +80,20 @@ class ring_producer {
         cursor_ = seen;
         return true;
     }
-    /// The end of what was published.
+    /// The end of the published records.
     [[nodiscard]] std::uint32_t end() const noexcept { return first_; }
-    /// Whether the peer had read all that was published, when last looked at.
+    /// Whether the peer had read all published records when its cursor was last read.
     [[nodiscard]] bool drained() const noexcept { return cursor_ == first_; }
-    /// Bytes of the ring, record headers included, that the peer had not read when last looked at.
+    /// Bytes of the ring, record headers included, that the peer had not read when its cursor was
+    /// last read.
     [[nodiscard]] std::uint32_t unread() const noexcept { return first_ - cursor_; }
-    /// Whether the first record that the peer has not read is still one: not if something else has
-    /// written to the ring. @pre unread() != 0
+    /// Whether the first unread record is still intact: not if something else has written to the
+    /// ring. @pre unread() != 0
     [[nodiscard]] bool has_unread_record() const {
         return (mine_.load(layout::block::ring + place(cursor_)) & layout::record_valid) != 0;
     }
-    /// The cursor at which there is room for what reserve() refused, and for half of the ring.
+    /// The cursor at which there is room for the record that reserve() refused, and for half of the
+    /// ring.
     [[nodiscard]] std::uint32_t room_position() const noexcept {
         return tail_ - std::min(size_ / 2, size_ - needed_);
     }
@@ -101,7 +103,7 @@ class ring_producer {
     [[nodiscard]] std::uint32_t place(std::uint32_t position) const noexcept {
         return position & (size_ - 1);
     }
-    /// The head of the first staged record waits for publish().
+    /// Stores the head of a record; that of the first staged record waits for publish().
     void mark(std::uint32_t length, layout::kind kind) {
         const std::uint32_t head = layout::record_valid |
                                    static_cast<std::uint32_t>(kind) << layout::record_kind_shift |
@@ -116,8 +118,8 @@ class ring_producer {
     Words theirs_{};
     std::uint32_t size_ = 0;
     std::uint32_t tail_ = 0;
-    std::uint32_t cursor_ = 0; ///< the peer's, as last believed
-    std::uint32_t first_ = 0;  ///< the end of what is published
+    std::uint32_t cursor_ = 0; ///< the peer's, the last one that passed the check
+    std::uint32_t first_ = 0;  ///< the end of the published records
     std::uint32_t first_head_ = 0;
     std::uint32_t pad_ = 0;
     std::uint32_t needed_ = 0;

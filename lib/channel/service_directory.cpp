@@ -14,7 +14,7 @@ namespace {
 
 using words = shared_words;
 
-/// A name as an entry has it. Two names are the same if all of these bytes are.
+/// A name as an entry stores it. Two names are the same if all of these bytes are.
 using name_bytes = std::array<std::byte, layout::longest_name + 1>;
 
 bool is_valid_name(std::string_view name) {
@@ -37,7 +37,7 @@ words entry(const words& header, std::size_t index) {
     return header.at(layout::header::directory + index * layout::directory_entry_size);
 }
 
-/// The key of a name in a directory, 0 where it has none.
+/// The key of a name in a directory, or 0 if it is not there.
 std::uint32_t find_in(const words& header, const name_bytes& wanted) {
     for (std::size_t index = 0; index < layout::directory_entries; ++index) {
         const words at = entry(header, index);
@@ -47,7 +47,7 @@ std::uint32_t find_in(const words& header, const name_bytes& wanted) {
         name_bytes name;
         at.read(layout::directory_name, name);
         words::fence();
-        if (name == wanted && at.look(0) == key) // else it was another's while it was read
+        if (name == wanted && at.look(0) == key) // the entry did not change while it was read
             return key;
     }
     return 0;
@@ -81,8 +81,8 @@ std::uint32_t slot::impl::offer(std::string_view name, failure& f) {
         ring_everyone();
         return key;
     }
-    f.set(errc::directory_full, "{}: slot {} offers {} services, which is all it can", name,
-          number_, layout::directory_entries);
+    f.set(errc::directory_full, "{}: slot {} offers {} services, the most it can", name, number_,
+          layout::directory_entries);
     return 0;
 }
 
@@ -92,7 +92,7 @@ void slot::impl::withdraw(std::uint32_t key) noexcept {
     if (!usable() || found == offers_.end())
         return;
     entry(header(number_), found->index).publish(0, 0);
-    words::fence(); // before another name
+    words::fence(); // before another name is written there
     offers_.erase(found);
 }
 
@@ -128,7 +128,7 @@ slot::impl::find_service(std::string_view name, std::optional<std::uint32_t> in,
     return {};
 }
 
-/// Goes on where it stopped the last time, once around.
+/// Continues the search after the last result, and checks each lane once.
 std::optional<service_directory::request> slot::impl::find_request(std::uint32_t key) {
     const std::size_t all = open_lanes_.size();
     for (std::size_t i = 0; i < all; ++i) {
@@ -137,7 +137,8 @@ std::optional<service_directory::request> slot::impl::find_request(std::uint32_t
         const auto lane = static_cast<std::uint32_t>(next_request_ % geometry().lanes);
         if (other == number_ || open_lanes_[next_request_] || !is_requested({other, lane}, key))
             continue;
-        // Who was served and does not know yet that the channel is closed asks for nothing new.
+        // A peer that was served, and has not yet noticed that the channel is closed, requests
+        // nothing new.
         if (block(other, number_, lane).look(layout::block::epoch) != served_[next_request_])
             return service_directory::request{other, lane};
     }
@@ -155,7 +156,8 @@ std::uint32_t slot::impl::find_lane(std::uint32_t to, failure& f) const {
         f.set(errc::slot_out_of_range, "slot {} has no lanes to slot {}", number_, to);
         return 0;
     }
-    // A peer that was offended may still have its side of the lane open: such a lane comes last.
+    // A peer that reported a fault may still have its side of the lane open: such a lane comes
+    // last.
     for (const bool offended : {false, true}) {
         for (std::uint32_t lane = geometry().lanes; lane-- > 0;) {
             const words theirs = block(to, number_, lane);

@@ -13,10 +13,10 @@
 
 namespace ivshmem {
 
-/// Words and bytes of shared memory by their offset: all that the rings know of memory. A checker
-/// of memory orderings puts a class of its own in the place of this one.
+/// Words and bytes of shared memory by their offset; the rings access memory through this class
+/// only. A checker of memory orderings puts its own class in its place.
 ///
-/// The offsets are trusted, what they lead to is not.
+/// The offsets are trusted, the contents are not.
 class shared_words {
   public:
     shared_words() = default;
@@ -32,7 +32,7 @@ class shared_words {
     void store(std::size_t offset, std::uint32_t value) const noexcept {
         word(offset).store(detail::to_register(value), std::memory_order_relaxed);
     }
-    /// Stores after all that was stored before.
+    /// Stores after all earlier stores.
     void publish(std::size_t offset, std::uint32_t value) const noexcept {
         if (combining_) [[unlikely]]
             detail::publish();
@@ -40,7 +40,7 @@ class shared_words {
         if (combining_) [[unlikely]]
             detail::publish();
     }
-    /// Between a store and a later load of another word.
+    /// Orders a store before a later load of another word.
     static void fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
     void write(std::size_t offset, std::span<const std::byte> bytes) const noexcept {
@@ -62,7 +62,7 @@ class shared_words {
 
   private:
     [[nodiscard]] std::atomic_ref<std::uint32_t> word(std::size_t offset) const noexcept {
-        // Sections start on pages, and every offset of the layout is a multiple of 4.
+        // Aligned: sections start on pages, and every offset of the layout is a multiple of 4.
         return std::atomic_ref{*reinterpret_cast<std::uint32_t*>(base_ + offset)};
     }
 

@@ -17,7 +17,7 @@ using words = shared_words;
 
 namespace {
 
-/// Longer than any peer takes from looking at its claim to the end of moving in.
+/// Longer than any peer needs from its look at the claim to the end of moving in.
 constexpr milliseconds free_slot_time{20};
 
 } // namespace
@@ -37,7 +37,7 @@ milliseconds slot_claim::impl::step(failure& f) {
     case stage::over:
         break;
     }
-    // Only whether one slot can be had is asked of the next one again.
+    // Only a slot in use is a reason to try the next one.
     while (any_free_ && f.code() == errc::slot_in_use) {
         f.clear();
         ++number_;
@@ -84,7 +84,7 @@ void slot_claim::impl::check(failure& f) const {
 #endif
 }
 
-/// Fails if there is no slot of that number.
+/// Fails if there is no slot with that number.
 void slot_claim::impl::check_number(failure& f) const {
     const auto& name = device_->facts().name;
     const std::uint32_t slots = division_.geometry.slots;
@@ -105,7 +105,7 @@ void slot_claim::impl::check_number(failure& f) const {
               name, number_, slots - 1);
 }
 
-/// Says that this process wants the slot, unless that is known to be in vain.
+/// Writes the claim, unless the slot is known to be taken.
 milliseconds slot_claim::impl::compete(failure& f) {
     check_number(f);
     if (f)
@@ -125,7 +125,7 @@ milliseconds slot_claim::impl::compete(failure& f) {
     return ask();
 }
 
-/// Whether the slot is held by this process or, if only a free one will do, by any that may live.
+/// Whether this process holds the slot, or, if only a free one will do, a peer that may be alive.
 bool slot_claim::impl::is_taken(failure& f) const {
     const words mine = claimed_->header(number_);
     const std::uint32_t incarnation = mine.look(layout::header::incarnation);
@@ -139,7 +139,7 @@ bool slot_claim::impl::is_taken(failure& f) const {
     return static_cast<bool>(f);
 }
 
-/// Doorbells may be lost: a living holder is rung again and again.
+/// Rings the holder, again each time, because doorbells may be lost.
 milliseconds slot_claim::impl::ask() const {
     if (steady_clock::now() >= end_)
         return free_slot_time;

@@ -15,7 +15,7 @@
 
 namespace ivshmem {
 
-/// "Claiming a slot" of channel-layout.md, one wait after the other.
+/// "Claiming a slot" of channel-layout.md, one wait at a time.
 class slot_claim::impl {
   public:
     impl(std::shared_ptr<device::impl> at, const slot_options& options, of what);
@@ -34,7 +34,7 @@ class slot_claim::impl {
     void check_number(failure& f) const;
     bool is_taken(failure& f) const;
     [[nodiscard]] std::chrono::milliseconds ask() const;
-    /// The id of the slot's holder, unless it is known to be gone.
+    /// The id of the slot's holder, unless that is known to be gone.
     [[nodiscard]] std::optional<std::uint16_t> living_holder() const;
 
     const std::shared_ptr<device::impl> device_;

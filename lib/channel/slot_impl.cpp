@@ -23,7 +23,7 @@ void slot::impl::move_in() {
     own_.emplace(number_, incarnation_, device_->page()->alive);
     const words mine = header(number_);
     mine.publish(layout::header::incarnation, 0);
-    words::fence(); // before what follows
+    words::fence(); // before the stores below
     for (std::size_t entry = 0; entry < layout::directory_entries; ++entry)
         mine.store(layout::header::directory + entry * layout::directory_entry_size, 0);
     for (std::uint32_t other = 0; other < slots; ++other) {
@@ -42,7 +42,7 @@ void slot::impl::move_in() {
                interrupts() == 0 ? 0 : layout::attention_wanted | vector_);
     mine.publish(layout::header::incarnation, incarnation_);
     words::fence();
-    if (mine.load(layout::header::claim) != incarnation_) // by one who saw the slot free
+    if (mine.load(layout::header::claim) != incarnation_) // by a peer that saw the slot free
         mine.publish(layout::header::claim, incarnation_);
     next_key_ = random_word();
     held_ = true;
@@ -87,7 +87,7 @@ void slot::impl::leave_overwritten() noexcept {
     if (!usable() || overwritten_.exchange(true))
         return;
     ended_ = errc::slot_overwritten;
-    leave(); // as far as the slot still is this one's
+    leave(); // if the slot still belongs to this process
 }
 
 void slot::impl::leave() noexcept {
@@ -96,7 +96,7 @@ void slot::impl::leave() noexcept {
         return;
     }
     const words mine = header(number_);
-    // Who claims the slot already is to find it as it is: it may be taken before this is through.
+    // Leaves a claimed slot untouched, because the new holder may move in before this is done.
     if (mine.look(layout::header::incarnation) == incarnation_ &&
         mine.load(layout::header::claim) == incarnation_) {
         for (std::uint32_t other = 0; other < geometry().slots; ++other) {
@@ -104,7 +104,7 @@ void slot::impl::leave() noexcept {
                 if (!lane_taken(other, lane))
                     continue;
                 const words left = block(number_, other, lane);
-                const std::uint32_t said = left.load(layout::block::flags); // a reason, perhaps
+                const std::uint32_t said = left.load(layout::block::flags); // may contain a reason
                 left.publish(layout::block::flags, said | layout::finished | layout::deaf);
             }
         }

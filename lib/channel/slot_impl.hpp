@@ -24,12 +24,13 @@
 
 namespace ivshmem {
 
-/// A claimed slot: where the sections are, whom to ring, which lanes are open in this process.
+/// A claimed slot: the addresses of the sections, the peers to ring, and the lanes that are open in
+/// this process.
 class slot::impl {
   public:
     using words = shared_words;
 
-    /// A slot to be claimed: it is not held before move_in().
+    /// A slot to claim. It is not held before move_in().
     impl(std::shared_ptr<device::impl> at, const division& of_memory, std::uint32_t number,
          std::uint32_t incarnation, std::uint16_t vector);
     impl(const impl&) = delete;
@@ -49,23 +50,23 @@ class slot::impl {
         return device_->facts().capabilities.interrupts;
     }
     [[nodiscard]] bool can_ring() const noexcept { return device_->facts().capabilities.ring; }
-    /// False once the slot was given back, was lost, or belongs to the parent process.
+    /// False after the slot was given back or lost, or if it belongs to the parent process.
     [[nodiscard]] bool usable() const noexcept { return held_ && device_->page()->alive; }
-    /// What usable() asks, for who asks often.
+    /// The two flags that usable() reads, for callers that check often.
     [[nodiscard]] const std::atomic<bool>* held() const noexcept { return &held_; }
     [[nodiscard]] const bool* alive() const noexcept { return &device_->page()->alive; }
-    /// Why it is not usable.
+    /// The reason for not being usable.
     [[nodiscard]] errc why_not() const noexcept;
 
-    /// As slot::answer_claims(), but for the directory. Thread safe.
+    /// As slot::answer_claims(), without the directory. Thread safe.
     bool answer_claims();
     /// Leaves the slot if something else has written to its directory.
     bool check_directory();
     void leave() noexcept;
-    /// The same because something else has written to the own section.
+    /// As leave(), because something else has written to the own section.
     void leave_overwritten() noexcept;
 
-    /// What the header of another slot says of its incarnation.
+    /// The incarnation in the header of another slot.
     [[nodiscard]] std::uint32_t incarnation_of(std::uint32_t slot) const {
         return header(slot).look(layout::header::incarnation);
     }
@@ -74,13 +75,13 @@ class slot::impl {
     [[nodiscard]] words header(std::uint32_t slot) const {
         return all_.at(division_.begin_of(slot));
     }
-    /// The block of `owner` for `other`.
+    /// The block in the section of `owner` for `other`.
     [[nodiscard]] words block(std::uint32_t owner, std::uint32_t other, std::uint32_t lane) const;
     [[nodiscard]] std::uint64_t block_size() const noexcept;
 
-    /// Rings; that it may be in vain is in the nature of rings.
+    /// Rings the peer. Best effort; failure is ignored.
     void ring(std::uint16_t peer, std::uint16_t vector) const noexcept;
-    /// Rings who holds a slot, as its header says.
+    /// Rings the holder of a slot that its header names.
     void ring_holder(std::uint32_t slot) const noexcept;
     void ring_everyone() const noexcept;
 
@@ -104,7 +105,7 @@ class slot::impl {
     /// @}
 
   private:
-    /// A service that this slot offers, as its entry of the directory says.
+    /// A service that this slot offers, as its directory entry stores it.
     struct offered {
         std::size_t index;
         std::uint32_t key;
@@ -121,14 +122,14 @@ class slot::impl {
     const std::uint32_t incarnation_;
     const std::uint16_t vector_;
     std::atomic<bool> held_{false};
-    std::atomic<errc> ended_{errc::closed}; ///< why the slot is not held
+    std::atomic<errc> ended_{errc::closed}; ///< the reason for not holding the slot
     std::atomic<bool> overwritten_{false};
     std::optional<own_slot> own_; ///< while it is held
     std::vector<offered> offers_;
     std::vector<bool> open_lanes_;
-    std::vector<std::uint32_t> served_; ///< as free_lane() has it
+    std::vector<std::uint32_t> served_; ///< the argument of free_lane()
     std::size_t next_request_ = 0;      ///< a lane in open_lanes_
-    std::uint32_t next_key_ = 0;        ///< begins at random: another incarnation has other keys
+    std::uint32_t next_key_ = 0;        ///< starts at random: each incarnation has other keys
 };
 
 /// Runs a step that may fail, in a slot that must be usable for it.

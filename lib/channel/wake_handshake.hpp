@@ -8,9 +8,9 @@
 
 namespace ivshmem {
 
-/// Who sleeps says so, then looks once more; who has something to tell tells it, then looks who
-/// sleeps (channel-layout.md, "Sleeping"). So one of them sees the other. This is both sides of
-/// it for one end of a channel.
+/// Both sides of the wake handshake for one end of a channel (channel-layout.md, "Sleeping"). A
+/// side that goes to sleep publishes that, then looks for records once more. A side that publishes
+/// a record then looks whether the peer sleeps. So at least one of them sees the other's store.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe.
@@ -20,10 +20,11 @@ class wake_handshake {
     wake_handshake() = default;
     wake_handshake(const Words& mine, const Words& theirs) : mine_{mine}, theirs_{theirs} {}
 
-    /// A new session, in which nobody has asked yet.
+    /// Starts a new session, in which neither side has asked yet.
     void restart() noexcept { answered_ = wanted_ = 0; }
 
-    /// Asks to be rung. What this side waits for is to be looked at after this, once more.
+    /// Asks to be rung. The caller must look once more, after this, for the event that it waits
+    /// for.
     /// @param what wake_data, wake_room or both. @param room The cursor at which to ring.
     void ask(std::uint32_t what, std::uint32_t room, std::uint32_t vector) {
         asked_ = (asked_ + 1) & layout::wake_count_mask;
@@ -34,7 +35,7 @@ class wake_handshake {
                                                vector << layout::wake_vector_shift);
         Words::fence();
     }
-    /// Awake again.
+    /// Withdraws the request: this side is awake again.
     void withdraw() {
         if (wanted_ == 0)
             return;
@@ -42,25 +43,25 @@ class wake_handshake {
         mine_.store(layout::block::wake, 0);
     }
 
-    /// After records were published.
-    /// @return The peer's wake word where it is to be rung now, else 0.
+    /// Called after records were published.
+    /// @return The peer's wake word if the caller must ring now, else 0.
     [[nodiscard]] std::uint32_t to_ring_for_data() {
         Words::fence();
         const std::uint32_t word = theirs_.load(layout::block::wake);
         return (word & layout::wake_data) != 0 && word != answered_ ? answered_ = word : 0;
     }
-    /// After the cursor was published.
+    /// Called after the cursor was published.
     /// @return As to_ring_for_data().
     [[nodiscard]] std::uint32_t to_ring_for_room(std::uint32_t cursor) {
         Words::fence();
-        // Before room, which was stored before it.
+        // Read before room, which the peer stored before it.
         const std::uint32_t word = theirs_.look(layout::block::wake);
         return (word & layout::wake_room) != 0 && word != answered_ &&
                        cursor - theirs_.load(layout::block::room) < 1U << 31U
                    ? answered_ = word
                    : 0;
     }
-    /// The word that was rung for, where the peer still sleeps; else 0.
+    /// The word that was answered with a ring, if the peer still sleeps; else 0.
     [[nodiscard]] std::uint32_t still_asleep() const {
         return answered_ != 0 && theirs_.load(layout::block::wake) == answered_ ? answered_ : 0;
     }
@@ -69,8 +70,8 @@ class wake_handshake {
     Words mine_{};
     Words theirs_{};
     std::uint32_t answered_ = 0; ///< the wake word that was last rung for
-    std::uint32_t asked_ = 0;    ///< how often this side asked to be rung
-    std::uint32_t wanted_ = 0;   ///< what for, now
+    std::uint32_t asked_ = 0;    ///< the number of requests of this side
+    std::uint32_t wanted_ = 0;   ///< the events of the current request; 0: none
 };
 
 } // namespace ivshmem
