@@ -48,7 +48,7 @@ struct plan {
     int idle_seconds;
 };
 
-/// What the processes tell each other beside the channels: in memory that they inherit.
+/// The counters that the processes share beside the channels: in memory that they inherit.
 struct board {
     std::atomic<std::uint32_t> connected{0};
     std::atomic<std::uint32_t> through{0};
@@ -162,7 +162,7 @@ int run(const plan& p) {
             ::_exit(1);
         }
     }
-    // Asked rarely: this process is not to take time from the others.
+    // Checks rarely, so that this process takes no time from the others.
     const auto wait_for = [](const std::atomic<std::uint32_t>& what, std::uint32_t count) {
         for (int i = 0; what < count && i < 120'000; ++i)
             std::this_thread::sleep_for(std::chrono::milliseconds{1});

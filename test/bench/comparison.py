@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Two things measured in the same rounds, and what to say of them."""
+"""Two figures that are measured in the same rounds, and their ratio."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Comparison:
 
     name: str
     ours: str
-    """What the first figure of a pair is of."""
+    """The name of the first figure of a pair."""
     rival: str
     unit: str
     target: float | None = None
@@ -24,7 +24,7 @@ class Comparison:
     pairs: list[tuple[float, float]] = field(default_factory=list)
 
     def play(self, rounds: int, ours: Callable[[], float], rival: Callable[[], float]) -> Comparison:
-        """Measure both in each round, in turns first."""
+        """Measures both in each round, and alternates which comes first."""
         for i in range(rounds):
             if i % 2:
                 second = rival()

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// The doorbell ping-pong with nothing between the program and the kernel: VFIO's ioctls, the
-// mapped register and a blocking read; or, to tell what an event loop costs by itself, a read by
-// Asio.
+// The doorbell ping-pong without a library: VFIO's ioctls, the mapped register and a blocking read;
+// or, to measure the cost of an event loop alone, a read by Asio.
 //     bench-doorbell-vfio ADDRESS GROUP first|second RUN ROUNDS blocking|asio
 
 #include "doorbell_meeting.hpp"

@@ -32,7 +32,7 @@ class Panel:
     up: str
     lines: list[Line]
     ticks: dict[float, str]
-    """What is written below the horizontal axis, and where."""
+    """The labels below the horizontal axis, and their places."""
 
 
 def _text(x: float, y: float, text: str, anchor: str = "middle", more: str = "") -> str:
@@ -87,7 +87,7 @@ def _panel(panel: Panel, left: float, colours: dict[str, str]) -> list[str]:
 
 
 def write(path: Path, panels: Sequence[Panel], solid: str, dashed: str) -> None:
-    """`solid` and `dashed` say in the legend what the two kinds of lines are of."""
+    """`solid` and `dashed` are the legends of the two kinds of lines."""
     names = list(dict.fromkeys(line.name for panel in panels for line in panel.lines))
     colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
     each = LEFT + WIDTH + 20

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What a message costs while others are queued behind it:
+// The cost of a message while others are queued behind it:
 //     bench-queued QUEUED MESSAGES
 // One process has both ends of a channel on one event loop, and keeps QUEUED sends and one receive
 // under way. Prints the nanoseconds of processor time a message: other load on the machine

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What ring() costs beside the bare store, on the same mapped register:
+// The cost of ring() beside the bare store, on the same mapped register:
 //     bench-ring ADDRESS ROUNDS
 // The device must have no driver, so that its BAR0 can be mapped a second time. It rings a peer
 // that does not exist. Prints a pair of nanoseconds a round: ring(), bare store.
@@ -52,7 +52,7 @@ int main(int argc, char** argv) try {
         static_cast<std::byte*>(page) + info->bars[0].start % 4096 + 0xc);
 
     for (int round = std::atoi(argv[2]); round > 0; --round) {
-        // The quickest of some batches: what disturbs a batch only ever adds to it.
+        // The quickest of some batches, because disturbances only add time.
         double ring = 1e9;
         double store = 1e9;
         for (int i = 0; i < batches; ++i) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What joining and leaving ivshmem-server costs, beside what the protocol itself demands:
+// The cost of joining and leaving ivshmem-server, beside the minimum that the protocol demands:
 //     bench-server-join [ROUNDS]
 // In each round 256 clients with 8 vectors join, one after the other, and leave. The floor is a
 // loop without any server: one process creates as many eventfds and sends as many messages, with
@@ -72,7 +72,7 @@ void send_message(int socket, std::int64_t value, int fd) {
         fail("sendmsg");
 }
 
-/// Receives so many messages, each of 8 bytes, and closes what comes with them.
+/// Receives so many messages of 8 bytes each, and closes their descriptors.
 void receive_messages(int socket, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
         std::int64_t value = 0;

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <system_error>
 
-/// What bench-transports asks of a way to carry messages between two processes, and offers it.
+/// The interface between bench-transports and a way to carry messages between two processes.
 namespace bench {
 
 /// One way, as fast as they go; or there and back, one at a time.
@@ -20,7 +20,7 @@ enum class measured { throughput, roundtrip };
 /// How a side waits for a message, or for room to send one.
 enum class waiting { spin, sleep };
 
-/// What a transport is made for.
+/// The measurement that a transport is constructed for.
 struct request {
     measured what;
     waiting wait;
@@ -31,7 +31,7 @@ struct request {
 /// `second` sends and `first` receives; in one of the round trip `first` begins.
 enum class side { first, second };
 
-/// Thrown by a transport's constructor which cannot do what is asked of it: a skip, no failure.
+/// Thrown by a transport's constructor that does not support the request: a skip, no failure.
 struct unsupported : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -52,9 +52,10 @@ concept sleeps = requires(End& end, std::span<const std::byte> message, std::spa
     end.receive(room);
 };
 
-/// A transport is constructed before the fork and owns what both sides share; it must not start
-/// threads. Each side then makes its `end` in its own process, `first` before `second`.
-/// All messages have the size of the request, and their first 8 bytes differ from the last one's.
+/// A transport is constructed before the fork and owns the objects that both sides share; it must
+/// not start threads. Each side then makes its `end` in its own process, `first` before `second`.
+/// All messages have the size of the request, and their first 8 bytes differ from those of the
+/// message before.
 template <class T>
 concept transport = std::constructible_from<T, const request&> &&
     std::constructible_from<typename T::end, T&, side> &&
@@ -62,10 +63,10 @@ concept transport = std::constructible_from<T, const request&> &&
     { T::name } -> std::convertible_to<std::string_view>;
 };
 
-/// What every transport that has a ring or a queue gives each direction, within reason.
+/// The bytes that every transport with a ring or a queue gives each direction, approximately.
 inline constexpr std::size_t ring_bytes = std::size_t{512} << 10U;
 
-/// How many messages of a size that is; never less than four.
+/// The number of messages of a size that fit into them, but at least four.
 constexpr std::size_t ring_messages(std::size_t size) {
     return ring_bytes / size < 4 ? 4 : ring_bytes / size;
 }
@@ -78,7 +79,7 @@ T must(T result, const char* what) {
     return result;
 }
 
-/// False if a call on a non-blocking descriptor has to be tried again later.
+/// Returns false if a call on a non-blocking descriptor must be tried again later.
 template <class T>
 bool done_now(T result, const char* what) {
     if (result < 0 && errno == EAGAIN)

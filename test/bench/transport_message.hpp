@@ -12,14 +12,14 @@
 
 namespace bench {
 
-/// What a message says beside its number.
+/// A mark in a message besides its number.
 inline constexpr std::uint64_t clock_starts = std::uint64_t{1} << 62U;
 inline constexpr std::uint64_t is_last = std::uint64_t{1} << 63U;
 inline constexpr std::uint64_t marks = clock_starts | is_last;
 
 /// The private memory that a side sends from or receives into: its number and marks are at the
-/// start, at each page and at the end, so that lost, doubled, reordered and torn messages show;
-/// what is between stays the same and is checked once.
+/// start, at each page and at the end, so that lost, doubled, reordered and torn messages are
+/// detected. The bytes in between stay the same and are checked once.
 class numbered_message {
   public:
     explicit numbered_message(std::size_t size) : lines_((size + 63) / 64), size_{size} {}

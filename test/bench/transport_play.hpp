@@ -11,7 +11,7 @@
 
 namespace bench {
 
-/// How long to play; a tenth as much goes before it, unmeasured.
+/// How long to measure, after a warm-up of a tenth of that.
 struct duration {
     std::uint64_t count = 0; ///< of messages or round trips; 0: as many as fit in the seconds
     double seconds = 1;
@@ -100,7 +100,7 @@ void send_all(End& end, std::size_t size, const duration& length) {
     player.send(number | is_last);
 }
 
-/// Receives what the other side sends as fast as it can.
+/// Receives the messages of the other side as fast as it can.
 template <waiting Wait, class End>
 throughput_result receive_all(End& end, std::size_t size) {
     player<Wait, End> player{end, size};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What a child, a lost slot and a closed one must leave alone.
+// Channels of a forked child, of a lost slot and of a closed slot must write nothing.
 
 #include "fixture.hpp"
 
@@ -15,7 +15,7 @@ using namespace test;
 
 namespace {
 
-/// Whether all of these fail as they are to; then nothing of them may have been written.
+/// Whether all functions fail with this error. Then none of them may have written to the memory.
 bool all_fail(channel& c, errc wanted) {
     std::error_code ec;
     std::size_t done = 0;
@@ -47,7 +47,7 @@ bool all_fail(channel& c, errc wanted) {
     return all;
 }
 
-/// A channel under way: something was received of which the peer is not told yet, and it sleeps.
+/// Leaves a channel that sleeps, with received messages that the cursor does not cover yet.
 void use(both_ends& ends) {
     for (const auto* text : {"one", "two", "three"})
         REQUIRE(ends.y.try_send(bytes(text)));
@@ -59,7 +59,7 @@ void use(both_ends& ends) {
 
 } // namespace
 
-TEST_CASE("a forked child fails, and writes nothing, also where it ends in order") {
+TEST_CASE("a forked child fails, and writes nothing, even if it exits normally") {
     two_peers peers;
     both_ends ends{peers};
     use(ends);
@@ -90,7 +90,7 @@ TEST_CASE("a forked child fails, and writes nothing, also where it ends in order
     CHECK(next(ends.y) == "back");
 }
 
-TEST_CASE("after the slot was closed its channels write nothing") {
+TEST_CASE("after the slot was closed, its channels write nothing") {
     two_peers peers;
     both_ends ends{peers};
     use(ends);
@@ -101,11 +101,11 @@ TEST_CASE("after the slot was closed its channels write nothing") {
     CHECK(copy_of(peers.server) == before);
 }
 
-TEST_CASE("after the slot was lost its channels write nothing") {
+TEST_CASE("after the slot was lost, its channels write nothing") {
     two_peers peers;
     both_ends ends{peers};
     use(ends);
-    // Another one has taken it while this side slept.
+    // Another peer has taken it while this side slept.
     const ivshmem::shared_words header{peers.server.memory().data(), false};
     header.store(layout::header::claim, 77);
     header.store(layout::header::incarnation, 77);
@@ -121,7 +121,7 @@ TEST_CASE("after the slot was lost its channels write nothing") {
     CHECK(copy_of(peers.server) == before);
 }
 
-TEST_CASE("a channel that is closed, moved from or never opened does nothing") {
+TEST_CASE("a closed, moved-from or never opened channel does nothing") {
     two_peers peers;
     both_ends ends{peers};
     use(ends);
@@ -131,7 +131,7 @@ TEST_CASE("a channel that is closed, moved from or never opened does nothing") {
 
     channel moved{std::move(ends.x)};
     const auto before = copy_of(peers.server);
-    CHECK(all_fail(ends.x, errc::closed)); // NOLINT: what is left of it
+    CHECK(all_fail(ends.x, errc::closed)); // NOLINT: its moved-from state is tested
     ends.x.flush();
     CHECK(copy_of(peers.server) == before);
     CHECK(next(moved) == "two");

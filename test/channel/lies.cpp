@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// A peer that lies poisons the channel; it does not keep this side busy, and not what is not a lie.
+// A peer that breaks the rules poisons the channel, but does not keep this side busy; legal
+// messages do not poison it.
 
 #include "fixture.hpp"
 #include "helpers/deadline.hpp"
@@ -18,7 +19,7 @@ std::uint32_t head(layout::kind k, std::uint32_t length) {
 
 } // namespace
 
-TEST_CASE("a ring full of messages that are taken back does not keep a receiver for ever") {
+TEST_CASE("a ring full of abandoned messages does not block a receiver") {
     const deadline limit;
     two_peers peers;
     both_ends ends{peers};
@@ -40,7 +41,7 @@ TEST_CASE("a ring full of messages that are taken back does not keep a receiver 
     CHECK(parts <= 32);
 }
 
-TEST_CASE("messages that are taken back hide no message behind them") {
+TEST_CASE("abandoned messages do not hide later messages") {
     two_peers peers;
     both_ends ends{peers};
     std::error_code ec;
@@ -56,12 +57,12 @@ TEST_CASE("messages that are taken back hide no message behind them") {
     }
 }
 
-TEST_CASE("a lie about the cursor is noticed also where a message is to be taken back") {
+TEST_CASE("a false cursor is noticed even if a message must be abandoned") {
     two_peers peers;
     both_ends ends{peers};
     std::error_code ec;
     std::size_t done = 0;
-    // With the parts that fit after it this leaves no room, not even for a record without bytes.
+    // With the parts that fit after it, this leaves no room, not even for an empty record.
     CHECK(ends.x.try_send(bytes(std::string(112, 'x'))));
     CHECK_FALSE(send_text(ends.x, std::string(1500, 'x'), done, ec));
     CHECK(ivshmem::channel_driver{ends.x}.unread() == 1016);
@@ -73,9 +74,9 @@ TEST_CASE("a lie about the cursor is noticed also where a message is to be taken
     CHECK(ends.x.violation() == layout_violation::cursor);
 }
 
-TEST_CASE("drained() asks nothing of a peer that is not connected") {
+TEST_CASE("drained() ignores the words of a peer that is not connected") {
     two_peers peers;
-    peers.block(1).store(layout::block::cursor, 512); // of a session before
+    peers.block(1).store(layout::block::cursor, 512); // of an earlier session
     channel never;
     CHECK_FALSE(ivshmem::channel_driver{never}.drained());
     channel x = channel::open(peers.at_a, 1, 0);
@@ -90,7 +91,7 @@ TEST_CASE("drained() asks nothing of a peer that is not connected") {
     CHECK(x.update() == ivshmem::channel_state::connected);
 }
 
-TEST_CASE("a message of which nothing was sent need not be taken back") {
+TEST_CASE("a message without sent parts need not be abandoned") {
     two_peers peers;
     both_ends ends{peers};
     ivshmem::channel_driver{ends.x}.abandon();
@@ -103,7 +104,7 @@ TEST_CASE("a message of which nothing was sent need not be taken back") {
     CHECK(ends.y.update() == ivshmem::channel_state::connected);
 }
 
-TEST_CASE("consume() without a message gives nothing back") {
+TEST_CASE("consume() without a message frees nothing") {
     two_peers peers;
     both_ends ends{peers};
     CHECK(ends.x.try_send(bytes("one")));
@@ -119,7 +120,7 @@ TEST_CASE("consume() without a message gives nothing back") {
     CHECK(next(ends.y) == "three");
 }
 
-TEST_CASE("each lie poisons, and says how") {
+TEST_CASE("each false record poisons the channel, and violation() names the rule") {
     const std::uint32_t first = GENERATE(0U, 1U, 0x7fffffffU);
     two_peers peers;
     both_ends ends{peers};
@@ -128,7 +129,7 @@ TEST_CASE("each lie poisons, and says how") {
         ring.store(0, first);
         CHECK(end_of(ends.x) == errc::channel_poisoned);
         CHECK(ends.x.violation() == layout_violation::record);
-        ends.x.finish(); // takes nothing back of what the peer is told
+        ends.x.finish(); // the flags for the peer must stay
         CHECK(end_of(ends.y) == errc::channel_rejected);
         CHECK(ends.y.violation() == layout_violation::record);
         std::error_code ec;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Messages of every size, between two sides that keep to the rules.
+// Messages of every size, between two sides that follow the rules.
 
 #include "fixture.hpp"
 #include "helpers/deadline.hpp"
@@ -20,7 +20,7 @@ std::string text_of(std::size_t size) {
     return text;
 }
 
-/// Sends and receives in turns until the message is there.
+/// Sends and receives in turns until the message has arrived.
 std::string through(both_ends& ends, const std::string& text) {
     std::string got(text.size() + 1, '\0');
     std::size_t sent = 0;
@@ -42,7 +42,7 @@ std::string through(both_ends& ends, const std::string& text) {
 
 } // namespace
 
-TEST_CASE("messages of every size that goes in one piece") {
+TEST_CASE("messages of every size that fits into one record") {
     two_peers peers;
     both_ends ends{peers};
     CHECK(ends.x.max_whole_message() == 504);
@@ -86,7 +86,7 @@ TEST_CASE("a message over the limit of the peer") {
     CHECK_FALSE(next(ends.y).has_value());
 }
 
-TEST_CASE("a buffer that is too small loses nothing") {
+TEST_CASE("a buffer that is too small loses no byte") {
     two_peers peers;
     both_ends ends{peers};
     std::array<std::byte, 20> small{};
@@ -97,7 +97,7 @@ TEST_CASE("a buffer that is too small loses nothing") {
     CHECK(ends.y.next_size(ec) == 21U);
     CHECK(next(ends.y) == text_of(21));
 
-    // The parts that came first are kept as well.
+    // Parts that were received before are kept, too.
     const std::string text = text_of(2000);
     std::size_t done = 0;
     CHECK_FALSE(send_text(ends.x, text, done, ec));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Messages in parts that a new session or another message cuts, and room that nobody has any more.
+// Messages in parts that a new session or another message interrupts, and reserved room whose
+// session has ended.
 
 #include "fixture.hpp"
 #include "helpers/deadline.hpp"
@@ -13,12 +14,12 @@ using namespace test;
 
 namespace {
 
-/// 3000 bytes that tell where they are from; parts of them do not look like each other.
+/// 3000 bytes in three different parts, so that a part in the wrong place is detected.
 std::string in_thirds() {
     return std::string(1000, 'a') + std::string(1000, 'b') + std::string(1000, 'c');
 }
 
-/// What one receives in steps, as it says how far it came.
+/// A message that is received in steps, with the progress of each.
 struct in_steps {
     bool receive(channel& from, std::error_code& ec) {
         return ivshmem::channel_driver{from}.receive_some(
@@ -33,8 +34,8 @@ struct in_steps {
     std::size_t done = 0;
 };
 
-/// Both sides begin a new session; who is the first makes a difference to who sees what.
-void begin_anew(channel& first, channel& second) {
+/// Begins a new session on both sides. The order decides which side notices the reset.
+void begin_again(channel& first, channel& second) {
     first.reopen();
     CHECK(second.update() == ivshmem::channel_state::reset);
     second.reopen();
@@ -45,7 +46,7 @@ void begin_anew(channel& first, channel& second) {
 
 } // namespace
 
-TEST_CASE("what is left of a message of an old session is no message of the new one") {
+TEST_CASE("the rest of a message of an old session is no message of the new one") {
     const deadline limit{10};
     two_peers peers;
     both_ends ends{peers};
@@ -63,7 +64,7 @@ TEST_CASE("what is left of a message of an old session is no message of the new 
         ends.x.reopen();
         meet(ends.x, ends.y);
     } else {
-        begin_anew(ends.x, ends.y);
+        begin_again(ends.x, ends.y);
     }
     bool complete = false;
     std::optional<std::string> got;
@@ -75,7 +76,7 @@ TEST_CASE("what is left of a message of an old session is no message of the new 
     if (ec) {
         CHECK(ec == errc::channel_reset);
         CHECK_FALSE(got);
-        // Again from the beginning it is a message like others.
+        // Sent again from its beginning, it arrives.
         done = 0;
         for (int i = 0; i < 20 && !got; ++i) {
             complete = complete || send_text(ends.x, text, done, ec);
@@ -86,7 +87,7 @@ TEST_CASE("what is left of a message of an old session is no message of the new 
     CHECK_FALSE(next(ends.y));
 }
 
-TEST_CASE("a message of the new session is not put after half of an old one") {
+TEST_CASE("a message of a new session does not follow the first half of an old one") {
     const deadline limit{10};
     two_peers peers;
     both_ends ends{peers};
@@ -97,9 +98,9 @@ TEST_CASE("a message of the new session is not put after half of an old one") {
     REQUIRE_FALSE(receiver.receive(ends.y, ec));
     REQUIRE(receiver.done != 0);
     if (GENERATE(true, false))
-        begin_anew(ends.y, ends.x);
+        begin_again(ends.y, ends.x);
     else
-        begin_anew(ends.x, ends.y);
+        begin_again(ends.x, ends.y);
     const bool whole = GENERATE(true, false);
     const std::string text = whole ? "new" : std::string(2000, 'n');
     done = 0;
@@ -117,7 +118,7 @@ TEST_CASE("a message of the new session is not put after half of an old one") {
     CHECK((receiver.text.substr(0, receiver.done) == text));
 }
 
-TEST_CASE("between the parts of a message there is no room for another one") {
+TEST_CASE("between the parts of a message there is no room for another message") {
     two_peers peers;
     both_ends ends{peers};
     const std::string text(1200, 'a');
@@ -138,7 +139,7 @@ TEST_CASE("between the parts of a message there is no room for another one") {
     refused();
     CHECK_FALSE(next(ends.y));
     std::optional<std::string> got;
-    SECTION("it is sent to its end") {
+    SECTION("the message is completed") {
         bool complete = false;
         for (int i = 0; i < 20 && !got; ++i) {
             complete = complete || send_text(ends.x, text, done, ec);
@@ -148,7 +149,7 @@ TEST_CASE("between the parts of a message there is no room for another one") {
         }
         CHECK((got == text));
     }
-    SECTION("it is abandoned") {
+    SECTION("the message is abandoned") {
         ivshmem::channel_driver{ends.x}.abandon();
     }
     CHECK(ends.x.try_send(bytes(other), ec));
@@ -157,7 +158,7 @@ TEST_CASE("between the parts of a message there is no room for another one") {
     CHECK_FALSE(next(ends.y));
 }
 
-TEST_CASE("what was reserved or committed before the end is written nowhere after it") {
+TEST_CASE("a message that was reserved or committed before the end is not written after it") {
     const deadline limit{20};
     two_peers peers;
     both_ends ends{peers};
@@ -166,23 +167,23 @@ TEST_CASE("what was reserved or committed before the end is written nowhere afte
     REQUIRE(ends.x.reserve(10, ec).data() != nullptr);
     if (committed)
         ends.x.commit(10);
-    SECTION("of the channel") {
+    SECTION("the channel ends") {
         ends.x.close();
     }
-    SECTION("of the session") {
+    SECTION("the session ends") {
         ends.x.reopen();
     }
-    SECTION("of the session, by the peer") {
+    SECTION("the session ends, because the peer opened again") {
         ends.y.reopen();
         CHECK(ends.x.update() == ivshmem::channel_state::reset);
     }
-    SECTION("of its good name") {
+    SECTION("the channel is poisoned") {
         ivshmem::channel_driver{ends.x}.reject(ivshmem::layout_violation::sequence);
     }
-    SECTION("of the slot") {
+    SECTION("the slot ends") {
         peers.at_a.close();
     }
-    SECTION("of the slot, which somebody else has now") {
+    SECTION("the slot ends, and another peer takes it") {
         REQUIRE(claim_elsewhere(peers.server, 0));
         peers.at_a.answer_claims(ec);
         REQUIRE(ec == errc::slot_lost);
@@ -195,7 +196,7 @@ TEST_CASE("what was reserved or committed before the end is written nowhere afte
     CHECK_FALSE(next(ends.y, ec));
 }
 
-TEST_CASE("who takes the last message and sleeps has told so") {
+TEST_CASE("a receiver publishes that it took the last message before it sleeps") {
     two_peers peers;
     both_ends ends{peers};
     std::error_code ec;

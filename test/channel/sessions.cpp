@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Channels that begin, end and begin anew.
+// Channels that open, end and open again.
 
 #include "fixture.hpp"
 
@@ -27,7 +27,7 @@ std::error_code not_opened(const slot& at, std::uint32_t peer, std::uint32_t lan
 
 } // namespace
 
-TEST_CASE("a peer that is not there yet") {
+TEST_CASE("a peer that has not opened yet") {
     meeting server;
     const auto a = server.join(1);
     const auto b = server.join(2);
@@ -64,7 +64,7 @@ TEST_CASE("channels that cannot be opened") {
     CHECK(not_opened(peers.at_a, 1, 0) == errc::closed);
 }
 
-TEST_CASE("what was sent before the close is received, then the end") {
+TEST_CASE("messages sent before the close are received, then the end") {
     two_peers peers;
     both_ends ends{peers};
     unsigned sent = 0;
@@ -100,7 +100,7 @@ TEST_CASE("a side that has finished still receives") {
     CHECK(end_of(ends.x) == errc::channel_closed);
 }
 
-TEST_CASE("nothing is sent to who does not listen any more") {
+TEST_CASE("a send to a peer that has stopped reading fails") {
     two_peers peers;
     both_ends ends{peers};
     ends.y.close();
@@ -137,7 +137,7 @@ TEST_CASE("a restart is one reset, and no message crosses it") {
     CHECK(ends.y.update() == ivshmem::channel_state::connected);
 }
 
-TEST_CASE("a reset in the middle of a message leaves nothing of it") {
+TEST_CASE("a reset in the middle of a message drops all of its parts") {
     two_peers peers;
     both_ends ends{peers};
     std::error_code ec;
@@ -152,14 +152,14 @@ TEST_CASE("a reset in the middle of a message leaves nothing of it") {
     CHECK(next(ends.y) == "new");
 }
 
-TEST_CASE("channels and slots that move go on") {
+TEST_CASE("moved channels and slots continue") {
     two_peers peers;
     both_ends ends{peers};
     CHECK(ends.x.try_send(bytes("one")));
     channel moved{std::move(ends.y)};
-    CHECK_FALSE(ends.y.is_open()); // NOLINT: what is left of it
+    CHECK_FALSE(ends.y.is_open()); // NOLINT: its moved-from state is tested
     slot at_b{std::move(peers.at_b)};
-    CHECK_FALSE(peers.at_b.is_open()); // NOLINT: the same
+    CHECK_FALSE(peers.at_b.is_open()); // NOLINT: as above
     CHECK(next(moved) == "one");
     CHECK(at_b.find_holder(0).has_value());
 
@@ -171,7 +171,7 @@ TEST_CASE("channels and slots that move go on") {
     CHECK(other.update() == ivshmem::channel_state::connected);
 }
 
-TEST_CASE("who sleeps is rung, once") {
+TEST_CASE("a sleeping peer is rung, once") {
     two_peers peers;
     both_ends ends{peers};
     static_cast<void>(peers.b.take(0));
@@ -186,7 +186,7 @@ TEST_CASE("who sleeps is rung, once") {
     ivshmem::channel_driver{ends.x}.ring_again();
     CHECK(peers.b.take(0) == 0);
     CHECK_FALSE(ivshmem::channel_driver{ends.y}.arm(
-        ivshmem::channel_driver::for_data)); // there is something
+        ivshmem::channel_driver::for_data)); // a message has arrived
     CHECK(next(ends.y) == "one");
 
     std::error_code ec;

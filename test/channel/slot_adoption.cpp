@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What of the memory is taken for headers and for closed lanes, and what is not.
+// The parts of the memory that are taken for headers and for closed lanes.
 
 #include "fixture.hpp"
 #include "helpers/deadline.hpp"
@@ -18,14 +18,15 @@ constexpr ivshmem::region_geometry three_slots{3, 1, 65536};
 constexpr std::size_t region = 524288;
 constexpr std::size_t section = region / 3 / layout::page * layout::page;
 
-/// A header that somebody may write into a message.
+/// A header that a peer may write into a message.
 struct forged {
     std::uint32_t version;
     std::uint32_t slot;
     std::uint32_t section_size;
 };
 
-/// Its slot is nowhere; or it is where its slot would be, at any multiple of a page.
+/// A slot number out of range. Other forgeries are at the offset of their slot, if that is any
+/// multiple of a page.
 constexpr std::uint32_t nowhere = 0xffff;
 constexpr std::array<forged, 5> forgeries{{{0x20000, nowhere, layout::page},
                                            {0x20000, 1, 0},
@@ -33,7 +34,7 @@ constexpr std::array<forged, 5> forgeries{{{0x20000, nowhere, layout::page},
                                            {0, 1, 0},
                                            {layout::version + 1, 1, 0}}};
 
-/// A message of some pages, each of which begins with a header once it is in the ring.
+/// A message of several pages. Each page begins with a header when the message is in the ring.
 std::vector<std::byte> message_with(const forged& f, std::uint16_t holder, std::size_t in_slot) {
     constexpr std::size_t before =
         layout::header::size + layout::block::ring + layout::record_header;
@@ -74,7 +75,7 @@ std::optional<std::vector<std::byte>> received(channel& from) {
     return message;
 }
 
-/// As a newcomer may claim slot 2.
+/// The options of a newcomer that claims slot 2.
 slot_options third(bool knows_the_geometry, bool reformat) {
     slot_options options;
     options.number = 2;
@@ -86,10 +87,10 @@ slot_options third(bool knows_the_geometry, bool reformat) {
 
 } // namespace
 
-TEST_CASE("a message that looks like headers keeps nobody out, and stays as it is") {
+TEST_CASE("a message that looks like headers blocks no newcomer, and stays intact") {
     const deadline limit{10};
     const auto f = GENERATE(from_range(forgeries));
-    const auto how = GENERATE(0, 1, 2); // with that geometry, by force, or with what there is
+    const auto how = GENERATE(0, 1, 2); // by that geometry, by reformat, by the present geometry
     INFO("version " << f.version << ", slot " << f.slot << ", as in " << how);
     two_peers peers{three_slots, region};
     both_ends ends{peers};
@@ -107,7 +108,7 @@ TEST_CASE("a message that looks like headers keeps nobody out, and stays as it i
     join();
     CHECK((received(ends.y) == to_y));
     CHECK((received(ends.x) == to_x));
-    join(); // it is still in the memory
+    join(); // the message is still in the memory
     std::error_code ec;
     peers.at_a.answer_claims(ec);
     CHECK_FALSE(ec);
@@ -117,7 +118,7 @@ TEST_CASE("a message that looks like headers keeps nobody out, and stays as it i
     CHECK(next(ends.y).has_value());
 }
 
-TEST_CASE("what is left of a message of who is gone is no header where no slot can be") {
+TEST_CASE("the rest of a departed peer's message is no header at an offset where no slot can be") {
     two_peers peers{three_slots, region};
     both_ends ends{peers};
     REQUIRE(ends.x.try_send(message_with(forgeries[0], peers.b.id(), 0)));
@@ -134,7 +135,7 @@ TEST_CASE("what is left of a message of who is gone is no header where no slot c
     CHECK(std::equal(before.begin(), before.end(), peers.server.memory().begin() + 8192));
 }
 
-TEST_CASE("a lane that the peer has refused comes last: the peer may still have it open") {
+TEST_CASE("a lane that the peer has rejected comes last, because the peer may still have it open") {
     two_peers peers;
     const ivshmem::service_directory at_a{peers.at_a};
     channel x = channel::open(peers.at_a, 1, 1);
@@ -155,7 +156,7 @@ TEST_CASE("a lane that the peer has refused comes last: the peer may still have 
     other.close();
     CHECK(at_a.find_lane(1, ec) == 0);
     CHECK_FALSE(ec);
-    // Where the peer has it open no more, or opens it anew, it is a lane like others.
+    // After the peer has closed it or opened it again, the lane is like the others.
     y.reopen();
     meet(asks, y);
     CHECK(asks.state() == ivshmem::channel_state::connected);

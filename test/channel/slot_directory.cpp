@@ -29,7 +29,7 @@ std::error_code not_found(const service_directory& from, std::string_view name,
 
 } // namespace
 
-TEST_CASE("a service that is offered is found, until it is withdrawn") {
+TEST_CASE("an offered service is found until it is withdrawn") {
     two_peers peers;
     service_directory at_a{peers.at_a};
     const service_directory at_b{peers.at_b};
@@ -40,11 +40,11 @@ TEST_CASE("a service that is offered is found, until it is withdrawn") {
     CHECK(found.slot == 0);
     CHECK(found.key == key);
     CHECK(at_b.find_service("clock", 0).key == key);
-    CHECK(not_found(at_b, "clock", 1) == errc::slot_out_of_range); // the own slot
+    CHECK(not_found(at_b, "clock", 1) == errc::slot_out_of_range); // this side's own slot
     CHECK(not_found(at_b, "clock", 2) == errc::slot_out_of_range);
     CHECK(not_found(at_b, "cloc") == errc::service_unknown);
     CHECK(not_found(at_b, "clocks") == errc::service_unknown);
-    CHECK(not_found(at_a, "clock") == errc::service_unknown); // it is one's own
+    CHECK(not_found(at_a, "clock") == errc::service_unknown); // its own service
     CHECK(refused(at_a, "clock") == errc::service_exists);
     at_a.withdraw(key + 1);
     at_a.withdraw(0);
@@ -70,7 +70,7 @@ TEST_CASE("a directory is full with 32 services") {
     CHECK(keys.insert(at_a.offer("one more")).second);
 }
 
-TEST_CASE("names that a service may have") {
+TEST_CASE("valid and invalid names of services") {
     two_peers peers;
     service_directory at_a{peers.at_a};
     const service_directory at_b{peers.at_b};
@@ -86,7 +86,7 @@ TEST_CASE("names that a service may have") {
     }
 }
 
-TEST_CASE("a slot that is closed offers and finds nothing") {
+TEST_CASE("a closed slot offers and finds no service") {
     slot none;
     std::error_code ec;
     CHECK(refused(service_directory{none}, "x") == errc::closed);

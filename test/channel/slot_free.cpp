@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Slots that nobody holds, and those of this very process.
+// Free slots, and slots that this process holds.
 
 #include "fixture.hpp"
 #include "helpers/deadline.hpp"
@@ -28,7 +28,7 @@ slot_options of_four() {
 
 } // namespace
 
-TEST_CASE("any free slot is the lowest that nobody holds") {
+TEST_CASE("claim_free() claims the lowest free slot") {
     const deadline limit;
     meeting server;
     const auto a = server.join(1);
@@ -52,11 +52,11 @@ TEST_CASE("any free slot is the lowest that nobody holds") {
     CHECK(ec == std::errc::invalid_argument);
 }
 
-TEST_CASE("a holder that is stopped keeps its slot from those that want any") {
+TEST_CASE("claim_free() does not take the slot of a stopped holder") {
     const deadline limit;
     meeting server;
     const auto a = server.join(1);
-    // Of another process, which does not answer.
+    // The slot of another process, which does not answer.
     std::vector<std::byte> held;
     {
         const auto stopped = server.join(9);
@@ -64,11 +64,11 @@ TEST_CASE("a holder that is stopped keeps its slot from those that want any") {
         held.assign(server.memory().begin(), server.memory().end());
     }
     std::copy(held.begin(), held.end(), server.memory().begin());
-    SECTION("and is found as it was left") {
+    SECTION("and leaves its section unchanged") {
         CHECK(slot::claim_free(a, of_four()).number() == 1);
         CHECK(std::equal(held.begin(), held.begin() + 0x80, server.memory().begin()));
     }
-    SECTION("unless the device knows that it is gone") {
+    SECTION("unless the device knows that the holder is gone") {
         server.leave(9);
         CHECK(slot::claim_free(a, of_four()).number() == 0);
     }
@@ -100,7 +100,7 @@ TEST_CASE("peers that start together get different slots") {
     CHECK(numbers == std::set<std::uint32_t>{0, 1, 2, 3});
 }
 
-TEST_CASE("a slot that this process holds is not claimed again, on whichever device") {
+TEST_CASE("a process does not claim a slot again that it holds, on any device") {
     const deadline limit;
     meeting server;
     const auto a = server.join(1);
@@ -118,7 +118,7 @@ TEST_CASE("a slot that this process holds is not claimed again, on whichever dev
     CHECK(slot::claim(again == 0 ? a : b, options).number() == 0);
 }
 
-TEST_CASE("a claim that is given up leaves the slot to others") {
+TEST_CASE("a claim that is given up leaves the slot free") {
     meeting server;
     const auto a = server.join(1);
     std::error_code ec;
@@ -127,7 +127,7 @@ TEST_CASE("a claim that is given up leaves the slot to others") {
         CHECK(given_up.step(ec).count() != 0);
         CHECK_FALSE(given_up.take().is_open());
         slot_claim moved{std::move(given_up)};
-        CHECK(given_up.step(ec).count() == 0); // NOLINT: what is left of it
+        CHECK(given_up.step(ec).count() == 0); // NOLINT: its moved-from state is tested
         CHECK(ec == errc::closed);
     }
     CHECK(slot::claim_free(a, of_four()).number() == 0);

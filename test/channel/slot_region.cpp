@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// The application's part of the memory, and what becomes of channels that it writes over.
+// The application's part of the memory, and channels whose section is overwritten.
 
 #include "fixture.hpp"
 #include "helpers/deadline.hpp"
@@ -27,7 +27,7 @@ slot_options in_region(std::uint32_t number, std::optional<memory_region> region
 
 } // namespace
 
-TEST_CASE("channels leave the application's part of the memory alone") {
+TEST_CASE("channels do not touch the application's part of the memory") {
     const deadline limit;
     meeting server;
     const auto a = server.join(1);
@@ -36,7 +36,7 @@ TEST_CASE("channels leave the application's part of the memory alone") {
     std::fill(server.memory().begin(), server.memory().end(), std::byte{'x'});
     slot first = slot::claim(a, in_region(0, region));
     CHECK(first.region() == region);
-    slot second = slot::claim(b, in_region(1, {})); // as the peers have it
+    slot second = slot::claim(b, in_region(1, {})); // with the region of the peers
     CHECK(second.region() == region);
     REQUIRE(first.find_holder(1).has_value());
     REQUIRE(second.find_holder(0).has_value());
@@ -56,7 +56,7 @@ TEST_CASE("channels leave the application's part of the memory alone") {
     CHECK(next(x) == "back");
 }
 
-TEST_CASE("regions that overlap are refused, others are strangers") {
+TEST_CASE("overlapping regions are refused, separate ones are independent") {
     const deadline limit;
     meeting server;
     const auto a = server.join(1);
@@ -73,7 +73,7 @@ TEST_CASE("regions that overlap are refused, others are strangers") {
         CHECK(refused(b, in_region(1, wrong)) == std::errc::invalid_argument);
 }
 
-TEST_CASE("a header of version 1.0 names no region, which is all of the memory then") {
+TEST_CASE("a header of version 1.0 names no region and stands for all of the memory") {
     two_peers peers;
     const ivshmem::shared_words header{peers.server.memory().data(), false};
     header.store(layout::header::version, 0x00010000);
@@ -108,7 +108,7 @@ constexpr std::array<part, 13> parts{{
     {"a section", 0, 32768},
 }};
 
-/// Both sides look until each has seen that something is wrong.
+/// Updates both sides until each has reported an error.
 std::error_code end_of_use(two_peers& peers, both_ends& ends, slot& at, channel& of) {
     std::error_code ec;
     for (int i = 0; i < 4 && !ec; ++i) {
@@ -126,7 +126,7 @@ std::error_code end_of_use(two_peers& peers, both_ends& ends, slot& at, channel&
 
 } // namespace
 
-TEST_CASE("what is written over a section ends its channels with an error") {
+TEST_CASE("overwriting a section ends its channels with an error") {
     const deadline limit;
     const auto over = GENERATE(from_range(parts));
     const auto with = GENERATE(std::byte{0}, std::byte{42}, std::byte{0xff});
@@ -135,13 +135,13 @@ TEST_CASE("what is written over a section ends its channels with an error") {
     ivshmem::service_directory{peers.at_a}.offer("service");
     both_ends ends{peers};
     REQUIRE(ends.y.try_send(bytes("text")));
-    REQUIRE(next(ends.x) == "text"); // so that the cursor is not 0
+    REQUIRE(next(ends.x) == "text"); // advances the cursor
     REQUIRE(ends.x.try_send(bytes("text")));
     const auto memory = peers.server.memory();
     const std::vector<std::byte> before(memory.begin(), memory.end());
     std::fill_n(memory.begin() + static_cast<std::ptrdiff_t>(over.offset), over.size, with);
     if (std::equal(before.begin(), before.end(), memory.begin()))
-        return; // it was like that already
+        return; // the value was there before
     const auto of_client = end_of_use(peers, ends, peers.at_b, ends.y);
     const auto of_server = end_of_use(peers, ends, peers.at_a, ends.x);
     UNSCOPED_INFO("client: " << of_client.message());

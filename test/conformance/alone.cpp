@@ -35,7 +35,7 @@ void check_page(const ivshmem::device& dev, std::size_t offset) {
         ivshmem::shared_memory::publish();
         for (std::size_t at = 0; at < length; at += 8)
             expect(word(dev, offset + at) == (pattern ^ at),
-                   "offset " + std::to_string(offset + at) + " does not hold what was written");
+                   "offset " + std::to_string(offset + at) + " does not hold the written value");
     }
 }
 
@@ -51,7 +51,8 @@ void memory_checks(const ivshmem::device& dev, report& r) {
             word(dev, at) = at + 1;
         ivshmem::shared_memory::publish();
         for (std::size_t at = 0; at < size; at += page)
-            expect(word(dev, at) == at + 1, "offset " + std::to_string(at) + " holds another's");
+            expect(word(dev, at) == at + 1,
+                   "offset " + std::to_string(at) + " holds the value of another word");
     });
 }
 
@@ -121,7 +122,7 @@ void event_checks(ivshmem::device& dev, report& r) {
         const auto ids = dev.peers(ec);
         if (can.peer_events)
             expect(!ec && std::find(ids.begin(), ids.end(), dev.id()) == ids.end(),
-                   "it names itself");
+                   "it lists itself");
         else
             expect(ec == errc::peers_unsupported, ec.message());
     });
@@ -129,7 +130,7 @@ void event_checks(ivshmem::device& dev, report& r) {
         std::error_code ec;
         const int fd = dev.event_fd(ec);
         if (can.peer_events || can.removal_events)
-            expect(!ec && fd >= 0 && !dev.next_event(ec) && !ec, "an event out of nothing");
+            expect(!ec && fd >= 0 && !dev.next_event(ec) && !ec, "an event without a cause");
         else
             expect(ec == errc::events_unsupported, ec.message());
     });
@@ -158,7 +159,7 @@ void life_checks(ivshmem::device& dev, const options& o, report& r) {
             how.vectors = o.vectors;
         dev = ivshmem::device::open(o.device, how);
         const std::size_t last = dev.memory().size() - page_size();
-        expect(word(dev, last) == last + 1, "the memory lost what was written");
+        expect(word(dev, last) == last + 1, "the memory lost a written value");
     });
 }
 

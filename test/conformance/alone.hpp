@@ -9,13 +9,14 @@
 
 namespace conformance {
 
-/// Checks all that needs no other party: overwrites the memory, rings itself, closes the device.
+/// Runs all checks that need no other party: overwrites the memory, rings itself, closes the
+/// device.
 void alone(ivshmem::device& dev, const options& o, report& r);
 
-/// The part of it that waits with Asio.
+/// Runs those of them that wait with Asio.
 void alone_with_asio(ivshmem::device& dev, const options& o, report& r);
 
-/// Takes whatever rings are left.
+/// Takes all pending rings.
 void drain(ivshmem::device& dev);
 
 /// Fails unless `call(ec)` reports `wanted`.

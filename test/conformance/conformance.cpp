@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What every device must do, whatever its backend: runs on the host and in guests alike. A plain
-// program, so that it needs nothing in a guest but the library.
+// The requirements on every device, with any backend; runs on the host and in guests. A plain
+// program, so that a guest needs only the library.
 
 #include "alone.hpp"
 #include "options.hpp"
@@ -129,7 +129,7 @@ int main(int argc, char** argv) {
     const bool opened = report.check("open", [&] {
         ivshmem::open_options how;
         if (o.device.starts_with("server:"))
-            how.vectors = o.vectors; // nobody else can tell a process that is the only peer
+            how.vectors = o.vectors; // a process that is the only peer must know this number
         dev = ivshmem::device::open(o.device, how);
         list(dev);
         conformance::expect(o.vectors == 0 || dev.vectors() == o.vectors,

@@ -12,10 +12,10 @@ namespace conformance {
 struct options {
     std::string device;
     std::optional<std::uint32_t> peer; ///< the id that the (first) other party must have
-    /// Which party this is, from 0; nothing where the device is tested alone.
+    /// The number of this party, from 0; empty if the device is tested alone.
     std::optional<unsigned> role;
     unsigned parties = 2;
-    std::uint32_t vectors = 0; ///< that the device must have; 0: any number
+    std::uint32_t vectors = 0; ///< the number that the device must have; 0: any number
     std::chrono::milliseconds timeout{60'000};
     bool list = false;
 };

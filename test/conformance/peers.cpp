@@ -55,7 +55,7 @@ class walk {
         return std::to_string(from + 1) + "-" + std::to_string(to + 1);
     }
 
-    /// The one who is rung says that it listens, and then that it heard.
+    /// Rings one party, which first announces that it listens, and later that it was rung.
     void ring_once(unsigned from, unsigned to, std::uint32_t vector, bool asio) {
         const std::uint64_t listens = ++step_;
         const std::uint64_t heard = ++step_;
@@ -66,7 +66,8 @@ class walk {
         if (session_.me() == from) {
             session_.await(to, listens);
             ring();
-            // A ring is a hint, and a hypervisor may learn of a peer later than the memory tells.
+            // Rings again until it was heard: a ring is a hint, and a hypervisor may learn of a
+            // peer late.
             session_.await(to, heard, ring);
         } else if (session_.me() == to) {
             drain(dev_);
@@ -97,7 +98,7 @@ class walk {
         expect(rings.vector == vector, "vector " + std::to_string(rings.vector) + " fired");
     }
 
-    /// What `from` writes in a round: nobody else, and no other run, writes the same.
+    /// The words that `from` writes in a round. They differ for each party and each run.
     [[nodiscard]] std::vector<std::uint64_t> text(unsigned from, int round) const {
         constexpr std::size_t most_bytes = 65536;
         const std::size_t bytes = std::min(session_.section(from).size(), most_bytes);
@@ -123,7 +124,7 @@ class walk {
         std::memcpy(got.data(), session_.section(from).data(), got.size() * 8);
         const auto differs = std::mismatch(got.begin(), got.end(), wanted.begin()).first;
         expect(differs == got.end(),
-               "word " + std::to_string(differs - got.begin()) + " is not what was sent");
+               "word " + std::to_string(differs - got.begin()) + " differs from the sent one");
     }
 
     ivshmem::device& dev_;
@@ -167,7 +168,7 @@ void with_peers(ivshmem::device& dev, const options& o, report& r) {
         walk steps{dev, o, s, r};
         steps.rings(false);
         steps.rings(true);
-        steps.messages(); // ends with all parties at one step: nobody leaves early
+        steps.messages(); // ends with all parties at one step, so that none leaves early
     });
 }
 

@@ -9,8 +9,8 @@
 
 namespace conformance {
 
-/// Checks what takes two or three: every vector of every party rung by every other, and messages
-/// through the memory every way. Overwrites the memory.
+/// Runs the checks that need two or three parties: every vector of every party is rung by every
+/// other, and messages pass through the memory in every direction. Overwrites the memory.
 void with_peers(ivshmem::device& dev, const options& o, report& r);
 
 } // namespace conformance

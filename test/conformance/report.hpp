@@ -9,13 +9,13 @@
 
 namespace conformance {
 
-/// Fails the check that is under way.
+/// Fails the current check.
 inline void expect(bool holds, const std::string& why) {
     if (!holds)
         throw std::runtime_error{why};
 }
 
-/// A line a check: `ok NAME` or `not ok NAME: why`.
+/// Prints a line for each check: `ok NAME` or `not ok NAME: why`.
 class report {
   public:
     template <typename Check>
@@ -34,7 +34,7 @@ class report {
         }
     }
 
-    /// The last line. @return The exit code of the program.
+    /// Prints the last line. @return The exit code of the program.
     [[nodiscard]] int finish() const {
         std::printf("%u passed, %u failed\n", passed_, failed_);
         return failed_ == 0 && passed_ != 0 ? 0 : 1;

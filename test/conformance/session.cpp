@@ -50,10 +50,10 @@ std::uint64_t session::read(unsigned role, std::size_t which) const {
 }
 
 void session::write(std::size_t which, std::uint64_t value) {
-    ivshmem::shared_memory::publish(); // what was written before is seen before
+    ivshmem::shared_memory::publish(); // earlier stores must be visible first
     void* const at = dev_.memory().data() + me_ * slot_bytes + which * 8;
     *static_cast<volatile std::uint64_t*>(at) = value;
-    ivshmem::shared_memory::publish(); // and nothing lingers in a write-combining buffer
+    ivshmem::shared_memory::publish(); // flushes write-combining buffers
 }
 
 void session::pause(unsigned role, clock::time_point deadline, const char* what) const {
@@ -82,7 +82,7 @@ void session::meet() {
         while (!meet(other)) {
             for (unsigned more = 0; more < parties_; ++more)
                 if (more != me_)
-                    meet(more); // those that wait for this one must not wait for a third
+                    meet(more); // a party that waits for this one must not wait for a third
             pause(other, deadline, "did not come");
         }
         auto& theirs = known_.at(other);

@@ -13,7 +13,7 @@
 
 namespace conformance {
 
-/// Two or three parties that meet in the shared memory.
+/// Two or three parties that connect through the shared memory.
 ///
 /// Layout: all numbers are words of 8 bytes, little-endian. Party r (0, 1, 2) has a slot of 1 KiB
 /// at r * 1024, which only it writes:
@@ -28,9 +28,9 @@ namespace conformance {
 /// | 5    | how many of the agreed steps it has gone                                        |
 /// | 8+q  | the run of party q that this one has seen                                       |
 ///
-/// What an older run left is told from what is current by words 8+q: only a party that runs now
-/// can know this one's number. Above the first page each party has an equal part of the memory for
-/// messages, in the order of the roles.
+/// Words 8+q distinguish current values from those of an earlier run: only a party that runs now
+/// can know this party's number. Above the first page each party has an equal part of the memory
+/// for messages, in the order of the roles.
 class session {
   public:
     static constexpr std::size_t most_parties = 3;
@@ -53,10 +53,10 @@ class session {
     /// A party's part of the memory.
     [[nodiscard]] std::span<std::byte> section(unsigned role) const;
 
-    /// Says that this party has come so far.
+    /// Announces that this party has reached a step.
     void reach(std::uint64_t step);
     [[nodiscard]] bool has_reached(unsigned role, std::uint64_t step) const;
-    /// Waits until another has come so far; calls `meanwhile` every two seconds.
+    /// Waits until another party has reached a step; calls `meanwhile` every two seconds.
     template <typename Meanwhile>
     void await(unsigned role, std::uint64_t step, Meanwhile&& meanwhile) const;
     void await(unsigned role, std::uint64_t step) const;
@@ -69,7 +69,7 @@ class session {
     [[nodiscard]] std::uint64_t read(unsigned role, std::size_t which) const;
     void write(std::size_t which, std::uint64_t value);
     bool meet(unsigned other);
-    /// Pauses for a moment; fails where the party does not come before the deadline.
+    /// Pauses for a moment; fails if the party does not reach the step before the deadline.
     void pause(unsigned role, clock::time_point deadline, const char* what) const;
 
     ivshmem::device& dev_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What a server says, and fails to say, after the greeting.
+// The messages of a server after the greeting, correct and incorrect.
 
 #include "helpers/catch.hpp"
 #include "helpers/deadline.hpp"
@@ -23,7 +23,7 @@ using ids = std::vector<std::uint16_t>;
 
 namespace {
 
-/// What is there, in order; the error that ended it, if any.
+/// Returns all pending events, in order, and the error that ended them, if any.
 std::vector<event> events(ivshmem::device& dev, std::error_code& ec) {
     std::vector<event> all;
     while (auto next = dev.next_event(ec))
@@ -48,11 +48,11 @@ TEST_CASE("peers of the greeting are no events") {
     CHECK(events(s.dev).empty());
 }
 
-TEST_CASE("whoever only waits for rings reads what the server says all the same") {
+TEST_CASE("a wait for rings reads the server's messages, too") {
     const deadline limit;
     session s;
     std::thread server{[&] {
-        // Far more than a socket holds: this stops where nobody reads.
+        // Far more than a socket holds: the server blocks if no client reads.
         for (int i = 0; i < 3000; ++i) {
             s.side.link.send(100, s.side.own[0]);
             s.side.link.send(100);
@@ -64,7 +64,7 @@ TEST_CASE("whoever only waits for rings reads what the server says all the same"
     server.join();
     CHECK(rings == 1);
     CHECK(s.dev.peers().empty());
-    CHECK(events(s.dev).empty()); // who came and went unseen is not news
+    CHECK(events(s.dev).empty()); // a peer that joined and left is not reported
     CHECK_FALSE(readable(s.dev.interrupt_fd(0)));
 }
 
@@ -82,13 +82,13 @@ TEST_CASE("peers join when they have all of their vectors, and leave") {
 
     s.side.link.send(4);
     CHECK(readable(s.dev.event_fd()));
-    CHECK(s.dev.peers().empty()); // reads the socket: the event must not be lost with it
+    CHECK(s.dev.peers().empty()); // reads the socket; the event must not be lost
     CHECK(readable(s.dev.event_fd()));
     CHECK(events(s.dev) == std::vector<event>{{kind::peer_left, 4}});
     CHECK_FALSE(readable(s.dev.event_fd()));
 }
 
-TEST_CASE("a peer that came and went unseen is no event") {
+TEST_CASE("a peer that joined and left between two reads is no event") {
     session s;
     const auto vectors = make_eventfds(1);
     for (int i = 0; i < 1000; ++i) {
@@ -106,13 +106,13 @@ TEST_CASE("a peer that came and went unseen is no event") {
           std::vector<event>{{kind::peer_joined, 4}, {kind::peer_left, 4}, {kind::peer_joined, 4}});
 }
 
-TEST_CASE("a peer is rung on its own vectors, new ones at once") {
+TEST_CASE("a peer is rung on its own vectors, including new ones") {
     session s{{7, 2, {3}}};
     s.dev.ring(3, 1);
     CHECK(counter(s.side.others[0][0]) == 0);
     CHECK(counter(s.side.others[0][1]) == 1);
     const auto vectors = make_eventfds(2);
-    join(s.side.link, 5, vectors); // nobody has asked for events
+    join(s.side.link, 5, vectors); // no event was read before
     s.dev.ring(5, 0);
     CHECK(counter(vectors[0]) == 1);
     CHECK(counter(vectors[1]) == 0);
@@ -122,19 +122,19 @@ TEST_CASE("a peer is rung on its own vectors, new ones at once") {
     CHECK(counter(vectors[0]) == 0);
 }
 
-TEST_CASE("vectors of this process that come late are not used") {
+TEST_CASE("vectors of this process that arrive after `settle` are not used") {
     ivshmem::open_options one;
     one.vectors = 1;
     session s{{7, 3, {}}, one};
     CHECK(events(s.dev).empty());
     CHECK(s.dev.vectors() == 1);
-    s.dev.ring(7, 2); // a vector that is not there: nothing happens
+    s.dev.ring(7, 2); // a vector that does not exist: no effect
     s.dev.ring(7, 0);
     CHECK(s.dev.wait(0, std::chrono::seconds{10}) == 1);
     CHECK(counter(s.side.own[2]) == 0);
 }
 
-TEST_CASE("a server that ends: waits go on, one event, then an error for ever") {
+TEST_CASE("a server that ends: waits continue, one event, then an error every time") {
     const deadline limit;
     session s{{7, 1, {3}}};
     errc wanted = errc::server_closed;
@@ -154,11 +154,11 @@ TEST_CASE("a server that ends: waits go on, one event, then an error for ever") 
         s.side.link.send(-1, make_memfd());
         wanted = errc::server_protocol;
     }
-    SECTION("says that an unknown peer left") {
+    SECTION("reports that an unknown peer left") {
         s.side.link.send(11);
         wanted = errc::server_protocol;
     }
-    SECTION("says that this process left") {
+    SECTION("reports that this process left") {
         s.side.link.send(7);
         wanted = errc::server_protocol;
     }
@@ -174,7 +174,7 @@ TEST_CASE("a server that ends: waits go on, one event, then an error for ever") 
     CHECK(readable(s.dev.event_fd()));
     CHECK(s.dev.next_event() == event{kind::server_gone, 0});
     for (int i = 0; i < 3; ++i) {
-        CHECK(readable(s.dev.event_fd())); // whoever polls learns of the error
+        CHECK(readable(s.dev.event_fd())); // a poll must see the error
         std::error_code ec;
         CHECK_FALSE(s.dev.next_event(ec).has_value());
         CHECK(ec == wanted);
@@ -195,7 +195,7 @@ TEST_CASE("a server that ends: waits go on, one event, then an error for ever") 
     s.dev.memory()[memory_bytes - 1] = std::byte{1};
 }
 
-TEST_CASE("what came before the end is told before the end") {
+TEST_CASE("events before the end are reported before the end") {
     session s{{7, 1, {3}}};
     const auto vectors = make_eventfds(1);
     join(s.side.link, 4, vectors);
@@ -207,7 +207,7 @@ TEST_CASE("what came before the end is told before the end") {
     CHECK(ec == errc::server_closed);
 }
 
-TEST_CASE("a peer for whose vectors no descriptor is free") {
+TEST_CASE("a peer without free descriptors for its vectors") {
     session s{{7, 1, {3}}};
     const auto vectors = make_eventfds(1);
     join(s.side.link, 4, vectors);
@@ -222,12 +222,12 @@ TEST_CASE("a peer for whose vectors no descriptor is free") {
     CHECK(s.dev.peers() == ids{3});
 }
 
-TEST_CASE("a server that never stops talking holds nobody") {
+TEST_CASE("a server that never stops sending blocks no caller") {
     const deadline limit;
     session s;
     const auto vectors = make_eventfds(1);
     const int number = vectors[0].get();
-    // All that the socket's buffer takes, and more as soon as it is read.
+    // Fills the socket's buffer, and continues as soon as it is read.
     int room = 1 << 20;
     ::setsockopt(s.side.link.fd(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     for (int i = 0; i < 300; ++i) {
@@ -240,7 +240,7 @@ TEST_CASE("a server that never stops talking holds nobody") {
     CHECK(s.dev.take(0) == 1);
 }
 
-TEST_CASE("a device that is closed gives back all that it took") {
+TEST_CASE("a closed device returns all of its resources") {
     const auto before = resources::now();
     {
         session s{{7, 4, {3, 5}}};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Joining a server that does not keep to the protocol.
+// Joining a server that violates the protocol.
 
 #include "helpers/catch.hpp"
 #include "helpers/deadline.hpp"
@@ -27,7 +27,7 @@ void check(const outcome& got, const fake_server& server, errc wanted) {
     CHECK(got.what.find(server.path()) != std::string::npos);
 }
 
-/// As far as the shared memory.
+/// Greets up to the shared memory.
 void greet_to_memory(const connection& link, std::int64_t id = 7) {
     link.send(0);
     link.send(id);
@@ -88,7 +88,7 @@ TEST_CASE("a greeting that breaks the protocol is an error that names the socket
                     }),
               server, errc::server_protocol);
     }
-    SECTION("a vector where the shared memory is due") {
+    SECTION("a vector in place of the shared memory") {
         check(serve(server,
                     [](auto& to) {
                         to.send(0);
@@ -137,7 +137,7 @@ TEST_CASE("a greeting that breaks the protocol is an error that names the socket
                     }),
               server, errc::server_protocol);
     }
-    SECTION("the departure of a peer that was not there") {
+    SECTION("the departure of an unknown peer") {
         check(serve(server,
                     [](auto& to) {
                         greet_to_memory(to);
@@ -147,7 +147,7 @@ TEST_CASE("a greeting that breaks the protocol is an error that names the socket
     }
 }
 
-TEST_CASE("memory that cannot be mapped to write is a system error that names the socket") {
+TEST_CASE("memory that cannot be mapped for writing is a system error that names the socket") {
     const fake_server server;
     const auto got = serve(server, [](auto& to) {
         to.send(0);
@@ -163,7 +163,7 @@ TEST_CASE("a server may die after any byte of the greeting") {
     const fake_server server;
     ivshmem::open_options two;
     two.vectors = 2;
-    // version, id, memory, two vectors: the last byte is never sent
+    // The version, the id, the memory and two vectors, without the last byte.
     const auto cut = static_cast<std::size_t>(GENERATE(range(0, 40)));
     const auto got = serve(
         server,
@@ -185,7 +185,7 @@ TEST_CASE("a server may die after any byte of the greeting") {
     check(got, server, cut % 8 == 0 ? errc::server_closed : errc::server_protocol);
 }
 
-TEST_CASE("a server that falls silent at any step is timed out") {
+TEST_CASE("a server that falls silent at any step times out") {
     const deadline limit;
     const fake_server server;
     ivshmem::open_options brief;
@@ -208,7 +208,7 @@ TEST_CASE("a server that falls silent at any step is timed out") {
     check(got, server, errc::timed_out);
 }
 
-TEST_CASE("a server that never stops talking is timed out") {
+TEST_CASE("a server that never stops sending times out") {
     const deadline limit;
     const fake_server server;
     ivshmem::open_options brief;
@@ -226,7 +226,7 @@ TEST_CASE("a server that never stops talking is timed out") {
     check(got, server, errc::timed_out);
 }
 
-TEST_CASE("how many vectors there are") {
+TEST_CASE("the number of vectors") {
     const deadline limit;
     const fake_server server;
     ivshmem::open_options options;
@@ -245,17 +245,17 @@ TEST_CASE("how many vectors there are") {
         CHECK(got.dev.vectors() == 3);
         CHECK(got.dev.capabilities().interrupts == 3);
     }
-    SECTION("as many as come before the server is silent") {
+    SECTION("as many as arrive before the server is silent") {
         how.vectors = 4;
         CHECK(open().dev.vectors() == 4);
     }
-    SECTION("as many as asked for, and no more") {
+    SECTION("as many as requested, and no more") {
         options.settle = 1h;
         options.vectors = 2;
         how.vectors = 4;
         CHECK(open().dev.vectors() == 2);
     }
-    SECTION("fewer than asked for is an error") {
+    SECTION("fewer than requested is an error") {
         options.timeout = 50ms;
         options.vectors = 5;
         how.vectors = 4;
@@ -277,7 +277,7 @@ TEST_CASE("a vector that the server made blocking does not block") {
     CHECK((::fcntl(vector.get(), F_GETFL) & O_NONBLOCK) != 0);
     auto dev = ivshmem::device{std::move(const_cast<ivshmem::device&>(got.dev))};
     CHECK(dev.take(0) == 0);
-    // Whoever shares it can switch it back at any time.
+    // Any process that shares it can switch it back at any time.
     REQUIRE(::fcntl(vector.get(), F_SETFL, 0) == 0);
     CHECK(dev.take(0) == 0);
     CHECK_FALSE(dev.take_any().has_value());

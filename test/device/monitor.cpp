@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// The life of a monitor; what it tells of devices is tested in guests.
+// The lifetime of a monitor; reports about devices are tested in guests.
 
 #include "base/unique_fd.hpp"
 #include "helpers/catch.hpp"
@@ -26,7 +26,7 @@ using ivshmem::errc;
 
 namespace {
 
-/// What there is on this machine: as a rule no device, and in a build's chroot no sysfs either.
+/// The devices of this machine: usually none; in a build's chroot there is no sysfs either.
 struct this_machine {
     std::error_code ec;
     std::vector<ivshmem::device_info> devices = ivshmem::discover("/", ec).devices;
@@ -34,7 +34,7 @@ struct this_machine {
 
 } // namespace
 
-TEST_CASE("a closed monitor says so") {
+TEST_CASE("a closed monitor reports errc::closed") {
     device_monitor monitor;
     SECTION("never opened") {}
     SECTION("closed") {
@@ -48,27 +48,27 @@ TEST_CASE("a closed monitor says so") {
         const device_monitor other{std::move(monitor)};
         CHECK(other.is_open());
     }
-    CHECK_FALSE(monitor.is_open()); // NOLINT(bugprone-use-after-move): what is tested
+    CHECK_FALSE(monitor.is_open()); // NOLINT(bugprone-use-after-move): tested
     CHECK(monitor.fd() == -1);
     std::error_code ec;
     CHECK_FALSE(monitor.next(ec).has_value());
     CHECK(ec == errc::closed);
     try {
         monitor.next();
-        FAIL("it went on");
+        FAIL("next() succeeded");
     } catch (const ivshmem::error& e) {
         CHECK(e.code() == errc::closed);
         CHECK(std::string{e.what()}.find("open it first") != std::string::npos);
     }
 }
 
-TEST_CASE("a monitor can be moved, not copied") {
+TEST_CASE("a monitor can be moved, but not copied") {
     STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<device_monitor>);
     STATIC_REQUIRE(std::is_nothrow_move_constructible_v<device_monitor>);
     STATIC_REQUIRE(std::is_nothrow_move_assignable_v<device_monitor>);
 }
 
-TEST_CASE("the devices that are there come first, and then nothing") {
+TEST_CASE("the present devices come first, then no report") {
     const deadline limit;
     const this_machine there;
     auto monitor = device_monitor::open();
@@ -90,7 +90,7 @@ TEST_CASE("the devices that are there come first, and then nothing") {
     CHECK_FALSE(monitor.next().has_value());
 }
 
-TEST_CASE("the descriptor is readable for as long as there is something to tell") {
+TEST_CASE("the descriptor is readable while there is a report") {
     const deadline limit;
     const this_machine there;
     auto monitor = device_monitor::open();
@@ -100,14 +100,14 @@ TEST_CASE("the descriptor is readable for as long as there is something to tell"
     }
     std::error_code ec;
     monitor.next(ec);
-    if (!ec) // else it is to be tried again
+    if (!ec) // else next() must be called again
         CHECK_FALSE(readable(monitor.fd()));
     else
         CHECK(ec == there.ec);
 }
 
-TEST_CASE("opening and closing leaves nothing behind") {
-    { const auto first = device_monitor::open(); } // what libraries keep for good
+TEST_CASE("opening and closing leave no descriptor and no mapping") {
+    { const auto first = device_monitor::open(); } // objects that libraries keep
     const auto before = resources::now();
     {
         auto monitor = device_monitor::open();
@@ -140,7 +140,7 @@ TEST_CASE("too few descriptors") {
     CHECK(resources::now() == before);
 }
 
-TEST_CASE("no descriptor to look with: the next try tells all the same") {
+TEST_CASE("without a descriptor discovery fails; the next call reports all devices") {
     const deadline limit;
     const this_machine there;
     auto monitor = device_monitor::open();
@@ -167,9 +167,9 @@ TEST_CASE("a forked child cannot use its parent's monitor, nor disturb it") {
     REQUIRE(child >= 0);
     if (child == 0) {
         std::error_code ec;
-        const bool told = monitor.next(ec).has_value();
+        const bool reported = monitor.next(ec).has_value();
         monitor.close();
-        ::_exit(!told && ec == errc::forked ? 0 : 1);
+        ::_exit(!reported && ec == errc::forked ? 0 : 1);
     }
     int status = 0;
     REQUIRE(ivshmem::retry_eintr([&] { return ::waitpid(child, &status, 0); }) == child);

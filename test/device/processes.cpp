@@ -44,7 +44,7 @@ int in_child(Body&& body) {
 
 std::atomic<unsigned> signals{0};
 
-/// A signal each millisecond, of the kind that interrupts system calls.
+/// Sends a signal each millisecond, which interrupts system calls.
 class signal_storm {
   public:
     signal_storm() {
@@ -70,7 +70,7 @@ class signal_storm {
 
 } // namespace
 
-TEST_CASE("in a forked child every member fails, and nobody is rung") {
+TEST_CASE("in a forked child every member fails, and no peer is rung") {
     const deadline limit;
     session s{{7, 2, {3}}};
     const int failed = in_child([&] {
@@ -117,7 +117,7 @@ TEST_CASE("in a forked child every member fails, and nobody is rung") {
     CHECK(counter(s.side.others[0][0]) == 0);
 }
 
-TEST_CASE("a child that closes the device, or ends, does not disturb the parent") {
+TEST_CASE("a child that closes the device, or exits, does not disturb the parent") {
     const deadline limit;
     session s{{7, 2, {3}}};
     s.dev.ring(7, 1);
@@ -135,7 +135,7 @@ TEST_CASE("a child that closes the device, or ends, does not disturb the parent"
     s.dev.memory()[0] = std::byte{1};
 }
 
-TEST_CASE("a child may open a device of its own") {
+TEST_CASE("a child may open its own device") {
     const deadline limit;
     session s;
     CHECK(in_child([] {
@@ -145,12 +145,12 @@ TEST_CASE("a child may open a device of its own") {
           }) == 0);
 }
 
-TEST_CASE("under a storm of signals everything goes on as without") {
+TEST_CASE("a storm of signals changes nothing") {
     const deadline limit;
     const signal_storm storm;
     const auto before = resources::now();
     for (int round = 0; round < 20; ++round) {
-        session s{{7, 2, {3}}}; // the server's thread is interrupted just as well
+        session s{{7, 2, {3}}}; // the server's thread is interrupted, too
         std::error_code ec;
         s.dev.wait(0, 7ms, ec);
         CHECK(ec == errc::timed_out);
@@ -179,7 +179,7 @@ TEST_CASE("under a storm of signals everything goes on as without") {
     CHECK(resources::now().mappings == before.mappings);
 }
 
-TEST_CASE("rings of another process are neither lost nor made up") {
+TEST_CASE("rings of another process are neither lost nor invented") {
     const deadline limit;
     session s;
     constexpr std::uint64_t rings = 200'000;
@@ -213,7 +213,7 @@ TEST_CASE("threads may ring while others take, and while peers come and go") {
                 for (std::uint64_t n = 0; n < rings; ++n) {
                     s.dev.ring(7, vector);
                     if (n % 64 == 0)
-                        s.dev.ring(1000, 0); // reads what the server has sent
+                        s.dev.ring(1000, 0); // reads the server's messages
                 }
             });
     std::array<std::uint64_t, 2> heard{};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Rings and waits of one device that rings itself.
+// Rings and waits of a device that rings itself.
 
 #include "helpers/catch.hpp"
 #include "helpers/deadline.hpp"
@@ -33,7 +33,7 @@ template <typename Call>
 void throws(errc wanted, const std::string& name, Call&& call) {
     try {
         call();
-        FAIL("nothing was thrown");
+        FAIL("no exception was thrown");
     } catch (const ivshmem::error& e) {
         INFO(e.what());
         CHECK(e.code() == wanted);
@@ -43,7 +43,7 @@ void throws(errc wanted, const std::string& name, Call&& call) {
 
 } // namespace
 
-TEST_CASE("what an open device says of itself") {
+TEST_CASE("the facts of an open device") {
     session s{four_vectors};
     CHECK(s.dev.backend() == ivshmem::backend_kind::server);
     CHECK(s.dev.description() == "server " + s.server.path());
@@ -59,7 +59,7 @@ TEST_CASE("what an open device says of itself") {
     CHECK(s.dev.memory().reason().find("could shrink it") != std::string::npos);
 }
 
-TEST_CASE("a ring beyond the ranges is an error and rings nobody") {
+TEST_CASE("a ring beyond the ranges is an error and rings no peer") {
     session s{four_vectors};
     fails(errc::peer_out_of_range, [&](auto& ec) { s.dev.ring(65536, 0, ec); });
     fails(errc::peer_out_of_range, [&](auto& ec) { s.dev.ring(~0U, 0, ec); });
@@ -71,7 +71,7 @@ TEST_CASE("a ring beyond the ranges is an error and rings nobody") {
     CHECK_FALSE(s.dev.take_any().has_value());
 }
 
-TEST_CASE("a ring that nobody hears is no error") {
+TEST_CASE("a ring to an absent peer or vector is no error") {
     session s{{7, 2, {3}}};
     s.dev.ring(4, 0);
     s.dev.ring(65535, 65535);
@@ -107,7 +107,7 @@ TEST_CASE("vectors beyond the device's") {
     throws(errc::vector_out_of_range, s.server.path(), [&] { s.dev.take(4); });
 }
 
-TEST_CASE("a wait ends with its time, and with a ring from elsewhere") {
+TEST_CASE("a wait ends at its timeout, and on a ring from another thread") {
     const deadline limit;
     session s{four_vectors};
     fails(errc::timed_out, [&](auto& ec) { CHECK(s.dev.wait(1, 0ms, ec) == 0); });
@@ -121,7 +121,7 @@ TEST_CASE("a wait ends with its time, and with a ring from elsewhere") {
     other.join();
 }
 
-TEST_CASE("every vector that rings all the time has its turn") {
+TEST_CASE("vectors that all ring continuously are served in turn") {
     session s{four_vectors};
     std::map<std::uint16_t, int> turns;
     for (int i = 0; i < 400; ++i) {
@@ -146,7 +146,7 @@ TEST_CASE("take_any and take see the same rings") {
     CHECK_FALSE(s.dev.take_any().has_value());
 }
 
-TEST_CASE("a closed device says so everywhere") {
+TEST_CASE("all members of a closed device report errc::closed") {
     session s;
     const ivshmem::detail::device_reference reference{s.dev};
     auto& dev = s.dev;
@@ -173,7 +173,7 @@ TEST_CASE("a closed device says so everywhere") {
     fails(errc::closed, [&](auto& ec) { reference.take(0, ec); });
 }
 
-TEST_CASE("a moved device goes on") {
+TEST_CASE("a moved device continues") {
     session s;
     s.dev.ring(7, 0);
     const auto* const data = s.dev.memory().data();

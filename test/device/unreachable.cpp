@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Servers that cannot be reached, and processes that are short of descriptors.
+// Servers that cannot be reached, and processes with few descriptors.
 
 #include "helpers/catch.hpp"
 #include "helpers/deadline.hpp"
@@ -55,7 +55,7 @@ unique_fd connect_to(const std::string& path) {
 
 } // namespace
 
-TEST_CASE("text that names no device is an error_code too, where one is asked for") {
+TEST_CASE("text that names no device is reported as an error_code, too") {
     std::error_code ec;
     CHECK_FALSE(ivshmem::device::open("garbage", ec).is_open());
     CHECK(ec == errc::bad_selector);
@@ -64,13 +64,13 @@ TEST_CASE("text that names no device is an error_code too, where one is asked fo
     CHECK_THROWS_AS(ivshmem::device::open("garbage"), ivshmem::error);
 }
 
-TEST_CASE("a socket that is not there") {
+TEST_CASE("a socket that does not exist") {
     fails(ivshmem::selector::server("/nonexistent/socket"), errc::server_unreachable,
           "/nonexistent/socket");
     fails("server:/nonexistent/socket", errc::server_unreachable, "ivshmem-server -F -S");
 }
 
-TEST_CASE("a socket that nobody listens on") {
+TEST_CASE("a socket without a listener") {
     fake_server server;
     server.stop_listening();
     fails(server.selector(), errc::server_unreachable, server.path());
@@ -80,11 +80,11 @@ TEST_CASE("a path that is too long for a socket") {
     const std::string path(108, 'x');
     fails(ivshmem::selector::server(path), errc::bad_selector, path);
     fails(ivshmem::selector::server(""), errc::bad_selector, "1 to 107");
-    // The longest path there can be is no selector's mistake.
+    // The longest possible path is valid.
     fails(ivshmem::selector::server(std::string(107, 'x')), errc::server_unreachable, "xxx");
 }
 
-TEST_CASE("options that do not go with a server") {
+TEST_CASE("options that do not apply to a server") {
     ivshmem::open_options options;
     SECTION("a backend for PCI devices") {
         options.backend = ivshmem::backend_kind::vfio;
@@ -94,7 +94,7 @@ TEST_CASE("options that do not go with a server") {
         options.cache = ivshmem::cache_mode::uncached;
         fails("server:/nonexistent", errc::cache_mode_unavailable, "/nonexistent", options);
     }
-    SECTION("a timeout of nothing") {
+    SECTION("a timeout of 0") {
         options.timeout = 0ms;
         std::error_code ec;
         CHECK_FALSE(ivshmem::device::open("server:/nonexistent", options, ec).is_open());
@@ -126,7 +126,7 @@ TEST_CASE("a socket that this user may not write to") {
     CHECK(what.find("chmod g+rw") != std::string::npos);
 }
 
-TEST_CASE("a server that accepts nobody") {
+TEST_CASE("a server that accepts no connection") {
     const deadline limit;
     const fake_server server{0};
     std::vector<unique_fd> waiting;
@@ -156,7 +156,7 @@ TEST_CASE("a server that accepts late is waited for") {
     static_cast<void>(served.get());
 }
 
-TEST_CASE("the longest timeout there is does not overflow") {
+TEST_CASE("the longest timeout does not overflow") {
     const deadline limit;
     ivshmem::open_options forever;
     forever.timeout = std::chrono::milliseconds::max();
@@ -167,7 +167,7 @@ TEST_CASE("the longest timeout there is does not overflow") {
     CHECK(s.dev.wait(0, std::chrono::milliseconds::max()) == 1);
 }
 
-TEST_CASE("a process that may have only so many descriptors joins whole or not at all") {
+TEST_CASE("a process with few descriptors joins completely or not at all") {
     const deadline limit;
     const fake_server server;
     ivshmem::open_options two;
@@ -175,8 +175,9 @@ TEST_CASE("a process that may have only so many descriptors joins whole or not a
     two.timeout = 10s;
     bool opened = false;
     unsigned failures = 0;
-    // The client's descriptors: socket, memory for a moment, two peers' vectors, its own, the
-    // device's. All that the server needs exists before the limit falls.
+    // The client's descriptors: the socket, the memory for a moment, the vectors of two peers, its
+    // own vectors, and the device's own descriptors. All descriptors of the server exist before the
+    // limit falls.
     for (std::size_t more = 0; !opened && more < 64; ++more) {
         const client_side ready{{}, make_memfd(), make_eventfds(2), {}};
         const auto peer = make_eventfds(2);
@@ -184,7 +185,7 @@ TEST_CASE("a process that may have only so many descriptors joins whole or not a
         std::error_code ec;
         std::string what;
         {
-            // The server's side runs in another process: a limit counts for all threads.
+            // The server runs in another process, because a limit applies to all threads.
             const pid_t child = ::fork();
             REQUIRE(child >= 0);
             if (child == 0) {
@@ -197,7 +198,7 @@ TEST_CASE("a process that may have only so many descriptors joins whole or not a
                     join(link, 7, ready.own);
                     char end = 0; // until the client closes
                     static_cast<void>(!::read(link.fd(), &end, 1));
-                } catch (const std::exception&) { // the client gave up
+                } catch (const std::exception&) { // the client failed
                 }
                 ::_exit(0);
             }
@@ -212,7 +213,7 @@ TEST_CASE("a process that may have only so many descriptors joins whole or not a
                 what = e.what();
                 ++failures;
             }
-            // Without a socket the client never came.
+            // Without a descriptor for its socket the client never connected.
             if (ec && more == 0)
                 ::kill(child, SIGKILL);
             CHECK(::waitpid(child, nullptr, 0) == child);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Two slots over one memory, and a peer that writes as the input says, between their steps and
-// during them. Nothing may crash, hang, or fail in an undocumented way; without a lie, no side may
+// Two slots in one memory, and a peer that writes as the input says, between their steps and during
+// them. Nothing may crash, hang, or fail in an undocumented way. Without a false word, no side may
 // be reported to have broken the rules.
 
 #include "helpers/channel_meeting.hpp"
@@ -73,7 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         else
             them.play(what);
         test::must_hold(lied || (!accused(us) && !accused(them)),
-                        "who keeps to the rules is not accused");
+                        "a side that follows the rules is not rejected");
     }
     return 0;
 }

@@ -50,7 +50,7 @@ std::uint32_t liar::value(schedule& what, std::uint32_t now) const {
         return what.byte();
     case 1:
         return what.byte() * 8U;
-    case 2: // the head of a record that may well be
+    case 2: // the head of a record that may be valid
     case 3:
         return layout::record_valid | what.below(4) << layout::record_kind_shift | what.byte();
     case 4:
@@ -59,7 +59,7 @@ std::uint32_t liar::value(schedule& what, std::uint32_t now) const {
         return now + what.byte() * 8U;
     case 6:
         return now - what.byte() * 8U;
-    case 7: // the other side's last words
+    case 7: // the peer's flags at the end
         return words_.load(block_of(slot_ ^ 1U) + block_words.at(what.below(block_words.size())));
     case 8:
         return words_.load(block_of(slot_) + what.below(300) * std::size_t{4});

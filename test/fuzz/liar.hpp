@@ -13,7 +13,7 @@
 
 namespace test {
 
-/// The geometry of all tests here, which makes blocks easy to find.
+/// The geometry of all fuzz tests, in which blocks are easy to find.
 inline constexpr ivshmem::region_geometry small{2, 1, 1024};
 inline constexpr std::size_t small_region = 65536;
 inline constexpr std::size_t small_section = small_region / 2;
@@ -30,7 +30,7 @@ class liar {
     void lie(schedule& what);
     /// Does the same, but writes nothing that ends the session.
     void lie_about_rings(schedule& what);
-    /// Writes the words that connect the other side: a lie that it accepts.
+    /// Writes the words that connect the other side, which accepts them.
     void meet() const;
 
   private:

@@ -72,7 +72,7 @@ void player::open(schedule& what) {
     std::error_code ec;
     channel opened = channel::open(slot_, number_ ^ 1U, 0, options, ec);
     expect(ec);
-    must_hold(ec || opened.is_open(), "what opens without an error is open");
+    must_hold(ec || opened.is_open(), "a channel that opens without an error is open");
     if (!ec) {
         channel_ = std::move(opened);
         size_ = received_ = 0;
@@ -155,7 +155,7 @@ void player::look(schedule& what) {
         break;
     default: {
         channel moved{std::move(channel_)};
-        must_hold(!channel_.is_open(), "what was moved from is closed");
+        must_hold(!channel_.is_open(), "a moved-from channel is closed");
         ivshmem::channel_driver{channel_}.settle();
         ivshmem::channel_driver{channel_}.disarm();
         static_cast<void>(ivshmem::channel_driver{channel_}.drained());

@@ -69,7 +69,7 @@ void player::send_whole(schedule& what) {
     expect(ec);
     if (room.data() == nullptr)
         return;
-    must_hold(room.size() == size && !ec, "the room is what was asked for");
+    must_hold(room.size() == size && !ec, "the room has the requested size");
     disturb_();
     std::memset(room.data(), 1, room.size());
     channel_.commit(size / 2);
@@ -81,7 +81,7 @@ void player::send_batch(schedule& what) {
     const std::size_t size = what.byte();
     const auto message = std::span<const std::byte>{buffer_}.first(size);
     const std::array<std::span<const std::byte>, 4> batch{message, message, {}, message};
-    must_hold(channel_.try_send_batch(batch, ec) <= batch.size(), "a batch is what it is");
+    must_hold(channel_.try_send_batch(batch, ec) <= batch.size(), "no more than the batch is sent");
     expect(ec);
 }
 

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 
 // A peer in its own thread that writes into its section at full speed, while this side performs all
-// operations: scribbler SECONDS Run it under sanitizers, but not under ThreadSanitizer, because it
+// operations: scribbler SECONDS. Run it under sanitizers, but not under ThreadSanitizer, because it
 // tests races.
 
 #include "helpers/channel_meeting.hpp"
@@ -38,7 +38,7 @@ class chance {
     std::array<std::uint8_t, 64> bytes_{};
 };
 
-/// Writes lies, and sometimes the words that connect, so that there is a channel to lie to.
+/// Writes false words, and sometimes the words that connect, so that a channel exists.
 void scribble(const std::span<std::byte>& memory, const std::atomic<bool>& over) {
     test::liar liar{memory, 1, false};
     chance random{1};
@@ -58,7 +58,7 @@ int main(int argc, char** argv) {
     const auto end = clock::now() + std::chrono::seconds{std::atoi(argv[1])};
     test::meeting meeting{test::small_region};
     const ivshmem::device device = meeting.join(1);
-    const ivshmem::device doubtful = meeting.join(2); // who is rung
+    const ivshmem::device doubtful = meeting.join(2); // the peer to ring
     std::atomic<bool> over{false};
     std::thread scribbler{[&] {
         scribble(meeting.memory(), over);

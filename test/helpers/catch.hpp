@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
-// The common parts of Catch2 2 (Debian 12) and Catch2 3 (Debian 13).
+// Includes the headers of Catch2 2 (Debian 12) or Catch2 3 (Debian 13).
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 #else

@@ -14,7 +14,7 @@
 
 namespace test {
 
-/// A key and a certificate that it has signed itself, both in PEM, good from yesterday to tomorrow.
+/// A key and a self-signed certificate, both in PEM, valid from yesterday to tomorrow.
 class certificate {
   public:
     explicit certificate(const std::string& host) {

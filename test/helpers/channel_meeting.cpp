@@ -57,18 +57,18 @@ void meeting::clear() {
 }
 
 ivshmem::device meeting::join(std::uint16_t id, std::uint32_t vectors) {
-    member who{id, {}, {}};
+    member added{id, {}, {}};
     for (std::uint32_t i = 0; i < vectors; ++i)
-        who.vectors.emplace_back(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    auto greeted = std::async(std::launch::async, [&] { greet(who); });
+        added.vectors.emplace_back(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    auto greeted = std::async(std::launch::async, [&] { greet(added); });
     ivshmem::open_options options;
     options.vectors = vectors;
     auto opened = ivshmem::device::open(ivshmem::selector::server(path_), options);
     greeted.get();
     for (const auto& other : members_)
-        for (const auto& vector : who.vectors)
+        for (const auto& vector : added.vectors)
             send(other.link, id, vector.get());
-    members_.push_back(std::move(who));
+    members_.push_back(std::move(added));
     return opened;
 }
 
@@ -78,17 +78,17 @@ void meeting::leave(std::uint16_t id) {
         send(other.link, id);
 }
 
-void meeting::greet(member& who) {
-    who.link.reset(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    must(static_cast<bool>(who.link), "accept");
-    send(who.link, 0);
-    send(who.link, who.id);
-    send(who.link, -1, file_.get());
+void meeting::greet(member& added) {
+    added.link.reset(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    must(static_cast<bool>(added.link), "accept");
+    send(added.link, 0);
+    send(added.link, added.id);
+    send(added.link, -1, file_.get());
     for (const auto& other : members_)
         for (const auto& vector : other.vectors)
-            send(who.link, other.id, vector.get());
-    for (const auto& vector : who.vectors)
-        send(who.link, who.id, vector.get());
+            send(added.link, other.id, vector.get());
+    for (const auto& vector : added.vectors)
+        send(added.link, added.id, vector.get());
 }
 
 void meeting::send(const unique_fd& link, std::int64_t value, int fd) {

@@ -14,7 +14,7 @@
 
 namespace test {
 
-/// A server in this process, and one memory for all that join it: as many devices as a test wants.
+/// A server in this process, with one memory for any number of devices.
 class meeting {
   public:
     explicit meeting(std::size_t bytes = 65536);
@@ -22,13 +22,13 @@ class meeting {
     meeting& operator=(const meeting&) = delete;
     ~meeting();
 
-    /// Opens a device that all the others get to know.
+    /// Opens a device, and announces it to all others.
     ivshmem::device join(std::uint16_t id, std::uint32_t vectors = 1);
-    /// Tells the others that a device is gone.
+    /// Announces to the other devices that this one has left.
     void leave(std::uint16_t id);
-    /// The memory, as nobody in particular sees it.
+    /// The memory, mapped independently of any device.
     [[nodiscard]] std::span<std::byte> memory() const { return memory_; }
-    /// Zeroes, as the memory was at first.
+    /// Clears the memory to zeros.
     void clear();
 
   private:
@@ -38,7 +38,7 @@ class meeting {
         std::vector<ivshmem::unique_fd> vectors;
     };
 
-    void greet(member& who);
+    void greet(member& added);
     static void send(const ivshmem::unique_fd& link, std::int64_t value, int fd = -1);
 
     std::string folder_;

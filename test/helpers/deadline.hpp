@@ -8,8 +8,8 @@
 
 namespace test {
 
-/// Ends the process with SIGABRT, which Catch reports with the name of the test, where a test
-/// hangs. Its timer is neither setitimer's nor alarm's, and a forked child has none.
+/// Ends the process with SIGABRT if a test hangs; Catch then reports the name of the test. The
+/// timer is neither setitimer's nor alarm's, and a forked child has none.
 class deadline {
   public:
     explicit deadline(int seconds = 60) {

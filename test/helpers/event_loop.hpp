@@ -27,7 +27,7 @@ using boost::system::error_code;
 /// Completes with the results of an operation, its error first.
 inline constexpr auto result = net::as_tuple(net::use_awaitable);
 
-/// What has no result yet: an object that is closed, if its type has no other beginning.
+/// The value before a result: default-constructed, or a closed object.
 template <typename Value>
 Value no_result() {
     if constexpr (std::is_default_constructible_v<Value>)
@@ -36,7 +36,7 @@ Value no_result() {
         return Value{net::any_io_executor{}};
 }
 
-/// How one operation completed.
+/// The result of one operation.
 template <typename Value>
 struct completion_of {
     /// A handler; this object must stay where it is. A result of another type is ignored.
@@ -56,7 +56,7 @@ struct completion_of {
 };
 using completion = completion_of<std::size_t>;
 
-/// Runs an event loop until something comes true, or for too long.
+/// Runs an event loop until a condition holds, or a time limit expires.
 template <typename Condition>
 bool run_until(net::io_context& io, Condition&& condition) {
     io.restart();
@@ -66,7 +66,7 @@ bool run_until(net::io_context& io, Condition&& condition) {
     return true;
 }
 
-/// Runs coroutines side by side until all have ended. An exception of one of them fails the test.
+/// Runs coroutines concurrently until all have ended. An exception fails the test.
 template <typename... Bodies>
 void run_all(net::io_context& io, Bodies... bodies) {
     std::size_t running = sizeof...(bodies);
@@ -83,7 +83,7 @@ void run_all(net::io_context& io, Bodies... bodies) {
     REQUIRE(all);
 }
 
-/// Bytes that differ from place to place, and from seed to seed.
+/// Bytes that differ for each place and each seed.
 inline std::string pattern(std::size_t size, std::uint32_t seed = 1) {
     std::string bytes(size, '\0');
     for (char& byte : bytes) {

@@ -18,20 +18,20 @@
 #include <string>
 #include <utility>
 
-/// Operations that fail at the Nth step of theirs. A test that goes through all N meets each way in
-/// which an operation can end before it is complete.
+/// Operations that fail at their Nth step. A test over all N covers each way in which an operation
+/// can end before it is complete.
 namespace test {
 
 namespace net = boost::asio;
 using boost::system::error_code;
 
-/// How the step fails that is counted down to.
+/// The way in which the Nth step fails.
 enum class failing {
-    dropped, ///< the executor destroys what it is to execute, as one does whose context has ended
-    thrown,  ///< the executor throws
+    dropped,       ///< the executor destroys the function object, as after the end of its context
+    thrown,        ///< the executor throws
     out_of_memory, ///< the allocator throws
     cancelled,     ///< the operation is cancelled
-    called,        ///< the completion handler throws, at whichever step
+    called,        ///< the completion handler throws, at any step
 };
 inline constexpr failing every_way[] = {failing::dropped, failing::thrown, failing::out_of_memory,
                                         failing::cancelled, failing::called};
@@ -45,7 +45,7 @@ struct failure : std::runtime_error {
     failure() : std::runtime_error{"failed as planned"} {}
 };
 
-/// Counts the steps of what is associated with it.
+/// Counts the steps of an operation through its executor, allocator and handler.
 struct countdown {
     failing how;
     int left; ///< steps that succeed before one fails; negative: none fails
@@ -118,7 +118,7 @@ class failing_allocator {
     countdown* steps;
 };
 
-/// What became of an operation.
+/// The result of an operation.
 struct ending {
     bool called = false;
     error_code ec{};
@@ -165,8 +165,8 @@ class failing_handler {
     std::shared_ptr<std::string> buffer_;
 };
 
-/// Runs handlers until something comes true; what they throw as planned is swallowed.
-/// @return Whether it came true, within so many handlers that nothing can have spun.
+/// Runs handlers until a condition holds; ignores planned exceptions.
+/// @return Whether it held within a limit on handlers that a spinning loop exceeds.
 template <typename Condition>
 bool run_through_failures(net::io_context& io, Condition&& condition) {
     io.restart();
@@ -183,7 +183,7 @@ bool run_through_failures(net::io_context& io, Condition&& condition) {
     return true;
 }
 
-/// Starts an operation; what is thrown as planned is swallowed.
+/// Starts an operation; ignores planned exceptions.
 template <typename Start>
 void start_failing(Start&& start) {
     try {

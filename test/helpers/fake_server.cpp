@@ -126,7 +126,8 @@ fake_server::~fake_server() {
 
 connection fake_server::accept() const {
     pollfd entry{listener_.get(), POLLIN, 0};
-    must(ivshmem::retry_eintr([&] { return ::poll(&entry, 1, 20'000); }) == 1, "nobody connects");
+    must(ivshmem::retry_eintr([&] { return ::poll(&entry, 1, 20'000); }) == 1,
+         "no client connects");
     connection accepted{unique_fd{::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)}};
     must(accepted.fd() >= 0, "accept");
     return accepted;
@@ -177,7 +178,7 @@ session::session(const greeting& how, const ivshmem::open_options& options) {
     auto served = std::async(std::launch::async, [&] { return server.greet(how); });
     auto exact = options;
     if (exact.vectors == 0)
-        exact.vectors = how.vectors; // does not wait for the server to fall silent
+        exact.vectors = how.vectors; // does not wait for `settle`
     dev = ivshmem::device::open(server.selector(), exact);
     side = served.get();
 }

@@ -23,22 +23,22 @@ inline constexpr std::size_t memory_bytes = 16384;
 
 unique_fd make_eventfd(int flags = 0);
 unique_fd make_memfd(std::size_t size = memory_bytes);
-/// The counter of an eventfd, which is reset; 0 where it was not signalled.
+/// Reads and resets the counter of an eventfd; returns 0 if it was not signalled.
 std::uint64_t counter(const unique_fd& eventfd);
 
-/// A server's end of one connection: sends whatever it is told to, in whatever pieces.
-/// Throws std::runtime_error where it cannot, so that it may run in any thread.
+/// A server's end of one connection: sends any messages, split in any way. Throws
+/// std::runtime_error on failure, so that it can run in any thread.
 class connection {
   public:
     connection() = default;
     explicit connection(unique_fd socket) : socket_{std::move(socket)} {}
 
-    /// A message with any number of descriptors.
+    /// Sends a message with any number of descriptors.
     void send(std::int64_t value, std::span<const int> fds = {}) const;
     void send(std::int64_t value, const unique_fd& fd) const;
-    /// Any bytes.
+    /// Sends any bytes.
     void send_bytes(std::span<const unsigned char> bytes, std::span<const int> fds = {}) const;
-    /// @return false where the client is gone or reads no more.
+    /// @return false if the client is gone or reads no more.
     bool try_send(std::int64_t value, std::span<const int> fds = {}) const;
     void close() { socket_.reset(); }
     [[nodiscard]] int fd() const { return socket_.get(); }
@@ -47,7 +47,7 @@ class connection {
     unique_fd socket_;
 };
 
-/// What a well-behaved server has sent to one client.
+/// The objects that a correct server has sent to one client.
 struct client_side {
     connection link;
     unique_fd memory;
@@ -61,7 +61,7 @@ struct greeting {
     std::vector<std::uint16_t> others{};
 };
 
-/// A listening socket in a folder of its own, and a script for whoever connects.
+/// A listening socket in its own folder, and a script that serves clients.
 class fake_server {
   public:
     explicit fake_server(int backlog = 8);
@@ -74,7 +74,7 @@ class fake_server {
     [[nodiscard]] connection accept() const;
     void stop_listening() { listener_.reset(); }
 
-    /// Greets one client as the protocol demands.
+    /// Greets one client according to the protocol.
     [[nodiscard]] client_side greet(const greeting& how) const;
 
   private:
@@ -83,20 +83,20 @@ class fake_server {
     unique_fd listener_;
 };
 
-/// How an attempt to open a device ended, by both twins.
+/// The result of an attempt to open a device, by both twins.
 struct outcome {
     ivshmem::device dev;
     std::error_code code;
     std::string what;
 };
 
-/// Opens a device while `script` serves it in another thread, and keeps what the script returns
-/// until the device is open: first with the error_code twin, then with the throwing one.
-/// Checks that both report the same, and that failures leave no descriptor and no mapping.
+/// Opens a device while `script` serves it in another thread, first with the error_code twin, then
+/// with the throwing one. Keeps the result of the script until the device is open. Checks that both
+/// twins report the same, and that failures leave no descriptor and no mapping.
 outcome open_with(const fake_server& server, const std::function<connection()>& script,
                   const ivshmem::open_options& options = {});
 
-/// An open device and the server's side of it.
+/// An open device and the server's end of its connection.
 struct session {
     explicit session(const greeting& how = {}, const ivshmem::open_options& options = {});
 
@@ -105,7 +105,7 @@ struct session {
     ivshmem::device dev;
 };
 
-/// Joins a peer with as many vectors as it is given descriptors.
+/// Joins a peer with one vector for each descriptor.
 void join(const connection& link, std::uint16_t id, const std::vector<unique_fd>& vectors);
 [[nodiscard]] std::vector<unique_fd> make_eventfds(std::uint32_t count);
 

@@ -17,7 +17,7 @@
 
 namespace test {
 
-/// Two peers, 0 and 1, whose rings go through a thread of this server, which loses some of them.
+/// Two peers, 0 and 1, whose rings pass through a thread of this server, which loses some of them.
 class lossy_server {
   public:
     lossy_server()
@@ -47,7 +47,7 @@ class lossy_server {
         links_.at(id) = served.get();
         return device;
     }
-    /// Of a hundred rings.
+    /// Loses this percentage of rings.
     void lose(unsigned percent) { percent_ = percent; }
     void lose_next(int rings) { lose_next_ = rings; }
     [[nodiscard]] std::uint64_t forwarded() const { return forwarded_; }
@@ -82,8 +82,8 @@ class lossy_server {
     fake_server server_;
     const unique_fd memory_ = make_memfd(std::size_t{4} * 1024 * 1024);
     const unique_fd stop_ = make_eventfd(EFD_NONBLOCK);
-    const std::vector<unique_fd> interrupts_ = make_eventfds(2); ///< what the peers wait for
-    const std::vector<unique_fd> doorbells_ = make_eventfds(2);  ///< what they ring each other by
+    const std::vector<unique_fd> interrupts_ = make_eventfds(2); ///< the peers wait for these
+    const std::vector<unique_fd> doorbells_ = make_eventfds(2);  ///< the peers write to these
     std::array<connection, 2> links_;
     std::atomic<unsigned> percent_{0};
     std::atomic<int> lose_next_{0};

@@ -9,10 +9,10 @@
 
 namespace test {
 
-/// What of this process leaks when an error path forgets it.
+/// The resources of this process that a faulty error path would leak.
 struct resources {
     std::size_t descriptors = 0;
-    std::size_t mappings = 0; ///< of files and of memfds: the heap's own come and go
+    std::size_t mappings = 0; ///< of files and of memfds; the heap's mappings vary
 
     [[nodiscard]] static resources now();
     bool operator==(const resources&) const = default;
@@ -20,7 +20,7 @@ struct resources {
 
 std::ostream& operator<<(std::ostream& out, const resources& r);
 
-/// Lets the process have no more descriptors than those open now and `more`.
+/// Limits the descriptors of the process to those open now and `more`.
 class descriptor_limit {
   public:
     explicit descriptor_limit(std::size_t more);

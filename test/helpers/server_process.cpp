@@ -103,9 +103,9 @@ running_server::running_server(const std::vector<std::string>& options,
         if (prepare)
             prepare();
     });
-    const std::string told = manager.next();
+    const std::string ready = manager.next();
     INFO(program_->output());
-    REQUIRE(told == "READY=1\nMAINPID=" + std::to_string(program_->pid()));
+    REQUIRE(ready == "READY=1\nMAINPID=" + std::to_string(program_->pid()));
 }
 
 std::size_t running_server::open_descriptors() const {

@@ -12,13 +12,13 @@
 
 #include <sys/types.h>
 
-/// What tests of whole programs need. All waits have a deadline far beyond what is needed: a test
-/// that hits it fails.
+/// The common parts of tests of whole programs. All waits have a generous deadline; a test that
+/// reaches it fails.
 namespace host {
 
 inline constexpr std::chrono::seconds deadline{30};
 
-/// Whether it comes true before the deadline.
+/// Returns whether a condition holds before the deadline.
 template <typename Condition>
 bool eventually(Condition&& condition, std::chrono::milliseconds within = deadline) {
     const auto end = std::chrono::steady_clock::now() + within;
@@ -30,7 +30,7 @@ bool eventually(Condition&& condition, std::chrono::milliseconds within = deadli
     return true;
 }
 
-/// A folder of its own for a test, removed at its end.
+/// A new folder for a test, removed at its end.
 class temporary_folder {
   public:
     temporary_folder();
@@ -43,10 +43,10 @@ class temporary_folder {
     std::filesystem::path path_;
 };
 
-/// The whole text of a file; empty where there is none.
+/// The whole text of a file; empty if there is none.
 std::string text_of(const std::string& path);
 
-/// A program that is ended, by its own process id, when the test is over or fails.
+/// A program that is ended, by its process id, when the test ends or fails.
 class process {
   public:
     /// @param prepare Runs in the child before the program does.
@@ -57,12 +57,13 @@ class process {
     ~process();
 
     [[nodiscard]] pid_t pid() const { return pid_; }
-    /// What it has written so far, to stdout and stderr.
+    /// Its output so far, stdout and stderr.
     [[nodiscard]] std::string output() const { return text_of(output_file_); }
-    /// Whether it has written this, or does so before the deadline.
+    /// Returns whether the output contains this text before the deadline.
     [[nodiscard]] bool says(const std::string& text) const;
     void signal(int number) const;
-    /// The exit code (128 + the signal that ended it) once it has ended; nothing if it does not.
+    /// Waits for the program and returns its exit code, 128 + the signal if a signal ended it;
+    /// nothing if it does not end.
     std::optional<int> wait(std::chrono::milliseconds within = deadline);
     [[nodiscard]] bool runs();
 
@@ -75,10 +76,10 @@ class process {
 /// The path of the ivshmem-server under test.
 std::string server_program();
 
-/// An ivshmem-server in the foreground, which has told that it is ready.
+/// An ivshmem-server in the foreground that has reported READY=1.
 class running_server {
   public:
-    /// @param options Beside -F and -S.
+    /// @param options Besides -F and -S.
     explicit running_server(const std::vector<std::string>& options = {},
                             const std::function<void()>& prepare = {});
 
@@ -92,7 +93,7 @@ class running_server {
     std::optional<process> program_;
 };
 
-/// A datagram socket as the service manager has it for sd_notify(3).
+/// A datagram socket like the service manager's, for sd_notify(3).
 class notify_socket {
   public:
     explicit notify_socket(const std::string& path);

@@ -34,7 +34,7 @@ inline ivshmem::slot_options slot_with(std::uint32_t number,
     return options;
 }
 
-/// A peer with a slot of its own. Its parts may be ended in any order.
+/// A peer with its own slot. Its parts may be ended in any order.
 struct peer {
     peer(net::io_context& io, ivshmem::device opened, std::uint32_t number,
          const ivshmem::region_geometry& geometry,
@@ -58,18 +58,18 @@ struct peer {
 
 class started_peers;
 
-/// Two peers on a server, in slots 0 and 1, on one event loop, as a test describes them:
+/// Two peers on a server, in slots 0 and 1, on one event loop, as configured by a test:
 ///
 ///     auto p = two_peers().with_lanes(2).with_rings(4096).lossy(50).start();
 ///
-/// The server, its peers and their folder last as long as what start() returns.
+/// The server, its peers and their folder live as long as the result of start().
 class two_peers {
   public:
     two_peers& with_lanes(std::uint32_t count) {
         geometry.lanes = count;
         return *this;
     }
-    /// @param bytes Of each ring.
+    /// @param bytes The size of each ring.
     two_peers& with_rings(std::uint32_t bytes) {
         geometry.ring_size = bytes;
         return *this;
@@ -78,12 +78,12 @@ class two_peers {
         waits = how;
         return *this;
     }
-    /// The server forwards each ring, except for some of a hundred: it loses those.
+    /// Makes the server lose this percentage of rings.
     two_peers& lossy(unsigned percent) {
         lost_percent = percent;
         return *this;
     }
-    /// The test is aborted if it lasts longer.
+    /// Aborts the test if it takes longer.
     two_peers& within(int seconds) {
         limit = seconds;
         return *this;

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 
 // Calls that must not compile. misuse.py compiles this file, and expects exactly one error in each
-// line that says so, and no other one: "error: NAME: WHY" expects NAME in the error, and WHY in
-// what the compiler notes about it.
+// line with a comment "error: NAME: WHY", and no other error. NAME must be in the error, and WHY in
+// the notes of the compiler.
 
 #include <ivshmem/asio.hpp>
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What a compiler says to a program that uses the library wrongly:
+"""The compiler's errors for programs that use the library wrongly:
 
     misuse.py SOURCE HEADERS INCLUDE[,INCLUDE...] COMPILER...
 
@@ -22,7 +22,7 @@ NEEDED = "libivshmem needs C++20: -std=c++20"
 
 
 def diagnostics(compiler: list[str], includes: list[str], standard: str, source: Path) -> list[tuple[str, int, str, str]]:
-    """Of each error the file, the line, the text, and what follows it."""
+    """Returns the file, the line, the text and the notes of each error."""
     words = [*compiler, f"-std={standard}", "-fsyntax-only", "-fno-diagnostics-color", *("-I" + i for i in includes), str(source)]
     said = subprocess.run(words, capture_output=True, text=True, check=False).stderr
     errors: list[tuple[str, int, str, str]] = []

@@ -47,7 +47,7 @@ byte holders, ends = ENDS;
 #define HOLD holds[me] = 1; holders++
 #define LOSE if :: holds[me] -> holds[me] = 0; holders-- :: else fi; urgent[me] = 0; left[me] = 0
 
-/* Sleep, unless a bell rang meanwhile. */
+/* Sleep, unless a bell rang in the meantime. */
 inline listen() {
 #ifdef SLEEPS
   urgent[me] = 0; left[me] = 0

@@ -3,7 +3,7 @@
  *
  * Sleeping and waking of a channel (lib/channel/channel-layout.md): one side sends COUNT messages through a ring for
  * ROOM_FOR of them, the other receives; each may sleep. Each side has a store buffer for one store, as x86
- * has: what is stored becomes visible at any time later, at a fence, before the next store or at a ring.
+ * has: a store becomes visible at any time later, at a fence, before the next store or at a ring.
  *
  * FORGED  how many doorbells ring by themselves
  * LOST    the maximum number of lost rings; 255: any number
@@ -123,22 +123,22 @@ proctype Sender(bit me) {
 }
 
 inline publish() {
-  told = received;
-  STORE(CURSOR, told);
+  published = received;
+  STORE(CURSOR, published);
   FENCE(5);
   if
   :: word = memory[WAKE(SENDER)]; v = memory[ROOM]
   :: v = memory[ROOM]; word = memory[WAKE(SENDER)]
   fi;
   if
-  :: word != 0 && word != answered && told >= v -> answer()
+  :: word != 0 && word != answered && published >= v -> answer()
   :: else
   fi;
   v = 0; word = 0
 }
 
 proctype Receiver(bit me) {
-  byte told, word, answered, armed, v;
+  byte published, word, answered, armed, v;
   bit rung; /* room is announced once: a side that waits for it looks again */
   do
   :: v = memory[PUBLISHED];
@@ -152,7 +152,7 @@ proctype Receiver(bit me) {
       fi
     :: else ->
       if
-      :: told != received && RULE(8) -> publish()
+      :: published != received && RULE(8) -> publish()
       :: else
       fi;
       arm();

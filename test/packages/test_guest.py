@@ -87,7 +87,7 @@ class Guest(SuiteCase):
         overrides = self.guest.run("cat /sys/bus/pci/devices/*/driver_override | sort -u").stdout.split()
         self.assertEqual(overrides, ["(null)", "pci-stub"])
 
-    def test_2_another_driver_is_told_of(self) -> None:
+    def test_2_another_driver_is_reported(self) -> None:
         printed = self.listed("root", self.stubbed)
         self.assertEqual((printed["driver"], printed["map"]), ("pci-stub", False))
         self.assertIn("pci-stub", printed["problem"])
@@ -121,7 +121,7 @@ class Guest(SuiteCase):
         self.assertEqual(HostPeer(self.server, "ring", mine, 1).end().rc, 0)
         self.assertIn("rung 1 time", waiting.wait(60).check().stdout)
 
-    def test_5_a_stranger_is_told_why_not(self) -> None:
+    def test_5_a_stranger_gets_the_reason(self) -> None:
         refused = self.guest.run(as_user(STRANGER, f"{DOORBELL} {self.doorbell} wait 0 1"), check=False)
         self.assertEqual((refused.rc, refused.stdout), (1, ""))
         for fragment in (self.node(self.doorbell), "ivshmem"):
@@ -130,7 +130,7 @@ class Guest(SuiteCase):
         self.assertFalse(printed["map"] or printed["interrupt"])
         self.assertIn("adduser", printed["remedy"])
 
-    def test_5b_a_member_is_told_when_a_device_can_be_used(self) -> None:
+    def test_5b_a_monitor_reports_when_a_device_can_be_used(self) -> None:
         """Check that udevd runs the package's rules before it forwards the kernel's events."""
         source = Path(__file__).with_name("follow.cpp")
         self.guest.put(_FOLLOW, repository.compiled(self.built, {"follow": source})["follow"], 0o755)

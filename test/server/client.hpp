@@ -13,37 +13,38 @@
 
 namespace host {
 
-/// A bare client of an ivshmem server: a socket, and what came from it.
+/// A bare client of an ivshmem server: a socket, and the messages that it received.
 class raw_client {
   public:
-    /// Connects; reads nothing.
+    /// Connects, and reads nothing.
     explicit raw_client(const std::string& path);
 
     [[nodiscard]] int socket() const { return socket_.get(); }
     void close() { socket_.reset(); }
 
-    /// The next message, within the deadline.
+    /// Returns the next message, which must arrive before the deadline.
     ivshmem::server_protocol::message next();
-    /// Whether no message is there.
+    /// Returns whether no message is pending.
     bool silent();
-    /// Whether the server closes the connection before the deadline, whatever it sends until then.
+    /// Returns whether the server closes the connection before the deadline. Ignores the messages
+    /// before that.
     bool closed();
 
-    // For many messages: what they say in sum. Descriptors are closed.
+    // For many messages: only their totals are kept. Descriptors are closed.
 
-    /// Reads what there is, without waiting.
+    /// Reads all pending messages, without waiting.
     void read_all();
-    /// Reads until it has been told everything that there is to tell at a join.
+    /// Reads until all messages of its own join have arrived.
     bool joined(std::size_t vectors);
     /// Reads until it knows exactly these peers, each with all vectors.
     bool knows(const std::vector<std::int64_t>& peers, std::size_t vectors);
 
     [[nodiscard]] std::int64_t id() const { return id_; }
     [[nodiscard]] const std::map<std::int64_t, std::size_t>& peers() const { return peers_; }
-    /// How many peers it was told of that left.
+    /// The number of peers whose departure it received.
     [[nodiscard]] std::size_t departures() const { return left_.size(); }
     [[nodiscard]] bool ended() const { return ended_; }
-    /// What was wrong with the order of the messages; empty: nothing.
+    /// The error in the order of the messages; empty if there is none.
     [[nodiscard]] const std::string& wrong() const { return wrong_; }
 
   private:
@@ -52,8 +53,8 @@ class raw_client {
     ivshmem::unique_fd socket_;
     ivshmem::server_protocol::receiver receiver_;
     bool ended_ = false;
-    int initial_ = 0;                           ///< of the three first messages
-    std::int64_t id_ = -1;                      ///< its own
+    int initial_ = 0;      ///< the number of the three first messages that it has read
+    std::int64_t id_ = -1; ///< its own id
     std::map<std::int64_t, std::size_t> peers_; ///< eventfds by id
     std::map<std::int64_t, bool> left_;         ///< ids seen to leave
     std::string wrong_;

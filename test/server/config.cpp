@@ -24,7 +24,7 @@ void write(const std::string& path, const std::string& text) {
     std::ofstream{path, std::ios::binary} << text;
 }
 
-/// What a server says that is told to read this text and refuses it.
+/// The error message of a server that refuses this configuration.
 std::string refused(const std::string& text, const std::vector<std::string>& more = {}) {
     const temporary_folder folder;
     write(folder / file_name, text);
@@ -38,7 +38,7 @@ std::string refused(const std::string& text, const std::vector<std::string>& mor
     return o.output;
 }
 
-/// A server that reads this text, and what it said when it listens.
+/// A server with this configuration, and its output when it listens.
 struct configured {
     explicit configured(const std::string& text, const std::vector<std::string>& more = {}) {
         write(folder / file_name, text);
@@ -57,7 +57,7 @@ struct configured {
 
 } // namespace
 
-TEST_CASE("a configuration file sets what options set") {
+TEST_CASE("a configuration file has the effect of options") {
     const configured c{"# a region\n"
                        "\n"
                        "size = 2M   # bytes\n"
@@ -96,9 +96,9 @@ TEST_CASE("a configuration file names memory and socket") {
     }
 }
 
-TEST_CASE("departures are told unless the configuration says no") {
-    const auto told = GENERATE(true, false);
-    const configured c{std::string{"no-departures = "} + (told ? "false" : "true")};
+TEST_CASE("departures are sent unless the configuration forbids it") {
+    const auto sent = GENERATE(true, false);
+    const configured c{std::string{"no-departures = "} + (sent ? "false" : "true")};
     raw_client stays{c.folder / "socket"};
     REQUIRE(stays.joined(1));
     raw_client leaves{c.folder / "socket"};
@@ -111,7 +111,7 @@ TEST_CASE("departures are told unless the configuration says no") {
         stays.read_all();
         return stays.peers().count(comes.id()) == 1;
     }));
-    CHECK(stays.departures() == (told ? 1 : 0));
+    CHECK(stays.departures() == (sent ? 1 : 0));
 }
 
 TEST_CASE("an empty configuration changes nothing") {
@@ -125,7 +125,7 @@ TEST_CASE("the command line overrides the configuration") {
         const configured c{"size = 2M\nvectors = 3\nmax-clients = 5\n", {"-l", "1M", "-n2"}};
         CHECK(c.said("1048576 bytes (memfd), vectors: 2, clients: at most 5"));
     }
-    SECTION("before it too") {
+    SECTION("also if it comes first") {
         const temporary_folder folder;
         write(folder / file_name, "vectors = 3\n");
         process p{{server_program(), "-n2", "--config=" + (folder / file_name), "-F", "-S",
@@ -137,7 +137,7 @@ TEST_CASE("the command line overrides the configuration") {
         const configured c{"verbose = true\n", {"--verbose=false"}};
         CHECK_FALSE(c.said("the limit of "));
     }
-    SECTION("where the memory is") {
+    SECTION("the place of the memory") {
         const temporary_folder folder;
         const configured c{"shm-name = ivshmem-test-unused\n", {"-m", folder / ""}};
         CHECK(c.said("(a file in " + (folder / "")));
@@ -146,12 +146,12 @@ TEST_CASE("the command line overrides the configuration") {
         CHECK(::unlink(("/dev/shm/" + name).c_str()) == 0);
         CHECK(d.said("(shared memory object " + name + ")"));
     }
-    SECTION("but does not hide what is wrong in it") {
+    SECTION("but errors in the file are still reported") {
         CHECK(has(refused("vectors = 0\n", {"-n", "2"}), ":1: vectors = \"0\": "));
     }
 }
 
-TEST_CASE("a bad number is refused by file, line, key and what the key takes") {
+TEST_CASE("a bad number is refused with file, line, key and range") {
     const char* const size = ":1: size = \"";
     const char* const size_takes =
         "\": size takes 1 to 4611686018427387904 bytes, with or without a suffix K, M or G\n";
@@ -168,7 +168,7 @@ TEST_CASE("a bad number is refused by file, line, key and what the key takes") {
     }
 }
 
-TEST_CASE("a bad line of any kind is refused by what is wrong with it") {
+TEST_CASE("a bad line is refused with its error") {
     struct example {
         std::string text;
         const char* said;
@@ -202,7 +202,7 @@ TEST_CASE("a bad line of any kind is refused by what is wrong with it") {
     CHECK(has(refused(e.text), e.said));
 }
 
-TEST_CASE("what is no text is not read as a configuration") {
+TEST_CASE("a file that is not text is refused") {
     CHECK(has(refused(std::string{"vectors = 2\n\0\0", 14}), ":2: it has bytes that are not text"));
     CHECK(has(refused("vectors = 2\033[2J"), ":1: it has bytes that are not text"));
     CHECK(has(refused(text_of(server_program()).substr(0, 60000)), "bytes that are not text"));
@@ -212,12 +212,12 @@ TEST_CASE("what is no text is not read as a configuration") {
     CHECK(just.said("vectors: 1"));
 }
 
-TEST_CASE("a configuration that cannot be read is not passed over") {
+TEST_CASE("a configuration that cannot be read is an error") {
     const temporary_folder folder;
     const auto said = [&](const std::string& path) {
         process program{
             {server_program(), "-F", "-S", folder / "socket", "-c", path}, folder / "log", [] {
-                // Root reads everything; without these it does not. Others need none.
+                // Root can read everything unless it drops these capabilities.
                 ::prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE);
                 ::prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH);
             }};
@@ -228,7 +228,7 @@ TEST_CASE("a configuration that cannot be read is not passed over") {
     SECTION("it does not exist") {
         CHECK(has(said(folder / "none"), "ivshmem-server(8) describes it: No such file"));
     }
-    SECTION("it is not for us") {
+    SECTION("it is not readable for this user") {
         write(folder / file_name, "vectors = 2\n");
         REQUIRE(::chmod((folder / file_name).c_str(), 0) == 0);
         const std::string text = said(folder / file_name);
@@ -241,7 +241,7 @@ TEST_CASE("a configuration that cannot be read is not passed over") {
     SECTION("it never ends") {
         CHECK(has(said("/dev/zero"), "it is not a regular file"));
     }
-    SECTION("nobody writes it") {
+    SECTION("it is a FIFO without a writer") {
         REQUIRE(::mkfifo((folder / "fifo").c_str(), S_IRUSR | S_IWUSR) == 0);
         CHECK(has(said(folder / "fifo"), "it is not a regular file"));
     }

@@ -11,15 +11,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-// Linux lets the processes of an unprivileged user have no more descriptors on their way through
-// sockets than the limit of open ones: clients that do not read use them up for all.
+// For an unprivileged user, Linux limits the descriptors in flight through sockets to the limit of
+// open descriptors. Clients that do not read use up this limit.
 
 using namespace host;
 
 namespace {
 
 void be_unprivileged() {
-    // Fails where there are no privileges to give up.
+    // Fails for processes without privileges.
     ::prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE);
     ::prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN);
     const rlimit low{100, 100};
@@ -28,7 +28,8 @@ void be_unprivileged() {
 
 } // namespace
 
-TEST_CASE("clients that do not read use up what an unprivileged server may send, and no more") {
+TEST_CASE(
+    "clients that do not read use up only the descriptors that an unprivileged server may send") {
     running_server server{{"-n", "8"}, be_unprivileged};
     raw_client reads{server.socket()};
     REQUIRE(reads.joined(8));
@@ -42,10 +43,10 @@ TEST_CASE("clients that do not read use up what an unprivileged server may send,
     CHECK(server.program().says("too many descriptors are in flight"));
     CHECK(server.program().says(ivshmem::formatted(" 1 (pid {} uid {})", ::getpid(), ::getuid())));
 
-    // Who leaves is still told, as that takes no descriptor, and makes room.
+    // A departure is still sent, because it takes no descriptor, and it makes room.
     slow.pop_front();
     CHECK(server.program().says("client 1 left"));
-    // Nothing is lost for those who had to wait.
+    // The waiting clients lose no message.
     for (raw_client& c : slow)
         CHECK(c.knows({0, 2, 3, 4, 5, 6, 7}, 8));
     for (raw_client* c : {&reads, &last})
@@ -54,7 +55,8 @@ TEST_CASE("clients that do not read use up what an unprivileged server may send,
     CHECK(last.wrong().empty());
 }
 
-TEST_CASE("clients that read in time are all served, however few descriptors may be in flight") {
+TEST_CASE(
+    "clients that read in time are all served, even with a low limit on descriptors in flight") {
     running_server server{{"-n", "8", "--stall-timeout", "0"}, be_unprivileged};
     std::list<raw_client> clients;
     std::vector<std::int64_t> all;

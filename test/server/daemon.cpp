@@ -20,7 +20,7 @@ using ivshmem::unique_fd;
 
 namespace {
 
-/// Passes a descriptor as systemd does, in the child that becomes the server.
+/// Passes a descriptor like systemd, in the child that becomes the server.
 std::function<void()> pass(const unique_fd& fd, const char* count = "1", bool right_pid = true) {
     return [&fd, count, right_pid] {
         if (fd.get() == 3)
@@ -32,7 +32,7 @@ std::function<void()> pass(const unique_fd& fd, const char* count = "1", bool ri
     };
 }
 
-/// A daemon that was started: this process becomes its parent and ends it.
+/// A daemon: this process becomes its parent and ends it.
 class running_daemon {
   public:
     running_daemon(const std::string& socket, const std::string& pid_file,
@@ -51,7 +51,7 @@ class running_daemon {
             ::waitpid(pid, nullptr, 0);
         }
     }
-    /// The exit code after a signal.
+    /// Sends a signal, and returns the exit code.
     int end(int signal) {
         REQUIRE(pid > 0);
         REQUIRE(::kill(pid, signal) == 0);
@@ -60,7 +60,7 @@ class running_daemon {
         ended_ = true;
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     }
-    std::optional<int> code; ///< of the parent
+    std::optional<int> code; ///< of the process that was started
     pid_t parent_pid = -1;
     pid_t pid = -1;
 
@@ -89,7 +89,7 @@ TEST_CASE("a daemon listens before its parent ends, and cleans up") {
     CHECK_FALSE(std::filesystem::exists(folder / "socket"));
 }
 
-TEST_CASE("a daemon finds its files again that were named from another folder") {
+TEST_CASE("a daemon finds files that were named relative to another folder") {
     const temporary_folder folder;
     running_daemon d{"socket", folder / "pid", folder, [&] {
                          if (::chdir((folder / "").c_str()) != 0)
@@ -101,7 +101,7 @@ TEST_CASE("a daemon finds its files again that were named from another folder") 
     CHECK_FALSE(std::filesystem::exists(folder / "socket"));
 }
 
-TEST_CASE("what keeps a daemon from starting is seen by whoever started it") {
+TEST_CASE("the command that starts a daemon reports why it cannot start") {
     const temporary_folder folder;
     const outcome socket = run_server({"-S", "/nonexistent/folder/socket", "-p", folder / "pid"});
     CHECK(socket.code == 1);
@@ -114,12 +114,12 @@ TEST_CASE("what keeps a daemon from starting is seen by whoever started it") {
     CHECK_FALSE(std::filesystem::exists(folder / "socket"));
 }
 
-TEST_CASE("in the foreground no pid file is written") {
+TEST_CASE("in the foreground the server writes no pid file") {
     running_server server{{"-p", "/nonexistent/folder/pid"}};
     CHECK(server.program().runs());
 }
 
-TEST_CASE("a socket passed by systemd is served, and left where it is") {
+TEST_CASE("a socket passed by systemd is served, and its file is not removed") {
     const temporary_folder folder;
     const unique_fd passed = listening_socket(folder / "passed");
     raw_client early{folder / "passed"}; // waits for the server that is about to start
@@ -145,7 +145,7 @@ TEST_CASE("a daemon serves a passed socket too") {
     CHECK(std::filesystem::exists(folder / "passed"));
 }
 
-TEST_CASE("sockets that were passed to another process, or are of no use, are not served") {
+TEST_CASE("sockets that were passed to another process, or are unusable, are not served") {
     const temporary_folder folder;
     SECTION("another process") {
         const unique_fd passed = listening_socket(folder / "passed");
@@ -159,7 +159,7 @@ TEST_CASE("sockets that were passed to another process, or are of no use, are no
         CHECK(program.wait() == 1);
         return program.output();
     };
-    SECTION("two of them") {
+    SECTION("two sockets") {
         CHECK(has(refused(listening_socket(folder / "passed"), "2"),
                   "LISTEN_FDS: 2 sockets were passed"));
     }
@@ -173,7 +173,7 @@ TEST_CASE("sockets that were passed to another process, or are of no use, are no
     }
 }
 
-TEST_CASE("the service manager hears of the start and of the end") {
+TEST_CASE("the service manager is notified of the start and of the end") {
     const temporary_folder folder;
     const notify_socket manager{folder / "notify"};
     process program{{server_program(), "-F", "-S", folder / "socket"}, folder / "log", [&] {
@@ -187,9 +187,9 @@ TEST_CASE("the service manager hears of the start and of the end") {
     CHECK(program.wait() == 0);
 }
 
-TEST_CASE("a service manager that does not listen keeps nothing from starting") {
+TEST_CASE("a service manager that does not listen does not prevent the start") {
     const temporary_folder folder;
-    const std::string where = GENERATE("/nonexistent/notify", "relative", "@nobody-there");
+    const std::string where = GENERATE("/nonexistent/notify", "relative", "@without-listener");
     process program{{server_program(), "-F", "-S", folder / "socket"}, folder / "log", [&] {
                         ::setenv("NOTIFY_SOCKET", where.c_str(), 1);
                     }};

@@ -12,13 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Clients that send, die or are too many: whatever one does, the others do not notice.
+// Clients that send data, die or are too many: the other clients do not notice.
 
 using namespace host;
 
 namespace {
 
-/// Clock ticks of processor time that a process has used.
+/// Returns the processor time of a process in clock ticks.
 unsigned long processor_time(pid_t pid) {
     const std::string text = text_of(ivshmem::formatted("/proc/{}/stat", pid));
     std::istringstream fields{text.substr(text.rfind(')') + 2)};
@@ -41,7 +41,7 @@ void limit_descriptors(pid_t pid, rlim_t count) {
 
 } // namespace
 
-TEST_CASE("a client that sends something is closed, and only that one") {
+TEST_CASE("a client that sends data is disconnected, and no other") {
     running_server server;
     raw_client good{server.socket()};
     raw_client bad{server.socket()};
@@ -58,7 +58,7 @@ TEST_CASE("a client that sends something is closed, and only that one") {
     CHECK(next.id() == 2);
 }
 
-TEST_CASE("a client that sends before it has read anything is closed") {
+TEST_CASE("a client that sends before it has read anything is disconnected") {
     running_server server;
     raw_client bad{server.socket()};
     REQUIRE(::send(bad.socket(), "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL) == 18);
@@ -98,7 +98,7 @@ TEST_CASE("a client that is killed has left") {
     CHECK(server.program().says(ivshmem::formatted("client 1 left: pid {}", child)));
 }
 
-TEST_CASE("a client that comes and goes at once harms nobody") {
+TEST_CASE("a client that connects and leaves at once disturbs no other") {
     running_server server{{"-n", "8"}};
     raw_client stays{server.socket()};
     REQUIRE(stays.joined(8));
@@ -114,24 +114,25 @@ TEST_CASE("a client that comes and goes at once harms nobody") {
     CHECK(eventually([&] { return server.open_descriptors() == before; }));
 }
 
-TEST_CASE("no more clients are served than --max-clients, and those who wait are told at once") {
+TEST_CASE("clients beyond --max-clients are refused, and a waiting client is refused at once") {
     running_server server{{"--max-clients", "3"}};
     std::list<raw_client> clients;
     for (int i = 0; i < 3; ++i)
         REQUIRE(clients.emplace_back(server.socket()).joined(1));
     raw_client refused{server.socket()};
     CHECK(refused.closed());
-    CHECK(refused.id() == -1); // before anything was sent
+    CHECK(refused.id() == -1); // refused before the first message
     CHECK(server.program().says(ivshmem::formatted("refused pid {}", ::getpid())));
     CHECK(server.program().says("3 clients are connected"));
     clients.pop_front();
     REQUIRE(clients.front().knows({1, 2}, 1));
     raw_client next{server.socket()};
     CHECK(next.joined(1));
-    CHECK(next.id() == 3); // the one refused took none
+    CHECK(next.id() == 3); // the refused client took no id
 }
 
-TEST_CASE("the limit of descriptors is raised, and says how many clients are served") {
+TEST_CASE(
+    "the limit of descriptors is raised, and the server reports how many clients it can serve") {
     const auto limit = [](rlim_t soft, rlim_t hard) {
         return [=] {
             const rlimit both{soft, hard};
@@ -146,7 +147,8 @@ TEST_CASE("the limit of descriptors is raised, and says how many clients are ser
         for (int i = 0; i < 20; ++i) {
             ids.push_back(i);
             clients.emplace_back(server.socket());
-            // All of them read: what nobody reads counts against the limit of an ordinary user.
+            // All clients read, because unread descriptors count against the limit of an ordinary
+            // user.
             for (raw_client& client : clients)
                 REQUIRE(client.knows(ids, 4));
         }
@@ -166,7 +168,7 @@ TEST_CASE("the limit of descriptors is raised, and says how many clients are ser
     }
 }
 
-TEST_CASE("when no descriptor is free the server waits, without spinning, and goes on") {
+TEST_CASE("without a free descriptor the server waits, without spinning, and then continues") {
     running_server server;
     raw_client first{server.socket()};
     raw_client second{server.socket()};
@@ -177,14 +179,14 @@ TEST_CASE("when no descriptor is free the server waits, without spinning, and go
     limit_descriptors(server.program().pid(), 3);
 
     raw_client third{server.socket()};
-    const bool told = server.program().says("cannot accept a connection: Too many open files");
+    const bool reported = server.program().says("cannot accept a connection: Too many open files");
     INFO(server.program().output());
-    REQUIRE(told);
+    REQUIRE(reported);
     const auto before = processor_time(server.program().pid());
     std::this_thread::sleep_for(std::chrono::seconds{2});
     const auto used = processor_time(server.program().pid()) - before;
     CHECK(used < static_cast<unsigned long>(::sysconf(_SC_CLK_TCK)) / 4);
-    second.close(); // is noticed meanwhile
+    second.close(); // the server must notice this in the meantime
     CHECK(first.knows({0}, 1));
 
     limit_descriptors(server.program().pid(), old.rlim_cur);
@@ -193,7 +195,7 @@ TEST_CASE("when no descriptor is free the server waits, without spinning, and go
     CHECK(third.id() == 2);
 }
 
-TEST_CASE("256 clients with 8 vectors join and leave, and nothing is left of them") {
+TEST_CASE("256 clients with 8 vectors join and leave without a leak") {
     constexpr std::size_t vectors = 8;
     running_server server{{"-n", "8"}};
     std::size_t before = 0;

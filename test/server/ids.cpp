@@ -12,16 +12,16 @@
 
 #include <sys/mman.h>
 
-// Ids are 16 bits wide, and one that a living client saw leave is not given out again. The server
-// runs in this process here, so that it can start near the end of the ids.
+// Ids have 16 bits, and an id is not used again while a client that saw it leave is connected. The
+// server runs in this process here, so that it can start near the last id.
 
 using namespace host;
 
 namespace {
 
-constexpr ivshmem_server::logical_time nobody = UINT64_MAX;
+constexpr ivshmem_server::logical_time no_client = UINT64_MAX;
 
-/// A server whose first id is `first`, with ids that were taken before.
+/// A server whose first id is `first`, with a list of used ids.
 class own_server {
   public:
     explicit own_server(ivshmem_server::ids numbers) {
@@ -44,7 +44,7 @@ class own_server {
         io_.run();
     }
 
-    /// A client that has joined; or none, which the server refused.
+    /// A client that has joined; null if the server refused it.
     std::unique_ptr<raw_client> join() {
         auto c = std::make_unique<raw_client>(socket);
         REQUIRE(eventually([&] {
@@ -54,7 +54,7 @@ class own_server {
         }));
         return c->ended() ? nullptr : std::move(c);
     }
-    /// Has the server notice what happened.
+    /// Makes the server process all departures.
     void announce_departures() {
         for (int i = 0; i < 10; ++i)
             io_.poll();
@@ -69,29 +69,29 @@ class own_server {
     std::unique_ptr<ivshmem_server::server> server_;
 };
 
-/// Ids of which only `left` more can be given out, beginning with `next`.
+/// Ids of which only `left` are unused, beginning with `next`.
 ivshmem_server::ids nearly_used_up(std::uint16_t next, std::size_t left) {
     ivshmem_server::ids numbers{static_cast<std::uint16_t>(next + left)};
     for (std::size_t i = left; i < ivshmem_server::ids::count; ++i)
-        REQUIRE(numbers.take(nobody).has_value());
+        REQUIRE(numbers.take(no_client).has_value());
     return numbers;
 }
 
 } // namespace
 
-TEST_CASE("ids count up to 65535 and start again with those that are free") {
+TEST_CASE("ids count up to 65535 and continue with the lowest free ones") {
     ivshmem_server::ids numbers;
     for (std::size_t id = 0; id < ivshmem_server::ids::count; ++id)
-        REQUIRE(numbers.take(nobody) == id);
-    CHECK_FALSE(numbers.take(nobody).has_value());
+        REQUIRE(numbers.take(no_client) == id);
+    CHECK_FALSE(numbers.take(no_client).has_value());
     numbers.give_back(7, 1);
     numbers.give_back(3, 2);
-    CHECK(numbers.take(nobody) == 3);
-    CHECK(numbers.take(nobody) == 7);
-    CHECK_FALSE(numbers.take(nobody).has_value());
+    CHECK(numbers.take(no_client) == 3);
+    CHECK(numbers.take(no_client) == 7);
+    CHECK_FALSE(numbers.take(no_client).has_value());
 }
 
-TEST_CASE("an id comes back only when all are gone who saw it leave") {
+TEST_CASE("an id is used again only after all clients that saw it leave have left") {
     ivshmem_server::ids numbers = nearly_used_up(10, 2);
     // The oldest client joined at 100.
     REQUIRE(numbers.take(100) == 10);
@@ -106,12 +106,12 @@ TEST_CASE("an id comes back only when all are gone who saw it leave") {
 TEST_CASE("a client that left before all others joined blocks nothing") {
     ivshmem_server::ids numbers = nearly_used_up(0, 1);
     for (ivshmem_server::logical_time now = 1; now < 100; now += 2) {
-        REQUIRE(numbers.take(nobody) == 0);
+        REQUIRE(numbers.take(no_client) == 0);
         numbers.give_back(0, now);
     }
 }
 
-TEST_CASE("the server goes on with 0 after 65535, and passes over the ids in use") {
+TEST_CASE("the server continues with 0 after 65535, and skips ids in use") {
     own_server server{ivshmem_server::ids{65534}};
     const auto a = server.join();
     const auto b = server.join();
@@ -129,14 +129,14 @@ TEST_CASE("the server goes on with 0 after 65535, and passes over the ids in use
         CHECK((*client)->wrong().empty());
 }
 
-TEST_CASE("when the ids run out clients are refused until those who saw them leave have left") {
+TEST_CASE("without a usable id clients are refused until those that saw departures have left") {
     own_server server{nearly_used_up(500, 3)};
     auto stays = server.join();
     auto also = server.join();
     auto comes = server.join();
     REQUIRE((stays && also && comes));
     CHECK(comes->id() == 502);
-    CHECK_FALSE(server.join()); // none is left
+    CHECK_FALSE(server.join()); // no id is unused
     comes.reset();
     server.announce_departures();
     CHECK_FALSE(server.join()); // 502 is free, but two clients saw it leave
@@ -158,8 +158,8 @@ TEST_CASE("when the ids run out clients are refused until those who saw them lea
     CHECK(first->wrong().empty());
 }
 
-TEST_CASE("no client sees an id again, over more departures than there are ids") {
-    // Two ids are left; the older of two clients keeps changing, so that they come back.
+TEST_CASE("no client sees an id twice, over more departures than there are ids") {
+    // Two ids are unused; the older of two clients keeps changing, so that ids become free again.
     own_server server{nearly_used_up(40, 4)};
     std::list<std::unique_ptr<raw_client>> clients;
     std::size_t refused = 0;

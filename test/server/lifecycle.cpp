@@ -10,12 +10,12 @@
 
 #include <signal.h>
 
-// The end of a server, and the socket that it leaves, finds or takes.
+// The end of a server, and the socket that it leaves behind, finds or replaces.
 
 using namespace host;
 using ivshmem::unique_fd;
 
-TEST_CASE("SIGTERM, SIGINT and SIGHUP end it cleanly") {
+TEST_CASE("SIGTERM, SIGINT and SIGHUP end the server cleanly") {
     const int signal = GENERATE(SIGTERM, SIGINT, SIGHUP);
     running_server server;
     raw_client c{server.socket()};
@@ -24,7 +24,7 @@ TEST_CASE("SIGTERM, SIGINT and SIGHUP end it cleanly") {
     CHECK(server.program().wait() == 0);
     CHECK_FALSE(std::filesystem::exists(server.socket()));
     CHECK(c.closed());
-    CHECK(c.departures() == 0); // clients are told of the end, not of each other's
+    CHECK(c.departures() == 0); // clients see the end of the server, not departures
     CHECK(has(server.program().output(), "ending: signal " + std::to_string(signal)));
 }
 
@@ -54,16 +54,16 @@ TEST_CASE("a socket at which a server listens is left alone") {
     CHECK(has(o.output, server.socket() + ": another server listens there; end it or choose"));
     raw_client next{server.socket()};
     REQUIRE(next.joined(1));
-    CHECK(next.id() == 1); // asking whether it lives took no id
+    CHECK(next.id() == 1); // the check for a running server used no id
     CHECK(c.knows({0, 1}, 1));
 }
 
-TEST_CASE("of servers that start at once on a dead one's socket, one serves") {
+TEST_CASE("of several servers that start at once on the socket of a dead one, one serves") {
     constexpr int count = 6;
     for (int round = 0; round < 20; ++round) {
         const temporary_folder folder;
         const std::string socket = folder / "socket";
-        listening_socket(socket).reset(); // dead
+        listening_socket(socket).reset(); // the socket of a dead server
         std::vector<std::unique_ptr<process>> servers;
         servers.reserve(count);
         for (int i = 0; i < count; ++i)
@@ -81,7 +81,7 @@ TEST_CASE("of servers that start at once on a dead one's socket, one serves") {
     }
 }
 
-TEST_CASE("what is no socket is not removed") {
+TEST_CASE("a file that is not a socket is not removed") {
     const temporary_folder folder;
     std::ofstream{folder / "file"} << "precious";
     const outcome o = run_server({"-F", "-S", folder / "file"});
@@ -91,7 +91,7 @@ TEST_CASE("what is no socket is not removed") {
     CHECK(text_of(folder / "file") == "precious");
 }
 
-TEST_CASE("a path that can be no socket is refused") {
+TEST_CASE("an invalid path for a socket is refused") {
     const outcome absent = run_server({"-F", "-S", "/nonexistent/folder/socket"});
     CHECK(absent.code == 1);
     CHECK(has(absent.output, "/nonexistent/folder/socket: cannot create the socket there"));
@@ -100,7 +100,7 @@ TEST_CASE("a path that can be no socket is refused") {
     CHECK(has(longest.output, "the path of a UNIX socket has at most 107 bytes"));
 }
 
-TEST_CASE("at its end a server leaves another's socket where it is") {
+TEST_CASE("an ending server does not remove the socket of another one") {
     running_server server;
     std::filesystem::remove(server.socket());
     const unique_fd other = listening_socket(server.socket());

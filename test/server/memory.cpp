@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// The shared memory that -l, -M and -m ask for.
+// The shared memory for -l, -M and -m.
 
 using namespace host;
 using ivshmem::unique_fd;
@@ -34,7 +34,7 @@ struct stat status(const unique_fd& fd) {
     return now;
 }
 
-/// A POSIX shared memory object of this process alone, removed at the end.
+/// A POSIX shared memory object that only this process uses; it is removed at the end.
 struct object {
     object() : name{"ivshmem-test-" + std::to_string(::getpid())} { ::shm_unlink(name.c_str()); }
     object(const object&) = delete;
@@ -46,7 +46,7 @@ struct object {
     std::string name;
 };
 
-/// The output of a server that does not start.
+/// The output of a server that fails to start.
 std::string refusal(const std::vector<std::string>& options) {
     const temporary_folder folder;
     std::vector<std::string> command{server_program(), "-F", "-S", folder / "socket"};
@@ -71,10 +71,10 @@ TEST_CASE("by default the memory is 4 MiB that no client can resize") {
         CHECK(::ftruncate(fd.get(), other) == -1);
         CHECK(errno == EPERM);
     }
-    CHECK(::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE) == -1); // which would freeze it for all
+    CHECK(::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE) == -1); // would freeze it for all
 }
 
-TEST_CASE("a size that is no power of two is rounded up, and that is said") {
+TEST_CASE("a size that is not a power of two is rounded up, and the log says so") {
     struct example {
         const char* asked;
         off_t size;
@@ -92,7 +92,7 @@ TEST_CASE("a size that is no power of two is rounded up, and that is said") {
 
 TEST_CASE("a named shared memory object is created, kept, and used again") {
     const object o;
-    const char* const option = GENERATE("-M", "-m"); // -m: as older documents have it
+    const char* const option = GENERATE("-M", "-m"); // -m: the name in older documents
     {
         running_server server{{option, o.name, "-l", "1M"}};
         const unique_fd mine = o.open(O_RDWR);
@@ -107,7 +107,7 @@ TEST_CASE("a named shared memory object is created, kept, and used again") {
     CHECK(text == "kept");
 }
 
-TEST_CASE("a named object grows but is never shrunk under those who use it") {
+TEST_CASE("a named object grows, but never shrinks while processes use it") {
     const object o;
     const unique_fd mine = o.open(O_RDWR | O_CREAT);
     REQUIRE(mine);
@@ -132,7 +132,7 @@ TEST_CASE("a directory gets a file without a name") {
     CHECK(std::filesystem::is_empty(directory));
 }
 
-TEST_CASE("memory that cannot be had is refused, and nothing is left behind") {
+TEST_CASE("memory that cannot be created is an error, and leaves nothing behind") {
     CHECK(has(refusal({"-m", "/nonexistent/ivshmem"}),
               "a file in /nonexistent/ivshmem: cannot create the shared memory; -m takes a "
               "writable directory"));

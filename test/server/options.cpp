@@ -4,7 +4,7 @@
 #include "helpers/catch.hpp"
 #include "run.hpp"
 
-// The command line. What -l, -M and -m give is in server_memory.cpp.
+// The command line. server/memory.cpp tests the memory for -l, -M and -m.
 
 using namespace host;
 
@@ -42,16 +42,16 @@ TEST_CASE("a bad option is refused by name") {
         example{{"-M", "a", "-m", "b"}, "excludes"}, example{{"-S", ""}, "--socket: "},
         example{{"-x"}, "-x"}, example{{"argument"}, "argument"});
     auto options = e.options;
-    options.insert(options.begin(), "-F"); // were it to start, it would not hide
+    options.insert(options.begin(), "-F"); // in the foreground, in case it starts
     const outcome o = run_server(options);
     CHECK(o.code == 1);
     CHECK(has(o.output, e.said));
     CHECK(has(o.output, "Try 'ivshmem-server -h'."));
 }
 
-TEST_CASE("options are written as QEMU's server takes them") {
+TEST_CASE("options are accepted as by QEMU's server") {
     const temporary_folder folder;
-    // Together, attached, repeated: the last one counts.
+    // Joined, attached and repeated options: the last one counts.
     process program{
         {server_program(), "-vF", "-l1M", "-l", "2M", "-n", "9", "-n3", "-S" + (folder / "socket")},
         folder / "log"};

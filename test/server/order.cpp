@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// What the server sends, message by message: docs/specs/ivshmem-spec.rst of QEMU, "Client-Server
+// The order of the server's messages: docs/specs/ivshmem-spec.rst of QEMU, "Client-Server
 // protocol".
 
 using namespace host;
@@ -18,7 +18,7 @@ using ivshmem::unique_fd;
 
 namespace {
 
-/// The next messages are this peer's eventfds.
+/// Receives the eventfds of this peer, which must be the next messages.
 std::vector<unique_fd> eventfds(raw_client& c, std::int64_t peer, std::size_t vectors) {
     std::vector<unique_fd> fds;
     for (std::size_t i = 0; i < vectors; ++i) {
@@ -30,7 +30,7 @@ std::vector<unique_fd> eventfds(raw_client& c, std::int64_t peer, std::size_t ve
     return fds;
 }
 
-/// The next messages are the first ones.
+/// Receives the first messages, and returns the shared memory.
 unique_fd memory(raw_client& c, std::int64_t id) {
     const auto version = c.next();
     CHECK(version.value == 0);
@@ -50,7 +50,7 @@ void check_departure(raw_client& c, std::int64_t id) {
     CHECK_FALSE(m.fd);
 }
 
-/// Rings one and tells which of the others is rung, by its index.
+/// Rings an eventfd, and returns the indices of the candidates that were rung.
 std::vector<std::size_t> rung(const unique_fd& bell, const std::vector<unique_fd>& candidates) {
     const std::uint64_t once = 1;
     REQUIRE(::write(bell.get(), &once, sizeof once) == sizeof once);
@@ -67,7 +67,7 @@ std::vector<std::size_t> rung(const unique_fd& bell, const std::vector<unique_fd
 
 } // namespace
 
-TEST_CASE("joins and departures are told in the order of the specification") {
+TEST_CASE("joins and departures are sent in the order of the specification") {
     constexpr std::size_t vectors = 3;
     running_server server{{"-n", "3"}};
 
@@ -89,7 +89,7 @@ TEST_CASE("joins and departures are told in the order of the specification") {
     eventfds(first, 2, vectors);
     eventfds(second, 2, vectors);
 
-    // Vector i of a peer is the i-th that was told, on both sides.
+    // Vector i of a peer is the i-th that was sent, on both sides.
     for (std::size_t i = 0; i < vectors; ++i) {
         CHECK(rung(first_second[i], second_own) == std::vector{i});
         CHECK(rung(second_first[i], first_own) == std::vector{i});
@@ -102,7 +102,7 @@ TEST_CASE("joins and departures are told in the order of the specification") {
     check_departure(third, 1);
 
     raw_client fourth{server.socket()};
-    memory(fourth, 3); // not 1 again
+    memory(fourth, 3); // 1 is not used again
     eventfds(fourth, 0, vectors);
     eventfds(fourth, 2, vectors);
     eventfds(fourth, 3, vectors);
@@ -129,7 +129,7 @@ TEST_CASE("all clients share the same memory") {
     ::munmap(map_b, size);
 }
 
-TEST_CASE("with --no-departures nobody is told who left, and their ids are not given out again") {
+TEST_CASE("with --no-departures departures are not sent, and their ids are not used again") {
     running_server server{{"--no-departures"}};
     raw_client stays{server.socket()};
     memory(stays, 0);
@@ -138,8 +138,8 @@ TEST_CASE("with --no-departures nobody is told who left, and their ids are not g
         raw_client comes{server.socket()};
         memory(comes, id);
         eventfds(comes, 0, 1);
-        eventfds(comes, id, 1); // and nobody else's
-        eventfds(stays, id, 1); // right after the last one's
+        eventfds(comes, id, 1); // and of no other peer
+        eventfds(stays, id, 1); // right after those of the peer before
         comes.close();
         REQUIRE(server.program().says(ivshmem::formatted("client {} left", id)));
     }

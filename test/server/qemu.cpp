@@ -6,7 +6,8 @@
 
 #include <signal.h>
 
-// QEMU's own device as a client: it joins, stays whatever the others do, and outlives the server.
+// QEMU's own device as a client: it joins, stays when others leave, and survives the end of the
+// server.
 
 using namespace host;
 
@@ -21,7 +22,7 @@ process qemu(const running_server& server, const std::string& log, std::size_t v
 
 } // namespace
 
-TEST_CASE("QEMU's devices join, with as many vectors as they want, and stay") {
+TEST_CASE("QEMU's devices join, with any number of vectors, and stay") {
     running_server server{{"-n", "2"}};
     process first = qemu(server, "first", 2);
     REQUIRE(server.program().says("client 0 joined"));

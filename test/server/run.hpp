@@ -13,19 +13,19 @@
 
 namespace host {
 
-/// How a run ended.
+/// The result of a run.
 struct outcome {
-    std::optional<int> code; ///< nothing: it did not end
+    std::optional<int> code; ///< empty if it did not end
     std::string output;
 };
 
-/// Runs the server with these options alone, to its end.
+/// Runs the server with only these options, to its end.
 outcome run_server(const std::vector<std::string>& options);
 
-/// Whether the text has this part; shows the text if a check fails for it.
+/// Returns whether the text contains this part; shows the text if a check fails.
 bool has(const std::string& text, const std::string& part);
 
-/// A socket bound to the path, and listening if it is of streams.
+/// A socket bound to the path. A stream socket listens.
 ivshmem::unique_fd listening_socket(const std::string& path, int type = SOCK_STREAM);
 
 } // namespace host

@@ -6,13 +6,14 @@
 
 #include <fstream>
 
-// Clients that do not read what they are sent: the others do not notice.
+// Clients that do not read their messages: the other clients do not notice.
 
 using namespace host;
 
 namespace {
 
-/// Clients come and go while one reads nothing, so many that its socket is full; another reads.
+/// Makes clients join and leave, enough to fill the socket of a client that does not read, while
+/// another reads.
 void churn(const running_server& server, raw_client& reader, int times) {
     for (int i = 0; i < times; ++i) {
         raw_client c{server.socket()};
@@ -36,14 +37,14 @@ TEST_CASE("while a client stalls the others are served, and it catches up when i
     REQUIRE(last.joined(8));
     CHECK(other.knows({0, 1, last.id()}, 8));
 
-    // It is not told of those who came and went meanwhile, but of all who are there.
+    // It receives nothing about clients that joined and left in between, but all present ones.
     CHECK(slow.knows({0, 1, last.id()}, 8));
     CHECK(slow.departures() < other.departures());
     for (const raw_client* c : {&slow, &other, &last})
         CHECK(c->wrong().empty());
 }
 
-TEST_CASE("memory does not grow for a client that stalls, whoever comes and goes") {
+TEST_CASE("the server's memory does not grow for a client that stalls") {
     running_server server{{"-n", "8", "--stall-timeout", "0", "-v"}};
     const auto pages = [&] {
         std::ifstream file{ivshmem::formatted("/proc/{}/statm", server.program().pid())};
@@ -61,20 +62,21 @@ TEST_CASE("memory does not grow for a client that stalls, whoever comes and goes
     CHECK(other.knows({0, 1}, 8));
     const std::size_t descriptors = server.open_descriptors();
     const std::size_t before = pages();
-    churn(server, other, 1500); // 13,500 more messages would wait
+    churn(server, other, 1500); // 13,500 more messages would be queued
     CHECK(other.knows({0, 1}, 8));
-    CHECK(pages() < before + 1024); // the sanitizers' own memory grows a little
+    CHECK(pages() < before + 1024); // the sanitizers need some memory
     CHECK(server.open_descriptors() == descriptors);
 }
 
-TEST_CASE("a client that stalls for too long is dropped, and the others are told") {
+TEST_CASE(
+    "a client that stalls for too long is disconnected, and the others receive its departure") {
     running_server server{{"-n", "8", "--stall-timeout", "1"}};
     raw_client slow{server.socket()};
     REQUIRE(slow.joined(8));
     raw_client other{server.socket()};
     REQUIRE(other.joined(8));
     churn(server, other, 100);
-    raw_client last{server.socket()}; // of whom the slow one has to be told
+    raw_client last{server.socket()}; // the slow client must receive its join
     REQUIRE(last.joined(8));
     CHECK(other.knows({1, last.id()}, 8));
     CHECK(last.knows({1, last.id()}, 8));
@@ -84,7 +86,7 @@ TEST_CASE("a client that stalls for too long is dropped, and the others are told
     CHECK(slow.wrong().empty());
 }
 
-TEST_CASE("a client that is behind for less than the stall timeout is not dropped") {
+TEST_CASE("a client that is behind for less than the stall timeout stays connected") {
     running_server server{{"-n", "8", "--stall-timeout", "60", "-v"}};
     raw_client slow{server.socket()};
     REQUIRE(slow.joined(8));
@@ -94,11 +96,11 @@ TEST_CASE("a client that is behind for less than the stall timeout is not droppe
     raw_client last{server.socket()};
     REQUIRE(last.joined(8));
     REQUIRE(server.program().says("client 0 is behind"));
-    std::this_thread::sleep_for(std::chrono::milliseconds{1500}); // the server looks twice a second
+    std::this_thread::sleep_for(std::chrono::milliseconds{1500}); // it checks twice a second
     CHECK(slow.knows({0, 1, last.id()}, 8));
 }
 
-TEST_CASE("a client that is told little may stay silent for longer than the stall timeout") {
+TEST_CASE("a client that gets few messages need not read them within the stall timeout") {
     running_server server{{"--stall-timeout", "1"}};
     raw_client quiet{server.socket()};
     std::this_thread::sleep_for(std::chrono::milliseconds{2500});

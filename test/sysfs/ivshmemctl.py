@@ -59,12 +59,12 @@ class Doctor(Trees):
         return sorted(name for name, check in self.doctor(tree, *words, status=status).items()
                       if check["status"] == "fail")
 
-    def test_what_works(self):
+    def test_usable_devices(self):
         for tree in ("vfio", "plain", "igb_uio", "acrn-dm", "cloud-hypervisor"):
             with self.subTest(tree=tree):
                 self.assertEqual(self.failed(tree, status=0), [])
 
-    def test_what_does_not(self):
+    def test_unusable_devices(self):
         for tree, wanted in (
             ("vfio-not-viable", ["IOMMU group"]),
             ("uio_pci_generic", ["driver", "vIOMMU"]),
@@ -87,7 +87,7 @@ class Doctor(Trees):
                 self.assertIn(done.returncode, (0, 1, 32, 64), done.stderr)
                 self.assertNotEqual(done.stdout + done.stderr, "")
 
-    def test_what_to_do_next(self):
+    def test_next_steps(self):
         found = self.doctor("no-driver", status=64)
         self.assertIn("intel-iommu,intremap=on", found["vIOMMU"]["next"])
         self.assertIn("igb_uio", found["vIOMMU"]["next"])
@@ -194,7 +194,7 @@ class Bind(Trees):
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         return done.stderr
 
-    def test_vfio_is_the_default_where_there_is_a_group(self):
+    def test_vfio_is_the_default_with_a_group(self):
         self.assertEqual(self.commands("bind", "--sysroot", "other-driver"), [
             "modprobe vfio-pci",
             "modprobe vfio_iommu_type1",
@@ -204,7 +204,7 @@ class Bind(Trees):
             "timeout 5 sh -c 'until [ -c /dev/vfio/4 ]; do sleep 0.1; done'",
         ])
 
-    def test_igb_uio_is_the_default_where_there_is_none(self):
+    def test_igb_uio_is_the_default_without_a_group(self):
         self.modules("no-driver", "uio/igb_uio")
         self.assertEqual(self.commands("bind", "--sysroot", "no-driver", ADDRESS), [
             "modprobe igb_uio intr_mode=msix wc_activate=1",
@@ -282,7 +282,8 @@ class Bind(Trees):
             f"mkdir -p /run/ivshmemctl && echo '{line}' >{record}",
             "echo disable=3 >/proc/mtrr",
         ])
-        # Nothing is dropped twice; what another device had dropped is remembered for this one.
+        # Each range is dropped once; one that another device had dropped is recorded for this one,
+        # too.
         self.write("vfio", "proc/mtrr", "reg00: base=0x080000000 ( 2048MB), size= 2048MB, count=1: uncachable\n")
         self.assertEqual(self.commands("bind", "--cached", "--sysroot", "vfio"), [])
         other = record.replace(ADDRESS, "0000:00:09.0")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""access.py IVSHMEM-ACCESS: what udev's script gives to the group, on trees of devices.
+"""access.py IVSHMEM-ACCESS: the permissions that udev's script grants to the group, on trees of devices.
 
 The script runs with its first lines changed: another /sys, another /dev, and a group that is there
 on every machine. Only root can give files away; others skip the test."""
@@ -66,7 +66,7 @@ class Access(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def given(self, *words):
-        """What the group can use after the script has run, by the files' names."""
+        """Returns the names of the files that the group can use after the script has run."""
         self.run_script(*(words or ("update",)))
         found = []
         for path in self.top.rglob("*"):
@@ -145,14 +145,14 @@ class Access(unittest.TestCase):
         self.add("0000:00:05.0", "0x8086:0x1234", (0xFEBF1100, 0xFEBF11FF, 0x40200))
         self.assertEqual(self.given(), ["resource2", "resource2_wc"])
 
-    def test_what_somebody_else_has_got(self):
+    def test_nodes_of_another_group(self):
         node = self.group(7, "0000:00:04.0")
         shutil.chown(node, group="tty")
         self.assertEqual(self.given(), sorted(BARS))
         self.run_script("revoke")
         self.assertEqual(node.group(), "tty")
 
-    def test_a_device_that_loses_its_files_meanwhile(self):
+    def test_a_device_that_loses_its_files(self):
         (self.ours / "resource").unlink()
         subprocess.run(["sh", self.script, "update"], capture_output=True, check=False)
         self.assertNotEqual((self.ours / "resource0").group(), GROUP)

@@ -16,15 +16,15 @@ import sys
 import tempfile
 import time
 
-TAB = "\t"  # completes as far as there is no doubt
+TAB = "\t"  # completes as far as it is unambiguous
 INSIDE = "\002\t"  # the same, one character to the left
-ALL = "\033*"  # inserts all that is offered
-COPY = "\024"  # writes the line away, and empties it
+ALL = "\033*"  # inserts all completions
+COPY = "\024"  # writes the line to a file, and empties it
 
 OPTIONS = ("-h --help -V --version -t --tree -J --json -k --kernel -v --verbose -o --output --list-columns "
            "-b --bytes -n --noheadings -s --slot -d --id --sysroot --color=always --color=auto --color=never")
 
-# What is typed, the key, and what the line is then, all after "lsivshmem ".
+# The typed line, the key, and the resulting line, all after "lsivshmem ".
 CASES = [
     # Devices, with colons in them.
     ("--sysroot vfio ", TAB, "--sysroot vfio 0000:00:04.0 "),
@@ -115,7 +115,7 @@ CTL_CASES = [
 
 
 class Shell:
-    """An interactive bash on a terminal of its own."""
+    """An interactive bash on its own terminal."""
 
     def __init__(self, folder, trees, programs, completions, setting):
         self.errors, lines, rc = folder / "errors", folder / "lines", folder / "rc"
@@ -136,7 +136,7 @@ class Shell:
         """)
         environment = {"PATH": path, "HOME": str(trees), "TERM": "dumb", "INPUTRC": "/dev/null",
                        "LC_ALL": "C"}
-        self.lines = os.open(lines, os.O_RDWR)  # for writing too: it never ends
+        self.lines = os.open(lines, os.O_RDWR)  # opened for writing too, so that reading never ends
         self.terminal, inside = pty.openpty()
         self.process = subprocess.Popen(["bash", "--noprofile", "--rcfile", str(rc), "-i"], cwd=trees, env=environment,
                                         stdin=inside, stdout=inside, stderr=inside, start_new_session=True)
@@ -162,11 +162,11 @@ class Shell:
 
 
 def check(shell, program, wanted):
-    """What each case makes of the line."""
+    """Types each case, and compares the resulting line."""
     failed = []
     for typed, key, line in wanted:
         got = shell.type(program, typed, key)
-        if key == ALL:  # in whichever order
+        if key == ALL:  # in any order
             got, line = sorted(got.split()), sorted(line.split())
         if got != line:
             failed.append(f"{program} {typed!r}: {got!r} instead of {line!r}")
@@ -174,7 +174,7 @@ def check(shell, program, wanted):
 
 
 def options_of(*command):
-    """Those of --help, as they are offered."""
+    """The options of --help, in the form in which they are completed."""
     described = subprocess.run([*command, "--help"], text=True, capture_output=True, check=True).stdout
     found = re.findall(r"(?m)^ {1,12}(-\w\b)?,? *(--[a-z][\w-]*)?", described)
     options = {name for names in found for name in names if name}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""ivshmemctl_facts.py IVSHMEMCTL IVSHMEM_SERVER: what info and bench say of a server's memory."""
+"""ivshmemctl_facts.py IVSHMEMCTL IVSHMEM_SERVER: the output of info and bench for a server's memory."""
 
 import json
 import os
@@ -24,34 +24,34 @@ class Info(MemoryCase):
         self.assertRegex(text, r"(?m)^ivshmemctl +\d+\.\d+\.\d+$")
 
     def test_json(self):
-        told = json.loads(self.good("-J", "info"))
-        self.assertEqual((told["address"], told["backend"], told["error"]), (None, "server", None))
-        self.assertEqual((told["size"], told["cache_mode"], told["vectors"], told["interrupts"]),
+        printed = json.loads(self.good("-J", "info"))
+        self.assertEqual((printed["address"], printed["backend"], printed["error"]), (None, "server", None))
+        self.assertEqual((printed["size"], printed["cache_mode"], printed["vectors"], printed["interrupts"]),
                          (SIZE, "write-back", 2, 2))
-        self.assertEqual(told["system"]["kernel"], os.uname().release)
+        self.assertEqual(printed["system"]["kernel"], os.uname().release)
 
-    def test_what_cannot_be_opened_is_described(self):
+    def test_a_failed_open_is_described(self):
         result = subprocess.run([IVSHMEMCTL, "info", "-J", "--socket", self.work / "none"], capture_output=True,
                                 text=True, timeout=PATIENCE, check=False)
         self.assertEqual(result.returncode, 1)
-        told = json.loads(result.stdout)
-        self.assertNotIn("backend", told)
-        self.assertEqual(f"ivshmemctl: {told['error']}\n", result.stderr)
+        printed = json.loads(result.stdout)
+        self.assertNotIn("backend", printed)
+        self.assertEqual(f"ivshmemctl: {printed['error']}\n", result.stderr)
 
 
 class Bench(MemoryCase):
     def test_reading_only(self):
-        told = json.loads(self.good("bench", "-J"))
-        modes = {each["cache_mode"]: each for each in told["memory"]}
+        printed = json.loads(self.good("bench", "-J"))
+        modes = {each["cache_mode"]: each for each in printed["memory"]}
         self.assertEqual(set(modes), {"private memory", "write-back", "write-combining", "uncached"})
         self.assertGreater(modes["write-back"]["read"], 0)
         self.assertIsNone(modes["write-back"]["write"])
         self.assertIn("write-back", modes["uncached"]["error"])
-        self.assertGreater(told["ring_ns"], 0)
-        self.assertLessEqual(told["self_ring_ns"]["min"], told["self_ring_ns"]["median"])
-        self.assertNotIn("message_ns", told)
+        self.assertGreater(printed["ring_ns"], 0)
+        self.assertLessEqual(printed["self_ring_ns"]["min"], printed["self_ring_ns"]["median"])
+        self.assertNotIn("message_ns", printed)
 
-    def test_everything_is_put_back(self):
+    def test_the_memory_is_restored(self):
         data = random.Random(9).randbytes(SIZE)
         self.good("write", "0", input=data)
         text = self.good("bench", "--write", "--channel", "0x123", "300001").decode()
@@ -62,8 +62,8 @@ class Bench(MemoryCase):
         self.assertEqual(self.memory(), data)
 
     def test_one_mode(self):
-        told = json.loads(self.good("bench", "-J", "--cache", "write-back", "0", "64"))
-        self.assertEqual([each["cache_mode"] for each in told["memory"]], ["private memory", "write-back"])
+        printed = json.loads(self.good("bench", "-J", "--cache", "write-back", "0", "64"))
+        self.assertEqual([each["cache_mode"] for each in printed["memory"]], ["private memory", "write-back"])
         self.bad("bench", "--cache", "uncached", says=["write-back"])
 
     def test_ranges(self):

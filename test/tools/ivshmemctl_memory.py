@@ -21,7 +21,7 @@ from terminal import shown_on_terminal
 
 class Copying(MemoryCase):
     def test_round_trip_through_files(self):
-        # From and to offsets that are aligned to nothing, longer than one piece of the tool.
+        # Unaligned offsets, and longer than one block of the tool.
         data = random.Random(5).randbytes(200_001)
         source, target = self.work / "source", self.work / "target"
         source.write_bytes(data)
@@ -37,7 +37,7 @@ class Copying(MemoryCase):
         self.good("write", "0x10001", input=data)
         self.assertEqual(self.good("read", "0x10001", len(data)), data)
 
-    def test_a_redirected_file_is_taken_from_where_it_is(self):
+    def test_a_redirected_file_is_read_from_its_position(self):
         source = self.work / "half"
         source.write_bytes(b"A" * 1000 + b"B" * SIZE)
         with source.open("rb") as file:
@@ -59,7 +59,7 @@ class Copying(MemoryCase):
         self.good("fill", "0xa5", "0x7fff", "0x1003")
         memory = self.memory()
         self.assertEqual(memory, bytes(0x7FFF) + b"\xa5" * 0x1003 + bytes(SIZE - 0x7FFF - 0x1003))
-        # A pattern that no piece is a multiple of.
+        # No block is a multiple of the length of this pattern.
         self.good("fill", "1,0x2,3", "5", "200000")
         self.assertEqual(self.good("read", "5", "200000"), (b"\1\2\3" * 66667)[:200000])
         self.assertEqual(self.good("read", "0", "5"), bytes(5))
@@ -112,7 +112,7 @@ class Dump(MemoryCase):
     @unittest.skipUnless(shutil.which("hexdump"), "hexdump is not installed")
     def test_as_hexdump(self):
         chance = random.Random(7)
-        # Lines that repeat, lines that nearly do, and any bytes.
+        # Repeated lines, nearly repeated lines, and random bytes.
         lines = [chance.choice([bytes(16), b"\xff" * 16, chance.randbytes(16)]) for _ in range(9000)]
         self.good("write", "0", input=b"".join(lines))
         file = self.work / "all"
@@ -126,7 +126,7 @@ class Dump(MemoryCase):
                 self.assertEqual(self.good("dump", *more, offset, length), wanted, (offset, length, more))
 
     def test_the_middle_of_a_pipe(self):
-        # Whoever reads the first line only ends it, without a complaint.
+        # A reader that closes the pipe after one line ends the tool, without a message.
         with subprocess.Popen(self.command("dump", "-v"), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
             self.assertTrue(tool.stdout.readline().startswith(b"00000000  "))
             tool.stdout.close()
@@ -135,7 +135,7 @@ class Dump(MemoryCase):
 
 
 class Interrupted(MemoryCase):
-    """Signals, in the middle of something that would last for ever."""
+    """Signals, in the middle of an endless operation."""
 
     def interrupt(self, tool, number=signal.SIGINT):
         tool.send_signal(number)
@@ -161,7 +161,7 @@ class Interrupted(MemoryCase):
                 self.assertIn(says, said)
                 self.assertEqual(said.count("\n"), 1)
 
-    def test_bench_puts_back(self):
+    def test_bench_restores_the_memory(self):
         data = random.Random(8).randbytes(SIZE)
         self.good("write", "0", input=data)
         for words, last in ((["--write", "0", SIZE], b"private memory"), (["--channel"], b"ring to oneself")):
@@ -173,7 +173,7 @@ class Interrupted(MemoryCase):
             self.assertEqual(self.memory(), data, words)
 
     def settle(self, pipe, empty):
-        """Waits until what is in a pipe is nothing, or something, and does not change for a while."""
+        """Waits until a pipe is empty, or not empty, and does not change for a while."""
         held, before, same, deadline = array.array("i", [0]), -1, 0, time.monotonic() + PATIENCE
         while same < 20:
             self.assertLess(time.monotonic(), deadline, "the pipe does not settle")
@@ -184,7 +184,7 @@ class Interrupted(MemoryCase):
 
 
 class Terminal(MemoryCase):
-    """What is shown on a terminal, and what is not."""
+    """The output on a terminal, and the output that is suppressed there."""
 
     def on_terminal(self, *words, feed=b""):
         return shown_on_terminal(self, self.command(*words), feed)
@@ -201,7 +201,7 @@ class Terminal(MemoryCase):
         self.assertEqual(self.on_terminal("-q", "write", "0", feed=b"y" * (256 << 10)), "")
         self.assertEqual(self.on_terminal("read"), "", "it takes no second")
 
-    def test_bytes_are_not_for_terminals(self):
+    def test_bytes_are_not_written_to_terminals(self):
         ours, theirs = pty.openpty()
         result = subprocess.run(self.command("read"), stdout=theirs, stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
         os.close(theirs)

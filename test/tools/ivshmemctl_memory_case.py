@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What the tests of ivshmemctl's commands about memory share: a server, and the tool run to its end."""
+"""The common parts of the tests of ivshmemctl's commands about memory: a server, and runs of the tool."""
 
 import pathlib
 import shutil
@@ -16,7 +16,7 @@ IVSHMEMCTL = pathlib.Path(sys.argv.pop()).resolve()
 
 SIZE = 1 << 20
 PATIENCE = 60
-"""Seconds that anything may take on a busy machine."""
+"""The time limit of each step in seconds, on a busy machine."""
 
 
 class MemoryCase(unittest.TestCase):
@@ -40,7 +40,7 @@ class MemoryCase(unittest.TestCase):
 
     @classmethod
     def listens(cls):
-        """Whether the server does: its socket has a name a moment before."""
+        """Whether the server listens: the socket's name appears a moment earlier."""
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(cls.socket)) == 0
 
@@ -56,13 +56,13 @@ class MemoryCase(unittest.TestCase):
                               **(given | options))
 
     def good(self, *words, **options):
-        """Runs the tool, which works and complains of nothing."""
+        """Runs the tool, which must succeed without a message."""
         result = self.run_tool(*words, **options)
         self.assertEqual((result.returncode, result.stderr), (0, b""), words)
         return result.stdout
 
     def bad(self, *words, says=(), status=1, **options):
-        """Runs the tool, which fails and says why in one line."""
+        """Runs the tool, which must fail and give the reason in one line."""
         result = self.run_tool(*words, **options)
         said = result.stderr.decode()
         self.assertEqual(result.returncode, status, (words, said))

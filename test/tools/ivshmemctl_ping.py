@@ -17,7 +17,7 @@ STATISTICS = (r"--- ping statistics ---\n(?P<sent>\d+) sent, (?P<received>\d+) r
 
 class PingCase(Session):
     def serve(self, *words):
-        """A 'serve' that is ready, its peer id and its slot."""
+        """Returns a 'serve' that is ready, its peer id and its slot."""
         server = self.start("serve", *words)
         found = server.wait_for(r"answering pings as peer (\d+), in slot (\d+)\n", where="err")
         return server, int(found[1]), int(found[2])
@@ -87,7 +87,7 @@ class Answered(PingCase):
 
 
 class Lost(PingCase):
-    def test_nobody_serves(self):
+    def test_without_a_server(self):
         for words in ([], [9]):
             result = self.bad("ping", *words, "-c", 2, "-W", 0.2, "-i", 0.1, says=["no peer serves", "ivshmemctl serve"])
             lost = "no answer: seq=1, no peer serves\nno answer: seq=2, no peer serves\n"
@@ -115,7 +115,7 @@ class Lost(PingCase):
         sent, received, _ = self.statistics(ping.out)
         self.assertGreaterEqual(received, sent - 1, "late answers are answers; one may have been under way")
 
-    def test_a_server_that_is_killed_and_started_anew(self):
+    def test_a_server_that_is_killed_and_started_again(self):
         server, _, _ = self.serve()
         ping = self.start("ping", "-i", 0.05, "-W", 0.3)
         ping.wait_for("seq=3 ")
@@ -135,7 +135,7 @@ class Lost(PingCase):
         self.assertIn(sent - received, (0, 1))
 
     def test_interrupted(self):
-        # With nobody there, in the middle of an answer, and between two.
+        # Without a server, in the middle of an answer, and between two answers.
         ping = self.start("ping", "-W", 0.5, "-i", 0)
         ping.wait_for("no answer: seq=1, no peer serves\n")
         self.assertEqual(ping.end(signal.SIGINT), 1)
@@ -186,7 +186,7 @@ class Memory(PingCase):
         self.good("fill", "0", "0")
         self.serve()
 
-    def test_what_channels_left_behind_is_theirs(self):
+    def test_memory_of_former_channels_may_be_used(self):
         for end in (signal.SIGINT, signal.SIGKILL):
             server, _, _ = self.serve("--slot", 3)
             self.good("ping", "-c", 3, "-s", "4K")
@@ -202,7 +202,7 @@ class Memory(PingCase):
         self.bad("ping", "--slot", "0x100000001", says=["no slot"])
 
     def test_all_at_once(self):
-        # What one of them writes while it takes its slot is no other data to the next.
+        # The writes of a server that takes its slot must not look like other data to the next one.
         for _ in range(5):
             servers = [self.start("serve") for _ in range(4)]
             taken = [int(server.wait_for(r"in slot (\d)\n", where="err")[1]) for server in servers]
@@ -224,7 +224,7 @@ class Memory(PingCase):
         for words in (["x"], ["1", "2"], ["-c", "x"], ["-i", "-1"], ["-W", ""], ["--slot", "a"]):
             self.bad("ping", *words, says=["see ivshmemctl --help"])
         self.bad("serve", "now", says=["see ivshmemctl --help"])
-        # The server numbers its peers as they come.
+        # The server numbers its peers in the order in which they join.
         following = json.loads(self.good("-J", "info"))["id"] + 1
         self.bad("ping", following, "-c", 1, says=[f"peer {following} is this process itself"])
 

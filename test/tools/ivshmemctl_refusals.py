@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""ivshmemctl_refusals.py IVSHMEMCTL IVSHMEM_SERVER: what the commands about memory refuse, and how they fail."""
+"""ivshmemctl_refusals.py IVSHMEMCTL IVSHMEM_SERVER: errors of the commands about memory."""
 
 import os
 import shutil
@@ -93,7 +93,7 @@ class Refusals(MemoryCase):
         self.addCleanup(self.socket.chmod, 0o666)
         tool = self.work / "tool"
         for words in (["info"], ["dump"], ["read"], ["write", "0"], ["fill", "0", "0"], ["bench"]):
-            if not tool.exists():  # where it was built need not be open to nobody
+            if not tool.exists():  # the build folder may be closed to the user nobody
                 shutil.copy(IVSHMEMCTL, tool)
                 for library in (IVSHMEMCTL.parents[2] / "lib").glob("libivshmem.so*"):
                     if library.is_file():

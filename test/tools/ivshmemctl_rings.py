@@ -15,13 +15,13 @@ from terminal import shown_on_terminal
 
 
 def is_process_time(text, clock):
-    """Whether a time in seconds is one of the last minutes."""
+    """Whether a time in seconds is within the last minutes."""
     return 0 <= time.clock_gettime(clock) - float(text) < 600
 
 
 class Waiting(Session):
     def waiter(self, *words):
-        """A 'wait' that is ready, and its id."""
+        """Returns a 'wait' that is ready, and its id."""
         waiter = self.start("wait", *words)
         return waiter, int(waiter.wait_for(r"waiting for .* of peer (\d+)\n", where="err")[1])
 
@@ -49,7 +49,7 @@ class Waiting(Session):
         for ring in rings:
             self.assertEqual(ring.end(), 0, ring.err)
             self.assertEqual(ring.lines()[0]["rings"], each)
-        # It is told to end while rings may still be on their way to it; they count.
+        # SIGTERM comes while rings may still be on their way; they count, too.
         self.assertEqual(waiter.end(signal.SIGTERM), 0)
         events = waiter.lines()
         sums = [sum(e["count"] for e in events if e["vector"] == vector) for vector in range(VECTORS)]
@@ -64,9 +64,9 @@ class Waiting(Session):
         self.assertEqual(waiter.end(), 0)
         counts = [tuple(map(int, line.split())) for line in waiter.out.splitlines()]
         total = 0
-        for count, told in counts:
+        for count, printed in counts:
             total += count
-            self.assertEqual(told, total)
+            self.assertEqual(printed, total)
         self.assertGreaterEqual(total, 5000)
         self.assertLess(counts[-1][1] - counts[-1][0], 5000)
 
@@ -101,7 +101,7 @@ class Waiting(Session):
             self.assertTrue(is_process_time(event["time_ns"] / 1e9, time.CLOCK_REALTIME))
         self.assertEqual(waiter.lines()[-1]["total"], 2)
 
-    def test_time_is_over(self):
+    def test_timeout(self):
         result = self.bad("wait", "--timeout", 0.2, status=124, says=["waiting for vectors 0 to 2"])
         self.assertEqual(result.stdout, "")
         waiter, peer = self.waiter("-n", 2, "--timeout", 3, "--format", "%v")
@@ -146,8 +146,8 @@ class Ringing(Session):
     def test_peers_and_vectors(self):
         waiters = [self.start("wait", "--format", "%v", "-v") for _ in range(2)]
         ids = [int(w.wait_for(r"of peer (\d+)\n", where="err")[1]) for w in waiters]
-        told = json.loads(self.good("ring", "-J", "all", "all", "-n", 2))
-        self.assertEqual(told, {"peers": sorted(ids), "vectors": [0, 1, 2], "rings": 12})
+        printed = json.loads(self.good("ring", "-J", "all", "all", "-n", 2))
+        self.assertEqual(printed, {"peers": sorted(ids), "vectors": [0, 1, 2], "rings": 12})
         for waiter in waiters:
             waiter.wait_for(r"(?m)^2$")
             self.assertEqual(waiter.end(signal.SIGINT), 0)
@@ -158,7 +158,7 @@ class Ringing(Session):
         self.assertEqual((result.returncode, result.stdout), (0, ""))
         self.assertIn("rang 3 times; rings are best effort", result.stderr)
 
-    def test_nobody(self):
+    def test_without_peers(self):
         result = self.run_tool("ring", "all", 0)
         self.assertEqual(result.returncode, 0)
         self.assertIn("no peer to ring", result.stderr)
@@ -199,17 +199,17 @@ class Ringing(Session):
 
 
 class Peers(Session):
-    def test_who_is_there(self):
+    def test_peers(self):
         self.assertEqual(self.good("peers"), "")
         waiter = self.start("wait")
         waiting = int(waiter.wait_for(r"of peer (\d+)\n", where="err")[1])
         server = self.start("serve")
         serving = int(server.wait_for(r"as peer (\d+), in slot 0\n", where="err")[1])
         self.assertEqual(self.good("peers"), f"peer {waiting}\npeer {serving}, slot 0\n")
-        told = json.loads(self.good("peers", "-J"))
-        self.assertEqual(told["peers"], [{"id": waiting, "slot": None}, {"id": serving, "slot": 0}])
-        self.assertNotIn(told["id"], (waiting, serving))
-        # Who was killed has left its slot as it was, but is known not to be there.
+        printed = json.loads(self.good("peers", "-J"))
+        self.assertEqual(printed["peers"], [{"id": waiting, "slot": None}, {"id": serving, "slot": 0}])
+        self.assertNotIn(printed["id"], (waiting, serving))
+        # A killed peer leaves its slot as it was, but is known to be gone.
         server.kill()
         waiter.end(signal.SIGINT)
         while self.good("peers"):
@@ -229,7 +229,7 @@ class Monitor(Session):
         present = int(other.wait_for(r"of peer (\d+)\n", where="err")[1])
         monitor, peer = self.monitor()
         monitor.wait_for(rf" peer {present} is there\n")
-        # Who rings comes and goes at once, which a busy monitor need not see.
+        # The peer that rings comes and goes at once, so a busy monitor may miss it.
         self.good("ring", peer, 1, "-n", 2)
         monitor.wait_for(r" ring vector 1 count \d\n")
         another = self.start("wait")
@@ -262,7 +262,7 @@ class Monitor(Session):
         self.assertTrue(all(event["device"] == f"server {self.socket}" for event in monitor.lines()))
 
     def test_outputs_that_fail(self):
-        # A peer that stays: of one that goes at once a busy monitor has nothing to write.
+        # A peer that stays: a busy monitor may miss one that leaves at once.
         self.end_of_a_pipe(["monitor"], lambda _: self.start("wait"), None)
 
     def test_bad_input(self):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What the tests of ivshmemctl's conversations share: a server, and several of the tool at once."""
+"""The common parts of the tests of ivshmemctl's conversations: a server, and several instances of the tool."""
 
 import json
 import pathlib
@@ -19,11 +19,11 @@ IVSHMEMCTL = pathlib.Path(sys.argv.pop()).resolve()
 
 VECTORS = 3
 PATIENCE = 60
-"""Seconds that anything may take on a busy machine."""
+"""The time limit of each step in seconds, on a busy machine."""
 
 
 class Running:
-    """The tool, started; its output is in files."""
+    """A running tool; its output goes to files."""
 
     def __init__(self, case, command):
         number = len(list(case.work.iterdir()))
@@ -54,7 +54,7 @@ class Running:
         self.process.send_signal(number)
 
     def end(self, number=None):
-        """Its status, after a signal if there is one to be sent."""
+        """Ends it with a signal, if one is given, and returns its status."""
         if number is not None:
             self.signal(number)
         return self.process.wait(PATIENCE)
@@ -65,12 +65,12 @@ class Running:
             self.process.wait()
 
     def lines(self):
-        """What it wrote, as JSON."""
+        """Its output, parsed as JSON."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
 class Session(unittest.TestCase):
-    """A test with a server of its own."""
+    """A test with its own server."""
 
     def setUp(self):
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="ivshmem-ctl-"))
@@ -107,7 +107,7 @@ class Session(unittest.TestCase):
         return result.stdout
 
     def bad(self, *words, says=(), status=1):
-        """Runs the tool, which fails and says why in its last line."""
+        """Runs the tool, which must fail and give the reason in its last line."""
         result = self.run_tool(*words)
         self.assertEqual(result.returncode, status, (words, result.stderr))
         last = result.stderr.splitlines()[-1]
@@ -117,7 +117,7 @@ class Session(unittest.TestCase):
         return result
 
     def end_of_a_pipe(self, words, provoke, remark):
-        """Its reader goes, then it has something to write: it ends, quietly or with one line."""
+        """Closes the pipe before the tool writes: it must end, silently or with one line."""
         with subprocess.Popen(self.command(*words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True) as tool:
             patience = threading.Timer(PATIENCE, tool.kill)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-# What groff's macros need to know, and mandoc's remark about every page of scdoc's.
+# The commands that check a page, and mandoc's remark about every page of scdoc's.
 FORMAT = ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", "-"]
 LINT = ["mandoc", "-T", "lint", "-W", "warning"]
 SCDOCS_OWN = "skipping paragraph macro: PP"
@@ -23,7 +23,7 @@ class Checks:
         self.skipped = 0
 
     def same(self, what, page, program):
-        """Two sets of names."""
+        """Compares two sets of names."""
         for name in sorted(program - page):
             print(f"{what}: {name} is not in the manual page", file=sys.stderr)
         for name in sorted(page - program):
@@ -51,7 +51,7 @@ def section(page, name):
 
 
 def terms(page, name):
-    """What a section defines: the lines of bold names that text is indented under."""
+    """The terms of a section: the lines of bold names that text is indented under."""
     return re.findall(r"(?m)^(\*.*)\n(?=\t)", section(page, name))
 
 
@@ -60,7 +60,7 @@ def documented_options(page, name="OPTIONS"):
 
 
 def described_options(*program):
-    """Those of --help: what the lines of its list begin with, in whichever layout CLI11 has."""
+    """The options of --help: the beginnings of the lines of its list, in either layout of CLI11."""
     found = re.findall(r"(?m)^ {1,12}(-\w\b)?,? *(--[a-z][\w-]*)?", said(*program, "--help"))
     return {name for names in found for name in names if name}
 

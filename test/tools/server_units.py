@@ -41,7 +41,7 @@ def check_units(service, socket, bindir, sysconfdir, options):
 
 
 def verify_units(service, socket, server, config):
-    """Asks systemd, with paths in place of those that are not installed yet."""
+    """Asks systemd to verify the units, with other paths in place of those that are not installed yet."""
     global skipped
     if not shutil.which("systemd-analyze"):
         print("skip: systemd-analyze is not installed")
@@ -57,7 +57,7 @@ def verify_units(service, socket, server, config):
             instance.symlink_to(template.name)
             units.append(str(instance))
         verified = run("systemd-analyze", "verify", "--man=no", *units)
-        # It has remarks about units of the machine too.
+        # It also has remarks about other units of the machine.
         wrong = [line for line in verified.stderr.splitlines() if "ivshmem" in line]
         check("systemd-analyze verify", not wrong, "\n".join(wrong))
         secure = run("systemd-analyze", "security", "--offline=yes", "--threshold=15", "--no-pager", units[0])
@@ -78,12 +78,12 @@ def check_example(server, text, options):
             file.write(line)
             file.flush()
             said = run(server, "-F", "-c", file.name, "-S", "/nonexistent/socket").stderr
-            # Nothing else is wrong before.
+            # The first error must be this one.
             check("a line of the example", said.startswith("ivshmem-server: /nonexistent/socket: "), said)
 
 
 def completed(script, typed, prelude=""):
-    """What bash offers for the last of the words; unset variables are errors in it."""
+    """Returns bash's completions of the last word; an unset variable is an error."""
     words = " ".join(f"'{word}'" for word in typed)
     line = " ".join(typed).replace(" = ", "=").replace(" =", "=")  # where bash breaks words
     shell = run("bash", "--norc", "-uc", f"""{prelude}

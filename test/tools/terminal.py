@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What a program shows on a terminal."""
+"""The output of a program on a terminal."""
 
 import contextlib
 import os
@@ -10,11 +10,11 @@ import threading
 import time
 
 PATIENCE = 60
-"""Seconds after which a program is ended that does not end."""
+"""The time limit of a program in seconds."""
 
 
 def shown_on_terminal(case, command, feed=b"", status=0):
-    """Runs it with a terminal as its standard error; returns what that shows."""
+    """Runs a program with a terminal as its standard error; returns the output there."""
     ours, theirs = pty.openpty()
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, ours)
@@ -24,7 +24,7 @@ def shown_on_terminal(case, command, feed=b"", status=0):
         patience = threading.Timer(PATIENCE, program.kill)
         patience.start()
         stack.callback(patience.cancel)
-        for part in (feed[:1], feed[1:]):  # as slowly as makes a bar worth while
+        for part in (feed[:1], feed[1:]):  # slowly enough for a progress bar
             program.stdin.write(part)
             program.stdin.flush()
             time.sleep(1.3 if feed else 0)

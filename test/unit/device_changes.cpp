@@ -40,8 +40,8 @@ void look(device_changes& changes, const std::vector<device_info>& devices, bool
     changes.look(std::move(seen), insist);
 }
 
-/// Returns "added 0000:01:00.0, removed 0000:01:00.0".
-std::string told(device_changes& changes) {
+/// Returns the changes as text, such as "added 0000:01:00.0, removed 0000:01:00.0".
+std::string changes_of(device_changes& changes) {
     std::string text;
     while (const auto change = changes.next())
         text += (text.empty() ? "" : ", ") + std::string{to_string(change->type)} + " " +
@@ -58,34 +58,34 @@ TEST_CASE("a present device is added once, and removed when it is absent") {
     look(changes, {whole()});
     CHECK_FALSE(changes.empty());
     CHECK_FALSE(changes.unsettled());
-    CHECK(told(changes) == "added 0000:01:00.0");
+    CHECK(changes_of(changes) == "added 0000:01:00.0");
     look(changes, {whole()});
-    CHECK(told(changes).empty());
+    CHECK(changes_of(changes).empty());
     look(changes, {whole(), whole("0000:02:00.0")});
-    CHECK(told(changes) == "added 0000:02:00.0");
+    CHECK(changes_of(changes) == "added 0000:02:00.0");
     look(changes, {whole("0000:02:00.0")});
-    CHECK(told(changes) == "removed 0000:01:00.0");
+    CHECK(changes_of(changes) == "removed 0000:01:00.0");
     look(changes, {});
-    CHECK(told(changes) == "removed 0000:02:00.0");
+    CHECK(changes_of(changes) == "removed 0000:02:00.0");
     look(changes, {});
-    CHECK(told(changes).empty());
+    CHECK(changes_of(changes).empty());
 }
 
 TEST_CASE("a device that was removed and came back is a new device, even if it looks the same") {
     device_changes changes;
     look(changes, {whole()});
-    told(changes);
+    changes_of(changes);
     changes.look({{whole(), 2}}, false);
-    CHECK(told(changes) == "removed 0000:01:00.0, added 0000:01:00.0");
+    CHECK(changes_of(changes) == "removed 0000:01:00.0, added 0000:01:00.0");
     changes.look({{whole(), 2}}, false);
-    CHECK(told(changes).empty());
+    CHECK(changes_of(changes).empty());
     SECTION("it comes back later") {
         auto coming = whole();
         coming.resource0.reset();
         changes.look({{coming, 3}}, false);
-        CHECK(told(changes) == "removed 0000:01:00.0");
+        CHECK(changes_of(changes) == "removed 0000:01:00.0");
         changes.look({{whole(), 3}}, false);
-        CHECK(told(changes) == "added 0000:01:00.0");
+        CHECK(changes_of(changes) == "added 0000:01:00.0");
     }
 }
 
@@ -93,7 +93,7 @@ TEST_CASE("facts that matter for opening a device are changes") {
     device_changes changes;
     auto now = whole();
     look(changes, {now});
-    told(changes);
+    changes_of(changes);
     SECTION("its driver") {
         now.driver = "vfio-pci";
     }
@@ -118,20 +118,20 @@ TEST_CASE("facts that matter for opening a device are changes") {
     CHECK(change->type == device_change::kind::changed);
     CHECK(change->device == now);
     look(changes, {now});
-    CHECK(told(changes).empty());
+    CHECK(changes_of(changes).empty());
     look(changes, {whole()});
-    CHECK(told(changes) == "changed 0000:01:00.0");
+    CHECK(changes_of(changes) == "changed 0000:01:00.0");
 }
 
 TEST_CASE("fields that change when a device is opened are no change, but are updated") {
     device_changes changes;
     auto now = whole();
     look(changes, {now});
-    told(changes);
+    changes_of(changes);
     now.enabled = true;
     now.problems.emplace_back("numa_node: no such file");
     look(changes, {now});
-    CHECK(told(changes).empty());
+    CHECK(changes_of(changes).empty());
     look(changes, {});
     const auto change = changes.next();
     REQUIRE(change.has_value());
@@ -154,43 +154,43 @@ TEST_CASE("a device is added when the kernel has set it up, or takes too long") 
         coming.bars = {};
     look(changes, {coming, whole("0000:02:00.0")});
     CHECK(changes.unsettled());
-    CHECK(told(changes) == "added 0000:02:00.0");
+    CHECK(changes_of(changes) == "added 0000:02:00.0");
     SECTION("done") {
         look(changes, {whole(), whole("0000:02:00.0")});
         CHECK_FALSE(changes.unsettled());
-        CHECK(told(changes) == "added 0000:01:00.0");
+        CHECK(changes_of(changes) == "added 0000:01:00.0");
     }
-    SECTION("accepted as it is") {
+    SECTION("accepted although incomplete") {
         look(changes, {coming, whole("0000:02:00.0")}, true);
         CHECK_FALSE(changes.unsettled());
-        CHECK(told(changes) == "added 0000:01:00.0");
+        CHECK(changes_of(changes) == "added 0000:01:00.0");
         look(changes, {whole(), whole("0000:02:00.0")});
-        CHECK(told(changes) == "changed 0000:01:00.0");
+        CHECK(changes_of(changes) == "changed 0000:01:00.0");
     }
     SECTION("removed before it was added") {
         look(changes, {whole("0000:02:00.0")});
         CHECK_FALSE(changes.unsettled());
-        CHECK(told(changes).empty());
+        CHECK(changes_of(changes).empty());
     }
 }
 
 TEST_CASE("a device that is being removed is removed, not changed first") {
     device_changes changes;
     look(changes, {whole()});
-    told(changes);
+    changes_of(changes);
     auto going = whole();
     going.resource0.reset();
     going.resource2.reset();
     look(changes, {going});
     CHECK(changes.unsettled());
-    CHECK(told(changes).empty());
+    CHECK(changes_of(changes).empty());
     SECTION("and is removed") {
         look(changes, {});
-        CHECK(told(changes) == "removed 0000:01:00.0");
+        CHECK(changes_of(changes) == "removed 0000:01:00.0");
     }
     SECTION("and stays incomplete") {
         look(changes, {going}, true);
-        CHECK(told(changes) == "changed 0000:01:00.0");
+        CHECK(changes_of(changes) == "changed 0000:01:00.0");
     }
     CHECK_FALSE(changes.unsettled());
 }

@@ -65,7 +65,7 @@ TEST_CASE("errors compare equal to the conditions of the standard that they docu
     CHECK_FALSE(make_error_code(errc::forked) == std::errc::timed_out);
 }
 
-TEST_CASE("the advice for a driver without interrupts names what to bind") {
+TEST_CASE("the advice for a driver without interrupts names the drivers to bind") {
     const auto message = make_error_code(errc::interrupts_unsupported).message();
     CHECK(message.find("vfio-pci") != std::string::npos);
     CHECK(message.find("igb_uio") != std::string::npos);

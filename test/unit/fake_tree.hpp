@@ -87,7 +87,7 @@ class fake_tree {
         return {std::istreambuf_iterator<char>{in}, {}};
     }
 
-    /// Returns the path of BAR0's file. It has whole pages, and BAR0 may begin inside one.
+    /// Returns the path of BAR0's file. It has whole pages; BAR0 may begin inside one.
     void set_register(std::size_t at, std::uint32_t value) const {
         const int fd = ::open((pci / "resource0").c_str(), O_WRONLY | O_CLOEXEC);
         const auto offset = static_cast<off_t>(offset_ + at);

@@ -6,7 +6,7 @@
 
 using ivshmem::layout_violation;
 
-TEST_CASE("violations are numbered as the layout has it, and named") {
+TEST_CASE("violations have the numbers of the layout, and names") {
     CHECK(static_cast<int>(layout_violation::record) == 1);
     CHECK(static_cast<int>(layout_violation::total) == 2);
     CHECK(static_cast<int>(layout_violation::limit) == 3);
@@ -18,6 +18,6 @@ TEST_CASE("violations are numbered as the layout has it, and named") {
     CHECK(to_string(layout_violation::limit) == "limit");
     CHECK(to_string(layout_violation::sequence) == "sequence");
     CHECK(to_string(layout_violation::cursor) == "cursor");
-    // Any byte may come from a peer.
+    // A peer may write any byte.
     CHECK(to_string(static_cast<layout_violation>(77)) == "unknown");
 }

@@ -21,13 +21,13 @@ TEST_CASE("the ranges of a geometry") {
         CHECK_FALSE(is_valid({2, 1, ring}));
 }
 
-TEST_CASE("what a geometry needs") {
+TEST_CASE("the memory that a geometry needs") {
     CHECK(region_needed({2, 1, 1024}) == 16384);
     CHECK(region_needed({2, 2, 1024}) == 16384);
     CHECK(region_needed({2, 3, 1024}) == 16384);
     CHECK(region_needed({2, 4, 1024}) == 24576);
     CHECK(region_needed({3, 1, 65536}) == 417792);
-    // No product of the greatest numbers wraps.
+    // The largest numbers overflow no product.
     CHECK(region_needed({256, 1024, 268435456}) ==
           256 * (4096 + std::uint64_t{255} * 1024 * (256 + 268435456ULL)));
 }

@@ -50,7 +50,7 @@ std::uint16_t id_of(const registers& regs, unsigned revision, failure& f,
 
 } // namespace
 
-TEST_CASE("mapped registers lie where the specification has them") {
+TEST_CASE("mapped registers are at the offsets of the specification") {
     mapped m;
     m.words[0] = 10;
     m.words[1] = 11;

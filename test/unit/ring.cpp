@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Rings between two ends that keep to the rules, in blocks that nobody may leave.
+// Rings between two ends that follow the rules, in blocks with guard pages.
 
 #include "helpers/catch.hpp"
 #include "ring_fixture.hpp"
@@ -14,7 +14,7 @@ using namespace test;
 
 namespace {
 
-/// Positions to begin at: a ring's start, and so near to 2^32 that they wrap soon.
+/// First positions: the start of a ring, and positions so close to 2^32 that they wrap soon.
 const std::vector<std::uint32_t> starts{0, 0U - 8, 0U - 512, 0U - 1024, 0U - 1032, 0U - 8192};
 
 constexpr std::uint32_t whole(std::uint32_t length) {
@@ -23,7 +23,7 @@ constexpr std::uint32_t whole(std::uint32_t length) {
 
 } // namespace
 
-TEST_CASE("every length of a record, at places all over the ring") {
+TEST_CASE("records of every length, at many positions of the ring") {
     const auto guard = GENERATE(guarded_block::guard::before, guarded_block::guard::behind);
     for (const std::uint32_t start : starts) {
         ring_pair pair{1024, start, ~0U, guard};
@@ -44,7 +44,7 @@ TEST_CASE("every length of a record, at places all over the ring") {
     }
 }
 
-TEST_CASE("a record of every length at every place of the ring") {
+TEST_CASE("a record of every length at every position of the ring") {
     for (std::uint32_t place = 0; place < 1024; place += 8) {
         for (std::uint32_t length = 0; length <= 504; length += 1 + length % 7) {
             ring_pair pair{1024, 0U - 1024 + place};
@@ -57,7 +57,7 @@ TEST_CASE("a record of every length at every place of the ring") {
     }
 }
 
-TEST_CASE("a full ring refuses, loses nothing, and takes more when there is room") {
+TEST_CASE("a full ring refuses records, loses none, and accepts more when there is room") {
     for (const std::uint32_t start : starts) {
         for (const std::uint32_t length : {0U, 1U, 8U, 100U, 248U, 496U, 504U}) {
             INFO("start " << start << ", length " << length);
@@ -69,7 +69,7 @@ TEST_CASE("a full ring refuses, loses nothing, and takes more when there is room
             CHECK(sent >= 1);
             CHECK(pair.out.unread() <= 1024 - layout::record_header);
             CHECK_FALSE(pair.out.fits());
-            // Where no pad is in the way, all but the head after the last record is used.
+            // Without a pad, the ring is used except for the head after the last record.
             if (start == 0)
                 CHECK(sent == (1024 - layout::record_header) / whole(length));
             CHECK(pair.receive() == pattern(length, 0));
@@ -84,7 +84,7 @@ TEST_CASE("a full ring refuses, loses nothing, and takes more when there is room
     }
 }
 
-TEST_CASE("at the cursor that room_position() names there is room") {
+TEST_CASE("there is room when the cursor reaches room_position()") {
     for (const std::uint32_t start : starts) {
         for (const std::uint32_t small : {0U, 24U, 120U, 240U}) {
             for (const std::uint32_t large : {0U, 100U, 400U, 504U}) {
@@ -108,7 +108,7 @@ TEST_CASE("at the cursor that room_position() names there is room") {
     }
 }
 
-TEST_CASE("what is staged is seen when it is published, all at once") {
+TEST_CASE("staged records become visible together, when they are published") {
     for (const std::uint32_t start : starts) {
         ring_pair pair{1024, start};
         for (unsigned turn = 0; turn < 50; ++turn) {
@@ -121,7 +121,7 @@ TEST_CASE("what is staged is seen when it is published, all at once") {
             for (unsigned i = 0; i < 5; ++i)
                 REQUIRE(pair.receive() == pattern(std::size_t{20} * i, turn + i));
             REQUIRE(pair.in.empty());
-            pair.out.publish(); // of nothing
+            pair.out.publish(); // no record is staged
             REQUIRE(pair.in.empty());
         }
     }
@@ -139,9 +139,9 @@ TEST_CASE("a batch that fills the ring") {
     CHECK_FALSE(pair.receive().has_value());
 }
 
-TEST_CASE("less can be staged than was reserved") {
+TEST_CASE("a shorter record than reserved can be staged") {
     ring_pair pair{1024, 1024 - 64};
-    REQUIRE(pair.out.reserve(400)); // with a pad before it
+    REQUIRE(pair.out.reserve(400)); // needs a pad
     pair.sender.at().write(pair.out.payload(), std::as_bytes(std::span{"abc", 3}));
     pair.out.stage(3, layout::kind::last, 3);
     pair.out.publish();
@@ -150,7 +150,7 @@ TEST_CASE("less can be staged than was reserved") {
     CHECK(pair.receive() == "def");
 }
 
-TEST_CASE("parts of a message, and a message that is taken back") {
+TEST_CASE("parts of a message, and an abandoned message") {
     ring_pair pair{1024, 0U - 600};
     for (unsigned turn = 0; turn < 20; ++turn) {
         REQUIRE(pair.send(pattern(100, 1), layout::kind::part, 250));
@@ -178,7 +178,7 @@ TEST_CASE("parts of a message, and a message that is taken back") {
     CHECK(pair.in.fault() == ivshmem::layout_violation::none);
 }
 
-TEST_CASE("the peer is due to be told of an eighth of the ring") {
+TEST_CASE("the cursor must be published after an eighth of the ring") {
     ring_pair pair;
     std::uint32_t read = 0;
     while (pair.send(pattern(24, 0))) { // 32 bytes a record
@@ -192,7 +192,7 @@ TEST_CASE("the peer is due to be told of an eighth of the ring") {
     }
 }
 
-TEST_CASE("a walk at random is that of a queue") {
+TEST_CASE("random operations have the results of a queue") {
     for (const std::uint32_t size : {1024U, 4096U}) {
         for (const std::uint32_t start : starts) {
             ring_pair pair{size, start};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Rings whose other end lies: each fault of the layout's table "Faults".
+// Rings whose peer breaks the rules: each fault of the layout's table "Faults".
 
 #include "helpers/catch.hpp"
 #include "ring_fixture.hpp"
@@ -21,16 +21,16 @@ std::uint32_t head(kind k, std::uint32_t length) {
            length;
 }
 
-/// A receiver at a position, and the words of a record that are laid before it.
-struct lie {
-    explicit lie(std::uint32_t at = 0) : pair{1024, at, limit}, place{at} {}
+/// A receiver at a position, and a place in the ring for the words of a record.
+struct faulty_ring {
+    explicit faulty_ring(std::uint32_t at = 0) : pair{1024, at, limit}, place{at} {}
 
     void write(std::uint32_t first, std::uint32_t second) {
         pair.sender.at().store(layout::block::ring + place, first);
         if (place + 4 < pair.size)
             pair.sender.at().store(layout::block::ring + place + 4, second);
     }
-    /// What the receiver says to the record; a fault is for good.
+    /// Returns the receiver's judgement of a record. A fault must be permanent.
     layout_violation about(std::uint32_t first, std::uint32_t second) {
         write(first, second);
         const bool taken = pair.in.front(pair.record);
@@ -42,7 +42,7 @@ struct lie {
         }
         return pair.in.fault();
     }
-    /// Takes a part that leaves `rest` bytes to come.
+    /// Receives a part of a message of which `rest` more bytes must follow.
     void begin_message(std::uint32_t rest) {
         write(head(kind::part, 8), 8 + rest);
         REQUIRE(pair.in.front(pair.record));
@@ -55,13 +55,13 @@ struct lie {
 };
 
 layout_violation about(std::uint32_t first, std::uint32_t second, std::uint32_t place = 0) {
-    return lie{place}.about(first, second);
+    return faulty_ring{place}.about(first, second);
 }
 
 layout_violation in_message(std::uint32_t rest, std::uint32_t first, std::uint32_t second) {
-    lie told;
-    told.begin_message(rest);
-    return told.about(first, second);
+    faulty_ring receiver;
+    receiver.begin_message(rest);
+    return receiver.about(first, second);
 }
 
 } // namespace
@@ -86,7 +86,7 @@ TEST_CASE("reason 1: a record that leaves the ring") {
     }
 }
 
-TEST_CASE("reason 2: a total that is not the length") {
+TEST_CASE("reason 2: a total that differs from the length") {
     for (const std::uint32_t total : {0U, 9U, 11U, 0x8000000aU, ~0U})
         CHECK(about(head(kind::last, 10), total) == layout_violation::total);
     CHECK(about(head(kind::last, 0), 1) == layout_violation::total);
@@ -96,7 +96,7 @@ TEST_CASE("reason 2: a total that is not the length") {
     CHECK(about(head(kind::part, 0), 0) == layout_violation::total);
 }
 
-TEST_CASE("reason 2: a total that is not what remains") {
+TEST_CASE("reason 2: a total that differs from the remaining bytes") {
     CHECK(in_message(20, head(kind::last, 20), 20) == layout_violation::none);
     CHECK(in_message(20, head(kind::part, 19), 20) == layout_violation::none);
     for (const std::uint32_t total : {1U, 19U, 21U, limit, limit + 1, ~0U}) {
@@ -116,34 +116,34 @@ TEST_CASE("reason 3: a message over the limit") {
     CHECK(about(head(kind::part, 8), ~0U) == layout_violation::limit);
 }
 
-TEST_CASE("reason 4: a pad where none may be") {
+TEST_CASE("reason 4: a pad in a wrong place") {
     CHECK(about(head(kind::pad, 1016), 0) == layout_violation::sequence);
     CHECK(about(head(kind::pad, 0), 0) == layout_violation::sequence);
     CHECK(about(head(kind::pad, 0), 0, 512) == layout_violation::sequence);
     CHECK(about(head(kind::pad, 496), 0, 512) == layout_violation::sequence);
-    SECTION("a second one, at the start of the ring") {
-        lie told{512};
-        told.pair.sender.at().store(layout::block::ring, head(kind::pad, 1016));
-        CHECK(told.about(head(kind::pad, 504), 0) == layout_violation::sequence);
+    SECTION("a second pad, at the start of the ring") {
+        faulty_ring receiver{512};
+        receiver.pair.sender.at().store(layout::block::ring, head(kind::pad, 1016));
+        CHECK(receiver.about(head(kind::pad, 504), 0) == layout_violation::sequence);
     }
-    SECTION("one that may be") {
-        lie told{512};
-        told.write(head(kind::pad, 504), ~0U);
-        CHECK_FALSE(told.pair.in.front(told.pair.record));
-        CHECK(told.pair.in.fault() == layout_violation::none);
-        told.place = 0;
-        CHECK(told.about(head(kind::last, 3), 3) == layout_violation::none);
+    SECTION("an allowed pad") {
+        faulty_ring receiver{512};
+        receiver.write(head(kind::pad, 504), ~0U);
+        CHECK_FALSE(receiver.pair.in.front(receiver.pair.record));
+        CHECK(receiver.pair.in.fault() == layout_violation::none);
+        receiver.place = 0;
+        CHECK(receiver.about(head(kind::last, 3), 3) == layout_violation::none);
     }
 }
 
-TEST_CASE("reason 4: an abandoned message where there is none") {
+TEST_CASE("reason 4: an abandon without a message") {
     CHECK(about(head(kind::abandon, 0), 0) == layout_violation::sequence);
     CHECK(in_message(20, head(kind::abandon, 0), 77) == layout_violation::none);
     CHECK(in_message(20, head(kind::abandon, 1), 1) == layout_violation::sequence);
     CHECK(in_message(20, head(kind::abandon, 20), 20) == layout_violation::sequence);
 }
 
-TEST_CASE("reason 5: a cursor that cannot be") {
+TEST_CASE("reason 5: an impossible cursor") {
     for (const std::uint32_t start : {0U, 0U - 256}) {
         const auto says = [&](std::uint32_t wrong) {
             ring_pair pair{1024, start};
@@ -151,7 +151,7 @@ TEST_CASE("reason 5: a cursor that cannot be") {
                 CHECK(pair.send(pattern(24, 0)));
             pair.receiver.at().store(layout::block::cursor, start + 32);
             CHECK(pair.out.look_at_cursor());
-            CHECK(pair.stage(pattern(24, 0))); // is not yet there to be read
+            CHECK(pair.stage(pattern(24, 0))); // not published yet
             pair.receiver.at().store(layout::block::cursor, start + wrong);
             const bool believed = pair.out.look_at_cursor();
             CHECK(believed == (pair.out.fault() == layout_violation::none));
@@ -169,7 +169,7 @@ TEST_CASE("reason 5: a cursor that cannot be") {
     }
 }
 
-TEST_CASE("a wrong cursor makes no room") {
+TEST_CASE("an impossible cursor makes no room") {
     ring_pair pair;
     while (pair.send(pattern(100, 0))) {
     }
@@ -178,7 +178,7 @@ TEST_CASE("a wrong cursor makes no room") {
     CHECK(pair.out.fault() == layout_violation::cursor);
 }
 
-TEST_CASE("words at random lead nowhere but to records in the ring, or to a fault") {
+TEST_CASE("random words lead only to records in the ring, or to a fault") {
     std::mt19937 generator{7};
     const auto random = [&] {
         return static_cast<std::uint32_t>(generator());
@@ -188,7 +188,7 @@ TEST_CASE("words at random lead nowhere but to records in the ring, or to a faul
         const auto guard =
             round % 2 == 0 ? guarded_block::guard::before : guarded_block::guard::behind;
         ring_pair pair{1024, random() & ~7U, limit, guard};
-        // Records after each other, of which one in eight or so is wrong.
+        // A sequence of records, about one in eight of them invalid.
         for (std::uint32_t place = 0; place < 1024;) {
             const std::uint32_t length = random() % 64;
             const auto k = random() % 8 == 0 ? static_cast<kind>(random() % 4) : kind::last;
@@ -199,7 +199,7 @@ TEST_CASE("words at random lead nowhere but to records in the ring, or to a faul
                 at.store(4, random() % 16 == 0 ? length + random() % 64 : length);
             place += layout::record_size(length);
         }
-        // A ring full of lies may never end.
+        // The words of the ring may form an endless loop.
         for (unsigned record = 0; record < 200 && pair.receive(); ++record) {
             ++taken;
             REQUIRE(pair.record.payload + pair.record.length <= layout::block::ring + pair.size);

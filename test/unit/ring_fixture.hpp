@@ -20,8 +20,8 @@ namespace test {
 namespace layout = ivshmem::layout;
 using words = ivshmem::shared_words;
 
-/// A block of the layout with a page behind it that must not be touched, or one before it: what
-/// leaves the block on that side is a segmentation fault.
+/// A block of the layout with an inaccessible page behind it or before it: an access beyond the
+/// block on that side is a segmentation fault.
 class guarded_block {
   public:
     enum class guard { before, behind };
@@ -62,7 +62,7 @@ struct ring_pair {
         receiver.at().store(layout::block::cursor, start);
     }
 
-    /// Writes a record that is not yet published.
+    /// Writes a record without publishing it.
     bool stage(std::string_view bytes, layout::kind kind = layout::kind::last,
                std::optional<std::uint32_t> total = {}) {
         const auto length = static_cast<std::uint32_t>(bytes.size());
@@ -78,7 +78,7 @@ struct ring_pair {
         out.publish();
         return staged;
     }
-    /// Takes one record, whatever its kind.
+    /// Receives one record of any kind.
     std::optional<std::string> receive() {
         if (!in.front(record)) {
             if (in.fault() == ivshmem::layout_violation::none && !in.released())
@@ -98,10 +98,10 @@ struct ring_pair {
     guarded_block receiver;
     ivshmem::ring_producer<words> out;
     ivshmem::ring_consumer<words> in;
-    ivshmem::ring_record record; ///< the last one received
+    ivshmem::ring_record record; ///< the last received one
 };
 
-/// Bytes that differ from place to place and from message to message.
+/// Bytes that differ for each place and each message.
 inline std::string pattern(std::size_t length, unsigned seed) {
     std::string bytes(length, '\0');
     for (std::size_t i = 0; i < length; ++i)

@@ -22,7 +22,7 @@ namespace protocol = ivshmem::server_protocol;
 
 namespace {
 
-/// What is expected to be there.
+/// Returns the next message, which must have arrived.
 protocol::message get(protocol::receiver& receiver, int socket) {
     failure f;
     auto message = receiver.next(socket, "/run/test.socket", f);

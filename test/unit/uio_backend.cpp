@@ -215,7 +215,7 @@ TEST_CASE("a device bound to uio_pci_generic reports that no interrupt can arriv
     CHECK(has(what, "ivshmemctl bind --driver igb_uio 0000:00:04.0"));
     dev.ring(9, 3);
     CHECK(tree.get_register(12) == 0x90003);
-    CHECK(fake_tree::read(tree.pci / "enable") == "0\n"); // the driver's affair
+    CHECK(fake_tree::read(tree.pci / "enable") == "0\n"); // the driver enables and disables it
 }
 
 TEST_CASE("igb_uio delivers vector 0, as a running total") {

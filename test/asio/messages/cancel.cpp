@@ -19,7 +19,7 @@ using net::error::operation_aborted;
 
 namespace {
 
-/// Operations under way, each of which can be cancelled.
+/// Operations under way. Each can be cancelled.
 struct under_way {
     using starter = std::function<void(net::cancellation_slot, completion&)>;
 
@@ -39,7 +39,7 @@ struct under_way {
     std::deque<completion> completions;
 };
 
-/// What can wait on a channel. async_connect() comes last.
+/// All operations that can wait on a channel. async_connect() comes last.
 std::vector<under_way::starter> all_operations(channel& c, std::string& buffer) {
     using net::bind_cancellation_slot;
     const auto bound = [](net::cancellation_slot s, completion& o) {
@@ -60,7 +60,7 @@ void let_go_on(started_peers& p) {
     p.io.run_for(std::chrono::milliseconds{25});
 }
 
-/// Both channels open; the ring of a is full, and its event has been told.
+/// Opens both channels, fills the ring of a, and reads its event.
 void fill(started_peers& p) {
     p.open();
     p.connect();
@@ -76,7 +76,7 @@ void fill(started_peers& p) {
 
 } // namespace
 
-TEST_CASE("each operation is cancelled alone, before the peer is there and while it does nothing") {
+TEST_CASE("each operation is cancelled alone, before the peer has connected and while it is idle") {
     const auto type =
         GENERATE(cancellation_type::terminal, cancellation_type::partial, cancellation_type::total);
     auto p = two_peers().with_rings(1024).start();
@@ -115,7 +115,7 @@ TEST_CASE("cancel(), close() and the end of channel or slot end all operations")
     auto starters = all_operations(p.a, buffer);
     if (connected)
         starters.pop_back();
-    const auto twice = [&] { // some of them are not the first of their line
+    const auto twice = [&] { // some of the operations are not the first of their line
         auto more = starters;
         more.insert(more.end(), starters.begin(), starters.end());
         return more;
@@ -150,7 +150,7 @@ TEST_CASE("cancel(), close() and the end of channel or slot end all operations")
     }
 }
 
-TEST_CASE("an operation that spins is cancelled, too") {
+TEST_CASE("an operation that spins can be cancelled") {
     ivshmem::asio::waiting_options waiting;
     waiting.spin = std::chrono::seconds{20};
     auto p = two_peers().with_rings(1024).waiting(waiting).start();
@@ -161,7 +161,7 @@ TEST_CASE("an operation that spins is cancelled, too") {
     p.a.async_receive(net::buffer(buffer), first.handler());
     p.io.poll_one();
     p.b.next_layer().try_send(std::as_bytes(std::span{buffer}));
-    CHECK(run_until(p.io, [&] { return first.done(); })); // so soon that to spin pays
+    CHECK(run_until(p.io, [&] { return first.done(); })); // short enough for spinning to pay
     completion spinning;
     net::cancellation_signal signal;
     p.a.async_receive(net::buffer(buffer),
@@ -179,7 +179,7 @@ TEST_CASE("an operation that spins is cancelled, too") {
     CHECK(spinning.ec == operation_aborted);
 }
 
-TEST_CASE("no message is lost by a cancelled receive, none is seen of a cancelled send") {
+TEST_CASE("a cancelled receive loses no message, a cancelled send shows none") {
     const std::uint32_t ring = GENERATE(1024U, 4096U);
     auto p = two_peers().with_rings(ring).start();
     p.open();
@@ -231,7 +231,7 @@ TEST_CASE("no message is lost by a cancelled receive, none is seen of a cancelle
             receive();
         for (auto steps = random() % 8; steps > 0; --steps)
             step();
-        // By turns alone and all together.
+        // Cancels one of them, or all of them.
         if (sending && one_in(6))
             one_in(2) ? stop_send.emit(cancellation_type::total) : p.a.cancel();
         if (receiving && one_in(6))
@@ -254,9 +254,10 @@ TEST_CASE("no message is lost by a cancelled receive, none is seen of a cancelle
     CHECK(got == sent);
 }
 
-TEST_CASE("who waits wakes up by who notices, where a doorbell was lost") {
+TEST_CASE(
+    "a waiting operation wakes up when another one notices a change whose doorbell was lost") {
     ivshmem::asio::waiting_options waiting;
-    waiting.spin = {}; // else the handlers below may all be spinning
+    waiting.spin = {}; // else the operations below may all be spinning
     waiting.recheck = std::chrono::seconds{10};
     auto p = two_peers().with_rings(1024).waiting(waiting).start();
     p.open();
@@ -270,7 +271,7 @@ TEST_CASE("who waits wakes up by who notices, where a doorbell was lost") {
     p.io.restart();
     p.io.poll();
     p.b.next_layer().try_send(std::as_bytes(std::span{buffer}));
-    p.left.device.take(0); // which is what the event loop was to be woken by
+    p.left.device.take(0); // the ring that would wake the event loop
     p.a.async_next_event(event.handler());
     p.io.restart();
     for (int handlers = 0; handlers < 20; ++handlers)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Operations on channels and streams whose Nth step fails, for all N and every way to fail: the
-// operation behind it in line goes on, no message is lost or doubled, and the channel still works.
+// Operations on channels and streams whose Nth step fails, for all N and every kind of failure: the
+// next operation in line continues, no message is lost or doubled, and the channel still works.
 
 #include "helpers/failing.hpp"
 
@@ -24,7 +24,7 @@ std::span<const std::byte> message(const std::string& text) {
     return std::as_bytes(std::span{text});
 }
 
-/// All messages that are there, or come while the event loop runs.
+/// Receives all messages that are available or arrive while the event loop runs.
 std::vector<std::string> take_all(started_peers& p, channel& from, const std::string& last) {
     std::vector<std::string> taken;
     std::string into(5000, '\0');
@@ -53,34 +53,34 @@ void pass(started_peers& p, channel& from, channel& to, const std::string& text)
 /// Two operations of one kind, of which the first fails.
 struct scenario {
     const char* name;
-    /// What the buffers of the two hold.
+    /// The contents of the buffers of the two operations.
     std::string first;
     std::string second;
     std::function<void(started_peers&)> prepare;
     std::function<void(started_peers&, failing_handler)> start;
-    /// Lets them go on: called again, with another number, while they do not.
+    /// Lets the operations continue. Called repeatedly, with a new number, until they do.
     std::function<void(started_peers&, int)> poke;
-    /// Looks at what has come of it.
+    /// Checks the results.
     std::function<void(started_peers&, const ending&, const ending&)> check;
 };
 
 void nothing(started_peers&) {}
 
-/// Whatever was received, in order, is what was sent, without a loss.
+/// Checks that the received messages are those that were sent, in order, with none missing.
 void check_received(started_peers& p, const ending& first, const ending& second,
                     const std::string& text) {
     std::vector<std::string> got;
     if (first.called && !first.ec)
         got.push_back(first.received);
     got.push_back(second.received);
-    const std::string last = "last"; // behind what is being sent
+    const std::string last = "last"; // after the messages under way
     p.b.async_send(net::buffer(last), [](error_code, std::size_t) {});
     for (auto& rest : take_all(p, p.a, "last"))
         got.push_back(rest);
     CHECK(got == std::vector<std::string>{text, second_text, "last"});
 }
 
-/// What was said to be sent was sent, and nothing else.
+/// Checks that exactly the messages that were reported as sent were sent.
 void check_sent(started_peers& p, const ending& first, const std::string& text,
                 std::vector<std::string> got) {
     p.a.next_layer().try_send(message("last"));
@@ -95,7 +95,7 @@ void check_sent(started_peers& p, const ending& first, const std::string& text,
     CHECK(got == expected);
 }
 
-/// Leaves no room for any message.
+/// Fills the ring.
 void fill_ring(started_peers& p) {
     std::error_code ec;
     for (const std::string& text :
@@ -105,7 +105,7 @@ void fill_ring(started_peers& p) {
     REQUIRE_FALSE(ec);
 }
 
-/// What the other side has received.
+/// The messages that the other side has received.
 std::vector<std::string> heard;
 std::string long_text;
 
@@ -251,7 +251,7 @@ std::vector<scenario> scenarios() {
 }
 
 /// Plays a scenario in which a step of the first operation fails.
-/// @return Whether there was such a step.
+/// @return Whether the operation had that step.
 bool play(started_peers& p, const scenario& s, failing how, int step) {
     countdown failing_steps{how, step};
     countdown good_steps{how, -1};
@@ -287,7 +287,7 @@ bool play(started_peers& p, const scenario& s, failing how, int step) {
 
 } // namespace
 
-TEST_CASE("a channel goes on after an operation whose Nth step failed") {
+TEST_CASE("a channel continues after an operation whose Nth step failed") {
     long_text.clear();
     for (int i = 1000; i < 1750; ++i)
         long_text += std::to_string(i);
@@ -312,7 +312,7 @@ TEST_CASE("a channel goes on after an operation whose Nth step failed") {
     }
     CHECK(step > 0);
     CHECK(step < 100);
-    // Nothing is under way any more: nothing spins.
+    // No operation is under way any more, so nothing may spin.
     p.io.restart();
     CHECK(p.io.run_for(std::chrono::milliseconds{20}) < 50);
 }

@@ -56,7 +56,7 @@ TEST_CASE("channel, slot, device and event loop end in any order, with operation
     CHECK(token.use_count() == 1);
 }
 
-TEST_CASE("a lane is opened again while an operation of its former channel has yet to end") {
+TEST_CASE("a lane is opened again while an operation of its former channel is still ending") {
     ivshmem::asio::waiting_options waiting;
     waiting.recheck = std::chrono::seconds{10}; // doorbells alone are fast enough
     auto p = two_peers().with_rings(1024).waiting(waiting).start();
@@ -73,7 +73,7 @@ TEST_CASE("a lane is opened again while an operation of its former channel has y
     channel next = p.left.open(1);
     p.b.reopen();
     std::error_code ec;
-    for (int i = 0; i < 3; ++i) { // the core alone connects them
+    for (int i = 0; i < 3; ++i) { // update() alone connects them
         next.next_layer().update(ec);
         p.b.next_layer().update(ec);
     }
@@ -88,7 +88,7 @@ TEST_CASE("a lane is opened again while an operation of its former channel has y
     CHECK(std::chrono::steady_clock::now() - rung < waiting.recheck / 2);
 }
 
-TEST_CASE("a slot is closed by a handler while others of it are ready to run") {
+TEST_CASE("a handler closes a slot while other handlers of it are ready to run") {
     ivshmem::asio::waiting_options waiting;
     waiting.recheck = std::chrono::milliseconds{5};
     auto p = two_peers().with_rings(1024).waiting(waiting).start();
@@ -112,7 +112,7 @@ TEST_CASE("a slot is closed by a handler while others of it are ready to run") {
     CHECK_FALSE(p.left.slot->is_open());
 }
 
-TEST_CASE("coroutines that own all they use end with the event loop") {
+TEST_CASE("coroutines that own all their objects end with the event loop") {
     deadline limit;
     const host::running_server server{{"-l", "4M", "-n", "1"}};
     const ivshmem::region_geometry geometry{2, 2, 1024};
@@ -123,13 +123,15 @@ TEST_CASE("coroutines that own all they use end with the event loop") {
             peer own{io, open_device(server.socket()), number, geometry};
             channel c = own.open(1 - number);
             ivshmem::asio::acceptor acceptor{*own.slot, "service"};
-            acceptor.async_accept([token](error_code, const channel&) { FAIL("it was called"); });
-            ivshmem::asio::async_connect(
-                *own.slot, "other", [token](error_code, const channel&) { FAIL("it was called"); });
+            acceptor.async_accept(
+                [token](error_code, const channel&) { FAIL("the handler was called"); });
+            ivshmem::asio::async_connect(*own.slot, "other", [token](error_code, const channel&) {
+                FAIL("the handler was called");
+            });
             co_await c.async_connect(net::use_awaitable);
             std::string into(10, '\0');
             co_await c.async_receive(net::buffer(into), net::use_awaitable);
-            FAIL("it went on");
+            FAIL("the coroutine continued");
         };
         net::co_spawn(io, live(0), net::detached);
         net::co_spawn(io, live(1), net::detached);
@@ -138,7 +140,7 @@ TEST_CASE("coroutines that own all they use end with the event loop") {
     CHECK(token.use_count() == 1);
 }
 
-TEST_CASE("a slot that another peer took ends all that waits in it") {
+TEST_CASE("a slot that another peer took ends all operations in it") {
     auto p = two_peers().start();
     p.open();
     p.connect();
@@ -149,7 +151,7 @@ TEST_CASE("a slot that another peer took ends all that waits in it") {
     std::string buffer(10, '\0');
     p.a.async_receive(net::buffer(buffer), received.handler());
     acceptor.async_accept([&](error_code ec, const channel&) { accepted.handler()(ec); });
-    ivshmem::asio::async_connect(*p.left.slot, "nobody",
+    ivshmem::asio::async_connect(*p.left.slot, "no service",
                                  [&](error_code ec, const channel&) { connected.handler()(ec); });
     p.io.restart();
     p.io.poll();
@@ -163,7 +165,7 @@ TEST_CASE("a slot that another peer took ends all that waits in it") {
     CHECK(p.a.is_open());
 }
 
-TEST_CASE("an acceptor that was closed accepts nothing, and says so") {
+TEST_CASE("an accept on a closed acceptor completes with an error") {
     auto p = two_peers().start();
     ivshmem::asio::acceptor acceptor{*p.left.slot, "service"};
     acceptor.close();

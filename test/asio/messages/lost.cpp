@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Doorbells that get lost, that come without a reason, and that do not come.
+// Doorbells that are lost, that come without a reason, or that do not come.
 
 #include "helpers/two_peers.hpp"
 
@@ -28,7 +28,7 @@ net::awaitable<void> send_numbered(channel& to, std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i) {
         const std::string text = numbered(i);
         co_await to.async_send(net::buffer(text), net::use_awaitable);
-        if (i % 4 == 3) // so that both sides sleep now and then
+        if (i % 4 == 3) // so that both sides sleep sometimes
             co_await to.async_drain(net::use_awaitable);
     }
 }
@@ -41,7 +41,7 @@ net::awaitable<void> expect_numbered(channel& from, std::uint32_t count) {
     }
 }
 
-/// One message to and fro, again and again.
+/// Passes one message there and back repeatedly.
 net::awaitable<void> play(channel& of, bool first, std::uint64_t& rounds) {
     std::string ball(64, 'b');
     for (;; first = true) {
@@ -85,7 +85,7 @@ TEST_CASE("all messages arrive in order, however many doorbells are lost") {
     CHECK((percent == 100) == (p.rings().forwarded() == rings_before));
 }
 
-TEST_CASE("without any doorbell a message takes some recheck periods") {
+TEST_CASE("without doorbells a message takes a few recheck periods") {
     ivshmem::asio::waiting_options waiting;
     auto p = two_peers().with_lanes(1).with_rings(4096).waiting(waiting).lossy(100).start();
     channel a = p.left.open(1, 0);
@@ -103,7 +103,7 @@ TEST_CASE("without any doorbell a message takes some recheck periods") {
     CHECK(periods < 8);
 }
 
-TEST_CASE("a doorbell that is lost after a long silence is rung again before long") {
+TEST_CASE("a doorbell that is lost after a long silence is soon rung again") {
     auto p = two_peers().with_lanes(1).with_rings(4096).lossy(0).start();
     channel a = p.left.open(1, 0);
     channel b = p.right.open(0, 0);
@@ -127,7 +127,7 @@ TEST_CASE("a doorbell that is lost after a long silence is rung again before lon
     CHECK(p.rings().lost() == 1);
 }
 
-TEST_CASE("a storm of doorbells leaves their turn to timers and other channels") {
+TEST_CASE("a storm of doorbells leaves processor time for timers and other channels") {
     auto p = two_peers().with_lanes(2).with_rings(4096).lossy(0).start();
     channel a = p.left.open(1, 0);
     channel b = p.right.open(0, 0);
@@ -167,7 +167,7 @@ TEST_CASE("a storm of doorbells leaves their turn to timers and other channels")
     CHECK(waiting.calls == 0);
 }
 
-TEST_CASE("channels that wait for nothing in particular let the process sleep") {
+TEST_CASE("channels that have nothing to do let the process sleep") {
     constexpr std::uint32_t count = 64;
     auto p = two_peers().with_lanes(count).with_rings(1024).lossy(0).start();
     std::deque<channel> channels;
@@ -177,7 +177,7 @@ TEST_CASE("channels that wait for nothing in particular let the process sleep") 
         auto& c = channels.emplace_back((i % 2 == 0 ? p.left : p.right).open(1 - i % 2, i / 2));
         auto& buffer = buffers.emplace_back(10, '\0');
         c.async_connect([&](error_code) {});
-        // One message each, then nothing more.
+        // One message each, then no more.
         c.async_receive(net::buffer(buffer), [&](error_code, std::size_t) {
             ++received;
             c.async_receive(net::buffer(buffer), [](error_code ec, std::size_t) { CHECK(ec); });

@@ -17,7 +17,7 @@ using ivshmem::asio::stream;
 
 namespace {
 
-/// A completion that must have come with errc::closed, and not from within the initiating function.
+/// A completion that must come with errc::closed, and not from within the initiating function.
 struct closed_later {
     explicit closed_later(net::io_context& context) : io{context} {}
     closed_later(const closed_later&) = delete;
@@ -147,7 +147,7 @@ TEST_CASE("objects that were moved from, by construction and by assignment") {
     CHECK(moved.is_open());
 }
 
-TEST_CASE("what fails gives a channel that is closed, with the acceptor's executor") {
+TEST_CASE("a failed operation returns a closed channel with the acceptor's executor") {
     crowd c{2, 1, 2};
     acceptor a{c.slot(0), "service"};
     meeting accepted;

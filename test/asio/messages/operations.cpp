@@ -39,7 +39,7 @@ std::span<const std::byte> bytes(const std::string& text) {
 
 } // namespace
 
-TEST_CASE("messages of all sizes arrive as they were sent, both ways, through rings of any size") {
+TEST_CASE("messages of all sizes arrive intact, both ways, through rings of any size") {
     const std::uint32_t ring = GENERATE(1024U, 4096U, 65536U);
     auto p = two_peers().with_rings(ring).start();
     p.open();
@@ -149,7 +149,7 @@ TEST_CASE("a send waits while the ring is full, and completes when there is room
     CHECK_FALSE(behind.ec);
 }
 
-TEST_CASE("a receive and a send that both wait wake each for its own") {
+TEST_CASE("a waiting receive and a waiting send are each woken by their own event") {
     auto p = two_peers().with_rings(1024).start();
     p.open();
     p.connect();
@@ -164,7 +164,7 @@ TEST_CASE("a receive and a send that both wait wake each for its own") {
     p.a.async_receive(net::buffer(into), received.handler());
     p.a.async_send(net::buffer(m), sent.handler());
     p.io.run_for(std::chrono::milliseconds{50});
-    // What lasts longer than half of the recheck periods that are due now was not rung for.
+    // A ring must wake the operation: it takes less than half of the recheck period.
     SECTION("data, then room") {
         p.b.next_layer().try_send(bytes(m));
         CHECK(run_until(p.io, [&] { return received.done(); }));
@@ -185,7 +185,7 @@ TEST_CASE("a receive and a send that both wait wake each for its own") {
     CHECK_FALSE(sent.ec);
 }
 
-TEST_CASE("what does not wait goes beside what does: batches, views, async_wait()") {
+TEST_CASE("calls that do not wait mix with operations that do: batches, views, async_wait()") {
     auto p = two_peers().start();
     p.open();
     p.connect();
@@ -213,14 +213,14 @@ TEST_CASE("what does not wait goes beside what does: batches, views, async_wait(
     CHECK(b.receive_batch(2, keep, ec) == 2);
     std::string into(9, '\0');
     completion last;
-    p.b.async_receive(net::buffer(into), last.handler()); // its turn
+    p.b.async_receive(net::buffer(into), last.handler()); // its turn in line
     CHECK(run_until(p.io, [&] { return last.done(); }));
     got.push_back(into.substr(0, last.value));
     CHECK(got == texts);
     CHECK_FALSE(b.try_receive(std::as_writable_bytes(std::span{into})));
 }
 
-TEST_CASE("async_drain() completes once the peer has taken all, and not before") {
+TEST_CASE("async_drain() completes when the peer has taken all messages, and not before") {
     auto p = two_peers().with_rings(1024).start();
     p.open();
     p.connect();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What becomes of a channel: connected, finished, closed, started anew.
+// The states of a channel: connected, finished, closed, opened again.
 
 #include "helpers/two_peers.hpp"
 
@@ -13,7 +13,7 @@ using kind = channel_event::kind;
 
 namespace {
 
-/// What async_next_event() tells, in order.
+/// The events that async_next_event() reports, in order.
 struct event_log {
     explicit event_log(channel& of) : of_{of} { next(); }
 
@@ -24,7 +24,7 @@ struct event_log {
                 return;
             }
             events.push_back(event);
-            if (events.size() < 20) // of more than that something is wrong
+            if (events.size() < 20) // more than that is an error
                 next();
         });
     }
@@ -58,7 +58,7 @@ void send(started_peers& p, channel& to, const std::string& text) {
     CHECK_FALSE(sent.ec);
 }
 
-/// Lets everything happen that is going to happen.
+/// Runs the event loop until nothing changes any more.
 void settle(started_peers& p) {
     p.io.restart();
     p.io.run_for(std::chrono::milliseconds{60});
@@ -66,7 +66,7 @@ void settle(started_peers& p) {
 
 } // namespace
 
-TEST_CASE("a finished side is received to the end, and may still receive") {
+TEST_CASE("a finished side can still receive, and its messages are received to the end") {
     auto p = two_peers().start();
     p.open();
     p.connect();
@@ -86,7 +86,7 @@ TEST_CASE("a finished side is received to the end, and may still receive") {
     CHECK_FALSE(drained.ec);
 }
 
-TEST_CASE("finish() ends the sends that wait for room, at once") {
+TEST_CASE("finish() ends sends that wait for room at once") {
     auto p = two_peers().with_rings(1024).start();
     p.open();
     p.connect();
@@ -101,7 +101,7 @@ TEST_CASE("finish() ends the sends that wait for room, at once") {
     CHECK(sends.back().ec == errc::closed);
 }
 
-TEST_CASE("what was sent before close() is received; sending to who closed fails") {
+TEST_CASE("messages sent before close() are received; sending to a closed side fails") {
     auto p = two_peers().start();
     p.open();
     p.connect();
@@ -115,7 +115,7 @@ TEST_CASE("what was sent before close() is received; sending to who closed fails
     CHECK(aborted.ec == net::error::operation_aborted);
     completion sent;
     completion drained;
-    p.b.async_send(net::buffer("in vain"), sent.handler());
+    p.b.async_send(net::buffer("lost"), sent.handler());
     p.b.async_drain(drained.handler());
     CHECK(receive(p, p.b) == "one");
     CHECK(receive(p, p.b) == "two");
@@ -143,7 +143,7 @@ TEST_CASE("operations on a closed channel complete with errc::closed, later") {
         CHECK(o.ec == errc::closed);
 }
 
-TEST_CASE("events tell of each thing once, with the incarnation of the peer") {
+TEST_CASE("each event is reported once, with the incarnation of the peer") {
     auto p = two_peers().start();
     p.open();
     event_log log{p.a};
@@ -180,14 +180,14 @@ TEST_CASE("events tell of each thing once, with the incarnation of the peer") {
     CHECK(log.ec == net::error::operation_aborted);
 }
 
-TEST_CASE("the peer of who breaks the rules is told, and both go on after reopen()") {
+TEST_CASE("a peer that breaks the rules gets an error, and both sides continue after reopen()") {
     auto p = two_peers().start();
     p.open();
     p.connect();
     event_log left{p.a};
     event_log right{p.b};
     settle(p);
-    // A head that is none, in the ring of a: the block of slot 0 for slot 1, lane 0.
+    // An invalid head, in the ring of a: the block of slot 0 for slot 1, lane 0.
     auto memory = p.left.device.memory();
     const std::uint32_t bad = 5;
     std::memcpy(memory.data() + 4096 + 0x100, &bad, sizeof bad);
@@ -198,11 +198,11 @@ TEST_CASE("the peer of who breaks the rules is told, and both go on after reopen
     receive(p, p.a, error_code{std::error_code{errc::channel_rejected}});
     p.a.reopen();
     p.b.reopen();
-    send(p, p.a, "anew");
-    CHECK(receive(p, p.b) == "anew");
+    send(p, p.a, "next");
+    CHECK(receive(p, p.b) == "next");
 }
 
-TEST_CASE("what was under way in one session never comes about in the next") {
+TEST_CASE("operations of one session never take effect in the next") {
     auto p = two_peers().with_rings(1024).start();
     p.open();
     p.connect();
@@ -218,10 +218,10 @@ TEST_CASE("what was under way in one session never comes about in the next") {
     std::string into(10'000, '\0');
     p.b.async_receive(net::buffer(into), half_received.handler());
     p.io.restart();
-    for (int i = 0; i < 5; ++i) // some parts
+    for (int i = 0; i < 5; ++i) // some of the parts
         p.io.run_one();
     CHECK(half_sent.calls + drained.calls + half_received.calls == 0);
-    // Before any of the operations had a chance to notice.
+    // Before any of the operations could notice.
     p.b.reopen();
     p.a.reopen();
     completion fresh;
@@ -236,7 +236,8 @@ TEST_CASE("what was under way in one session never comes about in the next") {
     CHECK(half_sent.value + behind.value + half_received.value == 0);
 }
 
-TEST_CASE("what was begun before the peer came waits on, also where this side opens anew") {
+TEST_CASE(
+    "operations that begin before the peer connects wait for it, even if this side opens again") {
     auto p = two_peers().start();
     p.a = p.left.open(1);
     completion connected;

@@ -37,7 +37,7 @@ struct counting_allocator {
     int* count_;
 };
 
-/// A number that can be moved, not copied.
+/// A number that can be moved, but not copied.
 struct movable_number {
     explicit movable_number(int value) : number{value} {}
     movable_number(movable_number&&) = default;
@@ -78,7 +78,7 @@ TEST_CASE("no handler is called inside the function that starts its operation") 
     CHECK(run_until(p.io, [&] { return calls == 8; }));
 }
 
-TEST_CASE("handlers, and what they hold, need only be movable") {
+TEST_CASE("handlers and their values need only be movable") {
     auto p = two_peers().start();
     p.open();
     std::string into(10, '\0');
@@ -105,7 +105,7 @@ TEST_CASE("use_future, with another thread that runs the loop") {
     std::thread runner{[&] {
         p.io.run();
     }};
-    // Channels are not for two threads: each operation begins on the one that runs the loop.
+    // A channel is not thread-safe, so each operation begins on the thread that runs the loop.
     const auto on_loop = [&](auto start) {
         return net::post(p.io, net::use_future(start)).get().get();
     };
@@ -160,7 +160,7 @@ TEST_CASE("coroutines: use_awaitable, as_tuple, redirect_error, deferred") {
     });
 }
 
-TEST_CASE("a deferred operation that is never started takes nothing, one that is goes on then") {
+TEST_CASE("a deferred operation does nothing until it is started") {
     auto p = two_peers().start();
     p.open();
     p.connect();
@@ -168,12 +168,12 @@ TEST_CASE("a deferred operation that is never started takes nothing, one that is
     std::string into(10, '\0');
     {
         auto never = p.a.async_receive(net::buffer(into), net::deferred);
-        auto nobody = ivshmem::asio::async_connect(*p.left.slot, "service", net::deferred);
+        auto unstarted = ivshmem::asio::async_connect(*p.left.slot, "service", net::deferred);
         static_cast<void>(never);
-        static_cast<void>(nobody);
+        static_cast<void>(unstarted);
     }
     auto later = p.a.async_receive(net::buffer(into), net::deferred);
-    p.a.cancel(); // what was not started is not cancelled
+    p.a.cancel(); // an operation that was not started cannot be cancelled
     completion got;
     std::move(later)(got.handler());
     CHECK(run_until(p.io, [&] { return got.done(); }));
@@ -199,7 +199,7 @@ TEST_CASE("default completion tokens, and detached") {
     });
 }
 
-TEST_CASE("handlers run where they are bound to, also those that fail at once") {
+TEST_CASE("handlers run on their own executor, even those that fail at once") {
     auto p = two_peers().start();
     p.open();
     p.connect();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Services by name: who offers, who asks, and who comes and goes meanwhile.
+// Services by name: peers that offer, peers that ask, and peers that come and go in between.
 
 #include "crowd.hpp"
 
@@ -11,13 +11,13 @@
 using namespace test;
 using ivshmem::asio::acceptor;
 
-TEST_CASE("names that cannot be, or are taken, are refused") {
+TEST_CASE("names that are invalid or taken are refused") {
     crowd c{2, 2, 2};
     acceptor offered{c.slot(0), "service"};
     const auto refused = [&](const std::string& name, errc why) {
         try {
             const acceptor again{c.slot(0), name};
-            FAIL("it was offered");
+            FAIL("the name was offered");
         } catch (const ivshmem::error& e) {
             CHECK(e.code() == why);
         }
@@ -31,7 +31,7 @@ TEST_CASE("names that cannot be, or are taken, are refused") {
     CHECK(bad.calls == 0);
     meeting nowhere;
     ivshmem::asio::connect_options options;
-    options.slot = 1; // itself
+    options.slot = 1; // its own slot
     ask(c.slot(1), "service", nowhere, options);
     CHECK(c.until([&] { return bad.done() && nowhere.done(); }));
     CHECK(bad.ec == errc::bad_service_name);
@@ -41,7 +41,7 @@ TEST_CASE("names that cannot be, or are taken, are refused") {
     const acceptor longest{c.slot(0), std::string(59, 'n')};
 }
 
-TEST_CASE("each client reaches the service that it asked for, several of them at once") {
+TEST_CASE("each client reaches the service that it asked for, several at the same time") {
     crowd c{4, 4, 4};
     const std::string names[]{"one", "two",
                               "dr\xc3\xbc"
@@ -74,7 +74,7 @@ TEST_CASE("each client reaches the service that it asked for, several of them at
     }
 }
 
-TEST_CASE("a service may appear after who asks for it") {
+TEST_CASE("a service may appear after a client has asked for it") {
     crowd c{3, 2, 1};
     meeting connected;
     meeting accepted;
@@ -85,7 +85,7 @@ TEST_CASE("a service may appear after who asks for it") {
     c.settle();
     CHECK(connected.calls == 0);
     acceptor late{c.join(2).slot.value(), "late"};
-    c.settle(); // asked, but not accepted yet
+    c.settle(); // requested, but not accepted yet
     CHECK(connected.calls == 0);
     late.async_accept(accepted.handler());
     CHECK(c.until([&] { return connected.done() && accepted.done(); }));
@@ -93,7 +93,7 @@ TEST_CASE("a service may appear after who asks for it") {
     c.pass(connected.value, accepted.value, "hello");
 }
 
-TEST_CASE("who offers starts anew while it is asked, or after it accepted") {
+TEST_CASE("the offering peer restarts while a client asks, or after it accepted") {
     crowd c{2, 2, 2};
     const bool before = GENERATE(false, true);
     meeting connected;
@@ -110,7 +110,7 @@ TEST_CASE("who offers starts anew while it is asked, or after it accepted") {
     c.peers[0].slot.reset();
     c.settle();
     c.peers[0].slot.emplace(c.io, c.peers[0].device, slot_with(0, c.geometry));
-    const acceptor another{c.slot(0), "another"}; // takes the key that the service had
+    const acceptor another{c.slot(0), "another"}; // takes the key of the former service
     offered.emplace(c.slot(0), "service");
     meeting second;
     offered->async_accept(second.handler());
@@ -125,10 +125,10 @@ TEST_CASE("who offers starts anew while it is asked, or after it accepted") {
         ask(c.slot(1), "service", connected);
     }
     CHECK(c.until([&] { return second.done() && connected.done(); }));
-    c.pass(connected.value, second.value, "anew");
+    c.pass(connected.value, second.value, "next");
 }
 
-TEST_CASE("who asks goes away in the middle; the next one is accepted") {
+TEST_CASE("a client goes away before it is accepted; the next one is accepted") {
     crowd c{3, 1, 2};
     acceptor offered{c.slot(0), "service"};
     meeting given_up;
@@ -148,7 +148,7 @@ TEST_CASE("who asks goes away in the middle; the next one is accepted") {
         c.io.poll_one();
         stop.emit(net::cancellation_type::total);
         CHECK(c.until([&] { return given_up.done(); }));
-        if (!given_up.ec) { // it was too late
+        if (!given_up.ec) { // the cancellation was too late
             given_up.value.close();
             CHECK(c.until([&] { return accepted.done(); }));
             accepted.value = channel{c.io};
@@ -171,7 +171,7 @@ TEST_CASE("who asks goes away in the middle; the next one is accepted") {
     c.pass(next.value, accepted.value, "next");
 }
 
-TEST_CASE("an accept that is cancelled leaves who asks to the next one") {
+TEST_CASE("after a cancelled accept the next one accepts the client") {
     crowd c{2, 2, 2};
     acceptor offered{c.slot(0), "service"};
     meeting cancelled[3];
@@ -202,7 +202,7 @@ TEST_CASE("an accept that is cancelled leaves who asks to the next one") {
     c.pass(taken, connected.value, "goes on");
 }
 
-TEST_CASE("who connects, sends and closes at once is heard") {
+TEST_CASE("a message of a client that connects, sends and closes at once is received") {
     crowd c{2, 1, 2};
     acceptor offered{c.slot(0), "service"};
     channel client{c.io};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What is left of a request: after its connection ended, where it starts anew, and where it meets
-// somebody who did not accept it.
+// The request of a client after its connection has ended, after the client started again, and on a
+// lane that the peer opened by its number.
 
 #include "crowd.hpp"
 
@@ -14,7 +14,7 @@ using peer_state = ivshmem::channel_state;
 
 namespace {
 
-/// Receives one message, or why there is none.
+/// Receives one message, or the error if there is none.
 std::string receive(crowd& c, channel& from, error_code& ec) {
     std::string into(100, '\0');
     completion got;
@@ -38,7 +38,7 @@ struct by_hand {
         for (int i = 0; i < 4; ++i)
             channel.update();
     }
-    /// Looks again and again, until something comes true.
+    /// Polls until a condition holds.
     template <typename Condition>
     bool until(Condition&& condition) {
         for (int i = 0; i < 200 && !condition(); ++i) {
@@ -56,7 +56,7 @@ struct by_hand {
     ivshmem::channel channel;
 };
 
-/// Accepts again and again, says something to each client, and closes.
+/// Accepts clients repeatedly, sends each a message, and closes.
 struct says_bye {
     says_bye(crowd& c, bool wait) : offered{c.slot(0), "bye"}, drain{wait} { accept(); }
     void accept() {
@@ -83,7 +83,7 @@ struct says_bye {
 
 } // namespace
 
-TEST_CASE("a client whose server closed first gets what was sent, then the end") {
+TEST_CASE("a client whose server closed first receives its messages, then the end") {
     crowd c{2, 2, 2};
     says_bye server{c, GENERATE(false, true)};
     for (int round = 1; round <= 4; ++round) { // more than there are lanes
@@ -112,7 +112,7 @@ TEST_CASE("a client that does not close is accepted once, until it asks again") 
     meeting silent;
     ask(c.slot(1), "bye", silent);
     REQUIRE(c.until([&] { return silent.done() && !server.last.is_open(); }));
-    // Whatever makes the acceptor look.
+    // Events that make the acceptor look.
     for (int i = 0; i < 5; ++i) {
         if (i == 3)
             silent.value.finish();
@@ -139,7 +139,7 @@ TEST_CASE("a client that does not close is accepted once, until it asks again") 
     CHECK(server.accepted == 7);
 }
 
-TEST_CASE("who is second in line and starts anew is accepted") {
+TEST_CASE("the second client in line is accepted after it started again") {
     const bool cancelled = GENERATE(false, true);
     const int steps = GENERATE(0, 1, 2, 3, 4, 5, 6);
     INFO("steps " << steps << ", cancelled " << cancelled);
@@ -151,7 +151,7 @@ TEST_CASE("who is second in line and starts anew is accepted") {
     offered.async_accept(accepted[0].handler());
     quick.update();
     c.io.restart();
-    for (int i = 0; i < steps; ++i) // the acceptor sees the second one, and is about to take it
+    for (int i = 0; i < steps; ++i) // the acceptor sees the second client, and is about to take it
         c.io.poll_one();
     slow.update();
     if (cancelled)
@@ -163,7 +163,7 @@ TEST_CASE("who is second in line and starts anew is accepted") {
     quick.update();
     left.channel.reopen();
     left.update();
-    // Where none was accepted yet, both are to be.
+    // If none was accepted before, both must be accepted now.
     offered.async_accept(accepted[1].handler());
     if (accepted[0].ec)
         offered.async_accept(accepted[2].handler());
@@ -173,25 +173,25 @@ TEST_CASE("who is second in line and starts anew is accepted") {
         return accepted[1].done() && (!accepted[0].ec || accepted[2].done());
     }));
     CHECK(left.channel.state() == peer_state::connected);
-    REQUIRE(left.channel.try_send(std::as_bytes(std::span{"anew", 4})));
+    REQUIRE(left.channel.try_send(std::as_bytes(std::span{"next", 4})));
     bool heard = false;
     for (auto& one : accepted) {
         if (one.value.is_open() && one.value.next_layer().lane() == left.channel.lane()) {
             error_code ec;
-            heard = receive(c, one.value, ec) == "anew";
+            heard = receive(c, one.value, ec) == "next";
         }
     }
     CHECK(heard);
 }
 
-TEST_CASE("a lane that is opened by its number does not answer who asks by name") {
+TEST_CASE("a lane that is opened by its number does not answer a request by name") {
     crowd c{2, 4, 2};
     acceptor offered{c.slot(0), "service"};
     meeting connected;
     ask(c.slot(1), "service", connected);
     c.settle();
     CHECK(connected.calls == 0);
-    // On the lane that the request is on.
+    // On the lane of the request.
     channel plain{c.slot(0), 1, 3};
     completion met;
     plain.async_connect(met.handler());
@@ -203,14 +203,14 @@ TEST_CASE("a lane that is opened by its number does not answer who asks by name"
         plain.close();
     c.settle();
     CHECK((!connected.done() || connected.ec));
-    if (connected.done()) { // it was told so, and asks again
+    if (connected.done()) { // the client noticed it, and asks again
         connected = {};
         ask(c.slot(1), "service", connected);
     }
     meeting accepted;
     offered.async_accept(accepted.handler());
     c.settle();
-    if (plain.is_open() && !connected.done()) { // its lane is taken until then
+    if (plain.is_open() && !connected.done()) { // its lane stays in use until then
         CHECK(accepted.calls == 0);
         plain.close();
         offered.cancel();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Meetings by name, and slots, of which the Nth step fails, for all N and every way to fail.
+// Connections by name, and slots, whose Nth step fails, for all N and every kind of failure.
 
 #include "crowd.hpp"
 #include "helpers/failing.hpp"
@@ -17,7 +17,7 @@ using ivshmem::asio::acceptor;
 
 namespace {
 
-/// What an acceptor accepts, one after another.
+/// Accepts channels one after another.
 struct accepting {
     explicit accepting(acceptor& of) : offered{of} { next(); }
 
@@ -42,7 +42,7 @@ struct accepting {
     std::vector<channel> accepted{};
 };
 
-/// A handler that takes a channel, and fails as planned.
+/// A handler that takes a channel, and then fails as planned.
 struct taking : failing_handler {
     taking(net::io_context& io, countdown& steps, ending& end, channel& into)
         : failing_handler{io, steps, end, ""}, made{&into} {}
@@ -57,7 +57,7 @@ struct taking : failing_handler {
 
 } // namespace
 
-TEST_CASE("an acceptor goes on after an async_accept() whose Nth step failed") {
+TEST_CASE("an acceptor continues after an async_accept() whose Nth step failed") {
     const failing how = GENERATE(from_range(std::begin(every_way), std::end(every_way)));
     INFO(how);
     crowd c{2, 4, 2};
@@ -149,10 +149,10 @@ TEST_CASE("a lane is free again after an async_connect() whose Nth step failed")
     CHECK(step < 100);
 }
 
-TEST_CASE("nothing stays offered by an acceptor that could not be made") {
+TEST_CASE("an acceptor whose constructor fails leaves no offer") {
     crowd c{2, 2, 2};
     ivshmem::channel_options options;
-    options.vector = 1; // another than the slot's
+    options.vector = 1; // not the slot's
     CHECK_THROWS_AS(acceptor(c.slot(0), "service", options), ivshmem::error);
     std::error_code ec;
     const auto look = [&] {
@@ -169,7 +169,7 @@ TEST_CASE("nothing stays offered by an acceptor that could not be made") {
     CHECK_FALSE(ec);
 }
 
-TEST_CASE("no lane stays open by a channel or stream that could not be made") {
+TEST_CASE("a channel or stream whose constructor fails leaves no lane open") {
     crowd c{2, 1, 2};
     ivshmem::channel_options options;
     options.vector = 1;
@@ -182,7 +182,7 @@ namespace {
 
 using unreliable = failing_executor<>;
 
-/// Starts an operation again for as long as its handler is dropped.
+/// Starts an operation again as long as its handler is dropped.
 template <typename Start>
 bool repeat(net::io_context& io, Start&& start) {
     for (int i = 0; i < 50; ++i) {
@@ -206,7 +206,7 @@ bool repeat(net::io_context& io, Start&& start) {
 
 } // namespace
 
-TEST_CASE("a slot goes on after its executor dropped, or threw at, the Nth of all handlers") {
+TEST_CASE("a slot continues after its executor dropped the Nth handler, or threw at it") {
     const failing how = GENERATE(failing::dropped, failing::thrown);
     const bool interrupts = GENERATE(true, false);
     INFO(how << (interrupts ? "" : ", polling"));

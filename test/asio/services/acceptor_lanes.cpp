@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Services by name where lanes are few, and where all peers ask all others at the same time.
+// Services by name with few lanes, and with all peers asking all others at the same time.
 
 #include "crash.hpp"
 #include "crowd.hpp"
@@ -52,7 +52,7 @@ TEST_CASE("both sides offer and ask at the same time") {
     }
 }
 
-TEST_CASE("without a free lane to ask on the answer is errc::lane_in_use") {
+TEST_CASE("without a free lane a request fails with errc::lane_in_use") {
     crowd c{2, 2, 2};
     acceptor offered{c.slot(0), "service"};
     std::deque<meeting> accepted(3);
@@ -81,7 +81,7 @@ TEST_CASE("without a free lane to ask on the answer is errc::lane_in_use") {
     c.pass(connected[2].value, accepted[2].value, "again");
 }
 
-TEST_CASE("a process that asks, and one that offers, are killed at any time") {
+TEST_CASE("processes that ask or offer are killed at any time") {
     const bool asks = GENERATE(true, false);
     const deadline limit{60};
     const host::running_server server{{"-l", "1M", "-n", "1"}};
@@ -102,7 +102,7 @@ TEST_CASE("a process that asks, and one that offers, are killed at any time") {
             met.value.async_receive(net::buffer(into), [&](error_code why, std::size_t size) {
                 ended.handler()(why, size);
                 met_and_lost += why == errc::channel_reset ? 1 : 0;
-                meet(); // which closes the channel to the dead one
+                meet(); // closes the channel to the dead process
             });
         };
         if (asks)
@@ -132,7 +132,7 @@ TEST_CASE("a process that asks, and one that offers, are killed at any time") {
         return met.value.is_open() && !ended.done() &&
                incarnation == std::to_string(met.value.next_layer().peer_incarnation());
     }));
-    WARN(met_and_lost << " of 20 were met before they were killed");
+    WARN(met_and_lost << " of 20 connected before they were killed");
 }
 
 TEST_CASE("sixteen peers connect to each other by name, and pass a message each way") {
@@ -163,7 +163,7 @@ TEST_CASE("sixteen peers connect to each other by name, and pass a message each 
     std::deque<std::string> texts;
     std::deque<std::string> buffers;
     for (std::size_t i = 0; i < count; ++i) {
-        std::set<std::size_t> who;
+        std::set<std::size_t> senders;
         for (std::size_t other = 0; other < count; ++other) {
             meeting& asked = connected[i * count + other];
             if (asked.done()) {
@@ -177,7 +177,7 @@ TEST_CASE("sixteen peers connect to each other by name, and pass a message each 
                 continue;
             REQUIRE_FALSE(met.ec);
             const std::size_t peer = met.value.next_layer().peer_slot();
-            who.insert(peer);
+            senders.insert(peer);
             auto& buffer = buffers.emplace_back(10, '\0');
             met.value.async_receive(net::buffer(buffer), [&, peer, i](error_code ec, auto size) {
                 CHECK_FALSE(ec);
@@ -185,7 +185,7 @@ TEST_CASE("sixteen peers connect to each other by name, and pass a message each 
                 ++received;
             });
         }
-        CHECK(who.size() == count - 1);
+        CHECK(senders.size() == count - 1);
     }
     CHECK(c.until([&] { return received == count * (count - 1); }));
     WARN(count * (count - 1) << " connections by name in " << took.count() << " ms");

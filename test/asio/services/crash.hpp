@@ -9,15 +9,15 @@
 #include <string>
 #include <string_view>
 
-/// What the two sides of messages_crash agree on.
+/// The constants that both sides of messages_crash share.
 namespace test::crash {
 
-/// Small rings: many messages need parts, and to wait for room.
+/// Small rings, so that many messages need parts, and wait for room.
 inline constexpr ivshmem::region_geometry geometry{2, 1, 1024};
 
-/// What each message begins with.
+/// The beginning of each message.
 struct head {
-    std::uint32_t incarnation = 0; ///< of the side that gets killed
+    std::uint32_t incarnation = 0; ///< of the side that is killed
     std::uint32_t number = 0;      ///< from 0 in each session
 };
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// The side that gets killed: messages_crash_peer send|receive|ask|offer SOCKET STEP.
-// It kills itself at a step, counted from 1, unless that is 0. On stdout it tells what it did
-// before it goes on: "I incarnation", "R number" received, "A number" acknowledged, "BAD".
-// With ask and offer it meets by the name "service", and tells "A incarnation" then.
+// The side that is killed: messages_crash_peer send|receive|ask|offer SOCKET STEP. It kills itself
+// at a step, counted from 1; 0: never. After each step it reports on stdout before it continues: "I
+// incarnation", "R number" received, "A number" acknowledged, "BAD". With ask and offer it connects
+// through the service "service", and then reports "A incarnation".
 
 #include "crash.hpp"
 
@@ -38,13 +38,13 @@ void step() {
         ::kill(::getpid(), SIGKILL);
 }
 
-void tell(char what, std::uint32_t number) {
+void report(char what, std::uint32_t number) {
     const std::string line = what + std::string{" "} + std::to_string(number) + "\n";
     if (::write(1, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
         std::abort();
 }
 
-/// Buffers that take a step each time when a part of a message is copied.
+/// Buffers that count a step each time that a part of a message is copied.
 template <typename Buffer>
 struct stepping {
     using value_type = Buffer;
@@ -67,7 +67,7 @@ net::awaitable<void> keep_sending(ivshmem::asio::channel& to, std::uint32_t inca
         if (h.number % 4 != 0)
             continue;
         co_await to.async_drain(net::use_awaitable);
-        tell('A', h.number);
+        report('A', h.number);
         step();
     }
 }
@@ -88,7 +88,7 @@ net::awaitable<void> keep_receiving(ivshmem::asio::channel& from, std::uint32_t 
         const head h = head_of(into);
         if (h.incarnation != incarnation || h.number != number || next != message(h).size())
             std::puts("BAD"), std::fflush(stdout);
-        tell('R', number);
+        report('R', number);
         step();
         if (view) {
             from.next_layer().consume();
@@ -99,11 +99,11 @@ net::awaitable<void> keep_receiving(ivshmem::asio::channel& from, std::uint32_t 
     }
 }
 
-/// Meets by name, and sends nothing.
+/// Connects by name, and sends nothing.
 net::awaitable<void> meet(ivshmem::asio::slot& in, bool asks) {
     ivshmem::asio::channel met{in.get_executor()};
     std::optional<ivshmem::asio::acceptor> offered;
-    // The one lane is in use until the other side notices that its former peer is gone.
+    // The only lane is in use until the other side notices that its former peer is gone.
     while (asks && !met.is_open()) {
         auto [ec, made] =
             co_await ivshmem::asio::async_connect(in, "service", net::as_tuple(net::use_awaitable));
@@ -113,7 +113,7 @@ net::awaitable<void> meet(ivshmem::asio::slot& in, bool asks) {
     }
     if (!asks)
         met = co_await offered.emplace(in, "service").async_accept(net::use_awaitable);
-    tell('A', in.next_layer().incarnation());
+    report('A', in.next_layer().incarnation());
     co_await keep_receiving(met, 0);
 }
 
@@ -133,7 +133,7 @@ int main(int argc, char** argv) {
     chosen.geometry = geometry;
     ivshmem::asio::slot slot{io, device, chosen};
     const std::uint32_t incarnation = slot.next_layer().incarnation();
-    tell('I', incarnation);
+    report('I', incarnation);
     step();
     const auto ended = [](const std::exception_ptr& failed) {
         if (failed)

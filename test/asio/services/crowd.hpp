@@ -11,7 +11,7 @@
 
 namespace test {
 
-/// How an accept or a connect by name completed.
+/// The result of an accept or a connect by name.
 using meeting = completion_of<channel>;
 
 /// Any number of peers on one event loop.
@@ -55,7 +55,7 @@ class crowd {
     std::deque<peer> peers;
 };
 
-/// Asks for a service; the handler of the meeting is called.
+/// Asks for a service; `m` receives the result.
 inline void ask(ivshmem::asio::slot& from, const std::string& name, meeting& m,
                 const ivshmem::asio::connect_options& options = {}) {
     ivshmem::asio::async_connect(from, name, options, m.handler());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// A slot on an event loop: claimed without blocking, moved from, and used by one thread only.
+// A slot on an event loop: claimed without blocking, moved from, and used by one thread at a time.
 
 #include "helpers/catch.hpp"
 #include "helpers/channel_meeting.hpp"
@@ -56,7 +56,7 @@ struct claimed {
 
 } // namespace
 
-TEST_CASE("slots are claimed without blocking, each another one") {
+TEST_CASE("slots are claimed without blocking, each a different one") {
     const deadline limit;
     meeting server;
     auto device = server.join(1);
@@ -77,28 +77,28 @@ TEST_CASE("slots are claimed without blocking, each another one") {
     }
     CHECK(open == 2);
     io.restart();
-    io.run(); // nothing is left to do
+    io.run(); // no work is left
 }
 
-TEST_CASE("a claim that fails, or is cancelled, leaves a closed slot") {
+TEST_CASE("a claim that fails or is cancelled leaves a closed slot") {
     const deadline limit;
     meeting server;
     auto device = server.join(1);
     net::io_context io;
     claimed c;
-    SECTION("because the device is closed") {
+    SECTION("closed device") {
         device.close();
         ivshmem::asio::async_claim(io, device, of_two(0), c.handler());
         CHECK_FALSE(c.ec.has_value());
         io.run();
         CHECK(*c.ec == errc::closed);
     }
-    SECTION("because there is no such slot") {
+    SECTION("nonexistent slot") {
         ivshmem::asio::async_claim(io, device, of_two(2), c.handler());
         io.run();
         CHECK(*c.ec == errc::slot_out_of_range);
     }
-    SECTION("because it is cancelled") {
+    SECTION("cancellation") {
         net::cancellation_signal signal;
         ivshmem::asio::async_claim(io, device, of_two(0),
                                    net::bind_cancellation_slot(signal.slot(), c.handler()));
@@ -110,7 +110,7 @@ TEST_CASE("a claim that fails, or is cancelled, leaves a closed slot") {
     CHECK_FALSE(c.taken->is_open());
 }
 
-TEST_CASE("a claim that is under way when the event loop ends holds nothing") {
+TEST_CASE("a claim that is under way when the event loop ends holds no slot") {
     meeting server;
     const auto device = server.join(1);
     {
@@ -121,7 +121,7 @@ TEST_CASE("a claim that is under way when the event loop ends holds nothing") {
     CHECK(ivshmem::slot::claim_free(device, of_two()).number() == 0);
 }
 
-TEST_CASE("a slot that was moved from keeps its executor, and fails all operations") {
+TEST_CASE("a moved-from slot keeps its executor, and fails all operations") {
     const deadline limit;
     meeting server;
     const auto device = server.join(1);
@@ -129,7 +129,7 @@ TEST_CASE("a slot that was moved from keeps its executor, and fails all operatio
     slot from{io, device, of_two(0)};
     slot to{std::move(from)};
     CHECK(to.is_open());
-    // NOLINTBEGIN: what is left of it
+    // NOLINTBEGIN: its moved-from state is tested
     CHECK_FALSE(from.is_open());
     CHECK(from.get_executor() == io.get_executor());
     CHECK_THROWS_AS((channel{from, 1, 0}), ivshmem::error);
@@ -147,7 +147,7 @@ TEST_CASE("a slot that was moved from keeps its executor, and fails all operatio
 #ifndef NDEBUG
 namespace {
 
-/// Stays inside the slot until another thread has entered it.
+/// Stays inside the slot until another thread has tried to enter it.
 class dawdler : public ivshmem::asio::detail::hub_member {
   public:
     explicit dawdler(std::atomic<bool>& inside) : inside_{inside} {}
@@ -183,7 +183,7 @@ class dawdler : public ivshmem::asio::detail::hub_member {
 
 } // namespace
 
-TEST_CASE("a program that enters a slot from two threads at once ends with a message") {
+TEST_CASE("a program that enters a slot from two threads at once aborts with a message") {
     const deadline limit;
     meeting server;
     std::array<int, 2> pipe{};
@@ -191,7 +191,7 @@ TEST_CASE("a program that enters a slot from two threads at once ends with a mes
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-        std::signal(SIGABRT, SIG_DFL); // not Catch2's
+        std::signal(SIGABRT, SIG_DFL); // not Catch2's handler
         ::dup2(pipe[1], STDERR_FILENO);
         use_from_two_threads(server);
     }

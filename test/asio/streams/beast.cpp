@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// HTTP and WebSockets by Beast, as it is, over streams.
+// HTTP and WebSockets with unmodified Beast, over streams.
 
 #include "helpers/two_peers.hpp"
 
@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::uint64_t body_limit = 16U << 20;
 
-/// Answers each request with its own body until the client wants no more.
+/// Answers each request with its own body until the client ends the connection.
 net::awaitable<void> serve_http(stream s) {
     beast::flat_buffer buffer;
     for (bool open = true; open;) {
@@ -53,7 +53,7 @@ net::awaitable<void> ask(stream& s, beast::flat_buffer& buffer, const std::strin
     request.set(http::field::host, "vm");
     request.keep_alive(keep);
     request.body() = body;
-    if (chunked && !body.empty()) // of nothing Beast 1.81 would make two last chunks
+    if (chunked && !body.empty()) // Beast 1.81 would end an empty body with two last chunks
         request.chunked(true);
     else
         request.prepare_payload();
@@ -63,7 +63,7 @@ net::awaitable<void> ask(stream& s, beast::flat_buffer& buffer, const std::strin
     co_await http::async_read(s, buffer, parser, net::use_awaitable);
     CHECK(parser.get().result() == http::status::ok);
     CHECK(parser.get()["X-Target"] == "/echo");
-    CHECK((parser.get().body() == body)); // not shown: it may be long
+    CHECK((parser.get().body() == body)); // not shown, because it may be long
 }
 
 net::awaitable<void> serve_websocket(stream s) {
@@ -164,7 +164,7 @@ TEST_CASE("WebSocket: handshake, messages of all sizes, pings, and the close") {
               });
 }
 
-TEST_CASE("WebSocket: a handshake that nobody answers ends by its timeout") {
+TEST_CASE("WebSocket: a handshake without an answer ends by its timeout") {
     auto peers = two_peers().start();
     auto silent = peers.right.stream();
     peers.run([&]() -> net::awaitable<void> {
@@ -176,7 +176,7 @@ TEST_CASE("WebSocket: a handshake that nobody answers ends by its timeout") {
     });
 }
 
-TEST_CASE("WebSocket: a peer that goes away without goodbye") {
+TEST_CASE("WebSocket: a peer that goes away without a closing handshake") {
     auto peers = two_peers().start();
     peers.run(
         [&]() -> net::awaitable<void> {

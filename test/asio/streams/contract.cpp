@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What Asio and Beast demand of a stream.
+// The requirements of Asio and Beast on a stream.
 
 #include "helpers/two_peers.hpp"
 
@@ -30,7 +30,7 @@ static_assert(!beast::is_sync_read_stream<stream>::value, "it never blocks");
 static_assert(!beast::is_sync_write_stream<stream>::value, "it never blocks");
 
 static_assert(std::is_same_v<beast::executor_type<stream>, net::any_io_executor>);
-static_assert(std::is_same_v<stream::lowest_layer_type, stream>, "ssl::stream asks for it");
+static_assert(std::is_same_v<stream::lowest_layer_type, stream>, "ssl::stream requires it");
 static_assert(std::is_nothrow_move_constructible_v<stream>);
 static_assert(std::is_move_assignable_v<stream>);
 static_assert(!std::is_copy_constructible_v<stream>);
@@ -42,7 +42,7 @@ static_assert(beast::is_async_stream<ivshmem::asio::basic_stream<strand>>::value
 using awaiting = net::use_awaitable_t<>::as_default_on_t<stream>;
 static_assert(beast::is_async_stream<awaiting>::value);
 
-TEST_CASE("empty buffers complete at once, with nothing, before and after there is a peer") {
+TEST_CASE("empty buffers complete at once with no bytes, before and after the peer connects") {
     auto peers = two_peers().start();
     auto left = peers.left.stream();
     peers.run([&]() -> net::awaitable<void> {

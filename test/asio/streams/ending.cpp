@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// How streams end: in order, in the middle, and by the hand of who waits.
+// The ends of streams: in order, in the middle, and by the side that waits.
 
 #include "helpers/two_peers.hpp"
 
@@ -26,7 +26,7 @@ net::awaitable<void> a_while(std::chrono::milliseconds time = 20ms) {
     co_await timer.async_wait(net::use_awaitable);
 }
 
-/// Two streams that have met.
+/// Two streams that are connected.
 struct connected : started_peers {
     explicit connected(std::uint32_t ring_size = 64 * 1024)
         : started_peers{two_peers().with_rings(ring_size)}, a{left.stream()}, b{right.stream()} {
@@ -41,7 +41,7 @@ struct connected : started_peers {
 } // namespace
 
 TEST_CASE(
-    "after shutdown all bytes are read, then eof, again and again; the other way stays open") {
+    "after shutdown all bytes are read, then eof every time; the other direction stays open") {
     connected c;
     const std::string sent = pattern(1000);
     c.run([&]() -> net::awaitable<void> {
@@ -63,7 +63,7 @@ TEST_CASE(
     });
 }
 
-TEST_CASE("a read that waits sees the eof, and a write that waits the broken pipe") {
+TEST_CASE("a waiting read sees the eof, and a waiting write the broken pipe") {
     connected c{1024};
     const bool destroy = GENERATE(false, true);
     c.run(
@@ -88,7 +88,7 @@ TEST_CASE("a read that waits sees the eof, and a write that waits the broken pip
         });
 }
 
-TEST_CASE("cancelled in the middle of a read and of a write, the stream goes on") {
+TEST_CASE("the stream continues after a read and a write are cancelled in the middle") {
     connected c{1024};
     const std::string sent = pattern(100'000);
     std::string got(sent.size(), '\0');
@@ -115,7 +115,7 @@ TEST_CASE("cancelled in the middle of a read and of a write, the stream goes on"
         CHECK(wrote->first == net::error::operation_aborted);
         CHECK(wrote->second > 300);
         CHECK(wrote->second < sent.size());
-        // What was written is there, and more can follow it.
+        // The written bytes are readable, and more can follow.
         const std::size_t first = wrote->second;
         read.reset();
         net::async_read(c.b, net::buffer(got.data() + 300, sent.size() - 300),
@@ -136,7 +136,7 @@ TEST_CASE("cancelled in the middle of a read and of a write, the stream goes on"
     CHECK(got == sent);
 }
 
-TEST_CASE("cancel() and close() end what is under way") {
+TEST_CASE("cancel() and close() end the operations under way") {
     connected c;
     const bool close = GENERATE(false, true);
     std::array<char, 8> got{};
@@ -179,7 +179,7 @@ TEST_CASE("a read that loses against a timer loses no byte") {
     });
 }
 
-TEST_CASE("a peer that starts anew in the middle is a reset, for reads and for writes") {
+TEST_CASE("a peer that starts again in the middle is a reset, for reads and for writes") {
     connected c{1024};
     const bool whole_slot = GENERATE(false, true);
     std::optional<ivshmem::asio::stream> again;
@@ -206,7 +206,8 @@ TEST_CASE("a peer that starts anew in the middle is a reset, for reads and for w
             }
             again.emplace(c.right.stream());
         });
-    // Whatever was seen first: the old session never continues, the new one begins with reopen().
+    // Whichever operation sees it first, the old session never continues, and reopen() begins a new
+    // one.
     c.run([&]() -> net::awaitable<void> {
         const auto [ec, size] = co_await c.a.async_write_some(net::buffer("old", 3), result);
         CHECK(ec);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Streams whose channel goes on without them, and streams to peers that take little at a time.
+// Streams whose channel is used without them, and streams to peers with a small limit.
 
 #include "helpers/two_peers.hpp"
 
@@ -15,7 +15,7 @@ using ivshmem::errc;
 
 namespace {
 
-/// Two streams that have met. What spins without end aborts the program soon.
+/// Two connected streams. An endless spin aborts the program soon.
 struct two_streams : started_peers {
     explicit two_streams(const ivshmem::channel_options& options = {})
         : started_peers{two_peers().with_rings(4096).within(8)}, a{left.stream(0, options)},
@@ -26,7 +26,7 @@ struct two_streams : started_peers {
         run([this]() -> net::awaitable<void> { co_await a.async_connect(net::use_awaitable); },
             [this]() -> net::awaitable<void> { co_await b.async_connect(net::use_awaitable); });
     }
-    /// Writes 200 bytes to a, of which it reads 150.
+    /// Writes 200 bytes to a, which reads 150 of them.
     void read_in_part() {
         const std::string sent = pattern(200);
         std::string got(150, '\0');
@@ -43,7 +43,7 @@ struct two_streams : started_peers {
 
 } // namespace
 
-TEST_CASE("a stream that is opened anew in the middle of a read begins anew") {
+TEST_CASE("a stream that is opened again in the middle of a read starts over") {
     two_streams c;
     c.read_in_part();
     c.b.channel().reopen();
@@ -60,7 +60,7 @@ TEST_CASE("a stream that is opened anew in the middle of a read begins anew") {
     });
 }
 
-TEST_CASE("a stream whose channel is opened anew under it begins anew") {
+TEST_CASE("a stream whose channel is opened again directly starts over") {
     two_streams c;
     c.read_in_part();
     c.b.channel().reopen();
@@ -79,7 +79,7 @@ TEST_CASE("a stream whose channel is opened anew under it begins anew") {
     });
 }
 
-TEST_CASE("a stream under which somebody reads does not read what is not there") {
+TEST_CASE("a stream whose channel is read directly reads no bytes twice or beyond the end") {
     two_streams c;
     c.read_in_part();
     auto& under = c.a.channel().next_layer();
@@ -93,7 +93,7 @@ TEST_CASE("a stream under which somebody reads does not read what is not there")
     }
     std::string got(50'000, '\0');
     c.run([&]() -> net::awaitable<void> {
-        // What is shorter than what was read before may get lost: the bytes are not the stream's.
+        // Bytes may get lost here: they no longer belong to the stream.
         co_await net::async_write(c.b, net::buffer("tiny", 4), net::use_awaitable);
         co_await net::async_write(c.b, net::buffer("another", 7), net::use_awaitable);
         c.b.shutdown();
@@ -105,7 +105,7 @@ TEST_CASE("a stream under which somebody reads does not read what is not there")
     });
 }
 
-TEST_CASE("a peer that takes short messages gets a stream in short ones") {
+TEST_CASE("a peer with a small limit gets a stream in short messages") {
     ivshmem::channel_options options;
     options.max_message = GENERATE(1U, 7U, 100U, 503U, 1000U, 1016U);
     two_streams c{options};
@@ -132,7 +132,7 @@ TEST_CASE("a peer that takes short messages gets a stream in short ones") {
     CHECK((to_a == sent));
 }
 
-TEST_CASE("what is written before a peer with short messages is there waits for it") {
+TEST_CASE("bytes written before a peer with a small limit connects wait for it") {
     auto c = two_peers().start();
     const deadline soon{8};
     ivshmem::channel_options options;
@@ -152,7 +152,7 @@ TEST_CASE("what is written before a peer with short messages is there waits for 
     CHECK((got == sent));
 }
 
-TEST_CASE("to a peer that takes no byte at all nothing is written") {
+TEST_CASE("a stream to a peer that accepts no byte sends nothing") {
     ivshmem::channel_options options;
     options.max_message = 0;
     two_streams c{options};

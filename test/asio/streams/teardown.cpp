@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// What is associated with the handler of Beast's teardown.
+// The executor, allocator and cancellation slot of the handler of Beast's teardown.
 
 #include "helpers/catch.hpp"
 #include "helpers/failing.hpp"
@@ -14,8 +14,8 @@ using namespace test;
 
 namespace {
 
-/// Ends a stream, with a handler of which one step fails.
-/// @return Whether there was such a step.
+/// Ends a stream with a handler whose step fails.
+/// @return Whether the handler had that step.
 bool tear_down(failing how, int step, ending& end) {
     net::io_context io;
     ivshmem::asio::stream stream{io};
@@ -31,7 +31,7 @@ bool tear_down(failing how, int step, ending& end) {
 
 } // namespace
 
-TEST_CASE("a stream that is torn down keeps what is associated with the handler") {
+TEST_CASE("tearing down a stream uses the handler's executor and allocator") {
     ending end;
     SECTION("nothing fails") {
         CHECK_FALSE(tear_down(failing::dropped, -1, end));

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// TLS by Asio and OpenSSL, as they are, over streams. What speaks HTTP through it is tested between
-// two guests.
+// TLS with unmodified Asio and OpenSSL, over streams. HTTP over TLS is tested between two guests.
 
 #include "helpers/certificate.hpp"
 #include "helpers/two_peers.hpp"
@@ -19,7 +18,7 @@ using tls_stream = ssl::stream<stream>;
 
 namespace {
 
-/// What both sides need; the client believes in the server's own certificate.
+/// The objects of both sides; the client trusts the server's own certificate.
 struct tls_peers : started_peers {
     explicit tls_peers(std::uint32_t ring_size = 64 * 1024)
         : started_peers{two_peers().with_rings(ring_size)} {
@@ -37,7 +36,7 @@ struct tls_peers : started_peers {
 
 } // namespace
 
-TEST_CASE("TLS: bytes there and back, and an end that is the end") {
+TEST_CASE("TLS: bytes there and back, and a proper end") {
     tls_peers peers{GENERATE(1024U, 64U * 1024U)};
     const std::string sent = pattern(300'000);
     peers.run(
@@ -65,7 +64,7 @@ TEST_CASE("TLS: bytes there and back, and an end that is the end") {
         });
 }
 
-TEST_CASE("TLS: a stream that ends without goodbye is a truncation") {
+TEST_CASE("TLS: a stream that ends without a TLS shutdown is a truncation") {
     tls_peers peers;
     peers.run(
         [&]() -> net::awaitable<void> {
@@ -85,7 +84,7 @@ TEST_CASE("TLS: a stream that ends without goodbye is a truncation") {
         });
 }
 
-TEST_CASE("TLS: a peer that starts anew in the middle of the handshake") {
+TEST_CASE("TLS: a peer that starts again in the middle of the handshake") {
     tls_peers peers;
     peers.run(
         [&]() -> net::awaitable<void> {

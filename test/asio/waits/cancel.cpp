@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Cancellation, and the lives of devices, I/O objects and event loops.
+// Cancellation, and the lifetimes of devices, I/O objects and event loops.
 
 #include "fixture.hpp"
 
@@ -22,7 +22,7 @@ using ivshmem::asio::any_interrupt;
 using ivshmem::asio::device_events;
 using ivshmem::asio::interrupt;
 
-TEST_CASE("one wait is cancelled through its slot, and its rings stay") {
+TEST_CASE("one wait is cancelled through its cancellation slot, and its rings stay") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     asio::cancellation_signal signal;
@@ -45,7 +45,7 @@ TEST_CASE("one wait is cancelled through its slot, and its rings stay") {
     CHECK(next.value == 1);
 }
 
-TEST_CASE("cancel(), close() and destruction abort what is under way") {
+TEST_CASE("cancel(), close() and destruction abort the operations under way") {
     asio_fixture f;
     auto irq = std::make_unique<interrupt>(f.io, f.s.dev, 0);
     auto any = std::make_unique<any_interrupt>(f.io, f.s.dev);
@@ -94,7 +94,7 @@ TEST_CASE("a ring before the cancellation is not lost with the wait") {
         irq.cancel();
     }
     SECTION("cancelled between the wake-up and the handler") {
-        // The reactor queues what is ready behind this, which is queued already.
+        // The reactor queues ready handlers behind this one, which is queued already.
         asio::post(f.io, [&] { asio::post(f.io, [&] { irq.cancel(); }); });
     }
     f.run();
@@ -107,11 +107,11 @@ TEST_CASE("a ring before the cancellation is not lost with the wait") {
     CHECK((aborted.ec == operation_aborted) == (aborted.value == 0));
 }
 
-TEST_CASE("cancelled in the very window between the wake-up and the handler") {
+TEST_CASE("a wait is cancelled exactly between its wake-up and its handler") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     const bool close = GENERATE(false, true);
-    // One ring wakes both; the handler of the first runs while that of the second is queued.
+    // One ring wakes both waits; the handler of the first runs while that of the second is queued.
     completion killer;
     completion aborted;
     irq.async_wait([&](error_code, std::uint64_t) {
@@ -129,14 +129,14 @@ TEST_CASE("cancelled in the very window between the wake-up and the handler") {
     CHECK(f.s.dev.take(0) == 1);
 }
 
-TEST_CASE("a wait goes on when its object is moved, and when the device is") {
+TEST_CASE("a wait continues when its object or the device is moved") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     completion got;
     irq.async_wait(got.handler());
     interrupt moved{std::move(irq)};
     SECTION("constructed") {}
-    SECTION("assigned, ending what the target waited for") {
+    SECTION("assigned, which ends the waits of the target") {
         interrupt target{f.io, f.s.dev, 1};
         completion ended;
         target.async_wait(ended.handler());
@@ -161,7 +161,7 @@ TEST_CASE("a wait goes on when its object is moved, and when the device is") {
     CHECK(got.value == 1);
 }
 
-TEST_CASE("an object that was moved from keeps its executor and is not open") {
+TEST_CASE("a moved-from object keeps its executor and is not open") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     interrupt moved{f.io};
@@ -173,7 +173,7 @@ TEST_CASE("an object that was moved from keeps its executor and is not open") {
         moved = std::move(irq);
     }
     CHECK(moved.is_open());
-    CHECK_FALSE(irq.is_open()); // NOLINT(bugprone-use-after-move): that is the point
+    CHECK_FALSE(irq.is_open()); // NOLINT(bugprone-use-after-move): tested
     CHECK(irq.get_executor() == moved.get_executor());
     irq.cancel();
     irq.close();
@@ -191,7 +191,7 @@ TEST_CASE("an object that was moved from keeps its executor and is not open") {
     CHECK(got.value == 1);
 }
 
-TEST_CASE("waits on a device that was closed") {
+TEST_CASE("waits on a closed device") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     completion got;
@@ -210,7 +210,7 @@ TEST_CASE("waits on a device that was closed") {
     CHECK_THROWS_AS((interrupt{f.io, f.s.dev, 0}), ivshmem::error);
 }
 
-TEST_CASE("a vector that is not there: the constructor throws, a wait says the same, later") {
+TEST_CASE("a nonexistent vector: the constructor throws, a wait reports the same error later") {
     asio_fixture f;
     try {
         const interrupt irq{f.io, f.s.dev, 2};
@@ -246,16 +246,17 @@ TEST_CASE("an event loop that ends first leaves nothing behind") {
     {
         asio::io_context io;
         interrupt irq{io, s.dev, 0};
-        irq.async_wait([token](error_code, std::uint64_t) { FAIL("it was called"); });
+        irq.async_wait([token](error_code, std::uint64_t) { FAIL("the handler was called"); });
         any_interrupt any{io, s.dev};
-        any.async_wait([token](error_code, ivshmem::interrupt_count) { FAIL("it was called"); });
-        // A coroutine that owns its object, as programs have them.
+        any.async_wait(
+            [token](error_code, ivshmem::interrupt_count) { FAIL("the handler was called"); });
+        // A coroutine that owns its object, as in real programs.
         asio::co_spawn(
             io,
             [&io, &s, token]() -> asio::awaitable<void> {
                 interrupt own{io, s.dev, 1};
                 co_await own.async_wait(asio::use_awaitable);
-                FAIL("it went on");
+                FAIL("the coroutine continued");
             },
             asio::detached);
         io.poll();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// The errors that completion handlers get, beside Boost's own.
+// The errors that completion handlers get, besides Boost's own.
 
 #include "fixture.hpp"
 
@@ -20,7 +20,7 @@ using ivshmem::asio::detail::to_boost;
 
 namespace {
 
-/// A readable descriptor, from which nothing can be taken.
+/// A readable descriptor without anything to take.
 struct broken_source {
     using value_type = int;
 
@@ -65,7 +65,7 @@ error_code waited(const broken_source& source) {
 
 } // namespace
 
-TEST_CASE("errors of the system are Boost's own") {
+TEST_CASE("system errors are Boost's own") {
     namespace net = boost::asio::error;
     namespace sys = boost::system::errc;
     CHECK_FALSE(to_boost({}));
@@ -86,7 +86,7 @@ TEST_CASE("errors of the system are Boost's own") {
     CHECK(to_boost(std::error_code{error_code{net::eof}}) == net::eof);
 }
 
-TEST_CASE("errors of the library are still its own, and meet Boost's conditions") {
+TEST_CASE("errors of the library keep their category, and match Boost's conditions") {
     namespace sys = boost::system::errc;
     CHECK(to_boost(errc::closed) == errc::closed);
     CHECK(to_boost(errc::closed) != errc::forked);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// A monitor on an event loop: what holds whether or not this machine has devices. What it tells of
-// them is tested in guests.
+// A monitor on an event loop: checks that hold on any machine, with or without devices. Reports
+// about devices are tested in guests.
 
 #include "fixture.hpp"
 
@@ -27,7 +27,7 @@ using ivshmem::asio::device_monitor;
 
 namespace {
 
-/// A monitor that has told of all devices that there are.
+/// A monitor that has reported all present devices.
 ivshmem::device_monitor quiet() {
     auto monitor = ivshmem::device_monitor::open();
     while (monitor.next()) {
@@ -49,7 +49,7 @@ struct monitor_fixture {
 
 } // namespace
 
-TEST_CASE("the devices that are there are read, in order") {
+TEST_CASE("the present devices are reported, in order") {
     monitor_fixture f;
     const auto there = ivshmem::discover().devices;
     device_monitor monitor{f.io, ivshmem::device_monitor::open()};
@@ -70,7 +70,7 @@ TEST_CASE("the devices that are there are read, in order") {
     CHECK(f.got.ec == operation_aborted);
 }
 
-TEST_CASE("one read is cancelled through its slot, and the next one waits again") {
+TEST_CASE("one read is cancelled through its cancellation slot, and the next one waits again") {
     monitor_fixture f;
     device_monitor monitor{f.io, quiet()};
     const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
@@ -94,7 +94,7 @@ TEST_CASE("one read is cancelled through its slot, and the next one waits again"
     CHECK(next.ec == operation_aborted);
 }
 
-TEST_CASE("cancel(), close(), destruction and another monitor abort what is under way") {
+TEST_CASE("cancel(), close(), destruction and another monitor abort the operations under way") {
     monitor_fixture f;
     auto monitor = std::make_unique<device_monitor>(f.io, quiet());
     monitor->async_next(f.got.handler());
@@ -123,7 +123,7 @@ TEST_CASE("cancel(), close(), destruction and another monitor abort what is unde
     CHECK(f.got.ec == operation_aborted);
 }
 
-TEST_CASE("a read goes on when its object is moved") {
+TEST_CASE("a read continues when its object is moved") {
     monitor_fixture f;
     device_monitor monitor{f.io, quiet()};
     monitor.async_next(f.got.handler());
@@ -143,7 +143,7 @@ TEST_CASE("without an open monitor a read completes with errc::closed, later") {
         monitor.open(quiet());
         monitor.close();
     }
-    SECTION("made of a closed one") {
+    SECTION("made from a closed one") {
         std::error_code ec;
         monitor.open(ivshmem::device_monitor{}, ec);
         CHECK(ec == errc::closed);
@@ -185,7 +185,8 @@ TEST_CASE("a monitor leaves nothing behind if its event loop ends first") {
     {
         asio::io_context io;
         device_monitor monitor{io, quiet()};
-        monitor.async_next([token](error_code, const device_change&) { FAIL("it was called"); });
+        monitor.async_next(
+            [token](error_code, const device_change&) { FAIL("the handler was called"); });
         io.poll();
     }
     CHECK(token.use_count() == 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// async_open(): devices that are opened while the event loop runs.
+// async_open(): opens devices while the event loop runs.
 
 #include "fixture.hpp"
 #include "helpers/resources.hpp"
@@ -26,7 +26,7 @@ using ivshmem::asio::async_open;
 
 namespace {
 
-/// What a handler of async_open() was given.
+/// The arguments of a handler of async_open().
 struct opening {
     auto handler() {
         return [this](error_code e, ivshmem::device d) {
@@ -69,7 +69,7 @@ bool is_closed_by_client(const connection& link) {
 
 } // namespace
 
-TEST_CASE("async_open: a device is opened while the loop runs on") {
+TEST_CASE("async_open: a device is opened while the loop keeps running") {
     open_fixture f;
     auto side = f.greet_later();
     opening got;
@@ -85,7 +85,7 @@ TEST_CASE("async_open: a device is opened while the loop runs on") {
     CHECK(got.calls == 0);
     bool turned = false;
     asio::post(f.io, [&] { turned = got.calls == 0; });
-    f.run(); // the operation is work
+    f.run(); // the operation counts as work
     CHECK(turned);
     REQUIRE(got.calls == 1);
     CHECK_FALSE(got.ec);
@@ -125,7 +125,7 @@ TEST_CASE("async_open: futures and coroutines") {
 TEST_CASE("async_open: failures are those of device::open(), and come later") {
     open_fixture f;
     opening got;
-    SECTION("text that means nothing") {
+    SECTION("text that names no device") {
         async_open(f.io, "size:none", got.handler());
         CHECK(got.calls == 0);
         f.run();
@@ -136,19 +136,19 @@ TEST_CASE("async_open: failures are those of device::open(), and come later") {
         f.run();
         CHECK(got.ec == errc::server_unreachable);
     }
-    SECTION("a server that says nothing") {
+    SECTION("a server that sends nothing") {
         f.options.timeout = std::chrono::milliseconds{50};
         async_open(f.io, f.server.selector(), f.options, got.handler());
         f.run();
         CHECK(got.ec == errc::timed_out);
     }
-    SECTION("a limit that is not positive") {
+    SECTION("a timeout that is not positive") {
         f.options.timeout = std::chrono::milliseconds{0};
         async_open(f.io, f.server.selector(), f.options, got.handler());
         f.run();
         CHECK(got.ec == boost::system::errc::invalid_argument);
     }
-    SECTION("no free descriptor to wait with") {
+    SECTION("no free descriptor for the wait") {
         {
             const descriptor_limit tight{0};
             async_open(f.io, f.server.selector(), f.options, got.handler());
@@ -161,7 +161,8 @@ TEST_CASE("async_open: failures are those of device::open(), and come later") {
     CHECK_FALSE(got.dev.is_open());
 }
 
-TEST_CASE("async_open: cancellation completes at once, and the thread closes what it opened") {
+TEST_CASE(
+    "async_open: cancellation completes at once, and the thread closes the device that it opened") {
     open_fixture f;
     opening got;
     asio::cancellation_signal signal;
@@ -173,7 +174,7 @@ TEST_CASE("async_open: cancellation completes at once, and the thread closes wha
     CHECK(got.calls == 0);
     signal.emit(type);
     f.run();
-    REQUIRE(got.calls == 1); // the server has said nothing yet
+    REQUIRE(got.calls == 1); // the server has sent nothing yet
     CHECK(got.ec == asio::error::operation_aborted);
     CHECK_FALSE(got.dev.is_open());
     const auto side = f.server.greet({7, 1, {}});
@@ -189,7 +190,7 @@ TEST_CASE("async_open: an event loop that ends first destroys the handler") {
     {
         asio::io_context io;
         async_open(io, server.selector(), options,
-                   [token](error_code, const ivshmem::device&) { FAIL("it was called"); });
+                   [token](error_code, const ivshmem::device&) { FAIL("the handler was called"); });
         io.poll();
     }
     CHECK(token.use_count() == 1);
@@ -197,14 +198,14 @@ TEST_CASE("async_open: an event loop that ends first destroys the handler") {
     CHECK(is_closed_by_client(side.link));
 }
 
-TEST_CASE("async_open: a device that came before its loop ended is closed") {
+TEST_CASE("async_open: a device that was opened before its loop ended is closed") {
     const deadline limit;
     const fake_server server;
     client_side side;
     {
         asio::io_context io;
         async_open(io, server.selector(),
-                   [](error_code, const ivshmem::device&) { FAIL("it was called"); });
+                   [](error_code, const ivshmem::device&) { FAIL("the handler was called"); });
         side = server.greet({7, 1, {}});
     }
     CHECK(is_closed_by_client(side.link));

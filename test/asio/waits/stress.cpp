@@ -35,7 +35,7 @@ std::vector<std::thread> ringers(asio_fixture& f) {
 
 } // namespace
 
-TEST_CASE("an object a vector hears all rings of two threads") {
+TEST_CASE("one object per vector receives all rings of two threads") {
     asio_fixture f;
     interrupt zero{f.io, f.s.dev, 0};
     interrupt one{f.io, f.s.dev, 1};
@@ -59,7 +59,7 @@ TEST_CASE("an object a vector hears all rings of two threads") {
     CHECK(heard == 2 * rings_each);
 }
 
-TEST_CASE("one object for all vectors, on a loop that two threads run, hears them too") {
+TEST_CASE("one object for all vectors, on a loop that two threads run, receives all rings") {
     asio_fixture f;
     auto strand = asio::make_strand(f.io);
     ivshmem::asio::basic_any_interrupt<decltype(strand)> any{strand, f.s.dev};
@@ -92,7 +92,7 @@ TEST_CASE("waits that are cancelled all the time lose no ring") {
     std::uint64_t heard = 0;
     std::uint64_t cancelled = 0;
     std::uint64_t turns = 0;
-    // Sooner or later: before the reactor looks, and after.
+    // Cancels before the reactor looks, or after.
     std::function<void(std::uint64_t)> cancel_after = [&](std::uint64_t more) {
         asio::post(f.io, [&, more] {
             if (more != 0)

@@ -32,7 +32,7 @@ using ivshmem::asio::interrupt;
 
 namespace {
 
-/// Runs a coroutine to its end; what it throws fails the test.
+/// Runs a coroutine to its end; an exception fails the test.
 template <typename Body>
 void co_run(asio_fixture& f, Body body) {
     bool ended = false;
@@ -96,7 +96,7 @@ TEST_CASE("the handler is never called inside the initiating function") {
             CHECK(inside == 0);
             CHECK_FALSE(ec);
             CHECK(count == 1);
-            f.ring(1); // for the other
+            f.ring(1); // for the other wait
             ++calls;
         });
         any.async_wait([&](error_code ec, ivshmem::interrupt_count count) {
@@ -169,7 +169,7 @@ TEST_CASE("coroutines: use_awaitable, as_tuple, redirect_error, deferred") {
     });
 }
 
-TEST_CASE("an operation that is never started takes nothing") {
+TEST_CASE("an operation that is never started takes no rings") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     f.ring();
@@ -181,7 +181,7 @@ TEST_CASE("an operation that is never started takes nothing") {
     CHECK(f.s.dev.take(0) == 1);
 }
 
-TEST_CASE("a deferred operation begins when it is started, whatever was cancelled before") {
+TEST_CASE("a deferred operation begins when it is started; earlier cancellations do not count") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     auto later = irq.async_wait(asio::deferred);
@@ -198,7 +198,7 @@ TEST_CASE("a deferred operation begins when it is started, whatever was cancelle
     CHECK(taken == 1);
 }
 
-TEST_CASE("detached: nobody hears of it, but the rings are taken") {
+TEST_CASE("detached: no handler, but the rings are taken") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     f.ring();
@@ -229,7 +229,7 @@ TEST_CASE("default completion tokens") {
     });
 }
 
-TEST_CASE("either of two, by awaitable operators") {
+TEST_CASE("the first of two, by awaitable operators") {
     using namespace asio::experimental::awaitable_operators;
     asio_fixture f;
     co_run(f, [&]() -> asio::awaitable<void> {
@@ -243,7 +243,7 @@ TEST_CASE("either of two, by awaitable operators") {
         const auto second =
             co_await (irq.async_wait(asio::use_awaitable) || timer.async_wait(asio::use_awaitable));
         REQUIRE(second.index() == 0);
-        CHECK(std::get<0>(second) == 1); // not lost with the wait that was cancelled
+        CHECK(std::get<0>(second) == 1); // not lost with the cancelled wait
     });
 }
 

@@ -20,7 +20,7 @@ using ivshmem::asio::any_interrupt;
 using ivshmem::asio::device_events;
 using ivshmem::asio::interrupt;
 
-TEST_CASE("all vectors at once: each ring once, each vector its turn") {
+TEST_CASE("all vectors at once: each ring once, each vector in turn") {
     const auto vectors = GENERATE(4U, 64U);
     asio_fixture f{vectors};
     any_interrupt any{f.io, f.s.dev};
@@ -57,7 +57,7 @@ TEST_CASE("as many waits as vectors in one object complete together") {
     }
 }
 
-TEST_CASE("of two objects on one vector one takes the rings, the other waits on") {
+TEST_CASE("of two objects on one vector, one takes the rings, the other keeps waiting") {
     asio_fixture f;
     interrupt a{f.io, f.s.dev, 0};
     interrupt b{f.io, f.s.dev, 0};
@@ -65,7 +65,7 @@ TEST_CASE("of two objects on one vector one takes the rings, the other waits on"
     completion second;
     const auto on_first = first.handler();
     const auto on_second = second.handler();
-    // The one that was rung rings for the other.
+    // The object that was rung rings for the other one.
     a.async_wait([&](error_code ec, std::uint64_t count) {
         on_first(ec, count);
         if (second.calls == 0)
@@ -84,7 +84,7 @@ TEST_CASE("of two objects on one vector one takes the rings, the other waits on"
     CHECK(second.value == 1);
 }
 
-TEST_CASE("of two waits in one object one takes the rings, the other waits on") {
+TEST_CASE("of two waits in one object, one takes the rings, the other keeps waiting") {
     asio_fixture f;
     interrupt irq{f.io, f.s.dev, 0};
     completion first;
@@ -103,13 +103,13 @@ TEST_CASE("of two waits in one object one takes the rings, the other waits on") 
     CHECK(second.value == 1);
 }
 
-TEST_CASE("events come one by one, in order, then the error, for ever") {
+TEST_CASE("events come one by one, in order, then the error, every time") {
     asio_fixture f;
     device_events events{f.io, f.s.dev};
     const auto vectors = make_eventfds(2);
     completion_of<event> got;
     events.async_next(got.handler());
-    f.s.side.link.send(4, vectors[0]); // not whole yet
+    f.s.side.link.send(4, vectors[0]); // not complete yet
     f.io.poll();
     CHECK(got.calls == 0);
     f.s.side.link.send(4, vectors[1]);
@@ -150,7 +150,7 @@ TEST_CASE("a cancelled read of events loses none") {
     CHECK(got.value == event{kind::peer_joined, 4});
 }
 
-TEST_CASE("waiting objects take a descriptor each and give it back") {
+TEST_CASE("waiting objects take a descriptor each and return it") {
     asio_fixture f{4};
     std::error_code ec;
     interrupt irq{f.io};
@@ -174,7 +174,7 @@ TEST_CASE("waiting objects take a descriptor each and give it back") {
     CHECK(resources::now() == before);
 }
 
-TEST_CASE("waits for rings read what the server says, and go on") {
+TEST_CASE("waits for rings read the server's messages, and continue") {
     asio_fixture f;
     interrupt zero{f.io, f.s.dev, 0};
     interrupt one{f.io, f.s.dev, 1};
@@ -197,7 +197,7 @@ TEST_CASE("waits for rings read what the server says, and go on") {
     };
     f.io.poll();
     std::thread server{[&] {
-        // Far more than a socket holds: this stops if nobody reads.
+        // Far more than a socket holds: the server blocks if no client reads.
         for (int i = 0; i < 3000; ++i) {
             f.s.side.link.send(100, f.s.side.own[0]);
             f.s.side.link.send(100);
@@ -214,6 +214,6 @@ TEST_CASE("waits for rings read what the server says, and go on") {
     zero.cancel();
     one.cancel();
     any.cancel();
-    f.run(); // nothing is left that keeps the loop
+    f.run(); // no work is left in the loop
     CHECK(calls() == (of_any.calls != 0 ? 1 : 2));
 }

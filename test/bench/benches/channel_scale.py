@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Channels in numbers: peers all to all, many lanes, doorbells, and what idle ones cost."""
+"""Many channels: peers all to all, many lanes, doorbells, and the cost of idle channels."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What ivshmemctl's ping adds to a round trip."""
+"""The cost that ivshmemctl's ping adds to a round trip."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _TIMEOUT = 120
 
 
 def setup(rounds: int) -> Iterable[Comparison]:
-    """from a device without a driver to the first ring at the host: ivshmemctl beside what the manuals say"""
+    """from a device without a driver to the first ring at the host: ivshmemctl beside the commands of the manuals"""
     tool = build_folder() / "tools/ivshmemctl/ivshmemctl"
     with Workdir("bench") as work, Server(work, vectors=2) as server:
         with Guest(work, "guest", devices=[Doorbell(server.socket, 2)], programs=[tool]) as guest:

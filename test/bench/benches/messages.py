@@ -30,13 +30,13 @@ SPREAD_SIZE = 8
 """Of the round trips whose spread is shown."""
 
 Key = tuple[str, str, str]
-"""What is measured, how it is waited, the transport."""
+"""The measurement, the way to wait, the transport."""
 Table = dict[Key, dict[int, dict[str, float]]]
-"""For each size what bench-transports says."""
+"""For each size the result of bench-transports."""
 
 
 def result(transport: str, what: str, size: int, wait: str, seconds: float) -> dict[str, float] | None:
-    """What bench-transports says; None if the transport cannot do it."""
+    """Returns the result of bench-transports; None if the transport cannot do it."""
     program = built("bench-transports")
     words = [program, transport, what, str(size), "--wait", wait, "--seconds", str(seconds)]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""The programs that the benchmarks run, and what they print."""
+"""The programs that the benchmarks run, and their output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def built(name: str) -> Path:
 
 
 def output(*command: str | Path, timeout: float = 120) -> str:
-    """What a program of this machine prints; it must succeed."""
+    """Returns the output of a program on this machine; it must succeed."""
     ran = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     if ran.returncode != 0:
         raise RuntimeError(f"{command[0]}: status {ran.returncode}: {ran.stderr.strip()}")

@@ -15,7 +15,7 @@ MESSAGES = 200_000
 
 
 def queued(rounds: int) -> Iterable[Comparison]:
-    """what a message costs with 400 sends in line at a channel, beside one"""
+    """the cost of a message with 400 sends in line at a channel, beside one"""
     def cost(sends: int) -> float:
         return float(output(built("bench-queued"), str(sends), str(MESSAGES), timeout=180))
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What ring() costs beside the bare store."""
+"""The cost of ring() beside the bare store."""
 
 from __future__ import annotations
 

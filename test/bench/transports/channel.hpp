@@ -15,7 +15,7 @@
 
 namespace bench {
 
-/// What this project ships: two peers of an ivshmem server, each in a slot of its own.
+/// The channels of this project: two peers of an ivshmem server, each in its own slot.
 class channel_transport {
   public:
     static constexpr std::string_view name = "channel";
@@ -89,7 +89,7 @@ class channel_transport {
             if (channel_.state() == ivshmem::channel_state::connected) [[likely]]
                 return true;
             if (channel_.update() != ivshmem::channel_state::opening)
-                return true; // the next call says why it is of no use
+                return true; // the next call returns the error
             std::this_thread::yield();
             return false;
         }
@@ -99,7 +99,7 @@ class channel_transport {
             ivshmem::channel_driver{channel_}.disarm();
         }
         static void check(std::error_code ec) {
-            // The other side is through and gone.
+            // The other side has finished and is gone.
             if (ec && ec != ivshmem::errc::not_connected)
                 throw ivshmem::error{ec, "channel: " + ec.message()};
         }

@@ -22,7 +22,7 @@ class interprocess_mq {
       public:
         unnamed(const char* direction, std::size_t size)
             : title_{"bench-transports-" + std::to_string(::getpid()) + "-" + direction},
-              // It keeps an index of its messages, which has to be bounded.
+              // It keeps an index of its messages, which must be bounded.
               queue_{boost::interprocess::create_only, title_.c_str(),
                      std::min<std::size_t>(ring_messages(size), 4096), size} {
             queue::remove(title_.c_str());

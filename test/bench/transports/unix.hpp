@@ -53,7 +53,7 @@ class unix_seqpacket {
         int given = 0;
         socklen_t length = sizeof given;
         must(::getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &given, &length), "SO_SNDBUF");
-        // The kernel takes a message only if it fits with what it notes about it.
+        // The buffer must hold a message and the kernel's record of it.
         if (std::size_t(given) < size + 4096)
             throw unsupported{"net.core.wmem_max allows a buffer of " + std::to_string(given) +
                               " bytes"};

@@ -19,7 +19,7 @@ class zmq_pair {
 
     explicit zmq_pair(const request& asked)
         : address_{"ipc://@bench-transports-" + std::to_string(::getpid())},
-          // Its own limit of messages is 1000; large ones are bounded by what they weigh.
+          // Its own limit of messages is 1000; the number of large ones is bounded by their size.
           limit_{int(std::clamp<std::size_t>(4 * ring_messages(asked.size), 16, 1000))} {}
 
     class end {
