@@ -12,13 +12,16 @@
 #include <ivshmem/service_directory.hpp>
 #include <ivshmem/slot.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include <sys/wait.h>
@@ -46,9 +49,16 @@ inline slot claim(const ivshmem::device& of, std::uint32_t number,
     return slot::claim(of, options);
 }
 
+inline void sleep_a_moment() {
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+}
+
 /// Claims a slot in another process, which ends without leaving it: a process does not claim its
-/// own slots. @return false if a holder objects.
-inline bool claim_elsewhere(meeting& server, std::uint32_t number) {
+/// own slots. No thread may run: ThreadSanitizer does not follow a fork of several.
+/// @param meanwhile Called again and again until that process has ended.
+/// @return false if a holder objects.
+inline bool claim_elsewhere(meeting& server, std::uint32_t number,
+                            const std::function<void()>& meanwhile = sleep_a_moment) {
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
@@ -61,7 +71,10 @@ inline bool claim_elsewhere(meeting& server, std::uint32_t number) {
         ::_exit(claimed.is_open() ? 0 : ec == errc::slot_in_use ? 1 : 2); // without destructors
     }
     int status = 0;
-    REQUIRE(::waitpid(child, &status, 0) == child);
+    pid_t ended = 0;
+    while ((ended = ::waitpid(child, &status, WNOHANG)) == 0)
+        meanwhile();
+    REQUIRE(ended == child);
     REQUIRE(WIFEXITED(status));
     REQUIRE(WEXITSTATUS(status) < 2);
     return WEXITSTATUS(status) == 0;
