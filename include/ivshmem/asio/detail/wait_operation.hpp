@@ -70,9 +70,8 @@ class wait_operation {
   private:
     template <typename Self>
     void wait(Self& self) {
-        const auto state = state_; // copied, because state_ moves away with self
-        const auto executor = self.get_executor();
-        state->wait(executor, std::move(self));
+        const auto state = state_; // self, and state_ with it, moves away
+        state->wait(std::move(self));
     }
     /// Gives the place back after the handler, which may start the next operation.
     template <typename Self>

@@ -6,7 +6,6 @@
 #include <ivshmem/detail/descriptors.hpp>
 #include <ivshmem/error.hpp>
 
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/posix/descriptor_base.hpp>
 #include <boost/system/error_code.hpp>
@@ -29,6 +28,10 @@ namespace ivshmem::asio::detail {
 /// as work, so the watch ends with the last operation. It continues if a handler starts the next
 /// operation, because an operation leaves its place only after its handler has run; so no ring pays
 /// for the watch.
+///
+/// The watch belongs to no operation: it runs on the object's executor and uses nothing of a
+/// handler. So it may run beside the user's calls, and the mutex guards the descriptors. The mutex is
+/// recursive: a handler that Asio destroys within a call leaves its place.
 template <typename Source, typename Executor>
 class wait_state : public std::enable_shared_from_this<wait_state<Source, Executor>> {
   public:
@@ -64,9 +67,9 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
     }
     void close() noexcept {
         ++epoch_;
-        boost::system::error_code ignored; // the descriptors are closed in any case
-        descriptor_.close(ignored);
+        boost::system::error_code ignored; // the descriptors are gone in any case
         const std::lock_guard lock{mutex_};
+        descriptor_.close(ignored);
         attention_.close(ignored);
         source_ = {};
         not_open_ = to_boost(errc::closed);
@@ -74,6 +77,7 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
     void cancel() noexcept {
         ++epoch_;
         boost::system::error_code ignored; // nothing was under way
+        const std::lock_guard lock{mutex_};
         descriptor_.cancel(ignored);
     }
 
@@ -88,11 +92,11 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
     /// Calls `handler` when there may be something to take: without an error if the source's
     /// descriptor polls readable; with operation_aborted if the attention_fd() polls readable, or
     /// if the operation was cancelled.
-    /// @param executor The executor of the operation, which runs the watch.
-    template <typename HandlerExecutor, typename Handler>
-    void wait(const HandlerExecutor& executor, Handler&& handler) {
+    template <typename Handler>
+    void wait(Handler&& handler) {
+        const std::lock_guard lock{mutex_};
         if (has_attention())
-            watch(executor);
+            watch();
         descriptor_.async_wait(boost::asio::posix::descriptor_base::wait_read,
                                std::forward<Handler>(handler));
     }
@@ -113,7 +117,6 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
         void operator()(const boost::system::error_code&) {
             std::exchange(of_, nullptr)->unwatch(true);
         }
-        void dismiss() noexcept { of_.reset(); }
 
       private:
         std::shared_ptr<wait_state> of_;
@@ -132,16 +135,12 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
         }
     }
 
-    template <typename HandlerExecutor>
-    void watch(const HandlerExecutor& executor) {
-        watcher handler{this->shared_from_this()};
-        const std::lock_guard lock{mutex_};
-        if (std::exchange(watching_, true)) {
-            handler.dismiss();
+    void watch() {
+        if (watching_)
             return;
-        }
+        watching_ = true; // until the watcher is gone
         attention_.async_wait(boost::asio::posix::descriptor_base::wait_read,
-                              boost::asio::bind_executor(executor, std::move(handler)));
+                              watcher{this->shared_from_this()});
     }
     void unwatch(bool wake) noexcept {
         const std::lock_guard lock{mutex_};
@@ -162,8 +161,7 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
     boost::system::error_code not_open_{to_boost(errc::closed)};
     unsigned epoch_ = 0;
 
-    // A place may be left while another thread starts the next operation.
-    std::mutex mutex_;
+    std::recursive_mutex mutex_;
     descriptor_type attention_;
     std::size_t places_ = 0;
     bool watching_ = false;
