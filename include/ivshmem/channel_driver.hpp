@@ -124,6 +124,9 @@ class IVSHMEM_API channel_driver {
     /// Keeps the part of a message that receive_some() returned for the next call that receives.
     /// @throws std::bad_alloc
     void keep(std::span<const std::byte> part);
+    /// Drops a message of which receive_some() returned a part: the next call that receives skips
+    /// the rest of it. Does nothing if no part was received.
+    void skip() noexcept;
     /// As channel::peek(), but also returns the next part of a message that was sent in parts;
     /// channel::consume() gives it back.
     [[nodiscard]] std::optional<std::span<const std::byte>> peek_part(std::error_code& ec);

@@ -74,6 +74,10 @@ void channel_driver::keep(std::span<const std::byte> part) {
     if (impl_ != nullptr)
         impl_->keep(part);
 }
+void channel_driver::skip() noexcept {
+    if (impl_ != nullptr)
+        impl_->skip();
+}
 std::optional<std::span<const std::byte>> channel_driver::peek_part(std::error_code& ec) {
     if (impl_ != nullptr) [[likely]]
         return impl_->peek_part(ec);

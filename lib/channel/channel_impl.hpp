@@ -155,6 +155,10 @@ class channel::impl {
             pop();
     }
     void keep(std::span<const std::byte> part);
+    void skip() noexcept {
+        skipping_ = consumer_.in_message();
+        kept_.reset();
+    }
     /// @}
 
     /// @name Sleeping
@@ -184,7 +188,7 @@ class channel::impl {
     bool front(std::error_code& ec) {
         if (ec) [[unlikely]] // only if needed: clear() is a call into the C++ library
             ec.clear();
-        if (state_ == channel_state::connected && holds_slot() &&
+        if (state_ == channel_state::connected && holds_slot() && (!skipping_ || skip_rest()) &&
             (fronted_ || consumer_.front(record_))) [[likely]]
             return fronted_ = true;
         nothing(ec);
@@ -196,6 +200,7 @@ class channel::impl {
         if (consumer_.release_due())
             release();
     }
+    bool skip_rest();
     [[nodiscard]] bool met_for_the_same() const;
     bool ready(std::uint32_t what);
     void start_session();
@@ -223,7 +228,8 @@ class channel::impl {
     channel_state state_ = channel_state::closed;
     bool peer_sleeps_ = false; ///< as the peer declared when the channel was connected
     bool polling_ = false;
-    bool fronted_ = false; ///< record_ is the one at the front: it is read only once
+    bool skipping_ = false; ///< the rest of a message whose beginning is lost
+    bool fronted_ = false;  ///< record_ is the one at the front: it is read only once
     bool finished_ = false;
     bool deaf_ = false; ///< the peer reads no more
     bool peer_finished_ = false;

@@ -133,6 +133,16 @@ std::optional<std::size_t> channel::impl::next_size(std::error_code& ec) {
     return std::nullopt;
 }
 
+/// Takes what there is of a message whose beginning is lost.
+/// @return Whether that was all of it.
+bool channel::impl::skip_rest() {
+    while (skipping_ && consumer_.front(record_)) {
+        skipping_ = record_.kind == layout::kind::part;
+        pop();
+    }
+    return !skipping_;
+}
+
 void channel::impl::keep(std::span<const std::byte> part) {
     kept_ = std::make_unique<std::string>(reinterpret_cast<const char*>(part.data()), part.size());
 }

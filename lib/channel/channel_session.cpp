@@ -70,7 +70,8 @@ void channel::impl::start_session() {
     consumer_ = {mine_, theirs_, size, options_.max_message};
     state_ = channel_state::opening;
     violation_ = layout_violation::none;
-    peer_sleeps_ = fronted_ = finished_ = deaf_ = peer_finished_ = in_parts_ = abandon_ = false;
+    peer_sleeps_ = skipping_ = fronted_ = finished_ = deaf_ = peer_finished_ = in_parts_ =
+        abandon_ = false;
     ack_ = 0;
     sleep_.restart();
     kept_.reset();
@@ -110,7 +111,7 @@ void channel::impl::close() noexcept {
     producer_ = {};
     consumer_ = {};
     sleep_ = {};
-    peer_sleeps_ = fronted_ = false;
+    peer_sleeps_ = skipping_ = fronted_ = false;
     kept_.reset();
     slot_.reset();
 }

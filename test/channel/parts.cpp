@@ -118,6 +118,50 @@ TEST_CASE("a message of a new session does not follow the first half of an old o
     CHECK((receiver.text.substr(0, receiver.done) == text));
 }
 
+TEST_CASE("the rest of a message whose beginning was dropped is skipped") {
+    const deadline limit{10};
+    two_peers peers;
+    both_ends ends{peers};
+    ivshmem::channel_driver driver{ends.y};
+    driver.skip(); // nothing
+    std::size_t done = 0;
+    std::error_code ec;
+    in_steps receiver;
+    const std::string text = in_thirds();
+    REQUIRE_FALSE(send_text(ends.x, text, done, ec));
+    REQUIRE_FALSE(receiver.receive(ends.y, ec));
+    REQUIRE(receiver.done != 0);
+    if (GENERATE(true, false))
+        driver.keep(std::as_bytes(std::span{receiver.text}.first(receiver.done)));
+    driver.skip();
+    const auto read = GENERATE(0, 1, 2); // ways to look for the next message
+    const auto look = [&]() -> std::optional<std::string> {
+        if (read == 0 && !ends.y.next_size(ec))
+            return {};
+        if (read == 1 && !ends.y.peek(ec))
+            return {};
+        return next(ends.y);
+    };
+    CHECK_FALSE(look());
+    SECTION("it comes to its end") {
+        while (!send_text(ends.x, text, done, ec)) {
+            REQUIRE_FALSE(ec);
+            CHECK_FALSE(look());
+        }
+        CHECK_FALSE(look());
+    }
+    SECTION("the sender takes it back") {
+        ivshmem::channel_driver{ends.x}.abandon();
+    }
+    SECTION("a new session begins") {
+        begin_anew(ends.x, ends.y);
+    }
+    done = 0;
+    REQUIRE(send_text(ends.x, "behind", done, ec));
+    CHECK((look() == "behind"));
+    CHECK_FALSE(look());
+}
+
 TEST_CASE("between the parts of a message there is no room for another message") {
     two_peers peers;
     both_ends ends{peers};

@@ -158,7 +158,8 @@ class basic_channel {
                                    detail::send_attempt<ConstBufferSequence>{buffers},
                                    std::forward<Token>(token));
     }
-    /// Receives a message, scattered into buffers.
+    /// Receives a message, scattered into buffers. If the handler is destroyed instead of called,
+    /// as the end of its execution context does, a message that was partly received is lost.
     /// @par Completion Signature
     /// @code void(boost::system::error_code, std::size_t size) @endcode
     /// @par Errors

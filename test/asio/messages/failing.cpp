@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 
 // Operations on channels and streams whose Nth step fails, for all N and every kind of failure: the
-// next operation in line continues, no message is lost or doubled, and the channel still works.
+// next operation in line continues, no message is doubled, and the channel still works. No message
+// is lost, except one that a destroyed operation had a part of.
 
 #include "helpers/failing.hpp"
 
@@ -67,8 +68,9 @@ struct scenario {
 void nothing(started_peers&) {}
 
 /// Checks that the received messages are those that were sent, in order, with none missing.
+/// @param in_parts The message may be missing if the first handler was destroyed.
 void check_received(started_peers& p, const ending& first, const ending& second,
-                    const std::string& text) {
+                    const std::string& text, bool in_parts) {
     std::vector<std::string> got;
     if (first.called && !first.ec)
         got.push_back(first.received);
@@ -77,7 +79,10 @@ void check_received(started_peers& p, const ending& first, const ending& second,
     p.b.async_send(net::buffer(last), [](error_code, std::size_t) {});
     for (auto& rest : take_all(p, p.a, "last"))
         got.push_back(rest);
-    CHECK(got == std::vector<std::string>{text, second_text, "last"});
+    std::vector<std::string> expected{text, second_text, "last"};
+    if (in_parts && !first.called && got.size() == 2)
+        expected.erase(expected.begin());
+    CHECK(got == expected);
 }
 
 /// Checks that exactly the messages that were reported as sent were sent.
@@ -139,7 +144,7 @@ std::vector<scenario> scenarios() {
              }
          },
          [](started_peers& p, const ending& a, const ending& b) {
-             check_received(p, a, b, first_text);
+             check_received(p, a, b, first_text, false);
          }},
         {"receive in parts", room, room, nothing, receive,
          [](started_peers& p, int round) {
@@ -149,7 +154,7 @@ std::vector<scenario> scenarios() {
              p.b.async_send(net::buffer(second_text), [](error_code, std::size_t) {});
          },
          [](started_peers& p, const ending& a, const ending& b) {
-             check_received(p, a, b, long_text);
+             check_received(p, a, b, long_text, true);
          }},
         {"wait", "", "", nothing,
          [](started_peers& p, failing_handler h) { p.a.async_wait(std::move(h)); },

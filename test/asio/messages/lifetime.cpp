@@ -11,7 +11,33 @@
 #include <algorithm>
 #include <thread>
 
+#include <sys/mman.h>
+
 using namespace test;
+
+namespace {
+
+/// Memory for buffers that ends the process if it is used after revoke().
+class revocable_memory {
+  public:
+    revocable_memory()
+        : at_{::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)} {
+        REQUIRE(at_ != MAP_FAILED);
+    }
+    revocable_memory(const revocable_memory&) = delete;
+    revocable_memory& operator=(const revocable_memory&) = delete;
+    ~revocable_memory() { ::munmap(at_, size); }
+
+    [[nodiscard]] net::mutable_buffer buffer() const { return {at_, size}; }
+    void revoke() const { REQUIRE(::mprotect(at_, size, PROT_NONE) == 0); }
+
+  private:
+    static constexpr std::size_t size = 8192;
+
+    void* at_;
+};
+
+} // namespace
 
 TEST_CASE("channel, slot, device and event loop end in any order, with operations under way") {
     const auto token = std::make_shared<int>(0); // shared with every handler
@@ -54,6 +80,53 @@ TEST_CASE("channel, slot, device and event loop end in any order, with operation
             CHECK(run_until(p.io, [&] { return calls == 4; }));
     }
     CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("an operation that ends with the event loop uses its buffers no more") {
+    const revocable_memory memory;
+    const bool cancelled = GENERATE(false, true);
+    bool called = false;
+    {
+        auto p = two_peers().with_rings(1024).start();
+        p.open();
+        p.connect();
+        const auto handler = [&](error_code, std::size_t) {
+            called = true;
+        };
+        const std::string text(5000, 't');
+        std::optional<ivshmem::asio::stream> stream;
+        SECTION("a receive that has a part of its message") {
+            std::size_t done = 0;
+            std::error_code ec;
+            const auto fill = [&](std::span<std::byte> into, std::size_t) {
+                std::ranges::fill(into, std::byte{1});
+            };
+            CHECK_FALSE(ivshmem::channel_driver{p.b.next_layer()}.send_some(5000, done, fill, ec));
+            REQUIRE(done != 0);
+            p.a.async_receive(memory.buffer(), handler);
+        }
+        SECTION("a receive") {
+            p.a.async_receive(memory.buffer(), handler);
+        }
+        SECTION("a send that waits for room for the rest of its message") {
+            p.a.async_send(memory.buffer(), handler);
+        }
+        SECTION("a read") {
+            stream.emplace(std::move(p.a)).async_read_some(memory.buffer(), handler);
+        }
+        SECTION("a write that waits for room") {
+            while (p.a.next_layer().try_send(std::as_bytes(std::span{text}).first(100))) {
+            }
+            stream.emplace(std::move(p.a)).async_write_some(memory.buffer(), handler);
+        }
+        p.io.restart();
+        p.io.run_for(std::chrono::milliseconds{5});
+        REQUIRE_FALSE(called);
+        if (cancelled) // the handler was not called yet
+            (stream ? stream->channel() : p.a).cancel();
+        memory.revoke();
+    }
+    CHECK_FALSE(called);
 }
 
 TEST_CASE("a lane is opened again while an operation of its former channel is still ending") {

@@ -132,7 +132,7 @@ struct accept_attempt {
         return taken.has_value();
     }
     [[nodiscard]] value_type value() { return std::move(accepted); }
-    void give_up(auto&) {}
+    void give_up(auto&, bool) {}
 
     value_type accepted; ///< not open at first
 };

@@ -51,7 +51,7 @@ struct send_attempt {
         return complete;
     }
     [[nodiscard]] value_type value() const { return complete ? done : 0; }
-    void give_up(auto& state) {
+    void give_up(auto& state, bool) {
         if (done != 0)
             state.driver.abandon();
     }
@@ -80,9 +80,11 @@ struct receive_attempt {
         return complete;
     }
     [[nodiscard]] value_type value() const { return complete ? done : 0; }
-    void give_up(auto& state) {
+    void give_up(auto& state, bool buffers_are_valid) {
         if (done == 0)
             return;
+        if (!buffers_are_valid)
+            return state.driver.skip();
         try {
             std::vector<std::byte> part;
             for_range(buffers, 0, done, [&](const boost::asio::mutable_buffer& from) {
@@ -111,7 +113,7 @@ struct readable_attempt {
         return size.has_value();
     }
     [[nodiscard]] value_type value() const { return next; }
-    void give_up(auto&) {}
+    void give_up(auto&, bool) {}
 
     std::size_t next = 0;
 };
@@ -121,7 +123,7 @@ struct drain_attempt {
 
     static auto& gate_of(auto& state) { return state.draining; }
     bool attempt(auto& state, std::error_code& ec) { return state.channel.drained(ec); }
-    void give_up(auto&) {}
+    void give_up(auto&, bool) {}
 };
 
 struct connect_attempt {
@@ -134,7 +136,7 @@ struct connect_attempt {
             state.driver.state_error(ec);
         return state.channel.state() == ivshmem::channel_state::connected;
     }
-    void give_up(auto&) {}
+    void give_up(auto&, bool) {}
 };
 
 struct event_attempt {
@@ -171,7 +173,7 @@ struct event_attempt {
         }
     }
     [[nodiscard]] value_type value() const { return event; }
-    void give_up(auto&) {}
+    void give_up(auto&, bool) {}
 
     channel_event event;
 };

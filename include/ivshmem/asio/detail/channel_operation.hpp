@@ -31,11 +31,11 @@ namespace ivshmem::asio::detail {
 /// asks the peer for a wake-up and returns whether to wait for it; and done(), called after each
 /// operation. Attempt has: value_type; gate_of(state), the gate at which it waits; attempt(state,
 /// ec), which returns whether it is complete; value(), unless value_type is void; and
-/// give_up(state), which undoes a partial attempt and must not throw.
+/// give_up(state, buffers_are_valid), which undoes a partial attempt and must not throw.
 ///
 /// An operation that is destroyed before it completes, because its handler was dropped or an
-/// exception was thrown, gives up and leaves the line. boost::asio::async_compose() would first
-/// destroy the handler, and with it the buffers that the handler owns.
+/// exception was thrown, gives up and leaves the line. It does not use the buffers then: if an
+/// execution context is destroyed last, they are freed already.
 template <typename State, typename Attempt, typename Handler>
 class channel_operation {
   public:
@@ -52,7 +52,7 @@ class channel_operation {
     channel_operation& operator=(channel_operation&&) = delete;
     ~channel_operation() {
         if (place_)
-            leave(true);
+            leave(true, false);
     }
 
     /// Begins. The handler is never called from within.
@@ -117,12 +117,12 @@ class channel_operation {
         result_ = result;
         if (waiting_since_ != clock::time_point{})
             state_->spin_pays = clock::now() - waiting_since_ < 2 * state_->hub->waiting.spin;
-        leave(bool{result});
+        leave(bool{result}, true);
         return true;
     }
-    void leave(bool give_up) noexcept {
+    void leave(bool give_up, bool buffers_are_valid) noexcept {
         if (give_up && !place_.is_over()) // a session that is over needs no undo
-            attempt_.give_up(*state_);
+            attempt_.give_up(*state_, buffers_are_valid);
         place_.leave();
         state_->done();
     }

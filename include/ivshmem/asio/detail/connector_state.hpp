@@ -102,7 +102,7 @@ struct connector_attempt {
         return true;
     }
     [[nodiscard]] value_type value() { return std::move(made); }
-    void give_up(auto& state) { state.channel.close(); }
+    void give_up(auto& state, bool) { state.channel.close(); }
 
     value_type made; ///< not open at first
 };

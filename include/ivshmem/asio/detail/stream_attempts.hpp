@@ -62,7 +62,7 @@ struct read_attempt {
         return false;
     }
     [[nodiscard]] value_type value() const { return done; }
-    void give_up(auto&) {}
+    void give_up(auto&, bool) {}
 
     Buffers buffers;
     std::size_t done = 0;
@@ -102,7 +102,7 @@ struct write_attempt {
         return false;
     }
     [[nodiscard]] value_type value() const { return done; }
-    void give_up(auto&) {}
+    void give_up(auto&, bool) {}
 
     Buffers buffers;
     std::size_t done = 0;

@@ -30,8 +30,8 @@ namespace ivshmem::asio::detail {
 /// for the watch.
 ///
 /// The watch belongs to no operation: it runs on the object's executor and uses nothing of a
-/// handler. So it may run beside the user's calls, and the mutex guards the descriptors. The mutex is
-/// recursive: a handler that Asio destroys within a call leaves its place.
+/// handler. So it may run beside the user's calls, and the mutex guards the descriptors. The mutex
+/// is recursive: a handler that Asio destroys within a call leaves its place.
 template <typename Source, typename Executor>
 class wait_state : public std::enable_shared_from_this<wait_state<Source, Executor>> {
   public:
