@@ -150,10 +150,10 @@ class Hostile(ChannelCase):
                 claim = self.attempt(host, "claim", fact(printed, "slot"))
                 if claim.rc == 0:  # the words with the id to ring were overwritten: it could not answer
                     host.start(PROBE, "ring", host.device, fact(printed, "id"), 0)(60).check()
-                    return job.wait(10)
+                    return job.wait(PATIENCE)
                 self.assertFails(claim, "slot_in_use")
             job.signal("TERM")
-        return job.wait(10)
+        return job.wait(PATIENCE)
 
     def outcome(self, result: Result) -> str:
         """Return the name of the error that ended a peer, or "none"."""
