@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 import traceback
 import unittest
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from . import parallel
 from .processes import end_on_signals
 
 
@@ -114,6 +117,10 @@ def short_name(test: unittest.TestCase) -> str:
     return ".".join(part.removeprefix("test_") for part in test.id().split("."))
 
 
+def _class_of(test: unittest.TestCase) -> str:
+    return test.id().rpartition(".")[0]
+
+
 def tests(suite: unittest.TestSuite | unittest.TestCase) -> Iterator[unittest.TestCase]:
     if isinstance(suite, unittest.TestCase):
         yield suite
@@ -129,6 +136,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     options.add_argument("--list", action="store_true", help="print the names of the tests and run none")
     options.add_argument("--quick", action="store_true", help="leave out the tests that take long, and name them")
     options.add_argument("-x", "--stop", action="store_true", help="stop after the first failure")
+    options.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
+                         help="classes of tests to run in parallel; the default is the number of processors")
+    options.add_argument("--only", metavar="CLASS", help=argparse.SUPPRESS)
     return options
 
 
@@ -141,6 +151,7 @@ def run(
         test
         for test in tests(unittest.TestLoader().discover(str(folder), "test_*.py", str(folder)))
         if wanted(test)
+        and (options.only is None or options.only == _class_of(test))
         and (not options.filter or any(part in short_name(test) or part in test.id() for part in options.filter))
     ]
     left_out = [test for test in chosen if options.quick and is_long(test)]
@@ -152,14 +163,20 @@ def run(
         print(f"no test's name contains {' or '.join(options.filter)}; see --list", file=sys.stderr)
         return 1
 
+    if left_out:
+        print(f"{parallel.LEFT_OUT}{', '.join(short_name(test) for test in left_out)}", flush=True)
+    # Those with most tests go first, so that none of them is the last one alone.
+    classes = Counter(_class_of(test) for test in chosen).most_common()
+    if options.jobs > 1 and len(classes) > 1:
+        commands = ([sys.executable, *sys.argv, "--jobs", "1", "--only", name] for name, _ in classes)
+        return parallel.run(commands, min(options.jobs, len(classes)), options.stop)
+
     result = Progress()
     result.failfast = options.stop
     started = time.monotonic()
     # One suite, so that each class is set up once.
     unittest.TestSuite(chosen).run(result)
     print(f"{time.monotonic() - started:.0f} s")
-    if left_out:
-        print(f"left out: {', '.join(short_name(test) for test in left_out)}")
     skipped = f", {result.left_out} skipped" if result.left_out else ""
     print(f"{result.passed} passed, {result.failed} failed{skipped}")
     return 1 if result.failed else 0
