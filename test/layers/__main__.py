@@ -9,8 +9,13 @@ the packages by their tests, and the style layer by its checks.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -21,8 +26,46 @@ import host  # noqa: E402  (the path comes first)
 import runners  # noqa: E402
 import sanitizers  # noqa: E402
 import style  # noqa: E402
-from play import Layer, play  # noqa: E402
-from totals import Totals  # noqa: E402
+from checkout import Say  # noqa: E402
+from totals import FAILED, Totals  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Layer:
+    what: str
+    run: Callable[[Say, bool], Totals]
+    """Called with a function that prints, and whether --all was given."""
+
+
+def _say(name: str) -> Say:
+    def say(text: str) -> None:
+        print("".join(f"{name:8} {line}".rstrip() + "\n" for line in text.splitlines() or [""]), end="", flush=True)
+
+    return say
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _run(name: str, layer: Layer, everything: bool) -> tuple[str, Totals]:
+    say = _say(name)
+    say(f"== {layer.what}")
+    began = time.monotonic(), _processor_seconds()
+    try:
+        counted = layer.run(say, everything)
+    except Exception:
+        say(traceback.format_exc())
+        counted = FAILED
+    if counted.passed + counted.failed + counted.skipped == 0:
+        say("FAIL: it has run no test")
+        counted += FAILED
+    seconds = f"{time.monotonic() - began[0]:5.0f} s ({_processor_seconds() - began[1]:5.0f} s of processors)"
+    say(f"== {counted}, {seconds}")
+    return seconds, counted
+
 
 LAYERS = {
     "host": Layer("pure tests, captured sysfs trees, whole programs on this machine (GCC)", host.run),
@@ -32,9 +75,6 @@ LAYERS = {
     "asan": Layer("the host layer under AddressSanitizer and UndefinedBehaviorSanitizer (clang)", sanitizers.asan),
     "tsan": Layer("the tests of the host layer that have threads, under ThreadSanitizer (clang)", sanitizers.tsan),
 }
-ORDER = ((("host",),), (("vm",), ("style",)), (("packages",), ("asan", "tsan")))
-"""The steps in order. The lanes of a step run in parallel: guests wait more than they compute, but boot too slowly
-beside all others."""
 
 
 def main() -> int:
@@ -52,13 +92,11 @@ def main() -> int:
         if shutil.which(tool) is None:
             parser.error(f"{tool}: not found; test/install-deps installs it")
 
-    steps = [[[name for name in lane if name in chosen] for lane in step] for step in ORDER]
-    played = play(LAYERS, steps, options.all)
+    # One after another: each keeps all processors busy.
+    played = {name: _run(name, layer, options.all) for name, layer in LAYERS.items() if name in chosen}
     print("==")
-    for name in LAYERS:
-        if name in played:
-            seconds, counted = played[name]
-            print(f"{name:8} {seconds:5.0f} s  {counted}")
+    for name, (seconds, counted) in played.items():
+        print(f"{name:8} {seconds}  {counted}")
     left_out = [f"{name}: {', '.join(counted.left_out)}" for name, (_, counted) in played.items() if counted.left_out]
     if left_out:
         print(f"left out: {'; '.join(left_out)} (test/run --all)")

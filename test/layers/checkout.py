@@ -12,9 +12,6 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("IVSHMEM_BUILD") or TOP / "build")
 
-GIVE_WAY = ("nice", "-n", "19")
-"""The prefix of commands that only compute: the tests of other layers run in parallel."""
-
 Say = Callable[[str], None]
 """Prints lines with the layer's name before them."""
 

@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import collections
 import json
 import os
 import subprocess
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,23 +14,19 @@ from typing import Any
 
 from checkout import BUILD, TOP, Say
 
-_locks: dict[Path, threading.Lock] = collections.defaultdict(threading.Lock)
-
 # Other clones can use this one's objects: neither the folder nor absolute paths below it matter.
 _CCACHE = {"CCACHE_NOHASHDIR": "1", "CCACHE_BASEDIR": str(TOP)}
 
 
-def build(
-    say: Say, folder: Path, compiler: str, options: Sequence[str] = (), targets: Sequence[str] = (), prefix: Sequence[str] = ()
-) -> bool:
+def build(say: Say, folder: Path, compiler: str, options: Sequence[str] = (), targets: Sequence[str] = ()) -> bool:
     """Configure and compile all targets or the named ones; nothing is built twice."""
     log = folder.with_suffix(".log")
-    with _locks[folder], open(log, "wb") as out:
+    with open(log, "wb") as out:
         known = (folder / "build.ninja").exists()
         verb = ["meson", "configure", folder] if known else ["meson", "setup", folder, TOP]
         began = time.monotonic()
         environment = {**os.environ, **_CCACHE, "CXX": f"ccache {compiler}"}
-        for command in ([*verb, "-Dwerror=true", *options], [*prefix, "ninja", "-C", folder, *targets]):
+        for command in ([*verb, "-Dwerror=true", *options], ["ninja", "-C", folder, *targets]):
             if subprocess.run(command, cwd=TOP, env=environment, stdout=out, stderr=out, check=False).returncode:
                 say("\n".join(log.read_text("utf-8", "replace").splitlines()[-60:]))
                 say(f"FAIL building {folder.name}")

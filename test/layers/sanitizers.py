@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import meson_tests
-from checkout import GIVE_WAY, TOP, Say
+from checkout import TOP, Say
 from compiling import build
 from meson_tests import Test
 from totals import FAILED, Totals
@@ -34,7 +34,7 @@ class Sanitized:
         chosen = [test for test in known if everything or (self.quick(test) and meson_tests.LONG not in test.suites)]
         left_out = tuple(test.name for test in known if test not in chosen)
         needed = sorted({file for test in chosen for file in test.files})
-        if not build(say, self.folder, "clang++", [], needed, GIVE_WAY):
+        if not build(say, self.folder, "clang++", [], needed):
             return FAILED
         return meson_tests.run(say, self.folder, chosen, self.env) + Totals(left_out=left_out)
 
