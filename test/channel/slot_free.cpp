@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <chrono>
 #include <set>
-#include <thread>
 #include <vector>
 
 using namespace test;
