@@ -90,8 +90,8 @@ inline std::error_code refused(const ivshmem::device& of, const ivshmem::slot_op
 }
 
 /// Two devices over one memory, and a slot of each.
-struct two_peers {
-    explicit two_peers(const ivshmem::region_geometry& g = two_slots, std::size_t region = 65536)
+struct two_holders {
+    explicit two_holders(const ivshmem::region_geometry& g = two_slots, std::size_t region = 65536)
         : server{region}, a{server.join(1)}, b{server.join(2)}, at_a{claim(a, 0, g)}, at_b{claim(
                                                                                           b, 1,
                                                                                           g)} {}
@@ -124,7 +124,7 @@ inline void meet(channel& x, channel& y) {
 
 /// Both ends of lane 0.
 struct both_ends {
-    explicit both_ends(two_peers& between, const ivshmem::channel_options& options = {})
+    explicit both_ends(two_holders& between, const ivshmem::channel_options& options = {})
         : x{channel::open(between.at_a, 1, 0, options)}, y{channel::open(between.at_b, 0, 0,
                                                                          options)} {
         meet(x, y);

@@ -60,7 +60,7 @@ void use(both_ends& ends) {
 } // namespace
 
 TEST_CASE("a forked child fails, and writes nothing, even if it exits normally") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     use(ends);
     const auto before = copy_of(peers.server);
@@ -91,7 +91,7 @@ TEST_CASE("a forked child fails, and writes nothing, even if it exits normally")
 }
 
 TEST_CASE("after the slot was closed, its channels write nothing") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     use(ends);
     peers.at_a.close();
@@ -102,7 +102,7 @@ TEST_CASE("after the slot was closed, its channels write nothing") {
 }
 
 TEST_CASE("after the slot was lost, its channels write nothing") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     use(ends);
     // Another peer has taken it while this side slept.
@@ -122,7 +122,7 @@ TEST_CASE("after the slot was lost, its channels write nothing") {
 }
 
 TEST_CASE("a closed, moved-from or never opened channel does nothing") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     use(ends);
     channel none;
@@ -144,7 +144,7 @@ TEST_CASE("a closed, moved-from or never opened channel does nothing") {
 }
 
 TEST_CASE("a slot and its channels outlive the device") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     peers.a.close();
     CHECK(ends.x.try_send(bytes("still there")));

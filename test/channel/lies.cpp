@@ -21,7 +21,7 @@ std::uint32_t head(layout::kind k, std::uint32_t length) {
 
 TEST_CASE("a ring full of abandoned messages does not block a receiver") {
     const deadline limit;
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     const auto ring = peers.block(1).at(layout::block::ring);
     for (std::uint32_t place = 0; place < 1024; place += 32) {
@@ -42,7 +42,7 @@ TEST_CASE("a ring full of abandoned messages does not block a receiver") {
 }
 
 TEST_CASE("abandoned messages do not hide later messages") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     std::error_code ec;
     for (int i = 0; i < 5; ++i) {
@@ -58,7 +58,7 @@ TEST_CASE("abandoned messages do not hide later messages") {
 }
 
 TEST_CASE("a false cursor is noticed even if a message must be abandoned") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     std::error_code ec;
     std::size_t done = 0;
@@ -75,7 +75,7 @@ TEST_CASE("a false cursor is noticed even if a message must be abandoned") {
 }
 
 TEST_CASE("drained() ignores the words of a peer that is not connected") {
-    two_peers peers;
+    two_holders peers;
     peers.block(1).store(layout::block::cursor, 512); // of an earlier session
     channel never;
     CHECK_FALSE(ivshmem::channel_driver{never}.drained());
@@ -92,7 +92,7 @@ TEST_CASE("drained() ignores the words of a peer that is not connected") {
 }
 
 TEST_CASE("a message without sent parts need not be abandoned") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     ivshmem::channel_driver{ends.x}.abandon();
     CHECK(ends.x.try_send(bytes("first")));
@@ -105,7 +105,7 @@ TEST_CASE("a message without sent parts need not be abandoned") {
 }
 
 TEST_CASE("consume() without a message frees nothing") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     CHECK(ends.x.try_send(bytes("one")));
     CHECK(ends.x.try_send(bytes("two")));
@@ -122,7 +122,7 @@ TEST_CASE("consume() without a message frees nothing") {
 
 TEST_CASE("each false record poisons the channel, and violation() names the rule") {
     const std::uint32_t first = GENERATE(0U, 1U, 0x7fffffffU);
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     const auto ring = peers.block(1).at(layout::block::ring);
     if (first != 0) {

@@ -43,7 +43,7 @@ std::string through(both_ends& ends, const std::string& text) {
 } // namespace
 
 TEST_CASE("messages of every size that fits into one record") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     CHECK(ends.x.max_whole_message() == 504);
     for (std::size_t size = 0; size <= 504; ++size) {
@@ -60,7 +60,7 @@ TEST_CASE("messages of every size that fits into one record") {
 
 TEST_CASE("messages in parts, up to some MiB") {
     const deadline limit;
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     for (const std::size_t size : {0U, 1U, 504U, 505U, 512U, 1000U, 4096U, 65537U, 3U << 20U})
         CHECK((through(ends, text_of(size)) == text_of(size)));
@@ -69,7 +69,7 @@ TEST_CASE("messages in parts, up to some MiB") {
 }
 
 TEST_CASE("a message over the limit of the peer") {
-    two_peers peers;
+    two_holders peers;
     ivshmem::channel_options options;
     options.max_message = 100;
     both_ends ends{peers, options};
@@ -87,7 +87,7 @@ TEST_CASE("a message over the limit of the peer") {
 }
 
 TEST_CASE("a buffer that is too small loses no byte") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     std::array<std::byte, 20> small{};
     std::error_code ec;
@@ -115,7 +115,7 @@ TEST_CASE("a buffer that is too small loses no byte") {
 }
 
 TEST_CASE("views, batches and room in the ring") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     std::error_code ec;
     const std::vector<std::span<const std::byte>> many(100, bytes("eleven bytes"));

@@ -48,7 +48,7 @@ void begin_again(channel& first, channel& second) {
 
 TEST_CASE("the rest of a message of an old session is no message of the new one") {
     const deadline limit{10};
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     const std::string text = in_thirds();
     std::size_t done = 0;
@@ -89,7 +89,7 @@ TEST_CASE("the rest of a message of an old session is no message of the new one"
 
 TEST_CASE("a message of a new session does not follow the first half of an old one") {
     const deadline limit{10};
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     std::size_t done = 0;
     std::error_code ec;
@@ -120,7 +120,7 @@ TEST_CASE("a message of a new session does not follow the first half of an old o
 
 TEST_CASE("the rest of a message whose beginning was dropped is skipped") {
     const deadline limit{10};
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     ivshmem::channel_driver driver{ends.y};
     driver.skip(); // nothing
@@ -154,7 +154,7 @@ TEST_CASE("the rest of a message whose beginning was dropped is skipped") {
         ivshmem::channel_driver{ends.x}.abandon();
     }
     SECTION("a new session begins") {
-        begin_anew(ends.x, ends.y);
+        begin_again(ends.x, ends.y);
     }
     done = 0;
     REQUIRE(send_text(ends.x, "behind", done, ec));
@@ -163,7 +163,7 @@ TEST_CASE("the rest of a message whose beginning was dropped is skipped") {
 }
 
 TEST_CASE("between the parts of a message there is no room for another message") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     const std::string text(1200, 'a');
     std::size_t done = 0;
@@ -204,7 +204,7 @@ TEST_CASE("between the parts of a message there is no room for another message")
 
 TEST_CASE("a message that was reserved or committed before the end is not written after it") {
     const deadline limit{20};
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     std::error_code ec;
     const bool committed = GENERATE(false, true);
@@ -241,7 +241,7 @@ TEST_CASE("a message that was reserved or committed before the end is not writte
 }
 
 TEST_CASE("a receiver publishes that it took the last message before it sleeps") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     std::error_code ec;
     for (int i = 0; i < 3; ++i) {

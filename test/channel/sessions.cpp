@@ -47,7 +47,7 @@ TEST_CASE("a peer that has not opened yet") {
 }
 
 TEST_CASE("channels that cannot be opened") {
-    two_peers peers;
+    two_holders peers;
     CHECK(not_opened(peers.at_a, 0, 0) == errc::slot_out_of_range);
     CHECK(not_opened(peers.at_a, 2, 0) == errc::slot_out_of_range);
     CHECK(not_opened(peers.at_a, 1, 2) == errc::lane_out_of_range);
@@ -65,7 +65,7 @@ TEST_CASE("channels that cannot be opened") {
 }
 
 TEST_CASE("messages sent before the close are received, then the end") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     unsigned sent = 0;
     std::error_code ec;
@@ -90,7 +90,7 @@ TEST_CASE("messages sent before the close are received, then the end") {
 }
 
 TEST_CASE("a side that has finished still receives") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     ends.x.finish();
     CHECK(end_of(ends.y) == errc::channel_closed);
@@ -101,7 +101,7 @@ TEST_CASE("a side that has finished still receives") {
 }
 
 TEST_CASE("a send to a peer that has stopped reading fails") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     ends.y.close();
     ends.x.update();
@@ -109,7 +109,7 @@ TEST_CASE("a send to a peer that has stopped reading fails") {
 }
 
 TEST_CASE("a restart is one reset, and no message crosses it") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     CHECK(ends.x.try_send(bytes("old, to y")));
     CHECK(ends.y.try_send(bytes("old, to x")));
@@ -138,7 +138,7 @@ TEST_CASE("a restart is one reset, and no message crosses it") {
 }
 
 TEST_CASE("a reset in the middle of a message drops all of its parts") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     std::error_code ec;
     std::size_t done = 0;
@@ -153,7 +153,7 @@ TEST_CASE("a reset in the middle of a message drops all of its parts") {
 }
 
 TEST_CASE("moved channels and slots continue") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     CHECK(ends.x.try_send(bytes("one")));
     channel moved{std::move(ends.y)};
@@ -172,7 +172,7 @@ TEST_CASE("moved channels and slots continue") {
 }
 
 TEST_CASE("a sleeping peer is rung, once") {
-    two_peers peers;
+    two_holders peers;
     both_ends ends{peers};
     static_cast<void>(peers.b.take(0));
     REQUIRE(ivshmem::channel_driver{ends.y}.arm(ivshmem::channel_driver::for_data));

@@ -92,7 +92,7 @@ TEST_CASE("a message that looks like headers blocks no newcomer, and stays intac
     const auto f = GENERATE(from_range(forgeries));
     const auto how = GENERATE(0, 1, 2); // by that geometry, by reformat, by the present geometry
     INFO("version " << f.version << ", slot " << f.slot << ", as in " << how);
-    two_peers peers{three_slots, region};
+    two_holders peers{three_slots, region};
     both_ends ends{peers};
     const auto to_y = message_with(f, peers.a.id(), 0);
     const auto to_x = message_with(f, peers.b.id(), 1);
@@ -119,7 +119,7 @@ TEST_CASE("a message that looks like headers blocks no newcomer, and stays intac
 }
 
 TEST_CASE("the rest of a departed peer's message is no header at an offset where no slot can be") {
-    two_peers peers{three_slots, region};
+    two_holders peers{three_slots, region};
     both_ends ends{peers};
     REQUIRE(ends.x.try_send(message_with(forgeries[0], peers.b.id(), 0)));
     ends.x.close();
@@ -136,7 +136,7 @@ TEST_CASE("the rest of a departed peer's message is no header at an offset where
 }
 
 TEST_CASE("a lane that the peer has rejected comes last, because the peer may still have it open") {
-    two_peers peers;
+    two_holders peers;
     const ivshmem::service_directory at_a{peers.at_a};
     channel x = channel::open(peers.at_a, 1, 1);
     channel y = channel::open(peers.at_b, 0, 1);

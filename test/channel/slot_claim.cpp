@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 
-// Who gets a slot, and who does not.
+// Which claim gets a slot, and which does not.
 
 #include "fixture.hpp"
 #include "helpers/deadline.hpp"
@@ -109,7 +109,7 @@ TEST_CASE("another version of the layout is not mixed with this one") {
         header(server, 32768).store(layout::header::version, 0x00010007);
         CHECK(claim(a, 0).find_holder(1).has_value());
     }
-    SECTION("who reformats takes it away") {
+    SECTION("a claim that reformats takes it away") {
         options force{0, region_geometry{2, 1, 4096}};
         force.reformat = true;
         CHECK(slot::claim(a, force).is_open());

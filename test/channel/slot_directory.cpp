@@ -30,7 +30,7 @@ std::error_code not_found(const service_directory& from, std::string_view name,
 } // namespace
 
 TEST_CASE("an offered service is found until it is withdrawn") {
-    two_peers peers;
+    two_holders peers;
     service_directory at_a{peers.at_a};
     const service_directory at_b{peers.at_b};
     CHECK(not_found(at_b, "clock") == errc::service_unknown);
@@ -57,7 +57,7 @@ TEST_CASE("an offered service is found until it is withdrawn") {
 }
 
 TEST_CASE("a directory is full with 32 services") {
-    two_peers peers;
+    two_holders peers;
     service_directory at_a{peers.at_a};
     const service_directory at_b{peers.at_b};
     std::set<std::uint32_t> keys;
@@ -71,7 +71,7 @@ TEST_CASE("a directory is full with 32 services") {
 }
 
 TEST_CASE("valid and invalid names of services") {
-    two_peers peers;
+    two_holders peers;
     service_directory at_a{peers.at_a};
     const service_directory at_b{peers.at_b};
     const std::string longest(59, 'n');

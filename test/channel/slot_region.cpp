@@ -74,7 +74,7 @@ TEST_CASE("overlapping regions are refused, separate ones are independent") {
 }
 
 TEST_CASE("a header of version 1.0 names no region and stands for all of the memory") {
-    two_peers peers;
+    two_holders peers;
     const ivshmem::shared_words header{peers.server.memory().data(), false};
     header.store(layout::header::version, 0x00010000);
     for (const auto word : {layout::header::region_offset_low, layout::header::region_offset_high,
@@ -109,7 +109,7 @@ constexpr std::array<part, 13> parts{{
 }};
 
 /// Updates both sides until each has reported an error.
-std::error_code end_of_use(two_peers& peers, both_ends& ends, slot& at, channel& of) {
+std::error_code end_of_use(two_holders& peers, both_ends& ends, slot& at, channel& of) {
     std::error_code ec;
     for (int i = 0; i < 4 && !ec; ++i) {
         peers.at_a.answer_claims(ec);
@@ -131,7 +131,7 @@ TEST_CASE("overwriting a section ends its channels with an error") {
     const auto over = GENERATE(from_range(parts));
     const auto with = GENERATE(std::byte{0}, std::byte{42}, std::byte{0xff});
     INFO(over.name << " with " << std::to_integer<int>(with));
-    two_peers peers;
+    two_holders peers;
     ivshmem::service_directory{peers.at_a}.offer("service");
     both_ends ends{peers};
     REQUIRE(ends.y.try_send(bytes("text")));

@@ -21,9 +21,9 @@ namespace {
 
 constexpr int kills = 300;
 
-/// What the side that was killed had told.
-struct told {
-    explicit told(const std::string& text) {
+/// What the killed side reported before its end.
+struct report {
+    explicit report(const std::string& text) {
         std::istringstream lines{text};
         std::string what;
         std::uint32_t number = 0;
@@ -44,7 +44,7 @@ struct told {
     bool bad = false;
 };
 
-/// The side that lives on.
+/// The side that is not killed.
 class survivor {
   public:
     survivor(net::io_context& io, const std::string& socket, bool sends)
@@ -98,7 +98,7 @@ class survivor {
                 return;
             }
             const head h = crash::head_of(into_);
-            // It may come before the event that tells of the connection.
+            // It may come before the connection's event.
             const auto now = channel_.next_layer().peer_incarnation();
             must(h.incarnation == now, "a message of another session");
             must(h.number == transferred[now], "a message that is not the next one");
@@ -144,7 +144,7 @@ class survivor {
 
 } // namespace
 
-TEST_CASE("a side that is killed at any step starts anew, and the other one notices once") {
+TEST_CASE("a side that is killed at any step starts again, and the other side notices once") {
     const deadline limit{100};
     const bool survivor_sends = GENERATE(false, true);
     INFO("the survivor " << (survivor_sends ? "sends" : "receives"));
@@ -173,14 +173,14 @@ TEST_CASE("a side that is killed at any step starts anew, and the other one noti
             victim->signal(SIGKILL);
         }
         REQUIRE(victim->wait() == 128 + SIGKILL);
-        io.run_for(std::chrono::milliseconds{2}); // takes what the dead one has sent
-        const told was{victim->output()};
+        io.run_for(std::chrono::milliseconds{2}); // takes what the killed side has sent
+        const report was{victim->output()};
         CHECK_FALSE(was.bad);
         const std::uint32_t transferred = s.transferred[was.incarnation];
         with_messages += transferred != 0 ? 1 : 0;
         messages += transferred;
         if (survivor_sends) {
-            // A message in parts is acknowledged before the program can tell that it has it.
+            // A message in parts is acknowledged before the program can report it.
             const std::uint32_t acknowledged = s.acknowledged[was.incarnation];
             const bool last_in_parts = acknowledged != 0 && crash::in_parts(acknowledged - 1);
             CHECK(acknowledged <= was.received + (last_in_parts ? 1 : 0));
