@@ -63,7 +63,9 @@ class wait_operation {
             else if (!ec)
                 result = boost::asio::error::operation_aborted;
         }
-        leave(self);
+        // Left after the handler, which may start the next operation.
+        const auto place = std::move(place_);
+        place_.reset();
         self.complete(result, std::move(value));
     }
 
@@ -72,13 +74,6 @@ class wait_operation {
     void wait(Self& self) {
         const auto state = state_; // self, and state_ with it, moves away
         state->wait(std::move(self));
-    }
-    /// Gives the place back after the handler, which may start the next operation.
-    template <typename Self>
-    void leave(Self& self) {
-        if (place_)
-            boost::asio::post(self.get_executor(), [place = std::move(*place_)] {});
-        place_.reset();
     }
 
     std::shared_ptr<state_type> state_;
