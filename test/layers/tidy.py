@@ -41,15 +41,27 @@ def _sources() -> list[Source]:
     wanted = {str(TOP / name): name for name in tracked("lib/*.cpp", "tools/*.cpp", "examples/*.cpp")}
     found: dict[str, Source] = {}
     for entry in json.loads((BUILD / "compile_commands.json").read_text("utf-8")):
-        name = wanted.get(os.path.normpath(os.path.join(entry["directory"], entry["file"])))
-        if name is None or name in found:
+        names = [wanted[path] for path in _compiled(Path(entry["directory"], entry["file"])) if path in wanted]
+        if not names:
             continue
         # The compiler and its cache; the output, in the target's own folder; the input.
         command = re.sub(r"^(\S*ccache )?\S+ ", "", entry["command"]).removesuffix(f" -c {entry['file']}")
         options = shlex.split(re.sub(r" -MD\b| -(MF|MQ|o) \S+", "", command))
         (target,) = [option for option in options if re.fullmatch(r"-I\S+\.p", option)]
-        found[name] = Source(name, target, tuple(option for option in options if option != target))
+        others = tuple(option for option in options if option != target)
+        for name in names:
+            found.setdefault(name, Source(name, target, others))
+    if missing := set(wanted.values()) - found.keys():
+        raise RuntimeError(f"compiled by no target, so not checked: {', '.join(sorted(missing))}")
     return list(found.values())
+
+
+def _compiled(file: Path) -> list[str]:
+    """Return the sources in a file that is compiled: itself, or those that meson put into it."""
+    if not re.search(r"-unity\d+\.cpp$", file.name):
+        return [os.path.normpath(file)]
+    included = re.findall(r'^#include\s*[<"]([^>"]+)', file.read_text("utf-8"), re.MULTILINE)
+    return [os.path.normpath(file.parent / name) for name in included]
 
 
 def _groups(sources: Sequence[Source]) -> list[list[Source]]:
