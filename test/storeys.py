@@ -36,6 +36,8 @@ def library(top: Path) -> Iterator[str]:
                 yield f"lib/{name}: includes \"{header}\" without its folder"
             elif quote == '"' and folder not in allowed:
                 yield f"lib/{name}: includes {header}, which is above it"
+            elif quote == "<" and folder in STOREYS:
+                yield f"lib/{name}: includes <{header}>: a storey's own headers are in quotes"
             elif header.startswith(("boost/", "ivshmem/asio")):
                 yield f"lib/{name}: includes {header}: the library has no Boost"
 

@@ -43,7 +43,7 @@ def configure_host(say: Say) -> bool:
 
 
 def build_host(say: Say, everything: bool) -> bool:
-    """Compiles that build; what no quick test runs only if everything is asked for."""
+    """Compile that build. The targets that no quick test runs are left out unless everything is asked for."""
     return configure_host(say) and build(say, BUILD, "g++", [], [] if everything else _of_quick_tests())
 
 
