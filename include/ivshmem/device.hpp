@@ -260,12 +260,7 @@ class IVSHMEM_API device {
 
     explicit device(std::shared_ptr<impl> opened) noexcept;
     bool try_ring(std::uint32_t peer, std::uint32_t vector) const noexcept {
-        const detail::doorbell_page* const page = page_;
-        if (peer > 0xffffU || vector >= page->vector_end) [[unlikely]]
-            return false;
-        detail::publish();
-        *page->doorbell = detail::to_register(peer << 16U | vector);
-        return true;
+        return peer <= 0xffffU && detail::ring_inline(*page_, peer, vector);
     }
     void ring_slowly(std::uint32_t peer, std::uint32_t vector) const;
     void ring_slowly(std::uint32_t peer, std::uint32_t vector, std::error_code& ec) const;

@@ -145,10 +145,7 @@ slot::impl::words slot::impl::block(std::uint32_t owner, std::uint32_t other,
 
 void slot::impl::ring(std::uint16_t peer, std::uint16_t vector) const noexcept {
     const detail::doorbell_page& page = *device_->page();
-    if (vector < page.vector_end) {
-        detail::publish();
-        *page.doorbell = detail::to_register(std::uint32_t{peer} << 16U | vector);
-    } else if (page.alive && can_ring()) {
+    if (!detail::ring_inline(page, peer, vector) && page.alive && can_ring()) {
         failure in_vain;
         device_->ring(peer, vector, in_vain);
     }

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/detail/publish.hpp>
 #include <ivshmem/export.hpp>
 
 #include <bit>
@@ -24,6 +25,17 @@ constexpr std::uint32_t to_register(std::uint32_t value) noexcept {
         return value;
     else
         return __builtin_bswap32(value);
+}
+
+/// Rings a peer by one store to the register, after all stores before it.
+/// @param peer 0..65535. @return Whether the vector may be rung this way.
+inline bool ring_inline(const doorbell_page& page, std::uint32_t peer,
+                        std::uint32_t vector) noexcept {
+    if (vector >= page.vector_end) [[unlikely]]
+        return false;
+    publish();
+    *page.doorbell = to_register(peer << 16U | vector);
+    return true;
 }
 
 } // namespace ivshmem::detail
