@@ -57,12 +57,13 @@ class basic_channel {
     explicit basic_channel(const Executor& executor) : executor_{executor} {}
     explicit basic_channel(detail::execution_context auto& context)
         : executor_{context.get_executor()} {}
-    /// Opens a lane to the peer in a slot.
+    /// Opens a lane to another slot.
+    /// @param to The slot of the other side.
     /// @throws error as ivshmem::channel::open(), errc::vector_out_of_range if the options name
     /// another vector than the slot's, and errc::closed if the slot was moved from.
-    basic_channel(const basic_slot<Executor>& from, std::uint32_t peer, std::uint32_t lane,
+    basic_channel(const basic_slot<Executor>& from, std::uint32_t to, std::uint32_t lane,
                   const channel_options& options = {})
-        : basic_channel{detail::checked(from.hub(), options), peer, lane, options} {}
+        : basic_channel{detail::checked(from.hub(), options), to, lane, options} {}
     /// For acceptors and connectors: takes a channel of the hub's slot.
     basic_channel(const std::shared_ptr<detail::hub<Executor>>& in, ivshmem::channel opened)
         : executor_{in->get_executor()}, state_{
@@ -207,9 +208,9 @@ class basic_channel {
     [[nodiscard]] const std::shared_ptr<state_type>& state() const noexcept { return state_; }
 
   private:
-    basic_channel(const std::shared_ptr<detail::hub<Executor>>& in, std::uint32_t peer,
+    basic_channel(const std::shared_ptr<detail::hub<Executor>>& in, std::uint32_t to,
                   std::uint32_t lane, const channel_options& options)
-        : basic_channel{in, ivshmem::channel::open(in->slot, peer, lane, options)} {}
+        : basic_channel{in, ivshmem::channel::open(in->slot, to, lane, options)} {}
 
     Executor executor_;
     std::shared_ptr<state_type> state_; ///< empty: not opened, or moved from

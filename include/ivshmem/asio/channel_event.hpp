@@ -12,7 +12,7 @@ namespace ivshmem::asio {
 struct channel_event {
     enum class kind {
         connected, ///< messages flow
-        closed,    ///< the peer sends nothing more; what it sent may still be received
+        closed,    ///< the peer sends nothing more; messages that it sent may still be received
         reset,     ///< the peer started again: reopen()
         poisoned,  ///< the peer broke the rules of the layout: violation() says which
         rejected,  ///< the peer says that this side broke them

@@ -21,9 +21,8 @@ namespace ivshmem::asio {
 /// for them.
 ///
 /// An open slot is work of its executor, unlike other idle I/O objects, because it must answer
-/// peers that claim the slot. So run() returns only after close(), or after the slot and all of its
-/// channels and acceptors were destroyed. To end, a program closes its slot, for example from a
-/// boost::asio::signal_set.
+/// peers that claim the slot. So run() returns only after close(), which the destructor calls. To
+/// end, a program closes its slot, for example from a boost::asio::signal_set.
 ///
 /// A slot that was moved from keeps its executor; operations on it fail with errc::closed.
 ///

@@ -38,9 +38,9 @@ class basic_stream {
     };
 
     /// As the constructor of basic_channel.
-    basic_stream(const basic_slot<Executor>& from, std::uint32_t peer, std::uint32_t lane,
+    basic_stream(const basic_slot<Executor>& from, std::uint32_t to, std::uint32_t lane,
                  const channel_options& options = {})
-        : channel_{from, peer, lane, options} {}
+        : channel_{from, to, lane, options} {}
     /// Not open: operations complete with errc::closed.
     explicit basic_stream(const Executor& executor) : channel_{executor} {}
     explicit basic_stream(detail::execution_context auto& context) : channel_{context} {}
