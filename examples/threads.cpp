@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 
 // Answer several clients from a pool of threads. A slot, its channels and its acceptors are one
-// object, so one strand runs all of their operations; what takes time runs beside it.
+// object, so one strand runs all of their operations; slow work runs beside it.
 //
 //     threads DEVICE server
 //     threads DEVICE client NUMBER...

@@ -100,7 +100,8 @@ constexpr description descriptions[] = {
      std::errc::protocol_not_supported},
     {errc::slot_out_of_range, "the geometry has no such slot; name one below its number of slots",
      std::errc::invalid_argument},
-    {errc::slot_in_use, "another process or VM holds the slot; name another one",
+    {errc::slot_in_use,
+     "the slot is held, by another process or VM or by this one; name another one",
      std::errc::address_in_use},
     {errc::slot_lost, "another process or VM took the slot, because this one did not answer its "
                       "claim in time; claim a slot again"},
