@@ -15,6 +15,7 @@ from . import processes
 
 LEFT_OUT = "left out: "
 _TOTALS = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
+_RESULT = re.compile(r"(ok|FAIL|skip) ")
 _NOT_SHOWN = re.compile(rf"\d+ s|{LEFT_OUT}.*")
 """Lines of a run that its parent prints for all of them."""
 
@@ -27,6 +28,7 @@ class _Runs:
         self._waiting = iter(commands)
         self._stop = stop
         self._lock = threading.Lock()
+        self._said: set[str] = set()
         self._running: set[subprocess.Popen[bytes]] = set()
 
     def work(self) -> None:
@@ -71,7 +73,10 @@ class _Runs:
             elif not _NOT_SHOWN.fullmatch(text):
                 with self._lock:
                     self._show(block)
-                block = [text]
+                    # What each run says of this machine is shown once.
+                    known = not _RESULT.match(text) and text in self._said
+                    self._said.add(text)
+                block = [] if known else [text]
         with self._lock:
             self._show(block)
         return totals
