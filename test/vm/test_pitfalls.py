@@ -89,7 +89,7 @@ PITFALLS: dict[str, tuple[str, ...]] = {
     ),
     "registers are little-endian": (
         "registers are little-endian and end where the bytes end",
-        "mapped registers lie where the specification has them",
+        "mapped registers are at the offsets of the specification",
     ),
     "modes differ between peers, on the same page": (
         "test_peers.Peers.test_host_and_two_guests",
@@ -105,8 +105,7 @@ PITFALLS: dict[str, tuple[str, ...]] = {
 
 class Pitfalls(unittest.TestCase):
     def test_each_has_tests(self) -> None:
-        folders = ("unit", "sysfs", "host")
-        cases = "".join(path.read_text("utf-8") for folder in folders for path in (TOP / folder).glob("*.cpp"))
+        cases = "".join(path.read_text("utf-8") for path in TOP.rglob("*.cpp"))
         loader = unittest.TestLoader()
         for pitfall, names in PITFALLS.items():
             for name in names:
@@ -116,4 +115,4 @@ class Pitfalls(unittest.TestCase):
                         self.assertGreater(loader.loadTestsFromName(name).countTestCases(), 0)
                         self.assertEqual(loader.errors, [])
                     else:
-                        self.assertIn(f'"{name}"', cases)
+                        self.assertTrue(f'"{name}"' in cases, "no such test")
