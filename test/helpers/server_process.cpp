@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -49,6 +50,7 @@ process::process(const std::vector<std::string>& command, std::string output_fil
     REQUIRE(output >= 0);
     pid_ = ::fork();
     if (pid_ == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL); // if the test is aborted, no destructor runs
         ::dup2(output, STDOUT_FILENO);
         ::dup2(output, STDERR_FILENO);
         if (prepare)
