@@ -8,9 +8,8 @@ import sys
 
 from checkout import BUILD, TOP, Say, stream
 from compiling import build_host
+from lab.parallel import LEFT_OUT
 from totals import FAILED, Totals
-
-_LEFT_OUT = "left out: "
 
 
 def _run(say: Say, script: str, everything: bool) -> Totals:
@@ -23,8 +22,8 @@ def _run(say: Say, script: str, everything: bool) -> Totals:
         nonlocal totals
         if found := Totals.found(line):
             totals = found
-        elif line.startswith(_LEFT_OUT):
-            left_out.append(line.removeprefix(_LEFT_OUT))
+        elif line.startswith(LEFT_OUT):
+            left_out.append(line.removeprefix(LEFT_OUT))
         else:
             say(line)
 
