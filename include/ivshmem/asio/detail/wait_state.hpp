@@ -56,7 +56,7 @@ class wait_state : public std::enable_shared_from_this<wait_state<Source, Execut
     };
 
     void open(Source source, std::error_code& ec) {
-        const std::lock_guard lock{mutex_}; // the watch of what was open before may still end
+        const std::lock_guard lock{mutex_}; // the watch of an earlier open() may still end
         assign(descriptor_, source.fd(ec), ec);
         if constexpr (requires { source.attention_fd(); })
             if (const int fd = source.attention_fd(); !ec && fd >= 0)
