@@ -14,7 +14,7 @@ using namespace ivshmem;
 namespace {
 
 /// Returns the result of discovery on the machine with this name.
-discovery on(const char* machine) {
+discovery found_in(const char* machine) {
     const fake::temp_dir temp;
     fake::build_machine(machine, temp.path());
     return discover(temp.path());
@@ -22,7 +22,7 @@ discovery on(const char* machine) {
 
 /// Returns the only device of a machine whose files are all valid.
 device_info only(const char* machine) {
-    const auto found = on(machine);
+    const auto found = found_in(machine);
     CHECK(found.problems.empty());
     REQUIRE(found.devices.size() == 1);
     CHECK(found.devices[0].problems.empty());
@@ -32,7 +32,7 @@ device_info only(const char* machine) {
 } // namespace
 
 TEST_CASE("a machine without ivshmem devices is not an error") {
-    const auto found = on("empty");
+    const auto found = found_in("empty");
     CHECK(found.devices.empty());
     CHECK(found.problems.empty());
 }
@@ -84,7 +84,7 @@ TEST_CASE("a doorbell device behind a vIOMMU, bound to vfio-pci") {
 }
 
 TEST_CASE("the other group members with their drivers; bridges are marked") {
-    const auto found = on("vfio-pair");
+    const auto found = found_in("vfio-pair");
     REQUIRE(found.devices.size() == 2);
     const std::vector<group_function> expected{{{0, 0, 2, 0}, "pcieport", true},
                                                {{0, 0, 5, 0}, "vfio-pci", false}};
@@ -119,7 +119,7 @@ TEST_CASE("revision 0 is not revision unknown") {
 }
 
 TEST_CASE("ACRN: the subsystem id is the region's") {
-    const auto found = on("acrn-hv");
+    const auto found = found_in("acrn-hv");
     REQUIRE(found.devices.size() == 2);
     CHECK(found.devices[0].acrn_region == std::uint16_t{1});
     CHECK(found.devices[1].acrn_region == std::uint16_t{2});
@@ -152,7 +152,7 @@ TEST_CASE("Cloud Hypervisor has no BAR1, and BAR0 may begin within a page") {
 
 TEST_CASE(
     "64 bytes of configuration space: the type is unknown, unless there are no capabilities") {
-    const auto found = on("unprivileged");
+    const auto found = found_in("unprivileged");
     REQUIRE(found.devices.size() == 2);
     CHECK(found.devices[0].type == device_type::unknown);
     REQUIRE(found.devices[0].problems.size() == 1);
@@ -163,7 +163,7 @@ TEST_CASE(
 }
 
 TEST_CASE("32 devices come in the order of their addresses") {
-    const auto found = on("many");
+    const auto found = found_in("many");
     REQUIRE(found.devices.size() == 32);
     for (std::size_t i = 1; i < found.devices.size(); ++i)
         CHECK(found.devices[i - 1].address < found.devices[i].address);

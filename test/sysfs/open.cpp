@@ -4,6 +4,7 @@
 // Devices that must not be opened: each has its own error, which names its subject.
 
 #include "helpers/catch.hpp"
+#include "helpers/has.hpp"
 #include "temp_dir.hpp"
 #include "trees.hpp"
 
@@ -16,6 +17,7 @@
 #include <sys/resource.h>
 
 using namespace ivshmem;
+using test::has;
 
 namespace {
 
@@ -49,12 +51,6 @@ std::string refused(errc wanted, const char* machine, const char* which = "any",
     }
     CHECK(descriptors() == before);
     return message;
-}
-
-bool has(const std::string& text, std::string_view part) {
-    INFO(text);
-    CHECK(text.find(part) != std::string::npos);
-    return text.find(part) != std::string::npos;
 }
 
 } // namespace

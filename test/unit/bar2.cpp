@@ -4,12 +4,14 @@
 // The mapping of BAR2, through a device without a driver.
 
 #include "fake_tree.hpp"
+#include "helpers/has.hpp"
 
 #include <ivshmem/error.hpp>
 
 using ivshmem::cache_mode;
 using ivshmem::errc;
 using test::fake_tree;
+using test::has;
 
 namespace {
 
@@ -28,11 +30,6 @@ void add_memtype(const fake_tree& tree, const std::string& type) {
                      "PAT: [mem 0x00000000fe000000-0x00000000fe010000] " +
                          type + "\nPAT: [mem 0x0000000800000000-0x0000000800010000] " + type +
                          "\n");
-}
-
-bool has(const std::string& text, const std::string& part) {
-    INFO(text);
-    return text.find(part) != std::string::npos;
 }
 
 fake_tree::shape at(std::uint64_t bar2) {

@@ -3,6 +3,7 @@
 #include "discovery/permission.hpp"
 
 #include "helpers/catch.hpp"
+#include "helpers/has.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@
 
 using ivshmem::permission_remedy;
 using ivshmem::permitted_group;
+using test::has;
 
 namespace {
 
@@ -57,11 +59,6 @@ class machine {
   private:
     std::string path_ = "/tmp/ivshmem-machine-XXXXXX";
 };
-
-bool has(const std::string& text, const std::string& part) {
-    INFO(text);
-    return text.find(part) != std::string::npos;
-}
 
 } // namespace
 

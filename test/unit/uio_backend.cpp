@@ -5,6 +5,7 @@
 
 #include "base/unique_fd.hpp"
 #include "fake_tree.hpp"
+#include "helpers/has.hpp"
 
 #include <chrono>
 
@@ -13,14 +14,10 @@
 
 using namespace ivshmem;
 using test::fake_tree;
+using test::has;
 using namespace std::chrono_literals;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-    INFO(text);
-    return text.find(part) != std::string::npos;
-}
 
 template <typename Call>
 std::string thrown(errc wanted, Call&& call) {

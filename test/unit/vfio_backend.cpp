@@ -4,16 +4,13 @@
 // Failures of VFIO before the device is open.
 
 #include "fake_tree.hpp"
+#include "helpers/has.hpp"
 
 using namespace ivshmem;
 using test::fake_tree;
+using test::has;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-    INFO(text);
-    return text.find(part) != std::string::npos;
-}
 
 fake_tree::shape bound(bool group) {
     fake_tree::shape how;
