@@ -48,7 +48,8 @@ def _sources() -> list[Source]:
         command = re.sub(r"^(\S*ccache )?\S+ ", "", entry["command"]).removesuffix(f" -c {entry['file']}")
         options = shlex.split(re.sub(r" -MD\b| -(MF|MQ|o) \S+", "", command))
         (target,) = [option for option in options if re.fullmatch(r"-I\S+\.p", option)]
-        others = tuple(option for option in options if option != target)
+        # In a unity build the option is one that only GCC knows.
+        others = tuple(option for option in options if option != target and not option.startswith("-Wshadow"))
         for name in names:
             found.setdefault(name, Source(name, target, others))
     if missing := set(wanted.values()) - found.keys():
@@ -99,7 +100,8 @@ def _told(command: Sequence[str], folder: Path) -> str:
 
 
 def _check_alone(source: Source) -> str:
-    return _told(["clang-tidy", "--quiet", _CHECKS, "-p", str(BUILD), str(TOP / source.name)], TOP)
+    command = ["clang-tidy", "--quiet", _CHECKS, str(TOP / source.name), "--", *source.options, source.target, "-Wshadow"]
+    return _told(command, BUILD)
 
 
 def _check_as_one(group: Sequence[Source]) -> str:
@@ -108,9 +110,8 @@ def _check_as_one(group: Sequence[Source]) -> str:
         file.flush()
         config = f"--config-file={TOP / '.clang-tidy'}"
         options = ["--quiet", config, f"{_CHECKS},-bugprone-suspicious-include", _SOURCES_TOO]
-        # Otherwise names of different files would collide, as in meson's unity builds; and a main()
-        # in a namespace needs an explicit return.
-        compiler = [*(option for option in group[0].options if option != "-Wshadow"), "-Wno-return-type"]
+        # A main() in a namespace needs an explicit return.
+        compiler = [*group[0].options, "-Wno-return-type"]
         return _told(["clang-tidy", *options, file.name, "--", *compiler], BUILD)
 
 
