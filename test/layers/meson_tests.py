@@ -28,9 +28,13 @@ class Test:
     """The files of the build that it needs, relative to the build folder."""
 
     @property
+    def program(self) -> str:
+        return Path(self.command[0]).name
+
+    @property
     def interpreted(self) -> bool:
         """Whether Python runs it: such a test checks the output of programs."""
-        return Path(self.command[0]).name.startswith("python")
+        return self.program.startswith("python")
 
 
 def tests(folder: Path) -> list[Test]:
@@ -68,7 +72,10 @@ def run(say: Say, folder: Path, chosen: Iterable[Test], env: Mapping[str, str] |
         return Totals()
     log = folder / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
-    status = stream(say, "meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", *names, env=env)
+    # More than there are processors: many tests wait most of the time.
+    at_once = str(2 * (os.cpu_count() or 1))
+    options = ["--no-rebuild", "--print-errorlogs", "--num-processes", at_once]
+    status = stream(say, "meson", "test", "-C", folder, *options, *names, env=env)
     totals = Totals()
     reported = set()
     if log.exists():
