@@ -42,13 +42,14 @@ class Sanitized:
 # clang 14 cannot compile coroutines with -fsanitize=function, and -fsanitize=vptr needs a free
 # descriptor, which some tests do not leave.
 #
-# Most tests in Python are about text: the tools that they start are not compiled for a quick run.
+# Most tests in Python are about text: the tools that they start are not compiled for a quick run. Neither
+# are the Asio tests of streams and acceptors, whose operations consist of those of channels.
 asan = Sanitized(
     TOP / "build-asan",
     ["-Db_sanitize=address,undefined", "-Dcpp_args=-gline-tables-only -fno-sanitize=function,vptr"],
     {"ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "halt_on_error=1"},
     wanted=lambda test: True,
-    quick=lambda test: not test.interpreted,
+    quick=lambda test: not test.interpreted and test.program not in ("asio-services", "asio-streams"),
 ).run
 tsan = Sanitized(
     TOP / "build-tsan",

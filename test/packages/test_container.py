@@ -11,6 +11,7 @@ import repository
 import snapshot
 from build import TOP
 from lab.debian import Inside
+from lab.runner import long
 from suites import ALL, SuiteCase, for_each_suite
 
 _NO_DEVICE = 32
@@ -50,6 +51,7 @@ class Container(SuiteCase):
             inside.run("apt-get autoremove -y -q --purge")
             self.assertUnchanged(before, inside.run(snapshot.command()).stdout)
 
+    @long("apt works eight times")
     def test_a_group_of_the_administrator_survives(self) -> None:
         with self.system() as inside:
             for made in ("groupadd -g 1500 ivshmem", "groupadd -r ivshmem && useradd -G ivshmem somebody"):
@@ -61,6 +63,7 @@ class Container(SuiteCase):
                         self.assertEqual(inside.run("getent group ivshmem", check=False).stdout, before, step)
                     inside.run("groupdel -f ivshmem")
 
+    @long("it compiles all examples")
     def test_autopkgtest(self) -> None:
         """Run debian/tests in the build root, which has their dependencies."""
         build_root = self.root.build(TOP / "debian/control")

@@ -16,6 +16,7 @@ import snapshot
 from first_ring import DOORBELL, EXAMPLE, PATIENCE, STRANGER, USER, apt, as_user, prepare, running
 from lab import Doorbell, Job, Result, Server
 from lab.debian import DebianGuest
+from lab.runner import long
 from suites import SuiteCase, for_each_suite
 
 _GOOD = "server:/run/ivshmem/good.sock"
@@ -93,6 +94,7 @@ class WithoutModules(SuiteCase):
         self.assertEqual(refused.rc, 1)
         self.assertIn("/run/ivshmem/good.sock", refused.stderr)
 
+    @long("clients wait for four servers until their time limit")
     def test_3_instances_that_cannot_start(self) -> None:
         neighbour = self.joined()
         for name, (text, mode, _) in _BAD.items():
@@ -114,6 +116,7 @@ class WithoutModules(SuiteCase):
             self.assertEqual([self.journal(name) for name in _BAD], before)
         self.rung(neighbour)
 
+    @long("it insists forty times")
     def test_4_a_client_that_insists(self) -> None:
         """Check that systemd finally gives up and refuses the client."""
         tries = f"for i in $(seq 40); do timeout 60 {DOORBELL} server:/run/ivshmem/nosize.sock wait 0 1; done; true"

@@ -9,6 +9,7 @@ from typing import ClassVar
 from channel_support import CHANNEL_PROGRAMS, ChannelCase, fact
 from lab import Doorbell, Guest, Plain, Server, booted
 from lab.devices import Device
+from lab.runner import long
 from support import Party
 
 SIZE = 1 << 20
@@ -74,18 +75,21 @@ class WithIommu(_TwoGuests):
     def test_vfio_and_host(self) -> None:
         self.both_ways(self.use(0, "vfio-pci"), self.host(), (4, 4))
 
+    @long("it repeats with each driver what other tests do with one")
     def test_vfio_and_uio_pci_generic(self) -> None:
         self.both_ways(self.use(0, "vfio-pci"), self.use(1, "uio_pci_generic"), (4, 0))
 
     def test_plain_and_plain(self) -> None:
         self.both_ways(self.use(0, None, 1), self.use(1, None, 1), (0, 0))
 
+    @long("it repeats with each driver what other tests do with one")
     def test_plain_with_vfio_and_without_driver(self) -> None:
         self.both_ways(self.use(0, "vfio-pci", 1), self.use(1, None, 1), (0, 0))
 
     def test_one_polls_though_it_could_be_rung(self) -> None:
         self.transfer(self.use(0, "vfio-pci"), self.use(1, "vfio-pci"), options=("-p", ""))
 
+    @long("it repeats for each mode what other tests do for one")
     def test_modes_of_the_memory(self) -> None:
         left, right = self.use(0, "vfio-pci"), self.use(1, "vfio-pci")
         for modes in (("write-combining", "write-combining"), ("write-combining", "uncached")):

@@ -8,6 +8,7 @@ import re
 from typing import ClassVar
 
 from lab import Doorbell, Guest, Job, Plain, Server, build_folder
+from lab.runner import long
 from support import DEVICES, PATIENCE, PROBE, DeviceCase, Party
 
 WATCH = build_folder() / "test/vm/guest/device-watch"
@@ -162,6 +163,7 @@ class Hotplug(HotplugCase):
 class Example(HotplugCase):
     """The example of hot-plug, ten times over."""
 
+    @long("it unplugs ten times")
     def test_rings_are_counted_on(self) -> None:
         job = self.guest.spawn(f"exec hotplug {ADDRESS}")
         for round in range(1, 11):

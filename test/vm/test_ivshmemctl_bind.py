@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from lab import Doorbell, Guest, Plain, Result, Server, booted
 from lab.devices import Device
+from lab.runner import long
 from support import DEVICES, IVSHMEMCTL, PATIENCE, PROBE, DeviceCase, bar
 
 VECTORS = 2
@@ -103,6 +104,7 @@ class Bind(DeviceCase):
                 self.assertEqual(self.guest.run(f"ls {RECORDS}").stdout, "")
         self.assertIn("as before", self.tool(f"unbind {self.own}").stdout)
 
+    @long("it repeats with each driver what other tests do with one")
     def test_pasted_into_a_shell(self) -> None:
         for driver in DRIVERS:
             with self.subTest(driver=driver):
@@ -163,6 +165,7 @@ class Bind(DeviceCase):
         self.tool(f"unbind {self.own}")
         self.assertEqual(self.guest.run(f"ls {path}", check=False).stdout, "")
 
+    @long("it repeats with each driver what other tests do with one")
     def test_cached(self) -> None:
         # This firmware does not do it, but others make the whole high window uncachable.
         base, size = bar(self.guest, self.plain, 2), LARGE
@@ -201,6 +204,7 @@ class Bind(DeviceCase):
         self.tool(f"unbind {self.other}")
         self.tool(f"bind {self.one}")
 
+    @long("it repeats with each driver what other tests do with one")
     def test_in_use(self) -> None:
         for driver, node in (("vfio-pci", f"/dev/vfio/{self.group(self.own)}"), ("igb_uio", "/dev/uio0"), ("none", "enable")):
             with self.subTest(driver=driver):
@@ -247,6 +251,7 @@ class Bind(DeviceCase):
         self.guest.run(HIDE)
         self.addCleanup(self.guest.run, "umount /dev/vfio")
 
+    @long("two programs wait for a node until their time limit")
     def test_node_that_does_not_appear(self) -> None:
         self.hide_nodes()
         for driver in ("uio_pci_generic", "none"):
@@ -259,6 +264,7 @@ class Bind(DeviceCase):
                 self.assertEqual(self.state(self.own), before)
                 self.assertEqual(self.guest.run(f"ls {RECORDS}").stdout, f"{self.own}.enabled\n" * (driver == "none"))
 
+    @long("a program waits for a node until its time limit")
     def test_nothing_stays_where_one_of_two_fails(self) -> None:
         self.tool(f"bind -q --driver uio_pci_generic {self.one}")
         # Writes to the driver have no effect.
@@ -284,6 +290,7 @@ class Bind(DeviceCase):
                 self.assertIn("interrupted: all changes were undone", result.stderr)
                 self.assertEqual(self.state(self.own), before)
 
+    @long("it ends eight programs")
     def test_ended_at_any_moment(self) -> None:
         """Whenever the signal arrives, the device is bound as before or as requested, never in between."""
         bind = f"ivshmemctl bind -q --driver uio_pci_generic {self.own}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from lab import Guest, LabError, Plain, booted
+from lab.runner import long
 from support import IVSHMEMCTL, PATIENCE, DeviceCase
 
 FIRMWARE = Path("/usr/share/ovmf/OVMF.fd")
@@ -40,6 +41,7 @@ class Cached(DeviceCase):
     def mode(self) -> str:
         return str(json.loads(self.guest.run("ivshmemctl info -J", timeout=PATIENCE).stdout)["cache_mode"])
 
+    @long("it boots a guest for one question")
     def test_there_and_back(self) -> None:
         ranges = self.guest.run("cat /proc/mtrr").stdout
         self.assertIn("uncachable", ranges)

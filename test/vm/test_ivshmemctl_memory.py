@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from lab import Doorbell, Guest, Plain, Server, booted
 from lab.devices import Device
+from lab.runner import long
 from support import IVSHMEMCTL, PATIENCE, DeviceCase
 
 MODES = ("write-back", "write-combining", "uncached")
@@ -79,6 +80,7 @@ class Memory(DeviceCase):
         )
         self.assertEqual(self.tool(self.left, DOORBELL, "read 9 13"), "from the host")
 
+    @long("it starts eighteen programs")
     def test_every_cache_mode(self) -> None:
         data = random.Random(3).randbytes(70_001)  # more than one piece, and aligned to nothing
         self.left.put("/tmp/data", data)
@@ -136,6 +138,7 @@ class Memory(DeviceCase):
         self.assertIn("/dev/vfio/", printed["error"])
         self.assertIn("/dev/vfio/", printed["problem"])
 
+    @long("it measures for seconds")
     def test_bench(self) -> None:
         before = self.on_host("read")
         printed = json.loads(self.tool(self.left, DOORBELL, "-J bench --write --channel 0x2001 64K"))

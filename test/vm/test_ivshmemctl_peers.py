@@ -12,6 +12,7 @@ from typing import ClassVar
 from channel_support import HostJob, kill
 from lab import Doorbell, Guest, Job, Plain, Server, booted
 from lab.devices import Device
+from lab.runner import long
 from support import DEVICES, IVSHMEMCTL, PATIENCE, DeviceCase
 
 SIZE = 1 << 20
@@ -125,6 +126,7 @@ class IvshmemctlPeers(DeviceCase):
                 self.on_host(f"ring {peer} {last}")
                 self.assertRegex(self.end(job, signal=None), rf" vector {last} count 1\n")
 
+    @long("it repeats with each driver what other tests do with one")
     def test_who_cannot_wait(self) -> None:
         for driver in ("uio_pci_generic", None):
             self.assertIn("vfio-pci", self.run_tool(0, self.use(0, driver), "wait --timeout 1", status=1))
@@ -219,6 +221,7 @@ class IvshmemctlPeers(DeviceCase):
                 self.assertIn(says, printed)
                 host.wait(PATIENCE)
 
+    @long("it unplugs three times")
     def test_unplugged_while_no_peer_serves(self) -> None:
         device = self.use(0, "vfio-pci")
         for words in ("ping 99", "ping", "serve"):

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from lab import CommandFailed, CommandTimeout, Doorbell, Guest, GuestGone, LabError, Plain, Server, Workdir, booted
 from lab.case import LabCase
+from lab.runner import long
 
 SIZE = 1 << 20
 
@@ -251,6 +252,7 @@ class Servers(LabCase):
 class Ends(LabCase):
     """A guest leaves nothing behind, however it ends."""
 
+    @long("it boots a guest for one question")
     def test_shutdown(self) -> None:
         with Guest(self.work, "shutdown", iommu=False) as guest:
             guest.shutdown()

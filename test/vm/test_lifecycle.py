@@ -10,6 +10,7 @@ import subprocess
 from typing import ClassVar
 
 from lab import Doorbell, Guest, GuestGone, Job, LabError, Server, booted
+from lab.runner import long
 from support import DEVICES, PROBE, PROGRAMS, DeviceCase, Party, facts, probe
 
 
@@ -63,6 +64,7 @@ class Restarts(DeviceCase):
     def parties(self, index: int) -> list[Party]:
         return [Party(guest, guest.address(index)) for guest in (self.stays, self.goes)]
 
+    @long("it boots a guest twice more")
     def test_1_reboot(self) -> None:
         for hard in (False, True):
             with self.subTest(hard=hard):
@@ -204,6 +206,7 @@ class Unplug(DeviceCase):
 class Defect(DeviceCase):
     """The defect in QEMU that the server's option --no-departures avoids."""
 
+    @long("it looks at a defect of QEMU")
     def test_qemu_crashes_when_unplugging_after_a_departure(self) -> None:
         server = self.enterContext(Server(self.work, size="1M"))
         device = Doorbell(server.socket, place="port")

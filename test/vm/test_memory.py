@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from lab import Doorbell, Guest, Plain, Server, booted
 from lab.initramfs import NOBODY
+from lab.runner import long
 from support import PAT, PROBE, PROGRAMS, DeviceCase, bar, facts, probe
 
 KERNEL = {"write-back": "write-back", "write-combining": "write-combining", "uncached": "uncached-minus"}
@@ -86,6 +87,7 @@ class Modes(DeviceCase):
                 self.assertEqual((found["mode"], found["size"]), ("write-back", str(2 << 30)))
                 self.assertIn("write-back through /dev/mem", found["reason"])
 
+    @long("it repeats in each guest what other tests do in one")
     def test_insisting_on_a_mode(self) -> None:
         for guest in (self.low, self.high):
             for mode in ("write-combining", "uncached"):

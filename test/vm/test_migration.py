@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 from lab import Doorbell, Guest, LabError, Plain, Server
+from lab.runner import long
 from support import DEVICES, PATIENCE, PROBE, DeviceCase, Party
 from test_hotplug import ADDRESS, EXAMPLE, WATCH
 
@@ -16,6 +17,7 @@ SIZE = 1 << 20
 class Detached(DeviceCase):
     """master=off, QEMU's default: such a device must be unplugged first."""
 
+    @long("it boots and migrates a guest of its own")
     def test_detach_migrate_reattach_while_a_program_runs(self) -> None:
         # QEMU crashes when a device is unplugged that has seen a peer leave.
         server = self.enterContext(Server(self.work, vectors=2, size="1M", options=["--no-departures"]))

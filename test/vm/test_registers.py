@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from lab import Doorbell, Guest, Plain, Server, booted
 from lab.devices import Device
+from lab.runner import long
 from support import DEVICES, PROGRAMS, DeviceCase, bar, facts, probe
 
 
@@ -86,6 +87,7 @@ class Places(DeviceCase):
             Guest(cls.work, "guest", devices=devices, programs=PROGRAMS, extra_modules=["igb_uio"])
         )
 
+    @long("it repeats with each driver what other tests do with one")
     def test_registers_inside_a_page_of_others(self) -> None:
         # Firmware gives each device its own page, but Linux packs the BARs that it places itself.
         addresses = [self.guest.address(index) for index in range(3)]
@@ -150,6 +152,7 @@ class Places(DeviceCase):
 class Scarcity(DeviceCase):
     """More vectors than one processor can take."""
 
+    @long("it boots a guest for one question")
     def test_vectors_that_the_kernel_cannot_give(self) -> None:
         server = self.enterContext(Server(self.work, vectors=256, size="1M"))
         devices = [Doorbell(server.socket, 256)]

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from lab import Doorbell, Guest, Server
 from lab.initramfs import NOBODY
+from lab.runner import long
 from support import DEVICES, PROGRAMS, DeviceCase, facts, probe
 
 
@@ -108,6 +109,7 @@ class Sharing(DeviceCase):
                     self.guest.bind(address, driver)
                 self.assertRegex(probe(self.guest, "signals", address, 1).check().stdout, r"rounds: \d+\n")
 
+    @long("it repeats with each driver what other tests do with one")
     def test_limit_of_descriptors(self) -> None:
         for driver in ("vfio-pci", "igb_uio", "uio_pci_generic", None):
             with self.subTest(driver=driver):
@@ -159,6 +161,7 @@ class Sharing(DeviceCase):
 class NoRemapping(DeviceCase):
     """A vIOMMU that remaps no interrupts."""
 
+    @long("it boots a guest for one question")
     def test_it_is_said(self) -> None:
         server = self.enterContext(Server(self.work, vectors=2, size="1M"))
         options = ["-device", "intel-iommu,intremap=off"]

@@ -9,12 +9,14 @@ from typing import ClassVar
 
 from lab import Doorbell, Guest, Job, Result, Server, booted, build_folder
 from lab.case import LabCase
+from lab.runner import long
 from support import PATIENCE
 
 PEER = build_folder() / "test/vm/guest/stream_peer"
 SIZES = (0, 1, 65535, 65536, 1 << 20, 4 << 20)
 
 
+@long("its program takes a minute to compile; test_examples.py has HTTP between guests, too")
 class Streams(LabCase):
     server: ClassVar[Guest]
     client: ClassVar[Guest]

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from lab.case import LabCase
+from lab.runner import long
 from lab.server import REPOSITORY, build_folder
 
 
@@ -49,15 +50,18 @@ class TwoVms(LabCase):
             self.assertRegex(summary, rf"(?m)^  {name}: peer ")
         self.assertRegex(summary, r"(?m)^  vm-a: vector 0.*\n(.*\n)*  vm-a: vector 1")
 
+    @long("it boots two more guests")
     def test_plain(self) -> None:
         summary = self.summary("--plain", "--rounds", "20")
         self.assertRegex(summary, r"(?m)^  vm-b: no doorbells")
 
+    @long("it boots another guest")
     def test_host(self) -> None:
         summary = self.summary("--host", "--rounds", "20", "--vectors", "2")
         self.assertRegex(summary, r"(?m)^  host: peer ")
         self.assertNotIn("vm-b", summary)
 
+    @long("it boots two more guests")
     def test_a_failure_names_its_step_and_the_log(self) -> None:
         build = self.work / "build"
         peer = build / "examples/two-vms/two-vms-peer"
