@@ -72,9 +72,10 @@ def run(say: Say, folder: Path, chosen: Iterable[Test], env: Mapping[str, str] |
         return Totals()
     log = folder / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
-    # More than there are processors: many tests wait most of the time.
+    # More than there are processors: many tests wait most of the time. The time limits are those of a
+    # quiet machine without sanitizers.
     at_once = str(2 * (os.cpu_count() or 1))
-    options = ["--no-rebuild", "--print-errorlogs", "--num-processes", at_once]
+    options = ["--no-rebuild", "--print-errorlogs", "--num-processes", at_once, "--timeout-multiplier", "4"]
     status = stream(say, "meson", "test", "-C", folder, *options, *names, env=env)
     totals = Totals()
     reported = set()
