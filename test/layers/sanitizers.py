@@ -42,19 +42,22 @@ class Sanitized:
 # clang 14 cannot compile coroutines with -fsanitize=function, and -fsanitize=vptr needs a free
 # descriptor, which some tests do not leave.
 #
-# Most tests in Python are about text: the tools that they start are not compiled for a quick run. Neither
-# are the Asio tests of streams and acceptors, whose operations consist of those of channels.
+# A quick run compiles one of the large Asio programs with each sanitizer: the operations of streams and
+# acceptors consist of those of channels. Most tests in Python are about text: the tools that they start
+# are not compiled for a quick run.
+_LONG_FOR_ASAN = ("asio-services", "asio-slot", "asio-streams", "asio-waits", "channel_peer_run")
+_LONG_FOR_TSAN = ("asio-messages",)
 asan = Sanitized(
     TOP / "build-asan",
     ["-Db_sanitize=address,undefined", "-Dcpp_args=-gline-tables-only -fno-sanitize=function,vptr"],
     {"ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "halt_on_error=1"},
     wanted=lambda test: True,
-    quick=lambda test: not test.interpreted and test.program not in ("asio-services", "asio-streams"),
+    quick=lambda test: not test.interpreted and test.program not in _LONG_FOR_ASAN,
 ).run
 tsan = Sanitized(
     TOP / "build-tsan",
     ["-Db_sanitize=thread", "-Dcpp_args=-gline-tables-only"],
     {"TSAN_OPTIONS": "halt_on_error=1"},
     wanted=lambda test: "threads" in test.suites,
-    quick=lambda test: True,
+    quick=lambda test: test.program not in _LONG_FOR_TSAN,
 ).run
