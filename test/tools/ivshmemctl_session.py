@@ -76,14 +76,16 @@ class Session(unittest.TestCase):
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="ivshmem-ctl-"))
         self.addCleanup(shutil.rmtree, self.work)
         self.socket = self.work / "socket"
-        with (self.work / "server.log").open("wb") as log:
+        said = self.work / "server.log"
+        with said.open("wb") as log:
             self.server = subprocess.Popen([SERVER, "-F", "-S", self.socket, "-l", "1M", "-n", str(VECTORS)],
                                            stdout=log, stderr=log)
         self.addCleanup(self.stop_server)
         deadline = time.monotonic() + PATIENCE
-        while not self.socket.exists():
+        # The socket's file exists a moment before the server listens.
+        while "listening on" not in said.read_text():
             if self.server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the server does not listen: {(self.work / 'server.log').read_text()}")
+                raise RuntimeError(f"the server does not listen: {said.read_text()}")
             time.sleep(0.02)
 
     def stop_server(self):
