@@ -186,6 +186,7 @@ class Guest(SuiteCase):
         self.assertEqual(self.guest.run(_GIVEN).stdout, before)
         self.rings_host(self.first.ring(self.doorbell))
 
+    @long("apt works for half a minute; test_container.py purges, too")
     def test_8_removal_takes_the_rights_back(self) -> None:
         nodes = [self.node(self.doorbell)]
         if self.guest.driver(self.uio):
@@ -196,6 +197,7 @@ class Guest(SuiteCase):
         self.assertEqual(shown, ["600 root:root"] * len(nodes))
         self.assertEqual(self.guest.driver(self.doorbell), "vfio-pci")
 
+    @long("apt works for a minute; test_container.py purges, too")
     def test_9_purge_leaves_nothing(self) -> None:
         printed = apt(self.guest, "purge ivshmem-tools libivshmem-dev libivshmem0")
         # The group still has a member.

@@ -142,6 +142,7 @@ class WithoutModules(SuiteCase):
         self.assertEqual(self.guest.run(show).stdout, pid)
         self.rung(client)
 
+    @long("apt works for half a minute; test_container.py purges, too")
     def test_7_removal_ends_the_instances(self) -> None:
         self.joined()
         self.assertNotEqual(running(self.guest, "ivshmem-server"), [])
@@ -151,6 +152,7 @@ class WithoutModules(SuiteCase):
         # The administrator's files stay until the purge.
         self.assertEqual(self.guest.run("ls /etc/ivshmem/good.conf").rc, 0)
 
+    @long("apt works for half a minute; test_container.py purges, too")
     def test_8_purge_leaves_nothing(self) -> None:
         apt(self.guest, "purge ivshmem-server")
         units = "systemctl list-units --all --no-legend --plain 'ivshmem*'; systemctl list-unit-files --no-legend 'ivshmem*'"
