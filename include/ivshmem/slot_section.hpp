@@ -25,8 +25,8 @@ struct slot_section {
 };
 
 /// Finds the sections in shared memory, ascending by offset, without claiming a slot. For tools
-/// that show what the memory is used for. Reads one word of each page, and the headers; writes
-/// nothing. Thread safe.
+/// that show what the memory is used for. Looks only where the layout puts a header: at most a few
+/// thousand pages, whatever the size of the memory. Writes nothing. Thread safe.
 /// @param memory All of the memory of a device.
 [[nodiscard]] IVSHMEM_API std::vector<slot_section> find_slot_sections(std::span<std::byte> memory);
 

@@ -72,6 +72,9 @@ class backend {
               facts_.name);
         return {};
     }
+    /// Whether this connection saw a peer with this id present, and then leave; false again once
+    /// another one comes with it.
+    [[nodiscard]] virtual bool has_left(std::uint16_t /*id*/) { return false; }
 
   protected:
     backend_facts facts_;

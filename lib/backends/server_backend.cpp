@@ -206,6 +206,7 @@ void server_backend::add_vector(std::uint16_t id, unique_fd fd, failure& f) {
             own_.push_back(std::move(fd));
         return;
     }
+    left_.reset(id);
     auto& vectors = peers_[id];
     vectors.push_back(std::move(fd));
     if (joined_ && vectors.size() == vectors_.size())
@@ -221,6 +222,7 @@ void server_backend::remove_peer(std::uint16_t id, failure& f) {
                      path_, id);
     const bool known = peer->second.size() >= vectors_.size();
     peers_.erase(peer);
+    left_.set(id);
     if (joined_ && known)
         announce({event::kind::peer_left, id});
 }
@@ -287,6 +289,13 @@ std::optional<event> server_backend::next_event(failure& f) {
     queue_.pop_front();
     update_pending();
     return first;
+}
+
+bool server_backend::has_left(std::uint16_t id) {
+    const std::lock_guard lock{mutex_};
+    if (!end_)
+        read_socket();
+    return left_.test(id);
 }
 
 std::vector<std::uint16_t> server_backend::peers(failure& /*f*/) {

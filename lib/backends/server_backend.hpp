@@ -8,7 +8,10 @@
 #include "base/unique_fd.hpp"
 #include "base/wait_fds.hpp"
 
+#include <bitset>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -36,6 +39,7 @@ class server_backend final : public backend {
     [[nodiscard]] int event_fd() const override { return events_fd_.get(); }
     std::optional<event> next_event(failure& f) override;
     std::vector<std::uint16_t> peers(failure& f) override;
+    [[nodiscard]] bool has_left(std::uint16_t id) override;
 
   private:
     explicit server_backend(std::string path);
@@ -62,7 +66,8 @@ class server_backend final : public backend {
     unique_fd attention_;            ///< an epoll descriptor over the socket, which may be closed
 
     mutable std::mutex mutex_; ///< guards all members below: any thread may call ring()
-    std::map<std::uint16_t, std::vector<unique_fd>> peers_; ///< their eventfds, by vector
+    std::map<std::uint16_t, std::vector<unique_fd>> peers_;      ///< their eventfds, by vector
+    std::bitset<std::size_t{server_protocol::max_id} + 1> left_; ///< were in peers_, and are not
     std::deque<event> queue_;
     failure end_; ///< the reason why no more messages will arrive
     bool joined_ = false;

@@ -53,10 +53,15 @@ milliseconds slot_claim::impl::begin(failure& f) {
     check(f);
     if (f)
         return {};
-    division_ = division_search{*device_, options_}.choose(f);
+    division_search search{*device_, options_};
+    division_ = search.choose(f);
     if (f)
         return {};
     number_ = any_free_ ? 0 : options_.number.value_or(device_->facts().id);
+    check_number(f);
+    if (f)
+        return {};
+    displaced_ = search.announce(division_);
     return compete(f);
 }
 
@@ -133,9 +138,9 @@ bool slot_claim::impl::is_taken(failure& f) const {
     if (own_slot::exists(number_, incarnation))
         f.set(errc::slot_in_use, "{}: this process holds slot {} already; name another slot", name,
               number_);
-    else if (const auto holder = living_holder(); any_free_ && holder)
+    else if (const auto at = living_holder(); any_free_ && at && at->known == presence::assumed)
         f.set(errc::slot_in_use, "{}: slot {} is held by the peer with id {}", name, number_,
-              *holder);
+              at->id);
     return static_cast<bool>(f);
 }
 
@@ -149,18 +154,22 @@ milliseconds slot_claim::impl::ask() const {
 
 milliseconds slot_claim::impl::go_on(failure& f) {
     const words mine = claimed_->header(number_);
-    const auto holder = static_cast<std::uint16_t>(mine.load(layout::header::peer));
     if (mine.look(layout::header::claim) != claimed_->incarnation()) {
         f.set(errc::slot_in_use,
               "{}: slot {} is held by the peer with id {}; name another slot, or end that peer",
-              device_->facts().name, number_, holder);
+              device_->facts().name, number_,
+              static_cast<std::uint16_t>(mine.load(layout::header::peer)));
         return {};
     }
     if (steady_clock::now() < end_)
         return ask();
+    // A peer with another geometry may have come in the meantime, or come now.
+    division_search search{*device_, options_};
+    search.confirm(division_, displaced_, f);
+    if (f)
+        return {};
     claimed_->move_in();
-    // A peer with another geometry may have come in the meantime.
-    division_search{*device_, options_}.confirm(division_, f);
+    search.confirm(division_, displaced_, f);
     return {};
 }
 
@@ -168,13 +177,14 @@ std::shared_ptr<slot::impl> slot_claim::impl::take() noexcept {
     return stage_ == stage::over ? std::move(claimed_) : nullptr;
 }
 
-std::optional<std::uint16_t> slot_claim::impl::living_holder() const {
+std::optional<slot_claim::impl::holder> slot_claim::impl::living_holder() const {
     const words mine = claimed_->header(number_);
     if (mine.look(layout::header::incarnation) == 0 ||
         mine.load(layout::header::magic) != layout::magic)
         return std::nullopt;
     const auto id = static_cast<std::uint16_t>(mine.load(layout::header::peer));
-    return holder_is_gone(*device_, id) ? std::nullopt : std::optional{id};
+    const presence known = presence_of_holder(*device_, id);
+    return known == presence::gone ? std::nullopt : std::optional{holder{id, known}};
 }
 
 slot_claim::slot_claim(const device& at, const slot_options& options, of what)

@@ -26,6 +26,10 @@ class slot_claim::impl {
 
   private:
     enum class stage { initial, waiting, over };
+    struct holder {
+        std::uint16_t id;
+        presence known;
+    };
 
     std::chrono::milliseconds begin(failure& f);
     std::chrono::milliseconds compete(failure& f);
@@ -34,14 +38,15 @@ class slot_claim::impl {
     void check_number(failure& f) const;
     bool is_taken(failure& f) const;
     [[nodiscard]] std::chrono::milliseconds ask() const;
-    /// The id of the slot's holder, unless that is known to be gone.
-    [[nodiscard]] std::optional<std::uint16_t> living_holder() const;
+    /// The slot's holder, unless that is known to be gone.
+    [[nodiscard]] std::optional<holder> living_holder() const;
 
     const std::shared_ptr<device::impl> device_;
     const slot_options options_;
     const bool any_free_;
     stage stage_ = stage::initial;
     division division_;
+    std::optional<division> displaced_; ///< of another claim, which may be about to move in
     std::uint32_t number_ = 0;
     std::shared_ptr<slot::impl> claimed_;
     std::chrono::steady_clock::time_point end_; ///< until then a holder may object

@@ -27,6 +27,9 @@ void slot::impl::move_in() {
     for (std::size_t entry = 0; entry < layout::directory_entries; ++entry)
         mine.store(layout::header::directory + entry * layout::directory_entry_size, 0);
     for (std::uint32_t other = 0; other < slots; ++other) {
+        // Clearing many blocks may take longer than another claim waits.
+        if (mine.look(layout::header::claim) != incarnation_)
+            mine.publish(layout::header::claim, incarnation_);
         for (std::uint32_t lane = 0; other != number_ && lane < geometry().lanes; ++lane) {
             const words cleared = block(number_, other, lane);
             cleared.publish(layout::block::epoch, 0);

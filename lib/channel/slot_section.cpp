@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "channel/division.hpp"
+#include "channel/header_search.hpp"
 #include "channel/layout.hpp"
 #include "channel/shared_words.hpp"
 
@@ -10,37 +10,18 @@
 
 namespace ivshmem {
 
-namespace {
-
-/// The section whose header is at `offset`, if one is.
-std::optional<slot_section> section_at(const shared_words& at, std::uint64_t offset,
-                                       std::uint64_t memory_size) {
-    if (at.load(layout::header::magic) != layout::magic)
-        return std::nullopt;
-    const slot_header header{at, memory_size};
-    const auto& [region, geometry, section_size] = header.divides;
-    if (!header.divides.is_possible_in(memory_size) || header.slot >= geometry.slots ||
-        !header.agrees(divided(region, geometry), offset))
-        return std::nullopt;
-    return slot_section{header.slot,
-                        geometry.slots,
-                        offset,
-                        section_size,
-                        at.load(layout::header::incarnation) != 0,
-                        static_cast<std::uint16_t>(at.load(layout::header::peer))};
-}
-
-} // namespace
-
 std::vector<slot_section> find_slot_sections(std::span<std::byte> memory) {
-    std::vector<slot_section> found;
     const shared_words all{memory.data(), false};
-    std::uint64_t offset = 0;
-    while (offset + layout::header::size <= memory.size()) {
-        const auto section = section_at(all.at(offset), offset, memory.size());
-        if (section)
-            found.push_back(*section);
-        offset += section ? section->size : layout::page;
+    std::vector<slot_section> found;
+    std::uint64_t end = 0; // a header in the section of another one is stale
+    for (const found_header& header : find_headers(all, memory.size(), std::nullopt)) {
+        const division& of = header.words.divides;
+        if (!header.words.has_this_major() || header.offset < end)
+            continue;
+        found.push_back(
+            {header.words.slot, of.geometry.slots, header.offset, of.section_size, header.held,
+             static_cast<std::uint16_t>(all.at(header.offset).load(layout::header::peer))});
+        end = header.offset + of.section_size;
     }
     return found;
 }

@@ -36,6 +36,8 @@ class device::impl {
     int event_fd(failure& f) const;
     std::optional<event> next_event(failure& f) const;
     std::vector<std::uint16_t> peers(failure& f) const;
+    /// @copydoc backend::has_left
+    [[nodiscard]] bool has_left(std::uint16_t id) const { return backend_->has_left(id); }
 
   private:
     void set_up(failure& f);
