@@ -121,6 +121,13 @@ class IVSHMEM_API channel_driver {
             },
             const_cast<void*>(static_cast<const void*>(std::addressof(copy))), ec);
     }
+    /// Takes the parts of a message that have arrived into memory that grows with them
+    /// (slot_options::memory_for_parts), so that a caller needs no buffer for a message that its
+    /// sender may never complete.
+    /// @return The length of the message in bytes once all of it has arrived: try_receive() then
+    /// returns it. Errors as channel::try_receive().
+    /// @throws std::bad_alloc
+    [[nodiscard]] std::optional<std::size_t> gather(std::error_code& ec);
     /// Keeps the part of a message that receive_some() returned for the next call that receives.
     /// @throws std::bad_alloc
     void keep(std::span<const std::byte> part);

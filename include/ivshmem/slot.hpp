@@ -42,6 +42,13 @@ struct slot_options {
     /// Forgets peers with another geometry or version. They must be gone: a peer that is still
     /// alive loses its slot.
     bool reformat = false;
+    /// The most memory, in bytes, that channels of this slot take for messages of which parts are
+    /// still missing; it grows only with the bytes that arrive, and is freed when the message has
+    /// been received or the channel is closed. Each peer may take as much as is free, so none takes
+    /// all. A message for which there is not enough is a fault, as one over the limit
+    /// (layout_violation::limit). 0: channels take only messages that were sent in one piece, or
+    /// that a caller receives in parts (channel_driver::receive_some(), asio::channel).
+    std::uint64_t memory_for_parts = 256ULL * 1024 * 1024;
 };
 
 /// The peer that holds a slot, as the header of the slot says; the peer may have written false

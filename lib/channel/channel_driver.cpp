@@ -74,6 +74,12 @@ void channel_driver::keep(std::span<const std::byte> part) {
     if (impl_ != nullptr)
         impl_->keep(part);
 }
+std::optional<std::size_t> channel_driver::gather(std::error_code& ec) {
+    if (impl_ != nullptr) [[likely]]
+        return impl_->gather(SIZE_MAX, ec);
+    ec = errc::closed;
+    return std::nullopt;
+}
 void channel_driver::skip() noexcept {
     if (impl_ != nullptr)
         impl_->skip();

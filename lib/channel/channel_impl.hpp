@@ -131,7 +131,19 @@ class channel::impl {
     /// @param copy Called as copy(std::size_t offset, std::span<const std::byte> part).
     template <typename Copy>
     bool receive_some(std::size_t capacity, std::size_t& done, Copy&& copy, std::error_code& ec);
-    std::optional<std::size_t> try_receive(std::span<std::byte> into, std::error_code& ec);
+    std::optional<std::size_t> try_receive(std::span<std::byte> into, std::error_code& ec) {
+        if (!front(ec))
+            return std::nullopt;
+        if (record_.kind != layout::kind::last || kept_ || record_.length > into.size())
+            [[unlikely]]
+            return receive_in_parts(into, ec);
+        const std::uint32_t size = record_.length;
+        if (size != 0)
+            std::memcpy(into.data(), theirs_.bytes(record_.payload, size).data(), size);
+        pop();
+        return size;
+    }
+    std::optional<std::size_t> gather(std::size_t capacity, std::error_code& ec);
     std::optional<std::size_t> next_size(std::error_code& ec);
     std::optional<std::span<const std::byte>> peek(std::error_code& ec) {
         if (!front(ec))
@@ -157,7 +169,7 @@ class channel::impl {
     void keep(std::span<const std::byte> part);
     void skip() noexcept {
         skipping_ = consumer_.in_message();
-        kept_.reset();
+        drop_kept();
     }
     /// @}
 
@@ -201,6 +213,9 @@ class channel::impl {
             release();
     }
     bool skip_rest();
+    std::optional<std::size_t> receive_in_parts(std::span<std::byte> into, std::error_code& ec);
+    bool keep_more(std::span<const std::byte> part);
+    void drop_kept() noexcept;
     [[nodiscard]] bool met_for_the_same() const;
     bool ready(std::uint32_t what);
     void start_session();
@@ -250,6 +265,7 @@ class channel::impl {
     const std::atomic<bool>* held_ = nullptr; ///< of slot_: not given back, not lost
     const bool* alive_ = nullptr;             ///< of its device: not in a forked child
     std::unique_ptr<std::string> kept_;       ///< parts of a message that no call has taken yet
+    std::size_t accounted_ = 0;               ///< bytes of slot::impl::memory_for_parts()
 };
 
 template <typename Copy>
@@ -263,7 +279,7 @@ bool channel::impl::receive_some(std::size_t capacity, std::size_t& done, Copy&&
         most -= std::min<std::size_t>(most, layout::record_size(record_.length));
         if (record_.kind == layout::kind::abandon) {
             pop();
-            kept_.reset();
+            drop_kept();
             done = 0;
             if (most == 0)
                 return false;
@@ -276,7 +292,7 @@ bool channel::impl::receive_some(std::size_t capacity, std::size_t& done, Copy&&
         }
         if (done == 0 && kept_) {
             copy(0, std::as_bytes(std::span{*kept_}));
-            kept_.reset();
+            drop_kept();
             done = before;
         }
         copy(done, std::span<const std::byte>{theirs_.bytes(record_.payload, record_.length)});

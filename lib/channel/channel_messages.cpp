@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "channel/channel_impl.hpp"
 
+#include <utility>
+
 // Sending and receiving: the reasons for refusing a message, and the rare steps of messages.
 namespace ivshmem {
 
@@ -39,18 +41,49 @@ bool channel::impl::send_parts(std::size_t size, std::size_t& done, fill_functio
     }
 }
 
-std::optional<std::size_t> channel::impl::try_receive(std::span<std::byte> into,
-                                                      std::error_code& ec) {
-    std::size_t done = 0;
-    const auto copy = [&](std::size_t offset, std::span<const std::byte> part) {
-        if (!part.empty())
-            std::memcpy(into.data() + offset, part.data(), part.size());
-    };
-    if (receive_some(into.size(), done, copy, ec))
-        return done;
-    if (done != 0)
-        keep(into.first(done));
+/// Keeps the parts that have arrived, until the last one is at the front.
+/// @return The length of the message then.
+std::optional<std::size_t> channel::impl::gather(std::size_t capacity, std::error_code& ec) {
+    // Bounds the loop, as in receive_some().
+    std::size_t most = 2 * (std::size_t{longest_record()} + 8);
+    while (front(ec)) {
+        most -= std::min<std::size_t>(most, layout::record_size(record_.length));
+        if (record_.kind == layout::kind::abandon) {
+            pop();
+            drop_kept();
+            if (most == 0)
+                break;
+            continue;
+        }
+        const std::size_t before = kept_ ? kept_->size() : 0;
+        if (record_.total > capacity - std::min(capacity, before)) {
+            ec = errc::buffer_too_small;
+            break;
+        }
+        if (record_.kind == layout::kind::last)
+            return before + record_.length;
+        if (!keep_more(theirs_.bytes(record_.payload, record_.length))) {
+            why_not(ec);
+            break;
+        }
+        pop();
+    }
     return std::nullopt;
+}
+
+std::optional<std::size_t> channel::impl::receive_in_parts(std::span<std::byte> into,
+                                                           std::error_code& ec) {
+    const auto size = gather(into.size(), ec);
+    if (!size)
+        return std::nullopt;
+    if (kept_)
+        std::memcpy(into.data(), kept_->data(), kept_->size());
+    const std::size_t before = *size - record_.length;
+    if (record_.length != 0)
+        theirs_.read(record_.payload, into.subspan(before, record_.length));
+    drop_kept();
+    pop();
+    return size;
 }
 
 bool channel::impl::not_ready_to_send(std::size_t size, std::error_code& ec) {
@@ -121,6 +154,8 @@ void channel::impl::nothing(std::error_code& ec) {
     }
     if (!ec)
         why_not(ec);
+    if (state_ != channel_state::connected)
+        drop_kept(); // the rest will never come
 }
 
 std::optional<std::size_t> channel::impl::next_size(std::error_code& ec) {
@@ -128,7 +163,7 @@ std::optional<std::size_t> channel::impl::next_size(std::error_code& ec) {
         if (record_.kind != layout::kind::abandon)
             return record_.total + (kept_ ? kept_->size() : 0);
         pop();
-        kept_.reset();
+        drop_kept();
     }
     return std::nullopt;
 }
@@ -144,7 +179,29 @@ bool channel::impl::skip_rest() {
 }
 
 void channel::impl::keep(std::span<const std::byte> part) {
-    kept_ = std::make_unique<std::string>(reinterpret_cast<const char*>(part.data()), part.size());
+    drop_kept();
+    keep_more(part);
+}
+
+/// Adds to the parts that are kept. Poisons the channel if the peer has no share of the memory
+/// left.
+bool channel::impl::keep_more(std::span<const std::byte> part) {
+    if (slot_ == nullptr || !slot_->memory_for_parts().take(peer_slot_, part.size())) {
+        reject(layout_violation::limit);
+        drop_kept();
+        return false;
+    }
+    accounted_ += part.size();
+    if (!kept_)
+        kept_ = std::make_unique<std::string>();
+    kept_->append(reinterpret_cast<const char*>(part.data()), part.size());
+    return true;
+}
+
+void channel::impl::drop_kept() noexcept {
+    kept_.reset();
+    if (accounted_ != 0)
+        slot_->memory_for_parts().give_back(peer_slot_, std::exchange(accounted_, 0));
 }
 
 } // namespace ivshmem

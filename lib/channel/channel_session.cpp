@@ -74,7 +74,7 @@ void channel::impl::start_session() {
         abandon_ = false;
     ack_ = 0;
     sleep_.restart();
-    kept_.reset();
+    drop_kept();
     mine_.publish(layout::block::epoch, epoch_);
     slot_->ring_holder(peer_slot_);
 }
@@ -112,7 +112,7 @@ void channel::impl::close() noexcept {
     consumer_ = {};
     sleep_ = {};
     peer_sleeps_ = skipping_ = fronted_ = false;
-    kept_.reset();
+    drop_kept();
     slot_.reset();
 }
 

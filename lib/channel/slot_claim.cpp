@@ -115,8 +115,7 @@ milliseconds slot_claim::impl::compete(failure& f) {
     check_number(f);
     if (f)
         return {};
-    claimed_ =
-        std::make_shared<slot::impl>(device_, division_, number_, random_word(), options_.vector);
+    claimed_ = std::make_shared<slot::impl>(device_, division_, number_, random_word(), options_);
     if (is_taken(f))
         return {};
     const words mine = claimed_->header(number_);

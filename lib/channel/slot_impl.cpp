@@ -10,11 +10,12 @@
 namespace ivshmem {
 
 slot::impl::impl(std::shared_ptr<device::impl> at, const division& of_memory, std::uint32_t number,
-                 std::uint32_t incarnation, std::uint16_t vector)
+                 std::uint32_t incarnation, const slot_options& options)
     : device_{std::move(at)}, division_{of_memory}, all_{device_->facts().memory.data(),
                                                          device_->facts().memory.mode() ==
                                                              cache_mode::write_combining},
-      number_{number}, incarnation_{incarnation}, vector_{vector} {}
+      number_{number}, incarnation_{incarnation}, vector_{options.vector},
+      memory_for_parts_{of_memory.geometry.slots, options.memory_for_parts} {}
 
 void slot::impl::move_in() {
     const std::uint32_t slots = geometry().slots;

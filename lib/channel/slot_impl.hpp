@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/failure.hpp"
+#include "base/fair_share.hpp"
 #include "channel/division.hpp"
 #include "channel/layout.hpp"
 #include "channel/own_slots.hpp"
@@ -32,7 +33,7 @@ class slot::impl {
 
     /// A slot to claim. It is not held before move_in().
     impl(std::shared_ptr<device::impl> at, const division& of_memory, std::uint32_t number,
-         std::uint32_t incarnation, std::uint16_t vector);
+         std::uint32_t incarnation, const slot_options& options);
     impl(const impl&) = delete;
     impl& operator=(const impl&) = delete;
     ~impl() { leave(); }
@@ -85,6 +86,9 @@ class slot::impl {
     void ring_holder(std::uint32_t slot) const noexcept;
     void ring_everyone() const noexcept;
 
+    /// The memory for messages of which parts are missing, by the peer's slot.
+    [[nodiscard]] fair_share& memory_for_parts() noexcept { return memory_for_parts_; }
+
     /// @name Lanes that are open in this process
     /// @{
     bool take_lane(std::uint32_t peer, std::uint32_t lane);
@@ -124,6 +128,7 @@ class slot::impl {
     std::atomic<bool> held_{false};
     std::atomic<errc> ended_{errc::closed}; ///< the reason for not holding the slot
     std::atomic<bool> overwritten_{false};
+    fair_share memory_for_parts_;
     std::optional<own_slot> own_; ///< while it is held
     std::vector<offered> offers_;
     std::vector<bool> open_lanes_;

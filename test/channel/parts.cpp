@@ -259,3 +259,94 @@ TEST_CASE("a receiver publishes that it took the last message before it sleeps")
         ivshmem::channel_driver{ends.y}.disarm();
     }
 }
+
+namespace {
+
+/// Sends a message of `total` bytes up to `most` of them.
+struct slow_sender {
+    bool send(channel& to, std::size_t total, std::size_t most, std::error_code& ec) {
+        ivshmem::channel_driver driver{to};
+        const auto fill = [](std::span<std::byte> into, std::size_t) {
+            std::fill(into.begin(), into.end(), std::byte{'p'});
+        };
+        while (done < most && !ec) {
+            const auto before = done;
+            static_cast<void>(driver.send_some(total, done, fill, ec));
+            if (done == before)
+                break;
+        }
+        return done >= most;
+    }
+    std::size_t done = 0;
+};
+
+} // namespace
+
+TEST_CASE("parts that are kept count against the memory of the slot, until they are received") {
+    const deadline limit{20};
+    meeting server{1U << 20U};
+    const auto a = server.join(1);
+    const auto b = server.join(2);
+    ivshmem::slot_options options;
+    options.geometry = ivshmem::region_geometry{2, 4, 16384};
+    options.number = 0;
+    const slot at_a = slot::claim(a, options);
+    options.number = 1;
+    options.memory_for_parts = 100'000;
+    const slot at_b = slot::claim(b, options);
+    std::vector<channel> x;
+    std::vector<channel> y;
+    for (std::uint32_t lane = 0; lane < 4; ++lane) {
+        x.push_back(channel::open(at_a, 1, lane));
+        y.push_back(channel::open(at_b, 0, lane));
+        meet(x.back(), y.back());
+    }
+    std::vector<std::byte> into(1U << 20U);
+    std::error_code ec;
+    // Returns the bytes that a lane takes, at most `most`, of a longer message.
+    const auto taken = [&](std::size_t lane, std::size_t most) {
+        slow_sender sender;
+        while (sender.done < most && !ec) {
+            static_cast<void>(sender.send(x[lane], into.size(), most, ec));
+            if (!ec)
+                CHECK_FALSE(y[lane].try_receive(into, ec).has_value());
+        }
+        return sender.done;
+    };
+    // Half of it, in two channels of one peer: the rest is left for others.
+    CHECK(taken(0, 20'000) >= 20'000);
+    CHECK_FALSE(ec);
+    CHECK(taken(1, 90'000) < 60'000);
+    CHECK(ec == errc::channel_poisoned);
+    CHECK(y[1].violation() == ivshmem::layout_violation::limit);
+    x[1].update();
+    CHECK(x[1].state() == ivshmem::channel_state::rejected);
+    // What is left of the message on lane 0 arrives; then its memory is free for lane 2.
+    ec.clear();
+    y[0].close();
+    CHECK(taken(2, 30'000) >= 30'000);
+    CHECK_FALSE(ec);
+    // A message in one piece needs none of it.
+    CHECK(x[3].try_send(bytes("whole")));
+    CHECK(next(y[3]) == "whole");
+}
+
+TEST_CASE("a message is gathered in memory that grows with its parts, then received at once") {
+    two_holders peers;
+    both_ends ends{peers};
+    ivshmem::channel_driver receiver{ends.y};
+    const std::string sent = in_thirds();
+    std::size_t done = 0;
+    std::error_code ec;
+    std::optional<std::size_t> size;
+    for (int i = 0; i < 100 && !size; ++i) {
+        static_cast<void>(done < sent.size() && send_text(ends.x, sent, done, ec));
+        REQUIRE_FALSE(ec);
+        size = receiver.gather(ec);
+        REQUIRE_FALSE(ec);
+    }
+    REQUIRE(size == sent.size());
+    CHECK(receiver.gather(ec) == sent.size()); // again
+    CHECK(next(ends.y) == sent);
+    CHECK_FALSE(receiver.gather(ec).has_value());
+}

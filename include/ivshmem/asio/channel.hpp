@@ -21,6 +21,7 @@
 #include <memory>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace ivshmem::asio {
 
@@ -172,6 +173,19 @@ class basic_channel {
     auto async_receive(const MutableBufferSequence& buffers, Token&& token = Token{}) {
         return detail::async_start(executor_, state_,
                                    detail::receive_attempt<MutableBufferSequence>{buffers},
+                                   std::forward<Token>(token));
+    }
+    /// Receives a message into a vector, which is resized once all of the message has arrived.
+    /// Until then its parts are kept in memory that grows with the bytes that arrive
+    /// (slot_options::memory_for_parts). The vector must stay valid until the operation completes.
+    /// @par Completion Signature
+    /// @code void(boost::system::error_code, std::size_t size) @endcode
+    /// @par Errors
+    /// errc::channel_closed after the last message.
+    template <detail::completion_token<void(boost::system::error_code, std::size_t)> Token =
+                  boost::asio::default_completion_token_t<Executor>>
+    auto async_receive(std::vector<std::byte>& into, Token&& token = Token{}) {
+        return detail::async_start(executor_, state_, detail::whole_attempt{&into},
                                    std::forward<Token>(token));
     }
     /// Waits until there is a message, and returns its length; next_layer().try_receive(), peek()

@@ -43,7 +43,8 @@ void add_slot_choice(subcommand& sub, slot_choice& choice) {
 }
 
 ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
-                               const common_options& common, const slot_choice& choice) {
+                               const common_options& common, const slot_choice& choice,
+                               std::uint64_t memory_for_parts) {
     // When the device is removed, the kernel unmaps what was mapped through a UIO node.
     std::signal(SIGBUS, report_lost_memory);
     // The slot must be released even if the output is a closed pipe.
@@ -66,6 +67,7 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
     }
     ivshmem::slot_options options;
     options.reformat = choice.reformat;
+    options.memory_for_parts = memory_for_parts;
     if (choice.number) {
         options.number =
             static_cast<std::uint32_t>(std::min<std::uint64_t>(*choice.number, ~std::uint32_t{0}));

@@ -25,10 +25,13 @@ struct slot_choice {
 
 void add_slot_choice(subcommand& sub, slot_choice& choice);
 
+inline constexpr std::uint64_t slot_memory_for_parts = ivshmem::slot_options{}.memory_for_parts;
+
 /// Claims a slot. Throws if the memory holds data other than channels, unless `choice.reformat`.
 /// From then on, SIGBUS (the memory is gone) ends the program with a message.
 ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
-                               const common_options& common, const slot_choice& choice);
+                               const common_options& common, const slot_choice& choice,
+                               std::uint64_t memory_for_parts = slot_memory_for_parts);
 
 /// Returns the cause of a failure on a claimed slot: a device that is being removed may look as if
 /// another peer had taken the slot.

@@ -23,22 +23,49 @@ namespace {
 
 namespace net = boost::asio;
 
+/// For messages that arrive, and again for those that are sent back: peers that do not complete or
+/// take them must not fill the memory of this machine.
+constexpr std::size_t memory_for_messages = 8 * longest_ping;
+
+/// The messages that are being sent back. Each peer may have as much of the memory as is free, so
+/// that none has all.
+class messages_in_hand {
+  public:
+    explicit messages_in_hand(std::size_t slots) : of_peer_(slots) {}
+
+    bool add(std::uint32_t peer, std::size_t size) {
+        if (total_ + size + of_peer_[peer] + size > memory_for_messages)
+            return false;
+        of_peer_[peer] += size;
+        total_ += size;
+        return true;
+    }
+    void remove(std::uint32_t peer, std::size_t size) {
+        of_peer_[peer] -= size;
+        total_ -= size;
+    }
+
+  private:
+    std::vector<std::size_t> of_peer_;
+    std::size_t total_ = 0;
+};
+
 /// Sends every message back until the peer leaves.
-net::awaitable<void> answer(ivshmem::asio::channel channel, std::string peer_name, bool verbose) {
-    std::vector<std::byte> message(4096);
+net::awaitable<void> answer(ivshmem::asio::channel channel, std::string peer_name, bool verbose,
+                            std::shared_ptr<messages_in_hand> in_hand) {
+    const std::uint32_t peer = channel.next_layer().peer_slot();
     std::uint64_t answered = 0;
     boost::system::error_code end;
     while (!end) {
-        const auto [ec, size] = co_await channel.async_receive(net::buffer(message), with_error);
+        std::vector<std::byte> message; // of no more memory than this message needs
+        const auto [ec, size] = co_await channel.async_receive(message, with_error);
         end = ec;
-        if (ec == ivshmem::errc::buffer_too_small) {
-            std::error_code why;
-            if (const auto length = channel.next_layer().next_size(why))
-                message.resize(*length); // at most the channel's max_message
-            end = why;
+        if (!ec && !in_hand->add(peer, size)) {
+            end = net::error::no_buffer_space;
         } else if (!ec) {
             const auto [failed, all] =
-                co_await channel.async_send(net::buffer(message.data(), size), with_error);
+                co_await channel.async_send(net::buffer(message), with_error);
+            in_hand->remove(peer, size);
             end = failed;
             answered += failed ? 0 : 1;
         }
@@ -52,6 +79,7 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
     ivshmem::channel_options options;
     options.max_message = longest_ping;
     ivshmem::asio::acceptor acceptor{slot, ping_service, options};
+    const auto in_hand = std::make_shared<messages_in_hand>(slot.next_layer().geometry().slots);
     for (;;) {
         auto [ec, channel] = co_await acceptor.async_accept(with_error);
         if (ec)
@@ -63,7 +91,7 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
                               : tools::format("slot {}", from);
         if (verbose)
             complain(name + " pings");
-        net::co_spawn(slot.get_executor(), answer(std::move(channel), name, verbose),
+        net::co_spawn(slot.get_executor(), answer(std::move(channel), name, verbose, in_hand),
                       net::detached);
     }
 }
@@ -71,7 +99,7 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
 int serve(const common_options& common, const slot_choice& place) {
     auto device = open_device(common);
     net::io_context io{1};
-    auto slot = claim_slot(io, device, common, place);
+    auto slot = claim_slot(io, device, common, place, memory_for_messages);
     net::signal_set signals{io, SIGINT, SIGTERM, SIGHUP};
     signals.async_wait([&](const boost::system::error_code&, int) { io.stop(); });
     net::co_spawn(io, serve_all(device, slot, common.verbosity > 0 && !common.quiet),

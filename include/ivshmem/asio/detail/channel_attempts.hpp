@@ -102,6 +102,27 @@ struct receive_attempt {
     bool complete = false;
 };
 
+/// Receives a message of any length, and allocates nothing for bytes that have not arrived.
+struct whole_attempt {
+    using value_type = std::size_t;
+
+    static auto& gate_of(auto& state) { return state.receiving; }
+    bool attempt(auto& state, std::error_code& ec) {
+        const auto size = state.driver.gather(ec);
+        if (!size)
+            return false;
+        into->resize(*size);
+        done = state.channel.try_receive(*into, ec).value_or(0);
+        state.driver.settle();
+        return !ec;
+    }
+    [[nodiscard]] value_type value() const { return done; }
+    void give_up(auto&, bool) {}
+
+    std::vector<std::byte>* into;
+    std::size_t done = 0;
+};
+
 /// Succeeds when a message can be received; fails with the reason if none will come.
 struct readable_attempt {
     using value_type = std::size_t;
