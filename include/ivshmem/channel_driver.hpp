@@ -62,6 +62,9 @@ class IVSHMEM_API channel_driver {
     /// Whether this side, which asks for a service, must take another lane: the other side has
     /// opened this one by its number or, from a lower slot, to ask for a service itself.
     [[nodiscard]] bool is_contested() const noexcept;
+    /// Closes the channel; if it was not connected yet, as if it had never been opened, so that the
+    /// other side goes on waiting.
+    void withdraw() noexcept;
     /// @}
 
     /// @name Sleeping

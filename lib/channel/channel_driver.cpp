@@ -90,6 +90,10 @@ std::optional<std::span<const std::byte>> channel_driver::peek_part(std::error_c
     ec = errc::closed;
     return std::nullopt;
 }
+void channel_driver::withdraw() noexcept {
+    if (impl_ != nullptr)
+        impl_->withdraw();
+}
 void channel_driver::reject(layout_violation what) noexcept {
     if (impl_ != nullptr)
         impl_->reject(what);

@@ -46,6 +46,7 @@ class channel::impl {
     void reopen(std::error_code& ec);
     void finish() noexcept;
     void close() noexcept;
+    void withdraw() noexcept;
     void reject(layout_violation what) noexcept;
     void update(std::error_code& ec);
     void why_not(std::error_code& ec) const;

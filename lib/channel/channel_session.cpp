@@ -94,6 +94,13 @@ void channel::impl::reject(ivshmem::layout_violation what) noexcept {
         poison(what);
 }
 
+void channel::impl::withdraw() noexcept {
+    // A peer that connected at this moment sees a reset.
+    if (state_ == channel_state::opening && slot_->usable())
+        mine_.publish(layout::block::epoch, 0);
+    close();
+}
+
 void channel::impl::close() noexcept {
     if (state_ == channel_state::closed)
         return;
