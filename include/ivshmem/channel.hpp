@@ -40,8 +40,14 @@ struct channel_options {
 /// memory (channel-layout.md). Never blocks: asio::channel waits, and channel_driver is for other
 /// event loops.
 ///
-/// Nothing that the other side writes can make this side crash, hang or read outside of the rings.
-/// At worst the channel is poisoned, and violation() returns the broken rule.
+/// Nothing that a peer writes can make this side crash, hang or read outside of the rings. If the
+/// other side breaks a rule, the channel is poisoned, and violation() returns the rule.
+///
+/// On a device of version 1 (QEMU, ACRN) every peer can write to all of the memory, also to the
+/// sections of others. So any peer can end or forge a conversation of two others: a message is
+/// only as trustworthy as all peers of the memory together. What can be detected is
+/// (errc::slot_overwritten, slot::repairs()); it cannot be prevented. Give VMs that must not trust
+/// each other memory of their own, or a device whose hardware protects each section: ivshmem-v2.
 ///
 /// A sent message is in the memory; drained() returns whether the other side took it. If the other
 /// side restarts, messages that it did not take are lost, and errc::channel_reset reports that.

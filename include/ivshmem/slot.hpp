@@ -27,7 +27,8 @@ struct slot_options {
     /// The part of the shared memory that is divided for channels; the rest is the application's
     /// (slot::application_memory()). Both numbers must be multiples of 4096. All peers must use the
     /// same: claiming fails with errc::geometry_mismatch if a peer uses another one that overlaps.
-    /// Empty: that of the present peers, or else all of the memory.
+    /// Empty: that of the present peers, or else all of the memory. A region of theirs is found if
+    /// it starts at 0, at a power of two or at a sixteenth of the memory; name another one.
     std::optional<memory_region> region{};
     /// Insists on a geometry; claiming fails with errc::geometry_mismatch if a peer uses another
     /// one. Empty: that of the present peers, or else 4 slots, 4 lanes and the largest rings that
@@ -105,8 +106,9 @@ class IVSHMEM_API slot {
     /// Claims the lowest free slot. Blocks for 20 ms, and for 20 ms more with each slot that
     /// another peer took at the same time. Peers that start together get different slots.
     ///
-    /// Never takes a slot from a holder, stopped or dead, unless the device knows that the
-    /// holder is gone: a slot whose holder was killed stays held until it is claimed by number.
+    /// Never takes a slot from a holder, stopped or dead, unless the device saw the holder leave: a
+    /// slot whose holder was killed stays held until it is claimed by number. If the holder's id is
+    /// not there, or is this device's own, the holder is asked first (claim_time).
     ///
     /// @throws error as claim(), and errc::no_free_slot.
     [[nodiscard]] static slot claim_free(const device& of, const slot_options& options = {});
@@ -137,6 +139,10 @@ class IVSHMEM_API slot {
     [[nodiscard]] bool has_interrupts() const noexcept;
     /// The bytes of shared memory that one channel takes: both of its blocks.
     [[nodiscard]] std::uint64_t channel_size() const noexcept;
+    /// How often answer_claims() found that the incarnation in the header had changed without the
+    /// steps of a claim, and wrote it again. If it is not 0, another peer writes to this section,
+    /// which a device of version 1 cannot prevent. Channels of this slot go on.
+    [[nodiscard]] std::uint32_t repairs() const noexcept;
     /// @}
 
     /// Answers a peer that claims this slot, and checks that only this library has written to its

@@ -157,7 +157,7 @@ void channel::impl::look_at_peer() {
     // A peer sets its deaf flag before it leaves its slot. If the flag is clear, the peer's header
     // was overwritten, or another peer takes its slot.
     if (state_ == channel_state::connected && peer_incarnation_ != 0 &&
-        slot_->incarnation_of(peer_slot_) != peer_incarnation_ &&
+        slot_->has_changed_hands(peer_slot_, peer_incarnation_) &&
         (theirs_.look(layout::block::flags) & layout::deaf) == 0)
         state_ = channel_state::reset;
 }

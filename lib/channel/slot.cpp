@@ -109,6 +109,10 @@ void slot::answer_claims(std::error_code& ec) {
         ec = impl_->why_not();
 }
 
+std::uint32_t slot::repairs() const noexcept {
+    return impl_->repairs();
+}
+
 std::vector<slot_holder> slot::holders() const {
     std::vector<slot_holder> found;
     for (std::uint32_t other = 0; other < impl_->geometry().slots; ++other)

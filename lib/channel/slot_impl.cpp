@@ -72,6 +72,13 @@ bool slot::impl::answer_claims() {
     const words mine = header(number_);
     const bool intact = has_intact_header();
     words::fence(); // a new holder writes the incarnation before it writes the rest
+    if (intact && mine.look(layout::header::incarnation) != incarnation_ &&
+        mine.load(layout::header::claim) == incarnation_) {
+        // A claim begins with the other word: no peer that keeps the rules has done this.
+        mine.publish(layout::header::incarnation, incarnation_);
+        ++repairs_;
+        return true;
+    }
     if (mine.look(layout::header::incarnation) != incarnation_ &&
         mine.load(layout::header::magic) == layout::magic) {
         ended_ = errc::slot_lost;

@@ -58,6 +58,8 @@ class slot::impl {
     [[nodiscard]] const bool* alive() const noexcept { return &device_->page()->alive; }
     /// The reason for not being usable.
     [[nodiscard]] errc why_not() const noexcept;
+    /// As slot::repairs().
+    [[nodiscard]] std::uint32_t repairs() const noexcept { return repairs_; }
 
     /// As slot::answer_claims(), without the directory. Thread safe.
     bool answer_claims();
@@ -70,6 +72,12 @@ class slot::impl {
     /// The incarnation in the header of another slot.
     [[nodiscard]] std::uint32_t incarnation_of(std::uint32_t slot) const {
         return header(slot).look(layout::header::incarnation);
+    }
+    /// Whether the holder with an incarnation has lost or left its slot: not if only the
+    /// incarnation was overwritten, which that holder repairs.
+    [[nodiscard]] bool has_changed_hands(std::uint32_t slot, std::uint32_t incarnation) const {
+        return incarnation_of(slot) != incarnation &&
+               header(slot).load(layout::header::claim) != incarnation;
     }
     [[nodiscard]] std::optional<slot_holder> find_holder(std::uint32_t slot) const;
 
@@ -128,6 +136,7 @@ class slot::impl {
     std::atomic<bool> held_{false};
     std::atomic<errc> ended_{errc::closed}; ///< the reason for not holding the slot
     std::atomic<bool> overwritten_{false};
+    std::atomic<std::uint32_t> repairs_{0};
     fair_share memory_for_parts_;
     std::optional<own_slot> own_; ///< while it is held
     std::vector<offered> offers_;

@@ -196,3 +196,28 @@ TEST_CASE("a holder whose id this connection never saw is asked before it loses 
     }));
     holder.answer_claims();
 }
+
+TEST_CASE("an incarnation that changes without a claim is repaired, and conversations go on") {
+    const deadline limit;
+    two_holders peers;
+    both_ends ends{peers};
+    REQUIRE(ends.x.try_send(bytes("before")));
+    const auto incarnation = peers.at_a.incarnation();
+    const ivshmem::shared_words header{peers.server.memory().data(), false};
+    CHECK(peers.at_a.repairs() == 0);
+    const bool peer_looks_first = GENERATE(true, false);
+    header.store(layout::header::incarnation, incarnation ^ 0x5555U);
+    if (peer_looks_first)
+        CHECK(ends.y.update() == ivshmem::channel_state::connected);
+    peers.at_a.answer_claims();
+    CHECK(peers.at_a.repairs() == 1);
+    CHECK(header.load(layout::header::incarnation) == incarnation);
+    header.store(layout::header::claim, 7); // a claim without the steps that follow
+    peers.at_a.answer_claims();
+    CHECK(header.load(layout::header::claim) == incarnation);
+    CHECK(ends.x.update() == ivshmem::channel_state::connected);
+    CHECK(ends.y.update() == ivshmem::channel_state::connected);
+    CHECK(next(ends.y) == "before");
+    CHECK(ends.y.try_send(bytes("after")));
+    CHECK(next(ends.x) == "after");
+}
