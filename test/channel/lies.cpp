@@ -144,3 +144,38 @@ TEST_CASE("each false record poisons the channel, and violation() names the rule
         CHECK_FALSE(next(ends.x).has_value());
     }
 }
+
+TEST_CASE("a message whose last part never comes before the end is dropped, and is no fault") {
+    two_holders peers;
+    both_ends ends{peers};
+    std::size_t done = 0;
+    std::error_code ec;
+    CHECK_FALSE(send_text(ends.x, std::string(3000, 'p'), done, ec));
+    REQUIRE(done != 0);
+    CHECK_FALSE(next(ends.y).has_value());
+    ends.x.finish();
+    CHECK(end_of(ends.y) == errc::channel_closed);
+    CHECK(ends.y.violation() == ivshmem::layout_violation::none);
+}
+
+TEST_CASE("a channel that its peer closed before it connected connects, then is closed") {
+    two_holders peers;
+    channel x = channel::open(peers.at_a, 1, 0);
+    channel y = channel::open(peers.at_b, 0, 0);
+    meet(x, y);
+    channel late = channel::open(peers.at_a, 1, 1);
+    channel closes = channel::open(peers.at_b, 0, 1);
+    closes.update(); // acknowledges
+    SECTION("by the flags") {
+        closes.close();
+        CHECK(late.update() == ivshmem::channel_state::connected);
+        CHECK(end_of(late) == errc::channel_closed);
+    }
+    SECTION("unless the other side withdraws: then it waits") {
+        ivshmem::channel_driver{closes}.withdraw();
+        CHECK(late.update() == ivshmem::channel_state::opening);
+        closes = channel::open(peers.at_b, 0, 1);
+        meet(late, closes);
+        CHECK(late.state() == ivshmem::channel_state::connected);
+    }
+}
