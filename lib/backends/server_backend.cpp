@@ -259,7 +259,7 @@ void server_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) 
         doorbell = find();
     }
     // A ring to an absent peer has no effect, as on the device.
-    if (doorbell != nullptr && !signal_eventfd(doorbell->get()))
+    if (doorbell != nullptr && !doorbells_.signal(doorbell->get()))
         f.set_errno(errno, "{}: ringing vector {} of peer {}", path_, vector, peer);
 }
 

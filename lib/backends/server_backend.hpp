@@ -4,6 +4,7 @@
 
 #include "backends/backend.hpp"
 #include "backends/server_protocol.hpp"
+#include "base/doorbell_writer.hpp"
 #include "base/mapping.hpp"
 #include "base/unique_fd.hpp"
 #include "base/wait_fds.hpp"
@@ -68,6 +69,7 @@ class server_backend final : public backend {
     mutable std::mutex mutex_; ///< guards all members below: any thread may call ring()
     std::map<std::uint16_t, std::vector<unique_fd>> peers_;      ///< their eventfds, by vector
     std::bitset<std::size_t{server_protocol::max_id} + 1> left_; ///< were in peers_, and are not
+    doorbell_writer doorbells_;
     std::deque<event> queue_;
     failure end_; ///< the reason why no more messages will arrive
     bool joined_ = false;

@@ -67,11 +67,6 @@ std::uint64_t take_eventfd(int fd) noexcept {
 }
 
 bool signal_eventfd(int fd) noexcept {
-    // Another process that shares the eventfd may have filled it and made it blocking. A full
-    // eventfd is signalled already.
-    pollfd entry{fd, POLLOUT, 0};
-    if (retry_eintr([&] { return ::poll(&entry, 1, 0); }) == 0)
-        return true;
     const std::uint64_t one = 1;
     return retry_eintr([&] { return ::write(fd, &one, sizeof one); }) == sizeof one ||
            errno == EAGAIN;

@@ -34,8 +34,8 @@ bool is_readable(int fd) noexcept;
 /// if another process that shares the eventfd has made it blocking.
 std::uint64_t take_eventfd(int fd) noexcept;
 
-/// Adds one to an eventfd's counter, unless it is full. Blocks only if another process fills the
-/// eventfd and makes it blocking at the same moment.
+/// Adds one to the counter of a non-blocking eventfd, unless it is full. Only for eventfds that no
+/// other process shares: doorbell_writer signals the others.
 /// @return false with errno set if the write fails.
 bool signal_eventfd(int fd) noexcept;
 
