@@ -47,6 +47,10 @@ class server_backend final : public backend {
     void join(const open_options& options, std::chrono::steady_clock::time_point deadline,
               failure& f);
     void map_memory(unique_fd fd, failure& f);
+    /// Reports a first message that is not protocol version 0.
+    void refuse_version(const server_protocol::message& first, std::chrono::milliseconds settle,
+                        failure& f);
+    void set_other_protocol(const std::string& what, failure& f) const;
     [[nodiscard]] std::uint32_t vectors_of_others() const;
 
     /// Reads all pending messages. A failure is stored in end_.
