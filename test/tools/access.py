@@ -5,6 +5,7 @@
 The script runs with its first lines changed: another /sys, another /dev, and a group that is there
 on every machine. Only root can give files away; others skip the test."""
 
+import fcntl
 import os
 import pathlib
 import re
@@ -30,11 +31,13 @@ class Access(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.top)
         self.script = self.top / "script"
         text = SCRIPT.read_text()
-        for name, value in (("group", GROUP), ("sys", self.top / "sys"), ("dev", self.top / "dev")):
+        for name, value in (("group", GROUP), ("sys", self.top / "sys"), ("dev", self.top / "dev"),
+                            ("run", self.top / "run")):
             text, count = re.subn(f"(?m)^{name}=.*$", f"{name}={value}", text)
             self.assertEqual(count, 1)
         self.script.write_text(text)
         (self.top / "dev/vfio").mkdir(parents=True)
+        (self.top / "run").mkdir()
         self.ours = self.add("0000:00:04.0", "0x1af4:0x1110", REGISTERS, TABLE, MEMORY)
 
     def add(self, address, ids, *bars, code="0x050000", vfs=()):
@@ -62,7 +65,7 @@ class Access(unittest.TestCase):
         return path
 
     def run_script(self, *words):
-        done = subprocess.run(["sh", self.script, *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(["sh", self.script, *words], capture_output=True, text=True, check=False, timeout=30)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def given(self, *words):
@@ -75,6 +78,13 @@ class Access(unittest.TestCase):
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o660, path)
             found.append(path.name)
         return sorted(found)
+
+    def test_no_user_can_block_it(self):
+        with open(self.script, "rb") as script:
+            fcntl.flock(script, fcntl.LOCK_EX)  # as any user can, because all can read it
+            self.run_script("update")
+        for path in (self.top / "run").iterdir():
+            self.assertEqual((stat.S_IMODE(path.stat().st_mode), path.stat().st_uid), (0o600, 0), path)
 
     def test_a_device_alone(self):
         self.assertEqual(self.given("update", str(self.ours)), sorted(BARS))
