@@ -140,3 +140,44 @@ TEST_CASE("memory that cannot be created is an error, and leaves nothing behind"
     CHECK(has(refusal({"-M", "no/such"}), "shared memory object no/such: cannot open it"));
     CHECK(has(refusal({"-M", std::string(300, 'x')}), "cannot open it; choose another name (-M)"));
 }
+
+TEST_CASE("memory with a place is allocated at the start") {
+    const object o;
+    const temporary_folder folder;
+    const bool named = GENERATE(true, false);
+    running_server server{{named ? "-M" : "-m", named ? o.name : folder / "", "-l", "1M"}};
+    CHECK(status(memory_of(server)).st_blocks * 512 >= 1 << 20);
+}
+
+TEST_CASE(
+    "memory that cannot be allocated is an error with the figures, and leaves nothing behind") {
+    const object o;
+    const std::string said = refusal({"-M", o.name, "-l", "1024T"});
+    CHECK(has(said, "cannot allocate 1125899906842624 bytes; its file system has "));
+    CHECK(has(said, " bytes free, in pages of 4096; choose a smaller size (-l)"));
+    CHECK_FALSE(o.open(O_RDWR));
+    CHECK(
+        has(refusal({"-m", "/dev/shm", "-l", "1024T"}), "cannot allocate 1125899906842624 bytes"));
+}
+
+TEST_CASE("a named object that another user could shrink is refused") {
+    const object o;
+    const std::string path = "/dev/shm/" + o.name;
+    SECTION("all may write it") {
+        const unique_fd mine = o.open(O_RDWR | O_CREAT);
+        REQUIRE(::fchmod(mine.get(), 0666) == 0);
+        CHECK(has(refusal({"-M", o.name}), "all users may write it (mode 0666)"));
+        CHECK(status(mine).st_size == 0);
+    }
+    SECTION("a FIFO") {
+        REQUIRE(::mkfifo(path.c_str(), S_IRUSR | S_IWUSR) == 0);
+        CHECK(has(refusal({"-M", o.name}), "it is not a regular file"));
+    }
+    if (::geteuid() == 0) { // others cannot give a file away
+        SECTION("another owner") {
+            const unique_fd other = o.open(O_RDWR | O_CREAT);
+            REQUIRE(::fchown(other.get(), 65534, 65534) == 0);
+            CHECK(has(refusal({"-M", o.name}), "it belongs to uid 65534, which could shrink it"));
+        }
+    }
+}

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
+#include <fstream>
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -47,6 +49,34 @@ void resize(const region& r, failure& f) {
         f.set_errno(errno, "{}: cannot make it {} bytes long; {}", r.name, r.size, smaller);
 }
 
+/// Returns the bytes that can still be allocated in the file's file system, for a message.
+std::uint64_t free_bytes(int fd) {
+    struct statfs where {};
+    if (::fstatfs(fd, &where) != 0)
+        return 0;
+    const auto page = static_cast<std::uint64_t>(where.f_bsize);
+    if (where.f_type != HUGETLBFS_MAGIC)
+        return static_cast<std::uint64_t>(where.f_bavail) * page;
+    std::uint64_t pages = 0;
+    std::ifstream{ivshmem::formatted("/sys/kernel/mm/hugepages/hugepages-{}kB/free_hugepages",
+                                     page / 1024)} >>
+        pages;
+    return pages * page;
+}
+
+/// Allocates all pages. A page that cannot be allocated later would be a SIGBUS in a client.
+void allocate(const region& r, failure& f) {
+    int number = EINTR;
+    while (number == EINTR)
+        number = ::posix_fallocate(r.fd.get(), 0, static_cast<off_t>(r.size));
+    if (number == 0)
+        return;
+    f.set_errno(number,
+                "{}: cannot allocate {} bytes; its file system has {} bytes free, in pages of {}; "
+                "{} or make room",
+                r.name, r.size, free_bytes(r.fd.get()), page_size(r.fd.get()), smaller);
+}
+
 region make_memfd(const options& o, failure& f) {
     region r;
     r.name = "memfd";
@@ -65,20 +95,42 @@ region make_memfd(const options& o, failure& f) {
     return r;
 }
 
+/// Refuses an object that another user could shrink, which would be a SIGBUS in every client.
+void check_owner(const region& r, const struct stat& now, failure& f) {
+    const auto refuse = [&](const std::string& why) {
+        f.set(std::make_error_code(std::errc::operation_not_permitted),
+              ivshmem::formatted("{}: {}; remove it, or choose another name (-M)", r.name, why));
+    };
+    if (!S_ISREG(now.st_mode))
+        refuse("it is not a regular file");
+    else if (now.st_uid != ::geteuid())
+        refuse(ivshmem::formatted("it belongs to uid {}, which could shrink it, and this server "
+                                  "runs as uid {}",
+                                  now.st_uid, ::geteuid()));
+    else if ((now.st_mode & S_IWOTH) != 0)
+        refuse(ivshmem::formatted("all users may write it (mode {:04o}), and could shrink it",
+                                  now.st_mode & 07777));
+}
+
 region open_named(const options& o, failure& f) {
     region r;
     r.name = "shared memory object " + o.shm_name;
-    r.fd.reset(::shm_open(o.shm_name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    // O_NONBLOCK: a FIFO must not block before it is refused.
+    r.fd.reset(::shm_open(o.shm_name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NONBLOCK,
+                          S_IRUSR | S_IWUSR));
     if (!r.fd) {
         f.set_errno(errno, "{}: cannot open it; choose another name (-M)", r.name);
         return r;
     }
-    round_up(r, o.size);
     struct stat now {};
     if (::fstat(r.fd.get(), &now) != 0) {
         f.set_errno(errno, "{}: cannot ask for its size", r.name);
         return r;
     }
+    check_owner(r, now, f);
+    if (f)
+        return r;
+    round_up(r, o.size);
     const auto size = static_cast<std::uint64_t>(now.st_size);
     if (size > r.size)
         f.set(std::make_error_code(std::errc::file_exists),
@@ -87,6 +139,11 @@ region open_named(const options& o, failure& f) {
                                  r.name, size, r.size, size));
     else if (size < r.size)
         resize(r, f);
+    if (!f)
+        allocate(r, f);
+    // An object without a size is new: a server that fails leaves none behind.
+    if (f && size == 0)
+        ::shm_unlink(o.shm_name.c_str());
     return r;
 }
 
@@ -109,6 +166,8 @@ region make_file(const options& o, failure& f) {
     }
     round_up(r, o.size);
     resize(r, f);
+    if (!f)
+        allocate(r, f);
     return r;
 }
 
