@@ -4,6 +4,7 @@
 
 #include <ivshmem/backend_kind.hpp>
 #include <ivshmem/export.hpp>
+#include <ivshmem/machine_info.hpp>
 #include <ivshmem/pci_address.hpp>
 
 #include <array>
@@ -34,10 +35,13 @@ enum class device_type {
 /// A base address register as the kernel's `resource` file describes it.
 struct bar_info {
     std::uint64_t start = 0; ///< guest physical address of the first byte
-    std::uint64_t size = 0;  ///< bytes; 0 if the device has no such BAR
+    std::uint64_t size = 0;  ///< bytes; 0 if the device has no such BAR, or unplaced() one
     std::uint64_t flags = 0; ///< IORESOURCE_* (linux/ioport.h)
 
     [[nodiscard]] bool present() const noexcept { return size != 0; }
+    /// Whether the device has this BAR, but the kernel gave it no address (IORESOURCE_UNSET). Its
+    /// size is 0 if the kernel does not say it.
+    [[nodiscard]] bool unplaced() const noexcept { return (flags & 0x20000000U) != 0; }
     [[nodiscard]] bool is_memory() const noexcept { return (flags & 0x200U) != 0; }
     [[nodiscard]] bool prefetchable() const noexcept { return (flags & 0x2000U) != 0; }
     [[nodiscard]] bool is_64bit() const noexcept { return (flags & 0x100000U) != 0; }
@@ -103,6 +107,8 @@ struct device_info {
     bool gone = false;    ///< its configuration space reads as all ones: unplugged
     bool enabled = false; ///< a driver, or sysfs `enable`, switched memory decoding on
 
+    bool msi_allowed = true; ///< sysfs `msi_bus`: the bus lets the device use MSI-X
+
     std::optional<std::uint32_t> iommu_group;
     bool noiommu = false;                      ///< the group is VFIO's no-IOMMU group
     std::vector<group_function> group_members; ///< the others in the group
@@ -113,6 +119,8 @@ struct device_info {
     std::optional<device_node> resource0;    ///< BAR0 through sysfs
     std::optional<device_node> resource2;    ///< BAR2 through sysfs, uncached
     std::optional<device_node> resource2_wc; ///< BAR2 through sysfs, write-combining
+
+    machine_info machine; ///< the machine that the device belongs to
 
     /// One line for each file of this device that was missing, unreadable or malformed.
     std::vector<std::string> problems;

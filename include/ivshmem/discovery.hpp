@@ -5,6 +5,7 @@
 #include <ivshmem/device_info.hpp>
 #include <ivshmem/export.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -12,9 +13,17 @@
 
 namespace ivshmem {
 
+/// A PCI function that is no ivshmem device.
+struct pci_function {
+    pci_address address;
+    std::uint16_t vendor = 0;
+    std::uint16_t device = 0;
+};
+
 /// The result of discover().
 struct discovery {
     std::vector<device_info> devices; ///< by PCI address, ascending
+    std::vector<pci_function> others; ///< the other PCI functions, in no order
     /// One line for each PCI device that could not be examined, with the file and the error.
     std::vector<std::string> problems;
 };

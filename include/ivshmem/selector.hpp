@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ivshmem/device_info.hpp>
+#include <ivshmem/discovery.hpp>
 #include <ivshmem/export.hpp>
 #include <ivshmem/pci_address.hpp>
 
@@ -79,6 +80,9 @@ class IVSHMEM_API selector {
     /// @return nullptr if ec is set.
     [[nodiscard]] const device_info* choose(std::span<const device_info> devices,
                                             std::error_code& ec) const;
+    /// As above; the message for an address at which there is another PCI function names its ids.
+    [[nodiscard]] const device_info& choose(const discovery& found) const;
+    [[nodiscard]] const device_info* choose(const discovery& found, std::error_code& ec) const;
 
   private:
     explicit selector(choice c) : choice_{std::move(c)} {}

@@ -3,7 +3,7 @@
 #include "backends/uio_backend.hpp"
 
 #include "backends/bar2.hpp"
-#include "discovery/diagnosis.hpp"
+#include "discovery/advice.hpp"
 #include "discovery/permission.hpp"
 
 #include <algorithm>
@@ -155,19 +155,16 @@ bool uio_backend::node_has_interrupt() const {
 
 std::string uio_backend::why_no_interrupts() const {
     const device_info& info = *facts_.info;
-    const std::string cure = info.iommu_group && !info.noiommu
-                                 ? bind_command("vfio-pci", facts_.name)
-                                 : bind_command("igb_uio", facts_.name) +
-                                       " (package dpdk-kmods-dkms; vector 0 only), or give the VM "
-                                       "a vIOMMU and use vfio-pci";
+    if (const auto problem = msi_problem(info); !problem.empty())
+        return formatted("{}; try: {}", problem, msi_remedy(info));
+    const std::string cure = driver_remedy(info);
     if (info.driver.empty())
         return "no driver is bound that could deliver interrupts; try: " + cure;
     if (facts_.capabilities.interrupts == 0)
         return formatted("{} delivers no interrupts of this device (it has MSI-X only); try: {}",
                          info.driver, cure);
-    return formatted("{} delivers vector 0 only; for the others give the VM a vIOMMU and try: "
-                     "{}",
-                     info.driver, bind_command("vfio-pci", facts_.name));
+    return formatted("{} delivers vector 0 only; for the others: {}", info.driver,
+                     iommu_remedy(info));
 }
 
 void uio_backend::map_registers(failure& f) {
@@ -181,12 +178,14 @@ void uio_backend::map_registers(failure& f) {
         const unique_fd fd = open_guarded(path, O_RDWR, f);
         if (f)
             return;
+        if (is_shorter(fd.get(), static_cast<std::size_t>(bar.size)))
+            return f.set(errc::bar_missing,
+                         "{}: is shorter than BAR0: a captured tree has no device to open", path);
         bar0_ = mapping{fd.get(), page_size(), 0};
         if (!bar0_ && errno == EPERM)
             return f.set(errc::locked_down,
-                         "{}: mmap: kernel lockdown forbids it; give the VM a vIOMMU and try: "
-                         "{}",
-                         path, bind_command("vfio-pci", facts_.name));
+                         "{}: mmap: kernel lockdown forbids it, except through vfio-pci; try: {}",
+                         path, iommu_remedy(*facts_.info));
         if (!bar0_)
             return f.set_errno(errno, "{}: mmap (EINVAL: another driver claims BAR0)", path);
     }

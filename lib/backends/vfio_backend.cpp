@@ -4,6 +4,7 @@
 
 #include "backends/bar2.hpp"
 #include "base/wait_fds.hpp"
+#include "discovery/advice.hpp"
 
 #include <array>
 
@@ -112,8 +113,17 @@ void vfio_backend::set_up_vectors(failure& f) {
         eventfds.push_back(eventfd.get());
         vectors_.push_back(std::move(eventfd));
     }
-    device_.signal_eventfds(VFIO_PCI_MSIX_IRQ_INDEX, eventfds, f);
-    facts_.capabilities.interrupts = facts_.vectors;
+    failure refused;
+    device_.signal_eventfds(VFIO_PCI_MSIX_IRQ_INDEX, eventfds, refused);
+    const auto problem = refused ? msi_problem(*facts_.info) : std::string{};
+    if (problem.empty()) {
+        facts_.capabilities.interrupts = facts_.vectors;
+        f = std::move(refused);
+        return;
+    }
+    // The kernel was told to use no MSI-X. Memory and ring need none, so the device stays open.
+    vectors_.clear();
+    facts_.no_interrupts = formatted("{}; try: {}", problem, msi_remedy(*facts_.info));
 }
 
 void vfio_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) {

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "backends/vfio_group.hpp"
 
+#include "discovery/advice.hpp"
 #include "discovery/diagnosis.hpp"
 #include "discovery/permission.hpp"
 
@@ -66,12 +67,8 @@ unique_fd open_node(const std::string& path, failure& f) {
 std::shared_ptr<vfio_group> vfio_group::open(const device_info& info,
                                              const std::filesystem::path& root, failure& f) {
     if (!info.iommu_group || !info.vfio_node) {
-        f.set(errc::iommu_missing,
-              "{}: bound to vfio-pci but in no IOMMU group: give the VM a vIOMMU (QEMU: -device "
-              "intel-iommu,intremap=on and the kernel parameter intel_iommu=on), or use igb_uio "
-              "(modprobe "
-              "igb_uio intr_mode=msix wc_activate=1)",
-              to_string(info.address));
+        f.set(errc::iommu_missing, "{}: bound to vfio-pci but in no IOMMU group; try: {}",
+              to_string(info.address), driver_remedy(info));
         return nullptr;
     }
     const std::string& path = info.vfio_node->path;
@@ -136,10 +133,8 @@ void vfio_group::attach_container(const device_info& info, const std::filesystem
         return;
     if (errno == EPERM)
         return f.set(errc::permission_denied,
-                     "{}: VFIO_SET_IOMMU: not permitted: the IOMMU remaps no interrupts; start "
-                     "QEMU with -device intel-iommu,intremap=on (or load vfio_iommu_type1 with "
-                     "allow_unsafe_interrupts=1)",
-                     path_);
+                     "{}: VFIO_SET_IOMMU: not permitted: the IOMMU remaps no interrupts; try: {}",
+                     path_, remapping_remedy(info.machine));
     if (errno == ENODEV || errno == EINVAL)
         return f.set_errno(errno,
                            "{}: VFIO_SET_IOMMU: is the module vfio_iommu_type1 loaded? try: "

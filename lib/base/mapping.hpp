@@ -7,9 +7,18 @@
 #include <utility>
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 namespace ivshmem {
+
+/// Returns whether a file ends before `length` bytes, so that an access to its mapping would raise
+/// SIGBUS. Device nodes have no size and return false.
+[[nodiscard]] inline bool is_shorter(int fd, std::size_t length) noexcept {
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+           static_cast<std::size_t>(status.st_size) < length;
+}
 
 /// Owns a range of addresses from mmap().
 class mapping {

@@ -7,7 +7,7 @@
 #include "backends/vfio_backend.hpp"
 #include "base/deadline.hpp"
 #include "base/wait_fds.hpp"
-#include "discovery/diagnosis.hpp"
+#include "discovery/advice.hpp"
 #include "discovery/discovery.hpp"
 #include "discovery/selector.hpp"
 
@@ -29,6 +29,10 @@ constexpr std::uint32_t last_vector = 0xffff; ///< the doorbell register has 16 
 
 void check_bars(const device_info& info, failure& f) {
     for (const std::size_t bar : {0U, 2U}) {
+        if (info.bars[bar].unplaced())
+            return f.set(errc::bar_missing,
+                         "{}: the kernel found no place for BAR{}: ivshmemctl doctor {} says more",
+                         to_string(info.address), bar, to_string(info.address));
         if (!info.bars[bar].present() || !info.bars[bar].is_memory())
             return f.set(errc::bar_missing,
                          "{}: has no BAR{} ({}); is it an ivshmem device? see "
@@ -54,7 +58,7 @@ std::unique_ptr<backend> open_pci(const device_info& info, const open_options& o
     const auto suitable = backend_for(info);
     if (!suitable) {
         f.set(errc::driver_unsuitable, "{}: bound to {}, which no backend can use; try: {}", name,
-              info.driver, bind_command("vfio-pci", name));
+              info.driver, driver_remedy(info));
         return nullptr;
     }
     if (options.backend && *options.backend != *suitable) {
@@ -92,7 +96,7 @@ std::unique_ptr<backend> open_backend(const selector& which, const open_options&
     const auto found = find_devices(options.root, f);
     if (f)
         return nullptr;
-    const device_info* const info = choose_device(which, found.devices, f);
+    const device_info* const info = choose_device(which, found, f);
     return info == nullptr ? nullptr : open_pci(*info, options, f);
 }
 

@@ -28,6 +28,7 @@ bool is_settled(const device_info& device) {
 bool is_same(const device_info& before, device_info now) {
     now.enabled = before.enabled;
     now.problems = before.problems;
+    now.machine = before.machine;
     return now == before;
 }
 

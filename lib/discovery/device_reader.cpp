@@ -96,8 +96,13 @@ void device_reader::read_bar(std::size_t index, std::string_view line) {
         rest.remove_prefix(last ? rest.size() : space + 1);
     }
     const auto [start, end, flags] = field;
-    if (start == 0 && end == 0)
+    if (start == 0 && end == 0) {
+        if ((flags & resource_unset) != 0)
+            unplaced(index, 0, flags);
+        else
+            absent_.at(index) = true;
         return;
+    }
     if (end < start)
         return bad("ends before it starts");
     if (start == 0 && end == std::numeric_limits<std::uint64_t>::max())
@@ -107,8 +112,29 @@ void device_reader::read_bar(std::size_t index, std::string_view line) {
     if (!std::has_single_bit(size))
         return bad("its size is not a power of two");
     if ((flags & resource_memory) != 0 && (flags & resource_unset) != 0)
-        bad("the firmware or the kernel gave it no address");
+        return unplaced(index, size, flags);
     info_.bars.at(index) = {start, size, flags};
+}
+
+void device_reader::unplaced(std::size_t index, std::uint64_t size, std::uint64_t flags) {
+    info_.bars.at(index) = {0, size, flags | resource_unset};
+    note(formatted("{}: BAR {}: the firmware or the kernel gave it no address",
+                   dir_.path("resource"), index));
+}
+
+/// Until Linux 6.15 the kernel forgets a BAR for which it finds no place, and `resource` shows
+/// zeros (drivers/pci/setup-bus.c, reset_resource()); the BAR itself still shows its type.
+void device_reader::read_lost_bars(const pci_config& config) {
+    constexpr std::size_t first_bar = 0x10; // PCI 3.0, 6.2.5
+    constexpr std::uint32_t is_64bit = 0x4;
+    constexpr std::uint32_t type_bits = 0xf;
+    for (std::size_t index = 0; index < info_.bars.size(); ++index) {
+        const auto value = config.u32(first_bar + 4 * index).value_or(0);
+        if (value != 0 && absent_.at(index))
+            unplaced(index, 0, resource_memory | (value & type_bits));
+        if ((value & is_64bit) != 0 && (value & 1U) == 0)
+            ++index; // the next one holds the upper half of the address
+    }
 }
 
 void device_reader::read_config() {
@@ -129,6 +155,7 @@ void device_reader::read_config() {
         return note(formatted("{}: is that of another device, {:04x}:{:04x}", file,
                               *config.vendor(), *config.device()));
 
+    read_lost_bars(config);
     read_msix(config);
     if (info_.protocol == device_protocol::v2)
         read_v2(config);
@@ -198,6 +225,7 @@ void device_reader::read_placement() {
                            in_quotes(*node)));
     }
     note(f, if_absent::ignore);
+    info_.msi_allowed = number("msi_bus", 1, if_absent::ignore).value_or(1) != 0;
     info_.enabled =
         number("enable", std::numeric_limits<int>::max(), if_absent::ignore).value_or(0) != 0;
 }

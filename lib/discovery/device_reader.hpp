@@ -7,6 +7,7 @@
 
 #include <ivshmem/device_info.hpp>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -41,7 +42,9 @@ class device_reader {
     void read_ids();
     void read_bars();
     void read_bar(std::size_t index, std::string_view line);
+    void unplaced(std::size_t index, std::uint64_t size, std::uint64_t flags);
     void read_config();
+    void read_lost_bars(const pci_config& config);
     void read_msix(const pci_config& config);
     void read_v2(const pci_config& config);
     void read_driver();
@@ -56,6 +59,7 @@ class device_reader {
     const std::string& prefix_;
     const sysfs_dir& dir_;
     device_info info_;
+    std::array<bool, 6> absent_{}; ///< the BARs that `resource` says the device lacks
 };
 
 } // namespace ivshmem

@@ -3,6 +3,7 @@
 #include "discovery/diagnosis.hpp"
 
 #include "base/text.hpp"
+#include "discovery/advice.hpp"
 
 #include <algorithm>
 
@@ -13,29 +14,16 @@ bool usable(const std::optional<device_node>& node) {
     return node && node->usable();
 }
 
-/// Returns how to get interrupts if the present driver delivers none, or not all.
-std::string interrupt_remedy(const device_info& info) {
-    if (info.iommu_group && !info.noiommu)
-        return bind_command("vfio-pci", to_string(info.address));
-    return "apt install dpdk-kmods-dkms linux-headers-$(uname -r) && " +
-           bind_command("igb_uio", to_string(info.address));
-}
-
-std::string access_command(const device_node& node) {
-    if (!node.group.empty())
-        return formatted("sudo adduser \"$USER\" {}, and log in again", node.group);
-    return formatted("sudo chown \"$USER\" {}", node.path);
-}
-
 diagnosis stuck(std::string problem, std::string remedy) {
-    return {false, false, false, std::move(problem), std::move(remedy)};
+    diagnosis result;
+    result.problem = std::move(problem);
+    result.remedy = std::move(remedy);
+    return result;
 }
 
 diagnosis diagnose_vfio(const device_info& info, const privileges& may) {
     if (!info.iommu_group || !info.vfio_node)
-        return stuck("bound to vfio-pci, but there is no IOMMU group to open",
-                     "start the VM with a vIOMMU (QEMU: -device intel-iommu,intremap=on), or: " +
-                         bind_command("igb_uio", to_string(info.address)));
+        return stuck("bound to vfio-pci, but there is no IOMMU group to open", driver_remedy(info));
     const auto& node = *info.vfio_node;
     for (const auto& member : info.group_members)
         if (holds_group_back(member))
@@ -46,14 +34,59 @@ diagnosis diagnose_vfio(const device_info& info, const privileges& may) {
                 formatted("driverctl set-override {} vfio-pci", to_string(member.address)));
     if (!node.exists)
         return stuck(node.path + ": is not there, although vfio-pci is bound",
-                     "udevadm trigger (in a container: give it the node, docker run --device)");
+                     access_remedy(info, node));
     if (!node.usable())
-        return stuck(node.path + ": this process may not open it", access_command(node));
+        return stuck(node.path + ": this process may not open it", access_remedy(info, node));
     if (info.noiommu && !may.raw_io)
         return stuck(node.path + ": a no-IOMMU group needs CAP_SYS_RAWIO",
                      "sudo, or AmbientCapabilities=CAP_SYS_RAWIO in the systemd unit");
     const bool doorbell = info.type != device_type::plain;
-    return {true, doorbell, doorbell, {}, {}};
+    diagnosis result;
+    result.can_map = true;
+    result.can_ring = doorbell;
+    result.can_interrupt = doorbell;
+    return result;
+}
+
+/// Diagnoses a device whose memory cannot be mapped through sysfs.
+diagnosis diagnose_unmapped(const device_info& info) {
+    const bool bound = !info.driver.empty();
+    const auto& node = info.resource2_wc ? info.resource2_wc : info.resource2;
+    if (!node)
+        return stuck("sysfs shows no resource2: BAR2 cannot be mapped", iommu_remedy(info));
+    if (node->usable())
+        return stuck(
+            "no driver is bound, and only root may switch the device's memory on",
+            formatted("echo 1 | sudo tee {}/enable", node->path.substr(0, node->path.rfind('/'))));
+    return stuck(node->path + ": this process may not open it",
+                 info.iommu_group && !info.noiommu && !bound && info.type != device_type::plain
+                     ? driver_remedy(info)
+                     : access_remedy(info, *node));
+}
+
+/// Adds why igb_uio delivers no interrupt, or not all.
+void add_igb_uio_problem(diagnosis& to, const device_info& info) {
+    const auto mode = wrong_igb_uio_mode(info.machine);
+    to.remedy = driver_remedy(info);
+    if (!info.uio_node) {
+        to.problem = "bound to igb_uio, but there is no UIO node: no interrupt can arrive";
+        to.remedy = iommu_remedy(info);
+    } else if (!mode.empty()) {
+        to.problem = formatted("igb_uio was loaded with intr_mode={}, so no interrupt of this "
+                               "device, which has MSI-X only, can arrive",
+                               mode);
+    } else if (!info.uio_node->usable()) {
+        to.problem =
+            info.uio_node->path +
+            (info.uio_node->exists ? ": this process may not open it, so no interrupt can arrive"
+                                   : ": is not there, so no interrupt can arrive");
+        to.remedy = access_remedy(info, *info.uio_node);
+    } else if (info.vectors.value_or(1) > 1) {
+        to.problem = formatted("igb_uio delivers vector 0 only, of {}", *info.vectors);
+        to.remedy = iommu_remedy(info) + (info.iommu_group ? "" : ", and bind vfio-pci");
+    } else {
+        to.remedy.clear();
+    }
 }
 
 /// Diagnoses igb_uio, uio_pci_generic and no driver: BAR2 is mapped through sysfs.
@@ -61,77 +94,86 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
     const bool bound = !info.driver.empty();
     const bool doorbell = info.type != device_type::plain;
     const bool decodes = bound || info.enabled || may.admin;
+    const bool locked = !info.machine.lockdown.empty() && info.machine.lockdown != "none";
+    if (locked)
+        return stuck(formatted("kernel lockdown ({}): the memory can be mapped through vfio-pci "
+                               "only",
+                               info.machine.lockdown),
+                     (info.iommu_group ? bind_command("vfio-pci", to_string(info.address))
+                                       : iommu_remedy(info) + " and bind vfio-pci") +
+                         "; or boot without Secure Boot and without lockdown=");
 
     diagnosis result;
     result.can_map = decodes && (usable(info.resource2_wc) || usable(info.resource2));
-    result.can_ring =
-        doorbell && decodes && (usable(info.resource0) || (bound && usable(info.uio_node)));
-    result.can_interrupt = doorbell && info.driver == "igb_uio" && usable(info.uio_node);
-
-    if (!result.can_map) {
-        const auto& node = info.resource2_wc ? info.resource2_wc : info.resource2;
-        if (!node)
-            return stuck("sysfs shows no resource2: BAR2 cannot be mapped", interrupt_remedy(info));
-        if (node->usable())
-            return stuck("no driver is bound, and only root may switch the device's memory on",
-                         formatted("echo 1 | sudo tee {}/enable",
-                                   node->path.substr(0, node->path.rfind('/'))));
-        result.problem = node->path + ": this process may not open it";
-        result.remedy = info.iommu_group && !info.noiommu && !bound
-                            ? bind_command("vfio-pci", to_string(info.address))
-                            : access_command(*node);
-        return result;
-    }
+    if (!result.can_map)
+        return diagnose_unmapped(info);
+    result.can_ring = doorbell && (usable(info.resource0) || (bound && usable(info.uio_node)));
+    result.can_interrupt = doorbell && info.driver == "igb_uio" && usable(info.uio_node) &&
+                           wrong_igb_uio_mode(info.machine).empty();
     if (!doorbell)
         return result;
     if (!result.can_ring) {
         const auto& node = bound && info.uio_node ? info.uio_node : info.resource0;
         result.problem = node ? node->path + ": this process may not open it, so it cannot ring"
                               : "sysfs shows no resource0: the doorbell cannot be reached";
-        result.remedy = node ? access_command(*node) : interrupt_remedy(info);
+        result.remedy = node ? access_remedy(info, *node) : iommu_remedy(info);
         return result;
     }
     if (info.driver == "igb_uio") {
-        if (!info.uio_node)
-            result.problem = "bound to igb_uio, but there is no UIO node: no interrupt can arrive";
-        else if (!result.can_interrupt)
-            result.problem = info.uio_node->path + ": this process may not open it, so no "
-                                                   "interrupt can arrive";
-        else if (info.vectors.value_or(1) > 1)
-            result.problem = formatted("igb_uio delivers vector 0 only, of {}", *info.vectors);
-        if (!result.problem.empty())
-            result.remedy = info.uio_node && !result.can_interrupt ? access_command(*info.uio_node)
-                            : info.iommu_group && !info.noiommu
-                                ? bind_command("vfio-pci", to_string(info.address))
-                                : "start the VM with a vIOMMU (QEMU: -device "
-                                  "intel-iommu,intremap=on) and bind vfio-pci";
+        add_igb_uio_problem(result, info);
         return result;
     }
     result.problem = bound ? info.driver + " delivers no interrupts of this device: memory and "
                                            "doorbell only"
                            : "no driver is bound, so no interrupt can arrive: memory and doorbell "
                              "only";
-    result.remedy = interrupt_remedy(info);
+    result.remedy = driver_remedy(info);
     return result;
 }
 
-} // namespace
-
-std::string bind_command(std::string_view driver, std::string_view device) {
-    return formatted("ivshmemctl bind --driver {} {}", driver, device);
+/// Diagnoses a BAR that the device has and the kernel found no place for.
+diagnosis diagnose_unplaced(const device_info& info, std::size_t index) {
+    const auto& bar = info.bars.at(index);
+    constexpr unsigned mebi = 20;
+    const auto size = bar.size >> mebi != 0 ? formatted(" of {} MiB", bar.size >> mebi)
+                      : bar.size != 0       ? formatted(" of {} bytes", bar.size)
+                                            : std::string{};
+    return stuck(formatted("the kernel found no place for BAR{}{}: the window of the bridge above "
+                           "the device is too small",
+                           index, size),
+                 "start the VM with a larger window (QEMU: pref64-reserve=16G, above the size of "
+                 "BAR2, of the pcie-root-port), or the device on the root bus (QEMU: bus=pcie.0)");
 }
 
-bool holds_group_back(const group_function& member) {
-    return !member.bridge && !member.driver.empty() && member.driver != "pci-stub" &&
-           member.driver != "pcieport" && member.driver.find("vfio") == std::string::npos;
+/// Returns whether the bound driver can do what a suitable driver would.
+bool is_suitable(const device_info& info) {
+    if (info.type == device_type::plain)
+        return backend_for(info).has_value();
+    return info.driver == "vfio-pci" ||
+           (info.driver == "igb_uio" && wrong_igb_uio_mode(info.machine).empty());
 }
 
-diagnosis diagnose(const device_info& info, const privileges& may) {
+/// Adds the advice that does not depend on the first obstacle.
+void add_remedies(diagnosis& to, const device_info& info) {
+    if (!is_suitable(info))
+        to.driver_remedy = driver_remedy(info);
+    if (!info.iommu_group)
+        to.iommu_remedy = iommu_remedy(info);
+    to.remapping_remedy = remapping_remedy(info.machine);
+    to.msi_problem = msi_problem(info);
+    if (!to.msi_problem.empty())
+        to.msi_remedy = msi_remedy(info);
+}
+
+diagnosis diagnose_access(const device_info& info, const privileges& may) {
     if (info.gone)
         return stuck("the device does not answer any more: it was unplugged or has failed",
                      "echo 1 | sudo tee /sys/bus/pci/rescan");
     if (info.protocol == device_protocol::v2)
         return stuck("ivshmem-v2 is recognised, but cannot be opened yet", "");
+    for (const std::size_t bar : {2U, 0U})
+        if (info.bars.at(bar).unplaced())
+            return diagnose_unplaced(info, bar);
     if (std::none_of(info.bars.begin(), info.bars.end(), [](const auto& b) { return b.present(); }))
         return stuck("sysfs says nothing of its BARs", "lsivshmem -vv says what cannot be read");
     if (!info.bars[2].present())
@@ -143,8 +185,35 @@ diagnosis diagnose(const device_info& info, const privileges& may) {
     if (!backend)
         return stuck(
             formatted("bound to {}, through which libivshmem cannot reach it", info.driver),
-            interrupt_remedy(info));
+            driver_remedy(info));
     return *backend == backend_kind::vfio ? diagnose_vfio(info, may) : diagnose_uio(info, may);
+}
+
+} // namespace
+
+bool holds_group_back(const group_function& member) {
+    return !member.bridge && !member.driver.empty() && member.driver != "pci-stub" &&
+           member.driver != "pcieport" && member.driver.find("vfio") == std::string::npos;
+}
+
+diagnosis diagnose(const device_info& info, const privileges& may) {
+    auto result = diagnose_access(info, may);
+    result.driver = suitable_driver(info);
+    if (!info.gone && info.protocol == device_protocol::v1)
+        add_remedies(result, info);
+    if (!result.msi_problem.empty()) {
+        // No driver helps, so this comes before whatever the driver lacks.
+        result.can_interrupt = false;
+        if (result.can_ring) {
+            result.problem = result.msi_problem;
+            result.remedy = result.msi_remedy;
+        }
+    }
+    if (result.problem.empty() && !info.problems.empty()) {
+        result.problem = info.problems.front();
+        result.remedy = "lsivshmem -vv lists everything that cannot be read";
+    }
+    return result;
 }
 
 diagnosis diagnose(const device_info& info) {

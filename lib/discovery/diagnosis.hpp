@@ -7,17 +7,11 @@
 #include <ivshmem/device_info.hpp>
 #include <ivshmem/diagnosis.hpp>
 
-#include <string>
-#include <string_view>
-
 namespace ivshmem {
 
 /// Diagnoses for a process with the given privileges; the public diagnose() does so for this
 /// process.
 [[nodiscard]] diagnosis diagnose(const device_info& info, const privileges& may);
-
-/// Returns the command that binds an ivshmem device to a driver; see ivshmemctl(8).
-[[nodiscard]] std::string bind_command(std::string_view driver, std::string_view device);
 
 /// Returns whether a function keeps its group from being viable. The kernel's rule (drivers/vfio,
 /// since 5.18 drivers/iommu): no function may be bound to a driver that does DMA for the kernel,

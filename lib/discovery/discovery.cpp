@@ -4,6 +4,7 @@
 
 #include "base/twins.hpp"
 #include "discovery/device_reader.hpp"
+#include "discovery/machine.hpp"
 #include "discovery/sysfs.hpp"
 
 #include <algorithm>
@@ -36,6 +37,17 @@ std::optional<device_protocol> identify(const sysfs_dir& dir, failure& f) {
     if (*vendor == vendor_v2 && *device == device_v2)
         return device_protocol::v2;
     return std::nullopt;
+}
+
+/// Returns the ids of a function that is no ivshmem device.
+std::optional<pci_function> examine(const sysfs_dir& dir, const pci_address& address) {
+    failure unreadable;
+    const auto vendor = dir.number("vendor", 0xffff, unreadable);
+    const auto device = dir.number("device", 0xffff, unreadable);
+    if (!vendor || !device)
+        return std::nullopt;
+    return pci_function{address, static_cast<std::uint16_t>(*vendor),
+                        static_cast<std::uint16_t>(*device)};
 }
 
 /// Returns whether the read failed because no descriptor was free, so that the devices are unknown.
@@ -72,7 +84,14 @@ discovery find_devices(const std::filesystem::path& root, failure& f) {
             return {};
         } else if (unreadable && (!is_absent(unreadable) || dir.has("."))) {
             result.problems.push_back(unreadable.message());
+        } else if (const auto other = examine(dir, *address)) {
+            result.others.push_back(*other);
         }
+    }
+    if (!result.devices.empty()) {
+        const auto machine = read_machine(prefix);
+        for (auto& device : result.devices)
+            device.machine = machine;
     }
     std::sort(result.devices.begin(), result.devices.end(),
               [](const auto& a, const auto& b) { return a.address < b.address; });

@@ -184,6 +184,20 @@ const device_info* choose_device(const selector& which, std::span<const device_i
     return nullptr;
 }
 
+const device_info* choose_device(const selector& which, const discovery& found, failure& f) {
+    const auto* const chosen = choose_device(which, std::span{found.devices}, f);
+    const auto* const address = std::get_if<pci_address>(&which.what());
+    if (chosen != nullptr || address == nullptr)
+        return chosen;
+    for (const auto& other : found.others)
+        if (other.address == *address)
+            f.set(errc::device_not_found,
+                  "{}: is the PCI device {:04x}:{:04x}, which is no ivshmem device (1af4:1110 or "
+                  "110a:4106); if the VM was set up with one at this address, its ids were changed",
+                  which.text(), other.vendor, other.device);
+    return nullptr;
+}
+
 const device_info& selector::choose(std::span<const device_info> devices) const {
     return *throwing([&](failure& f) { return choose_device(*this, devices, f); });
 }
@@ -191,6 +205,14 @@ const device_info& selector::choose(std::span<const device_info> devices) const 
 const device_info* selector::choose(std::span<const device_info> devices,
                                     std::error_code& ec) const {
     return reporting(ec, [&](failure& f) { return choose_device(*this, devices, f); });
+}
+
+const device_info& selector::choose(const discovery& found) const {
+    return *throwing([&](failure& f) { return choose_device(*this, found, f); });
+}
+
+const device_info* selector::choose(const discovery& found, std::error_code& ec) const {
+    return reporting(ec, [&](failure& f) { return choose_device(*this, found, f); });
 }
 
 } // namespace ivshmem

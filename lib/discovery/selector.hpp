@@ -14,5 +14,6 @@ namespace ivshmem {
 /// As selector::choose(); nullptr if f is set.
 const device_info* choose_device(const selector& which, std::span<const device_info> devices,
                                  failure& f);
+const device_info* choose_device(const selector& which, const discovery& found, failure& f);
 
 } // namespace ivshmem

@@ -92,7 +92,7 @@ class Doctor(Trees):
         self.assertIn("intel-iommu,intremap=on", found["vIOMMU"]["next"])
         self.assertIn("igb_uio", found["vIOMMU"]["next"])
         found = self.doctor("other-driver", status=64)
-        self.assertEqual(found["driver"]["next"], f"ivshmemctl bind {ADDRESS}")
+        self.assertEqual(found["driver"]["next"], f"ivshmemctl bind --driver vfio-pci {ADDRESS}")
         self.assertIn("0000:00:03.0 is still bound to e1000e", self.doctor("vfio-not-viable", status=64)["IOMMU group"]["finding"])
         for tree in ("vfio", "plain"):
             for name in ("open", "write-back", "write-combining", "uncached", "self-ring"):
@@ -105,7 +105,7 @@ class Doctor(Trees):
         self.assertIn("vfio_iommu_type1 missing", found["modules"]["finding"])
         self.assertEqual(found["modules"]["status"], "ok")
         self.assertIn(f"ivshmemctl bind --driver igb_uio {ADDRESS}", found["vIOMMU"]["next"])
-        self.assertEqual(found["driver"]["next"], f"ivshmemctl bind {ADDRESS}")
+        self.assertEqual(found["driver"]["next"], f"ivshmemctl bind --driver igb_uio {ADDRESS}")
         self.modules("vfio", "uio/uio_pci_generic")
         found = self.doctor("vfio", status=64)
         self.assertEqual(found["modules"]["status"], "fail")

@@ -182,7 +182,7 @@ TEST_CASE("a device whose doorbell needs files without permission") {
     check(diagnose(info, root), true, false, false, "/sys/resource0: this process may not",
           "chown");
     info.resource0.reset();
-    check(diagnose(info, root), true, false, false, "no resource0", "igb_uio");
+    check(diagnose(info, root), true, false, false, "no resource0", "vIOMMU");
 }
 
 TEST_CASE("devices that no driver can help") {
@@ -206,7 +206,7 @@ TEST_CASE("devices that no driver can help") {
     SECTION("no sysfs file for the memory") {
         info.resource2.reset();
         info.resource2_wc.reset();
-        check(diagnose(info, root), false, false, false, "no resource2", "igb_uio");
+        check(diagnose(info, root), false, false, false, "no resource2", "vIOMMU");
     }
     SECTION("v2") {
         info.protocol = device_protocol::v2;
@@ -216,4 +216,45 @@ TEST_CASE("devices that no driver can help") {
         info.driver = "uio_ivshmem";
         check(diagnose(info, root), false, false, false, "bound to uio_ivshmem", "igb_uio");
     }
+}
+
+TEST_CASE("a plain device needs no driver") {
+    auto info = plain();
+    info.driver = "kvmfr";
+    check(diagnose(info, root), false, false, false, "bound to kvmfr",
+          "ivshmemctl bind --driver none 0000:00:04.0");
+    CHECK(diagnose(info, root).driver == "none");
+    CHECK(diagnose(plain(), root).driver == "none");
+    CHECK(diagnose(plain(), root).driver_remedy.empty());
+    info.driver = "uio_pci_generic";
+    CHECK(diagnose(info, root).driver == "uio_pci_generic");
+}
+
+TEST_CASE("a container that may only read sysfs") {
+    auto info = doorbell();
+    info.iommu_group = 7;
+    info.machine.read_only_sysfs = true;
+    check(diagnose(info, root), true, true, false, "no driver is bound",
+          "outside of this container, whose /sys is read-only: ivshmemctl bind --driver vfio-pci");
+    info = plain(false);
+    info.enabled = true;
+    info.machine.read_only_sysfs = true;
+    check(diagnose(info, nobody), false, false, false, "/sys/resource2_wc: this process may not",
+          "docker run -v /sys:/sys");
+    info = vfio();
+    info.vfio_node->exists = info.vfio_node->readable = info.vfio_node->writable = false;
+    check(diagnose(info, root), false, false, false, "is not there",
+          "docker run --device /dev/vfio/7");
+}
+
+TEST_CASE("whatever could not be read is a problem") {
+    auto info = vfio();
+    info.problems = {"/sys/class: is longer than 65536 bytes"};
+    check(diagnose(info, root), true, true, true, "is longer than", "lsivshmem -vv");
+}
+
+TEST_CASE("a bus without message-signalled interrupts") {
+    auto info = vfio();
+    info.msi_allowed = false;
+    check(diagnose(info, root), true, true, false, "msi_bus", "dmesg");
 }

@@ -133,3 +133,19 @@ TEST_CASE("a server is not a PCI device") {
     CHECK(selector::server("/run/s").choose(three_devices(), ec) == nullptr);
     CHECK(ec == errc::bad_selector);
 }
+
+TEST_CASE("another function at the address is named by its ids") {
+    discovery found;
+    found.others.push_back({{0, 0, 5, 0}, 0x8086, 0x1110});
+    std::error_code ec;
+    CHECK(selector{"00:05.0"}.choose(found, ec) == nullptr);
+    CHECK(ec == errc::device_not_found);
+    try {
+        static_cast<void>(selector{"00:05.0"}.choose(found));
+        FAIL("nothing was thrown");
+    } catch (const error& e) {
+        CHECK(std::string{e.what()}.find("is the PCI device 8086:1110") != std::string::npos);
+    }
+    found.devices = three_devices();
+    CHECK(&selector{"00:05.0"}.choose(found) == &found.devices[1]);
+}

@@ -64,12 +64,12 @@ class WithoutIommu(DoctorCase):
     def test_no_viommu(self) -> None:
         address = self.use(self.guest, self.guest.address(0), None)
         self.diagnosed(self.guest, address, "vIOMMU", "the VM has no vIOMMU", next="intel-iommu,intremap=on")
-        self.diagnosed(self.guest, address, "driver", "none is bound", next=f"ivshmemctl bind {address}")
+        self.diagnosed(self.guest, address, "driver", "none is bound", next=f"ivshmemctl bind --driver igb_uio {address}")
 
     def test_bound_to_uio_pci_generic(self) -> None:
         address = self.use(self.guest, self.guest.address(0), "uio_pci_generic")
         self.diagnosed(
-            self.guest, address, "driver", "uio_pci_generic delivers no interrupts", next=f"ivshmemctl bind {address}"
+            self.guest, address, "driver", "uio_pci_generic delivers no interrupts", next=f"ivshmemctl bind --driver igb_uio {address}"
         )
 
     def test_what_it_says_helps(self) -> None:
@@ -144,7 +144,7 @@ class WithIommu(DoctorCase):
 
     def test_unbound(self) -> None:
         address = self.use(self.guest, self.guest.address(0), None)
-        self.diagnosed(self.guest, address, "driver", "none is bound", next=f"ivshmemctl bind {address}")
+        self.diagnosed(self.guest, address, "driver", "none is bound", next=f"ivshmemctl bind --driver vfio-pci {address}")
         self.guest.run(self.doctor(self.guest, address, status=BROKEN)["driver"]["next"])
         self.works(self.guest, address)
 

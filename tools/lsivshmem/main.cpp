@@ -28,13 +28,13 @@ void complain(const std::string& line) {
 /// Returns the devices that the selectors name, in the order of their addresses.
 /// @param missed Set if a selector names no device.
 std::vector<ivshmem::device_info> select(const std::vector<std::string>& texts,
-                                         const std::vector<ivshmem::device_info>& devices,
-                                         bool& missed) {
+                                         const ivshmem::discovery& found, bool& missed) {
+    const auto& devices = found.devices;
     std::vector<bool> wanted(devices.size());
     for (const auto& text : texts) {
         try {
             const ivshmem::selector selector{text};
-            const auto& device = selector.choose(devices);
+            const auto& device = selector.choose(found);
             wanted[static_cast<std::size_t>(&device - devices.data())] = true;
         } catch (const ivshmem::error& e) {
             if (e.code() != ivshmem::errc::device_not_found)
@@ -72,7 +72,9 @@ void print_remarks(const options& o, const std::vector<std::string>& problems,
     if (o.json || o.verbosity > 0 || !o.columns.empty())
         return;
     for (const auto& [info, verdict] : devices) {
-        if (verdict.problem.empty())
+        const bool said = std::find(info.problems.begin(), info.problems.end(), verdict.problem) !=
+                          info.problems.end();
+        if (verdict.problem.empty() || said)
             continue;
         complain(tools::format("{}: {}{}{}", to_string(info.address), verdict.problem,
                                verdict.remedy.empty() ? "" : "; try: ", verdict.remedy));
@@ -89,7 +91,7 @@ int run(const options& o) {
     bool incomplete = !found.problems.empty();
     std::erase_if(found.devices, [&](const auto& device) { return !wanted.matches(device); });
     if (!o.selectors.empty())
-        found.devices = select(o.selectors, found.devices, incomplete);
+        found.devices = select(o.selectors, found, incomplete);
 
     std::vector<listed_device> devices;
     for (auto& info : found.devices) {

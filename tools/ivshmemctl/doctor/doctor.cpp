@@ -7,6 +7,7 @@
 #include "setup/select_devices.hpp"
 #include "subcommands.hpp"
 
+#include <ivshmem/discovery.hpp>
 #include <ivshmem/error.hpp>
 
 #include <algorithm>
@@ -28,6 +29,9 @@ Exit status: 0 the device works: interrupts arrive or, for a plain device, the m
 64 it does not; 32 there is no device.)";
 
 std::vector<finding> examine(const examined_device& target) {
+    // The other checks would advise to prepare what cannot be used anyway.
+    if (target.info.gone || target.info.protocol == ivshmem::device_protocol::v2)
+        return {check_device(target)};
     auto findings =
         std::vector{check_device(target),        check_bars(target),     check_msix(target),
                     check_kernel_config(target), check_lockdown(target), check_modules(target),
@@ -67,30 +71,41 @@ verdict conclude(const examined_device& target, const std::vector<finding>& find
     return {false, target.name() + ": interrupts could not be tested"};
 }
 
-int doctor_without_device(const std::string& why, const common_options& common) {
-    const std::vector<finding> findings{
+/// Reports the PCI devices that could not be examined: one of them may be the one that is sought.
+void add_unexamined(std::vector<finding>& findings, const ivshmem::discovery& found) {
+    if (!found.problems.empty())
+        findings.push_back({"other devices", outcome::warn, found.problems.front(),
+                            found.problems.size() == 1 ? "" : "lsivshmem lists all of these"});
+}
+
+int doctor_without_device(const std::string& why, const ivshmem::discovery& found,
+                          const common_options& common) {
+    std::vector<finding> findings{
         {"device", outcome::fail, why,
          "lsivshmem; then add a device to the VM (QEMU: -device ivshmem-doorbell,chardev=... or "
          "ivshmem-plain,memdev=...)"}};
+    add_unexamined(findings, found);
     const verdict end{false, "there is no device to examine"};
     common.json ? print_json(findings, end, "") : print_text(findings, end, common.color);
     return tools::exit_none_found;
 }
 
 int doctor(const std::string& name, const common_options& common) {
+    const auto found = ivshmem::discover(common.sysroot);
     std::vector<ivshmem::device_info> devices;
     try {
-        devices =
-            select_devices(name.empty() ? std::vector<std::string>{} : std::vector{name}, common);
+        devices = select_devices(
+            found, name.empty() ? std::vector<std::string>{} : std::vector{name}, common);
     } catch (const ivshmem::error& e) {
         if (e.code() != ivshmem::errc::device_not_found)
             throw;
-        return doctor_without_device(e.what(), common);
+        return doctor_without_device(e.what(), found, common);
     }
     auto& info = devices.front();
     auto diagnosed = diagnose(info);
     const examined_device target{std::move(info), std::move(diagnosed), common.sysroot};
-    const auto findings = examine(target);
+    auto findings = examine(target);
+    add_unexamined(findings, found);
     const auto end = conclude(target, findings);
     common.json ? print_json(findings, end, target.name())
                 : print_text(findings, end, common.color);

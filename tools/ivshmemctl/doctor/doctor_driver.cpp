@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "common/print.hpp"
 #include "doctor/checks.hpp"
-#include "setup/bindable.hpp"
 
 namespace ivshmemctl {
 namespace {
@@ -15,19 +14,27 @@ std::string mode_of(const ivshmem::device_node& node) {
 
 finding check_driver(const examined_device& target) {
     const auto& driver = target.info.driver;
-    const auto best = default_driver(target.info, target.root);
-    const auto bind = best.empty() ? how_to_get_driver() : "ivshmemctl bind " + target.name();
+    const auto& bind = target.verdict.driver_remedy;
     if (!backend_for(target.info))
-        return {"driver", outcome::fail, target.verdict.problem, bind};
+        return {"driver", outcome::fail,
+                tools::format("bound to {}, through which the device cannot be used", driver),
+                bind};
     if (target.is_plain())
         return {"driver", outcome::ok, driver.empty() ? "none; none is needed" : driver, ""};
     if (driver == "vfio-pci")
         return {"driver", outcome::ok, "vfio-pci", ""};
+    if (driver == "igb_uio" && !bind.empty())
+        return {"driver", outcome::fail,
+                tools::format("igb_uio, loaded with intr_mode={}, delivers no interrupts of this "
+                              "device",
+                              target.info.machine.igb_uio_mode),
+                bind};
     if (driver == "igb_uio") {
         if (target.info.vectors.value_or(1) == 1)
             return {"driver", outcome::ok, "igb_uio", ""};
         return {"driver", outcome::warn, "igb_uio delivers vector 0 only",
-                best == "vfio-pci" ? "ivshmemctl bind --driver vfio-pci " + target.name() : ""};
+                target.info.iommu_group ? "ivshmemctl bind --driver vfio-pci " + target.name()
+                                        : ""};
     }
     if (driver.empty())
         return {"driver", outcome::fail, "none is bound, so no interrupt can arrive", bind};

@@ -4,37 +4,32 @@
 #include "doctor/checks.hpp"
 #include "doctor/kernel_config.hpp"
 #include "setup/bindable.hpp"
-#include "setup/kernel_module.hpp"
 #include "text_file.hpp"
 
-#include <system_error>
+#include <string_view>
 
 namespace ivshmemctl {
 namespace {
 
-namespace fs = std::filesystem;
+using ivshmem::iommu_kind;
 
 constexpr const char* for_a_plain_device = "not needed: a plain device has no interrupts";
 
-bool has_entries(const fs::path& folder) {
-    std::error_code ec;
-    return fs::directory_iterator{folder, ec} != fs::directory_iterator{} && !ec;
-}
-
-/// Returns whether the firmware describes an IOMMU.
-bool has_table(const fs::path& root) {
-    std::error_code ec;
-    for (const char* table : {"DMAR", "IVRS", "VIOT"})
-        if (fs::exists(root / "sys/firmware/acpi/tables" / table, ec))
-            return true;
-    return false;
-}
-
-std::string igb_uio_command(const examined_device& target) {
-    const auto bind = "ivshmemctl bind --driver igb_uio " + target.name();
-    return find_module(target.root, "igb_uio") == module_state::missing
-               ? how_to_get_module("igb_uio") + " && " + bind
-               : bind;
+std::string_view to_string(iommu_kind kind) {
+    switch (kind) {
+    case iommu_kind::intel:
+        return "Intel";
+    case iommu_kind::amd:
+        return "AMD";
+    case iommu_kind::virtio:
+        return "virtio";
+    case iommu_kind::smmu:
+        return "SMMU";
+    case iommu_kind::none:
+    case iommu_kind::unspecified:
+        break;
+    }
+    return "of another kind";
 }
 
 } // namespace
@@ -48,16 +43,28 @@ finding check_iommu(const examined_device& target) {
     if (target.info.iommu_group)
         return {"vIOMMU", outcome::ok, "present and in use", ""};
     const bool works = target.info.driver == "igb_uio";
-    if (has_table(target.root) && !has_entries(target.root / "sys/class/iommu"))
-        return {"vIOMMU", works ? outcome::warn : outcome::fail,
-                "the VM has a vIOMMU, but the kernel does not use it",
-                "add intel_iommu=on to GRUB_CMDLINE_LINUX in /etc/default/grub, update-grub, "
-                "reboot"};
-    return {"vIOMMU", works ? outcome::warn : outcome::fail,
+    const auto& machine = target.info.machine;
+    if (machine.groups_when_bound())
+        return {"vIOMMU", works ? outcome::warn : outcome::ok,
+                "present; the device gets its group when vfio-pci is bound",
+                works ? target.verdict.iommu_remedy : ""};
+    const auto& driver = target.verdict.driver_remedy;
+    auto next = target.verdict.iommu_remedy;
+    if (!works && !driver.empty() && driver.find(next) == std::string::npos)
+        next += "; or, for interrupts on vector 0 only: " + driver;
+    if (!works && driver.find(target.verdict.iommu_remedy) != std::string::npos)
+        next = driver;
+    const auto is = works ? outcome::warn : outcome::fail;
+    if (machine.iommu != iommu_kind::none)
+        return {"vIOMMU", is,
+                tools::format(
+                    "the VM has a vIOMMU ({}), but the kernel {}", to_string(machine.iommu),
+                    machine.iommu_in_use ? "gave this device no group in it" : "does not use it"),
+                next};
+    return {"vIOMMU", is,
             works ? "none, so vector 0 is all that igb_uio can deliver"
                   : "the VM has no vIOMMU, so vfio-pci cannot deliver interrupts",
-            "start the VM with one (QEMU: -device intel-iommu,intremap=on; Linux: intel_iommu=on)" +
-                (works ? "" : ", or: " + igb_uio_command(target))};
+            next};
 }
 
 finding check_group(const examined_device& target) {
@@ -100,15 +107,13 @@ finding check_remapping(const examined_device& target) {
     if (read_text(target.root / allow) == "Y")
         return {name, outcome::warn,
                 "the vIOMMU remaps no interrupts, and VFIO is configured to allow that",
-                "start the VM with -device intel-iommu,intremap=on"};
+                target.verdict.remapping_remedy};
     if (target.info.driver == "igb_uio")
         return {name, outcome::warn, "the vIOMMU remaps no interrupts; igb_uio does not need it",
                 ""};
     return {name, outcome::fail,
             "the vIOMMU remaps no interrupts, so VFIO refuses the group (EPERM)",
-            tools::format("start the VM with -device intel-iommu,intremap=on, or, unsafe: modprobe "
-                          "vfio_iommu_type1 && echo 1 >/{}",
-                          allow)};
+            target.verdict.remapping_remedy};
 }
 
 finding check_noiommu(const examined_device& target) {

@@ -53,14 +53,12 @@ finding check_lockdown(const examined_device& target) {
                 *mode + ": the memory can be mapped through VFIO only, uncached",
                 "boot without Secure Boot and without lockdown= for a faster mapping"};
     return {"lockdown", outcome::fail, *mode + ": the memory can be mapped through vfio-pci only",
-            target.info.iommu_group
-                ? "ivshmemctl bind --driver vfio-pci " + target.name()
-                : "start the VM with a vIOMMU (QEMU: -device intel-iommu,intremap=on) and bind "
-                  "vfio-pci; or boot without Secure Boot and without lockdown="};
+            target.verdict.remedy};
 }
 
 finding check_modules(const examined_device& target) {
-    const bool vfio = target.info.iommu_group.has_value() || target.is_vfio();
+    const bool vfio = target.info.iommu_group.has_value() || target.is_vfio() ||
+                      target.info.machine.groups_when_bound();
     std::string text;
     std::string missing;
     for (const char* name : {"vfio-pci", "vfio_iommu_type1", "uio_pci_generic", "igb_uio"}) {
@@ -78,7 +76,7 @@ finding check_modules(const examined_device& target) {
     return {
         "modules", vfio ? outcome::fail : outcome::warn,
         tools::format("the kernel {} has no {}: {}", kernel_release(target.root), missing, text),
-        how_to_get_module(missing)};
+        how_to_get_module(missing, target.info.machine)};
 }
 
 } // namespace ivshmemctl

@@ -10,6 +10,8 @@
 #include "subcommands.hpp"
 #include "text_file.hpp"
 
+#include <ivshmem/discovery.hpp>
+
 #include <memory>
 #include <stdexcept>
 
@@ -21,7 +23,7 @@ using ivshmem::device_info;
 constexpr const char* bind_footer = R"(
 The default driver is vfio-pci if the device has an IOMMU group (interrupts on every vector), else
 igb_uio if its module is installed (interrupts on vector 0). Without either, bind fails and changes
-nothing. uio_pci_generic gives memory and doorbell. none leaves the device without a driver and
+nothing. A plain device keeps a driver that works; otherwise its default is none. uio_pci_generic gives memory and doorbell. none leaves the device without a driver and
 enables its memory, for the files resource* in sysfs.
 
 bind loads the module (igb_uio with intr_mode=msix wc_activate=1), sets the device's driver_override
@@ -45,6 +47,20 @@ struct options {
     binding wanted;
 };
 
+/// Returns the driver that the library's diagnosis names; throws if it names none.
+std::string default_driver(const device_info& device) {
+    const auto verdict = diagnose(device);
+    if (!verdict.driver.empty())
+        return verdict.driver;
+    const auto name = to_string(device.address);
+    if (verdict.driver_remedy.empty())
+        throw std::runtime_error{tools::format("{}: {}", name, verdict.problem)};
+    throw std::runtime_error{
+        tools::format("{}: no driver of this machine delivers its interrupts; try: {}; or, for "
+                      "memory without interrupts: --driver none",
+                      name, verdict.driver_remedy)};
+}
+
 /// Decides how to bind each device. Throws if one cannot be bound, before any is changed.
 std::vector<binding> decide(const options& o, const std::vector<device_info>& devices,
                             const std::filesystem::path& root) {
@@ -53,12 +69,7 @@ std::vector<binding> decide(const options& o, const std::vector<device_info>& de
         const auto name = to_string(device.address);
         auto wanted = o.wanted;
         if (wanted.driver.empty())
-            wanted.driver = default_driver(device, root);
-        if (wanted.driver.empty())
-            throw std::runtime_error{
-                tools::format("{}: there is neither an IOMMU group for vfio-pci "
-                              "nor a module igb_uio; {}",
-                              name, how_to_get_driver())};
+            wanted.driver = default_driver(device);
         if (const auto reason = why_not_bindable(device, wanted, devices, root); !reason.empty())
             throw std::runtime_error{
                 tools::format("{}: cannot be bound to {}: {}", name, wanted.driver, reason)};
@@ -78,13 +89,15 @@ void remark(const std::vector<device_info>& before, const std::vector<binding>& 
                                    path));
         const auto verdict = diagnose_bound(before[i], wanted[i].driver, before);
         if (!verdict.problem.empty() && wanted[i].driver != "none")
-            complain(tools::format("{}: {}", name, verdict.problem));
+            complain(tools::format("{}: {}{}{}", name, verdict.problem,
+                                   verdict.remedy.empty() ? "" : "; try: ", verdict.remedy));
     }
 }
 
 int bind(const options& o, const common_options& common) {
     const std::filesystem::path root = common.sysroot;
-    const auto devices = select_devices(o.common.devices, common);
+    const auto devices =
+        select_devices(ivshmem::discover(common.sysroot), o.common.devices, common);
     const auto wanted = decide(o, devices, root);
     transaction plan;
     for (std::size_t i = 0; i < devices.size(); ++i)

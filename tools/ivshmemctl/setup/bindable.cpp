@@ -16,17 +16,23 @@ namespace {
 
 using ivshmem::device_info;
 
-constexpr const char* noiommu_switch = "sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
-
-std::string why_not_vfio(const device_info& device, const std::filesystem::path& root) {
-    if (device.iommu_group || read_text(root / noiommu_switch) == "Y")
+std::string why_not_vfio(const device_info& device) {
+    if (device.iommu_group || device.machine.noiommu_allowed || device.machine.groups_when_bound())
         return {};
-    return tools::format(
-        "there is no IOMMU group, which vfio-pci needs: start the VM with a vIOMMU (QEMU: -device "
-        "intel-iommu,intremap=on; Linux: intel_iommu=on), or try --driver igb_uio{}",
-        std::filesystem::exists(root / noiommu_switch)
-            ? tools::format(", or, unsafe: echo Y >/{}", noiommu_switch)
-            : "");
+    return "there is no IOMMU group, which vfio-pci needs; try: " + diagnose(device).iommu_remedy +
+           "; or --driver igb_uio";
+}
+
+/// bind cannot change the parameters of a loaded module.
+std::string why_not_igb_uio(const device_info& device) {
+    auto bound = device;
+    bound.driver = "igb_uio";
+    const auto verdict = diagnose(bound);
+    if (device.type == ivshmem::device_type::plain || verdict.driver_remedy.empty())
+        return {};
+    return tools::format("it was loaded with intr_mode={}, in which no interrupt of the device "
+                         "arrives; try: rmmod igb_uio",
+                         device.machine.igb_uio_mode);
 }
 
 /// Returns why the driver cannot take the device, whatever driver it has now.
@@ -35,10 +41,12 @@ std::string why_not_driver(const device_info& device, const std::string& driver,
                            const std::filesystem::path& root) {
     if (driver != "none" && find_module(root, driver) == module_state::missing)
         return tools::format("the kernel {} has no module {}; try: {}", kernel_release(root),
-                             driver, how_to_get_module(driver));
-    if (driver == "vfio-pci")
-        if (auto reason = why_not_vfio(device, root); !reason.empty())
-            return reason;
+                             driver, how_to_get_module(driver, device.machine));
+    if (auto reason = driver == "vfio-pci"  ? why_not_vfio(device)
+                      : driver == "igb_uio" ? why_not_igb_uio(device)
+                                            : std::string{};
+        !reason.empty())
+        return reason;
     if (driver == "vfio-pci" && !device.iommu_group)
         return {}; // the group appears when it is bound
     const auto verdict = diagnose_bound(device, driver, bound_too);
@@ -70,19 +78,6 @@ std::string why_not_persistent(const device_info& device, const std::string& dri
 
 } // namespace
 
-std::string default_driver(const device_info& device, const std::filesystem::path& root) {
-    if (device.iommu_group)
-        return "vfio-pci";
-    const auto igb_uio = find_module(root, "igb_uio");
-    return igb_uio == module_state::present || igb_uio == module_state::installed ? "igb_uio" : "";
-}
-
-std::string how_to_get_driver() {
-    return "start the VM with a vIOMMU (QEMU: -device intel-iommu,intremap=on; Linux: "
-           "intel_iommu=on); or " +
-           how_to_get_module("igb_uio") + "; or, for memory without interrupts, --driver none";
-}
-
 ivshmem::diagnosis diagnose_bound(device_info device, const std::string& driver,
                                   std::span<const device_info> bound_too) {
     device.driver = driver == "none" ? "" : driver;
@@ -109,6 +104,8 @@ std::string why_not_bindable(const device_info& device, const binding& wanted,
                              const std::filesystem::path& root) {
     std::string reason;
     if (!is_bound(device, wanted.driver)) {
+        if (root == "/" && device.machine.read_only_sysfs)
+            return "/sys is read-only, as in a container; bind it outside of the container";
         reason = why_not_driver(device, wanted.driver, bound_too, root);
         if (reason.empty() && root == "/") // unknown for a captured tree
             reason = why_in_use(device);

@@ -13,13 +13,6 @@
 
 namespace ivshmemctl {
 
-/// Returns vfio-pci if there is an IOMMU group, else igb_uio if its module is there, else nothing.
-[[nodiscard]] std::string default_driver(const ivshmem::device_info& device,
-                                         const std::filesystem::path& root);
-
-/// Returns advice for a device without a default driver.
-[[nodiscard]] std::string how_to_get_driver();
-
 /// Returns the library's diagnosis as if root had bound the device to this driver, and the devices
 /// in `bound_too` with it.
 [[nodiscard]] ivshmem::diagnosis

@@ -78,7 +78,8 @@ std::string node_of(const device_info& device, const std::string& driver) {
         return tools::format("/dev/$(ls {})", device_file(device, "uio"));
     if (device.iommu_group && !device.noiommu)
         return tools::format("/dev/vfio/{}", *device.iommu_group);
-    return tools::format("/dev/vfio/noiommu-$(basename $(readlink {}))",
+    return tools::format("/dev/vfio/{}$(basename $(readlink {}))",
+                         device.machine.groups_when_bound() ? "" : "noiommu-",
                          device_file(device, "iommu_group"));
 }
 

@@ -51,7 +51,10 @@ std::string kernel_release(const std::filesystem::path& root) {
     return read_text(root / "proc/sys/kernel/osrelease").value_or("");
 }
 
-std::string how_to_get_module(std::string_view name) {
+std::string how_to_get_module(std::string_view name, const ivshmem::machine_info& machine) {
+    if (!machine.has_apt)
+        return name == "igb_uio" ? "install the module igb_uio (DPDK's dpdk-kmods)"
+                                 : "install the package with the other modules of this kernel";
     if (name == "igb_uio")
         return "apt install dpdk-kmods-dkms linux-headers-$(uname -r)";
     return "apt install linux-image-$(dpkg --print-architecture), and boot that kernel";

@@ -2,18 +2,15 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/machine_info.hpp>
+
 #include <filesystem>
 #include <string>
 #include <string_view>
 
 namespace ivshmemctl {
 
-enum class module_state {
-    unknown, ///< the lists of modules cannot be read
-    missing,
-    installed, ///< modprobe can load it
-    present,   ///< loaded, or built in
-};
+using ivshmem::module_state;
 
 /// Returns whether the running kernel has a module; "-" and "_" in names are equal.
 [[nodiscard]] module_state find_module(const std::filesystem::path& root, std::string_view name);
@@ -21,7 +18,8 @@ enum class module_state {
 /// Returns the release of the running kernel; empty if it cannot be read.
 [[nodiscard]] std::string kernel_release(const std::filesystem::path& root);
 
-/// Returns the command that installs a missing module.
-[[nodiscard]] std::string how_to_get_module(std::string_view name);
+/// Returns how to install a missing module.
+[[nodiscard]] std::string how_to_get_module(std::string_view name,
+                                            const ivshmem::machine_info& machine);
 
 } // namespace ivshmemctl

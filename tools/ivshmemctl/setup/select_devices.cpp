@@ -8,9 +8,9 @@
 
 namespace ivshmemctl {
 
-std::vector<ivshmem::device_info> select_devices(const std::vector<std::string>& names,
+std::vector<ivshmem::device_info> select_devices(const ivshmem::discovery& found,
+                                                 const std::vector<std::string>& names,
                                                  const common_options& common) {
-    const auto found = ivshmem::discover(common.sysroot);
     std::vector<ivshmem::selector> selectors;
     selectors.reserve(names.size() + 1);
     for (const auto& name : names)
@@ -19,7 +19,7 @@ std::vector<ivshmem::device_info> select_devices(const std::vector<std::string>&
         selectors.push_back(common.device);
     std::vector<ivshmem::device_info> result;
     for (const auto& selector : selectors) {
-        const auto& device = selector.choose(found.devices);
+        const auto& device = selector.choose(found);
         if (std::none_of(result.begin(), result.end(),
                          [&](const auto& other) { return other.address == device.address; }))
             result.push_back(device);

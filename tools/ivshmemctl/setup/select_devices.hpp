@@ -4,7 +4,7 @@
 
 #include "common_options.hpp"
 
-#include <ivshmem/device_info.hpp>
+#include <ivshmem/discovery.hpp>
 
 #include <string>
 #include <vector>
@@ -15,6 +15,7 @@ namespace ivshmemctl {
 /// @throws ivshmem::error errc::device_not_found, device_ambiguous, bad_selector (also for a
 /// server).
 [[nodiscard]] std::vector<ivshmem::device_info>
-select_devices(const std::vector<std::string>& names, const common_options& common);
+select_devices(const ivshmem::discovery& found, const std::vector<std::string>& names,
+               const common_options& common);
 
 } // namespace ivshmemctl

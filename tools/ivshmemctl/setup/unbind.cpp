@@ -10,6 +10,8 @@
 #include "subcommands.hpp"
 #include "text_file.hpp"
 
+#include <ivshmem/discovery.hpp>
+
 #include <memory>
 #include <stdexcept>
 
@@ -28,7 +30,7 @@ Examples:
 
 int unbind(const rebind_options& o, const common_options& common) {
     const std::filesystem::path root = common.sysroot;
-    const auto devices = select_devices(o.devices, common);
+    const auto devices = select_devices(ivshmem::discover(common.sysroot), o.devices, common);
     transaction plan;
     for (const auto& device : devices) {
         const auto reason = root == "/" ? why_in_use(device) : "";
