@@ -10,6 +10,7 @@
 #include <ivshmem/error.hpp>
 #include <ivshmem/event.hpp>
 #include <ivshmem/export.hpp>
+#include <ivshmem/region_geometry.hpp>
 #include <ivshmem/selector.hpp>
 #include <ivshmem/shared_memory.hpp>
 
@@ -46,6 +47,10 @@ struct open_options {
     /// cache_mode::write_combining and cache_mode::uncached never open `/dev/mem`; nor does the
     /// server backend.
     std::optional<cache_mode> cache{};
+    /// Maps this part of the memory only; shared_memory::bytes() are its bytes. Its offset must be
+    /// a multiple of the page size. Empty: maps all. The kernel fills in the page tables of a PCI
+    /// device's memory at once: 2 MiB for each GiB. A slot needs all of the memory.
+    std::optional<memory_region> part{};
     /// How long to wait for a revision 0 device to get its id, or for the first messages of a
     /// server. Must be positive.
     std::chrono::milliseconds timeout{2000};
@@ -176,7 +181,9 @@ class IVSHMEM_API device {
     /// "Registers"), after a fence that makes earlier stores to the memory visible.
     ///
     /// Best effort, as in the hardware: if the peer is absent, has fewer vectors or has not enabled
-    /// them, nothing happens and no error is reported. A device can ring its own id.
+    /// them, nothing happens and no error is reported. A device can ring its own id. QEMU drops
+    /// rings on vectors that the ringing device itself lacks (its property `vectors`), whatever
+    /// the peer has: give all devices as many vectors, or ring below vectors().
     ///
     /// Makes no system call and no allocation if the register could be mapped.
     ///

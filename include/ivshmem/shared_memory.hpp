@@ -26,7 +26,8 @@ class shared_memory {
     shared_memory(std::span<std::byte> bytes, cache_mode mode, std::string reason)
         : bytes_{bytes}, mode_{mode}, reason_{std::move(reason)} {}
 
-    /// All of the memory; its size is the size of BAR2, or of the server's file.
+    /// All of the memory, whose size is the size of BAR2 or of the server's file; or the part of it
+    /// that open_options::part names.
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
     [[nodiscard]] std::byte* data() const noexcept { return bytes_.data(); }
     /// In bytes; 64-bit.

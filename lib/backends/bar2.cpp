@@ -26,7 +26,9 @@ constexpr bool x86 = false;
 class attempts {
   public:
     attempts(const device_info& info, const open_options& options)
-        : info_{info}, options_{options}, name_{to_string(info.address)} {}
+        : info_{info}, options_{options},
+          part_{options.part.value_or(memory_region{0, info.bars[2].size})}, name_{to_string(
+                                                                                 info.address)} {}
 
     /// Returns whether a result in this mode is acceptable.
     [[nodiscard]] bool wanted(cache_mode mode) const {
@@ -42,10 +44,11 @@ class attempts {
                                   "firmware allows no caching",
                                   bar.start));
         const std::string path = (options_.root / "dev/mem").string();
-        mapping map = open_and_map(path, static_cast<off_t>(bar.start), "write-back");
+        mapping map =
+            open_and_map(path, static_cast<off_t>(bar.start + part_.offset), "write-back");
         if (!map)
             return;
-        const auto actual = mapped_memtype(options_.root, bar.start);
+        const auto actual = mapped_memtype(options_.root, bar.start + part_.offset);
         if (actual && *actual != cache_mode::write_back)
             return note("write-back: the kernel maps the range otherwise (an MTRR covers it, or "
                         "another mapping came first)");
@@ -64,10 +67,10 @@ class attempts {
                           mode == cache_mode::write_combining && !info_.bars[2].prefetchable()
                               ? "BAR2 is not prefetchable"
                               : "sysfs has no file for it"));
-        mapping map = open_and_map(node->path, 0, name);
+        mapping map = open_and_map(node->path, static_cast<off_t>(part_.offset), name);
         if (!map)
             return;
-        const auto actual = mapped_memtype(options_.root, info_.bars[2].start);
+        const auto actual = mapped_memtype(options_.root, info_.bars[2].start + part_.offset);
         if (actual && *actual != mode && !wanted(*actual))
             return note(
                 formatted("{}: another mapping made the range {} first", name, to_string(*actual)));
@@ -77,15 +80,13 @@ class attempts {
     void through_vfio(mapped_bar2& result, const vfio_bar2& vfio) {
         if (!vfio.can_mmap)
             return note("uncached: VFIO does not let BAR2 be mapped");
-        mapping map{vfio.fd, length(), static_cast<off_t>(vfio.offset)};
+        mapping map{vfio.fd, length(), static_cast<off_t>(vfio.offset + part_.offset)};
         if (!map)
             return note(formatted("uncached: VFIO: mmap: {}", std::strerror(errno)));
         accept(result, std::move(map), cache_mode::uncached, "VFIO", false);
     }
 
-    [[nodiscard]] std::size_t length() const {
-        return static_cast<std::size_t>(info_.bars[2].size);
-    }
+    [[nodiscard]] std::size_t length() const { return static_cast<std::size_t>(part_.size); }
 
     /// Reports why nothing was mapped.
     void report(failure& f) const {
@@ -114,6 +115,11 @@ class attempts {
             note(formatted("{}: {}: open: {}", mode, path, std::strerror(errno)));
             return {};
         }
+        if (is_shorter(fd.get(), static_cast<std::size_t>(info_.bars[2].size))) {
+            note(formatted("{}: {}: is shorter than BAR2: a captured tree has no device to open",
+                           mode, path));
+            return {};
+        }
         mapping map{fd.get(), length(), offset};
         if (!map) {
             const int number = errno;
@@ -140,6 +146,7 @@ class attempts {
 
     const device_info& info_;
     const open_options& options_;
+    memory_region part_;
     std::string name_;
     std::vector<std::string> notes_;
     int last_errno_ = 0;
@@ -150,11 +157,19 @@ class attempts {
 mapped_bar2 map_bar2(const device_info& info, const open_options& options,
                      const std::optional<vfio_bar2>& vfio, failure& f) {
     mapped_bar2 result;
-    if (info.bars[2].size > std::numeric_limits<std::size_t>::max() / 2) {
+    const std::uint64_t all = info.bars[2].size;
+    const auto part = options.part.value_or(memory_region{0, all});
+    if (part.offset > all || part.size > all - part.offset || part.size == 0)
+        f.set(
+            std::make_error_code(std::errc::invalid_argument),
+            formatted("{}: open_options::part: {} bytes from {:#x} on are no part of the {} bytes "
+                      "of BAR2",
+                      to_string(info.address), part.size, part.offset, all));
+    else if (part.size > std::numeric_limits<std::size_t>::max() / 2)
         f.set(errc::bar_missing, "{}: BAR2 has {} bytes, more than this process can map",
-              to_string(info.address), info.bars[2].size);
+              to_string(info.address), part.size);
+    if (f)
         return result;
-    }
     attempts attempt{info, options};
     if (attempt.wanted(cache_mode::write_back))
         attempt.through_dev_mem(result);

@@ -46,7 +46,7 @@ class server_backend final : public backend {
     explicit server_backend(std::string path);
     void join(const open_options& options, std::chrono::steady_clock::time_point deadline,
               failure& f);
-    void map_memory(unique_fd fd, failure& f);
+    void map_memory(unique_fd fd, const open_options& options, failure& f);
     /// Reports a first message that is not protocol version 0.
     void refuse_version(const server_protocol::message& first, std::chrono::milliseconds settle,
                         failure& f);

@@ -84,7 +84,7 @@ void server_backend::join(const open_options& options, clock::time_point deadlin
                              "{}: the server sent {} {} a descriptor when the shared memory was "
                              "due",
                              path_, message->value, has_fd ? "with" : "without");
-            map_memory(std::move(message->fd), f);
+            map_memory(std::move(message->fd), options, f);
             next = step::vectors;
             break;
         case step::vectors:
@@ -127,7 +127,7 @@ void server_backend::refuse_version(const server_protocol::message& first,
     set_other_protocol(other_protocol(first, second), f);
 }
 
-void server_backend::map_memory(unique_fd fd, failure& f) {
+void server_backend::map_memory(unique_fd fd, const open_options& options, failure& f) {
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0)
         return f.set_errno(errno, "{}: shared memory: fstat", path_);
@@ -137,9 +137,17 @@ void server_backend::map_memory(unique_fd fd, failure& f) {
     map_ = mapping{fd.get(), static_cast<std::size_t>(status.st_size), 0};
     if (!map_)
         return f.set_errno(errno, "{}: shared memory of {} bytes: mmap", path_, status.st_size);
+    const auto all = map_.bytes();
+    const auto part = options.part.value_or(memory_region{0, all.size()});
+    if (part.offset > all.size() || part.size > all.size() - part.offset || part.size == 0)
+        return f.set(
+            std::make_error_code(std::errc::invalid_argument),
+            formatted("{}: open_options::part: {} bytes from {:#x} on are no part of the {} "
+                      "bytes of shared memory",
+                      path_, part.size, part.offset, all.size()));
     const int seals = ::fcntl(fd.get(), F_GET_SEALS);
     const bool sealed = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
-    facts_.memory = {map_.bytes(), cache_mode::write_back,
+    facts_.memory = {all.subspan(part.offset, part.size), cache_mode::write_back,
                      sealed ? "write-back: memory of this host, sealed against shrinking"
                             : "write-back: memory of this host; a peer could shrink it, which "
                               "would end this process when it touches the lost pages"};

@@ -185,3 +185,29 @@ TEST_CASE("memory that cannot be mapped") {
         CHECK(has(tree.fail(errc::permission_denied), "resource2"));
     }
 }
+
+TEST_CASE("only a part is mapped") {
+    fake_tree tree{at(low)};
+    fake_tree::write(tree.pci / "resource2_wc", std::string(4096, 'a') + std::string(4096, 'b') +
+                                                    std::string(fake_tree::bar2_bytes - 8192, 'c'));
+    tree.options.part = {4096, 8192};
+    const auto dev = tree.open();
+    CHECK(dev.memory().size() == 8192);
+    CHECK(static_cast<char>(dev.memory()[0]) == 'b');
+    CHECK(static_cast<char>(dev.memory()[4096]) == 'c');
+    CHECK(dev.info()->memory_size() == fake_tree::bar2_bytes);
+    for (const ivshmem::memory_region bad :
+         {ivshmem::memory_region{0, fake_tree::bar2_bytes + 1},
+          ivshmem::memory_region{fake_tree::bar2_bytes, 4096}, ivshmem::memory_region{4096, 0}}) {
+        tree.options.part = bad;
+        CHECK(has(tree.fail(std::make_error_condition(std::errc::invalid_argument)),
+                  "open_options::part"));
+    }
+}
+
+TEST_CASE("files that are shorter than the memory are not mapped") {
+    const fake_tree tree{at(low)};
+    for (const char* name : {"resource2", "resource2_wc"})
+        fake_tree::write(tree.pci / name, "");
+    CHECK(has(tree.fail(errc::bar_missing), "a captured tree has no device to open"));
+}

@@ -16,6 +16,7 @@
 
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -39,12 +40,12 @@ report gather(const common_options& common, std::optional<ivshmem::cache_mode> c
     if (common.verbosity > 0 || common.json)
         found.system = system_facts(common.sysroot);
     if (!std::holds_alternative<ivshmem::selector::server_at>(common.device.what()))
-        found.info = common.device.choose(ivshmem::discover(common.sysroot).devices);
+        found.info = common.device.choose(ivshmem::discover(common.sysroot));
     try {
-        found.device = open_device(common, cache);
+        found.device = open_device(common, cache, no_memory(common));
         if (found.device.info() != nullptr)
             found.info = *found.device.info(); // as it was opened
-    } catch (const ivshmem::error& e) {
+    } catch (const std::runtime_error& e) {
         found.error = e.what();
     }
     return found;
@@ -109,8 +110,9 @@ void print_device(const ivshmem::device& device) {
     line("vectors", vectors_text(device));
     line("ring", can.ring ? "yes" : "no");
     line("events", events_text(can));
-    line("memory", tools::format("{} ({} bytes), {}", tools::size_text(memory.size(), false),
-                                 memory.size(), to_string(memory.mode())));
+    const auto size = memory_size(device);
+    line("memory", tools::format("{} ({} bytes), {}", tools::size_text(size, false), size,
+                                 to_string(memory.mode())));
     line("  because", memory.reason());
 }
 
@@ -158,7 +160,7 @@ void add_device(json::object& to, const ivshmem::device& device) {
     to["interrupts"] = can.interrupts;
     to["removal_events"] = can.removal_events;
     to["peer_events"] = can.peer_events;
-    to["size"] = memory.size();
+    to["size"] = memory_size(device);
     to["cache_mode"] = to_string(memory.mode());
     to["cache_reason"] = memory.reason();
 }

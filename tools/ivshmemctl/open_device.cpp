@@ -2,14 +2,43 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "open_device.hpp"
 
-namespace ivshmemctl {
+#include <ivshmem/discovery.hpp>
 
-ivshmem::device open_device(const common_options& common,
-                            std::optional<ivshmem::cache_mode> cache) {
+#include <stdexcept>
+#include <variant>
+
+#include <unistd.h>
+
+namespace ivshmemctl {
+namespace {
+
+bool is_server(const common_options& common) {
+    return std::holds_alternative<ivshmem::selector::server_at>(common.device.what());
+}
+
+} // namespace
+
+ivshmem::device open_device(const common_options& common, std::optional<ivshmem::cache_mode> cache,
+                            std::optional<ivshmem::memory_region> part) {
+    if (common.sysroot != "/" && !is_server(common)) { // a server is no part of a tree
+        static_cast<void>(common.device.choose(ivshmem::discover(common.sysroot)));
+        throw std::runtime_error{common.sysroot + ": a captured tree has no device to open"};
+    }
     ivshmem::open_options how;
     how.root = common.sysroot;
     how.cache = cache;
+    how.part = part;
     return ivshmem::device::open(common.device, how);
+}
+
+std::optional<ivshmem::memory_region> no_memory(const common_options& common) {
+    if (is_server(common))
+        return std::nullopt;
+    return ivshmem::memory_region{0, static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))};
+}
+
+std::uint64_t memory_size(const ivshmem::device& device) {
+    return device.info() != nullptr ? device.info()->memory_size() : device.memory().size();
 }
 
 std::string name_of(const ivshmem::device& device) {

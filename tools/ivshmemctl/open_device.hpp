@@ -6,6 +6,7 @@
 
 #include <ivshmem/device.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -13,8 +14,15 @@ namespace ivshmemctl {
 
 /// Opens the device that the command line names.
 /// @param cache The required cache mode; empty: the best one.
+/// @param part The part of the memory to map; empty: all.
 ivshmem::device open_device(const common_options& common,
-                            std::optional<ivshmem::cache_mode> cache = std::nullopt);
+                            std::optional<ivshmem::cache_mode> cache = std::nullopt,
+                            std::optional<ivshmem::memory_region> part = std::nullopt);
+/// The smallest part of the memory: for commands that do not use it. The server's is mapped whole,
+/// which costs nothing.
+std::optional<ivshmem::memory_region> no_memory(const common_options& common);
+/// Returns the size of the whole memory of a device, in bytes.
+std::uint64_t memory_size(const ivshmem::device& device);
 /// Returns the device's name for messages: its PCI address, or "server PATH".
 std::string name_of(const ivshmem::device& device);
 /// Returns "peer 3", or "a peer without an id" for a plain device, for the middle of a sentence.

@@ -107,25 +107,36 @@ void exit_if_interrupted() {
 }
 
 /// Returns the requested part; without LENGTH, at most default_length bytes.
-memory_options part_of(const ivshmem::device& device, const bench_options& options) {
+memory_options part_of(std::uint64_t size, const bench_options& options) {
     memory_options part = options.memory;
-    const auto offset = part.offset.value_or(0);
-    const auto size = device.memory().size();
-    if (!part.length && offset < size)
-        part.length = std::min(default_length, size - offset);
+    if (!part.length)
+        part.length = std::min(default_length, size - part.offset.value_or(0));
     return part;
 }
 
-void bench_mode(const common_options& common, const bench_options& options, cache_mode mode,
-                bench_report& report) {
+/// Returns the whole pages around the part, of which the memory of a PCI device consists.
+std::optional<ivshmem::memory_region> pages_of(const memory_options& part,
+                                               const common_options& common) {
+    const auto smallest = no_memory(common);
+    if (!smallest)
+        return std::nullopt;
+    const auto offset = part.offset.value_or(0);
+    const auto begin = offset - offset % smallest->size;
+    const auto end = offset + *part.length + smallest->size - 1;
+    return ivshmem::memory_region{begin, end - end % smallest->size - begin};
+}
+
+void bench_mode(const common_options& common, const bench_options& options,
+                const memory_options& part, cache_mode mode, bench_report& report) {
     ivshmem::device device;
+    const auto pages = pages_of(part, common);
     try {
-        device = open_device(common, mode);
+        device = open_device(common, mode, pages);
     } catch (const ivshmem::error& e) {
         return report.no_memory(to_string(mode), e.what());
     }
-    const auto part = part_of(device, options);
-    const auto bytes = device.memory().bytes().subspan(part.offset.value_or(0), *part.length);
+    const auto bytes = device.memory().bytes().subspan(
+        part.offset.value_or(0) - (pages ? pages->offset : 0), *part.length);
     const auto measured = [&] {
         std::optional<saved_bytes> kept; // restored before the output can fail or block
         if (options.write)
@@ -135,16 +146,16 @@ void bench_mode(const common_options& common, const bench_options& options, cach
     report.memory(to_string(mode), measured);
 }
 
-void bench_memory(const common_options& common, const bench_options& options, std::uint64_t length,
-                  bench_report& report) {
-    std::vector<std::byte> own(length);
+void bench_memory(const common_options& common, const bench_options& options,
+                  const memory_options& part, bench_report& report) {
+    std::vector<std::byte> own(*part.length);
     report.memory("private memory", measure_bandwidth(cache_mode::write_back, own, options.write));
     exit_if_interrupted();
     for (const auto mode :
          {cache_mode::write_back, cache_mode::write_combining, cache_mode::uncached}) {
         if (options.memory.cache.value_or(mode) != mode)
             continue;
-        bench_mode(common, options, mode, report);
+        bench_mode(common, options, part, mode, report);
         exit_if_interrupted();
     }
 }
@@ -164,17 +175,17 @@ void bench_rings(ivshmem::device& device, bench_report& report) {
 int bench(const common_options& common, const bench_options& options) {
     const caught_signals signals;
     bench_report report{common.json};
-    std::uint64_t length = 0;
+    memory_options part;
     {
-        const memory_part best{open_device(common, options.memory.cache), options.memory};
-        length = part_of(best.device(), options).length.value_or(0);
-        if (length == 0)
+        const memory_part best{common, options.memory};
+        part = part_of(best.offset() + best.size(), options);
+        if (*part.length == 0)
             throw std::runtime_error{
-                name_of(best.device()) +
-                ": cannot measure 0 bytes; use a smaller OFFSET or a larger LENGTH"};
+                best.name() + ": cannot measure 0 bytes; use a smaller OFFSET or a larger LENGTH"};
     }
-    bench_memory(common, options, length, report);
-    auto device = open_device(common, options.memory.cache);
+    bench_memory(common, options, part, report);
+    auto device = open_device(common, options.memory.cache,
+                              options.channel ? std::nullopt : no_memory(common));
     try {
         bench_rings(device, report);
         if (options.channel) {

@@ -8,7 +8,6 @@
 #include "memory/hex_dump.hpp"
 #include "memory/memory_part.hpp"
 #include "number.hpp"
-#include "open_device.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
 
@@ -21,7 +20,7 @@ namespace {
 
 int dump(const common_options& common, const memory_options& options) {
     refuse_json(common, "dump");
-    const memory_part part{open_device(common, options.cache), options};
+    memory_part part{common, options};
     const caught_signals signals;
     const auto output = descriptor::for_writing({});
     progress bar{common, "dump", part.size(), true};

@@ -6,7 +6,6 @@
 #include "common/print.hpp"
 #include "memory/memory_part.hpp"
 #include "number.hpp"
-#include "open_device.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
 
@@ -39,7 +38,7 @@ std::vector<std::byte> parse_pattern(const std::string& text) {
 
 int fill(const common_options& common, const fill_options& options) {
     refuse_json(common, "fill");
-    const memory_part part{open_device(common, options.memory.cache), options.memory};
+    memory_part part{common, options.memory};
     const caught_signals signals;
     progress bar{common, "fill", part.size(), false};
     // Holds whole repetitions, so that each piece begins with the pattern.

@@ -7,9 +7,18 @@
 #include "number.hpp"
 #include "open_device.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
+#include <unistd.h>
+
 namespace ivshmemctl {
+namespace {
+
+/// The most bytes that are mapped at once: 2 MiB of page tables.
+constexpr std::uint64_t window = 1U << 30U;
+
+} // namespace
 
 void add_cache_option(subcommand& sub, std::optional<ivshmem::cache_mode>& cache) {
     const option_text text{"--cache", "MODE",
@@ -33,29 +42,48 @@ void add_memory_options(subcommand& sub, memory_options& options, bool required)
     add_cache_option(sub, options.cache);
 }
 
-memory_part::memory_part(ivshmem::device device, const memory_options& options)
-    : device_{std::move(device)}, offset_{options.offset.value_or(0)} {
-    const std::uint64_t size = device_.memory().size();
-    if (offset_ > size || options.length.value_or(0) > size - offset_)
-        throw std::runtime_error{
-            tools::format("{}: {} from {:#x} on are past the end of the memory, which has {} bytes "
-                          "({:#x}); use a smaller OFFSET or LENGTH",
-                          name_of(device_),
-                          options.length ? tools::format("{} bytes", *options.length) : "the bytes",
-                          offset_, size, size)};
-    bytes_ = device_.memory().bytes().subspan(offset_, options.length.value_or(size - offset_));
+memory_part::memory_part(const common_options& common, const memory_options& options)
+    : common_{common}, cache_{options.cache}, device_{open_device(common, cache_,
+                                                                  no_memory(common))},
+      name_{name_of(device_)}, offset_{options.offset.value_or(0)}, end_{memory_size(device_)} {
+    if (offset_ > end_ || options.length.value_or(0) > end_ - offset_)
+        throw std::runtime_error{tools::format(
+            "{}: {} from {:#x} on are past the end of the memory, which has {} bytes "
+            "({:#x}); use a smaller OFFSET or LENGTH",
+            name_, options.length ? tools::format("{} bytes", *options.length) : "the bytes",
+            offset_, end_, end_)};
+    size_ = options.length.value_or(end_ - offset_);
 }
 
 std::string memory_part::text() const {
-    return tools::format("{} bytes at {:#x} of {}", size(), offset_, name_of(device_));
+    return tools::format("{} bytes at {:#x} of {}", size_, offset_, name_);
 }
 
-void memory_part::read(std::uint64_t at, std::span<std::byte> to) const {
-    copy_from(device_.memory().mode(), bytes_.subspan(at, to.size()), to.data());
+std::span<std::byte> memory_part::bytes(std::uint64_t at, std::size_t count) {
+    const auto begin = offset_ + at;
+    const auto mapped = [&] {
+        return begin >= window_begin_ && begin + count - window_begin_ <= device_.memory().size();
+    };
+    if (!mapped()) {
+        const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+        window_begin_ = begin - begin % page;
+        const auto wanted = std::min(offset_ + size_, window_begin_ + window);
+        const auto end = std::min(end_, (wanted + page - 1) / page * page);
+        device_.close(); // a device may be open only once
+        device_ = open_device(common_, cache_,
+                              ivshmem::memory_region{window_begin_, end - window_begin_});
+    }
+    return device_.memory().bytes().subspan(begin - window_begin_, count);
 }
 
-void memory_part::write(std::uint64_t at, std::span<const std::byte> from) const {
-    copy_to(device_.memory().mode(), bytes_.subspan(at, from.size()), from.data());
+void memory_part::read(std::uint64_t at, std::span<std::byte> to) {
+    const auto from = bytes(at, to.size());
+    copy_from(device_.memory().mode(), from, to.data());
+}
+
+void memory_part::write(std::uint64_t at, std::span<const std::byte> from) {
+    const auto to = bytes(at, from.size());
+    copy_to(device_.memory().mode(), to, from.data());
     ivshmem::shared_memory::publish();
 }
 

@@ -7,7 +7,6 @@
 #include "memory/descriptor.hpp"
 #include "memory/memory_part.hpp"
 #include "number.hpp"
-#include "open_device.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
 
@@ -26,7 +25,7 @@ struct read_options {
 
 int read(const common_options& common, const read_options& options) {
     refuse_json(common, "read");
-    const memory_part part{open_device(common, options.memory.cache), options.memory};
+    memory_part part{common, options.memory};
     auto output = descriptor::for_writing(options.output); // a FIFO may have no reader yet
     const caught_signals signals;
     if (options.output.empty() && output.is_terminal())

@@ -7,7 +7,6 @@
 #include "memory/descriptor.hpp"
 #include "memory/memory_part.hpp"
 #include "number.hpp"
-#include "open_device.hpp"
 #include "progress.hpp"
 #include "subcommands.hpp"
 
@@ -44,7 +43,7 @@ std::optional<std::uint64_t> look_at_sizes(const memory_part& part, const descri
 int write(const common_options& common, const write_options& options) {
     refuse_json(common, "write");
     const auto input = descriptor::for_reading(options.input);
-    const memory_part part{open_device(common, options.memory.cache), options.memory};
+    memory_part part{common, options.memory};
     const bool exact = options.memory.length.has_value();
     const auto total = look_at_sizes(part, input, exact);
     const caught_signals signals;
@@ -64,8 +63,8 @@ int write(const common_options& common, const write_options& options) {
     const bool more = !ended && !exact && !caught_signals::arrived() && input.read(next) != 0;
     bar.clear();
     if (caught_signals::arrived())
-        caught_signals::exit(tools::format("{} bytes were written at {:#x} of {}", at,
-                                           part.offset(), name_of(part.device())));
+        caught_signals::exit(
+            tools::format("{} bytes were written at {:#x} of {}", at, part.offset(), part.name()));
     if (more)
         throw std::runtime_error{tools::format(
             "{}: has more than the {}, up to the end of the memory; these were written",
