@@ -20,6 +20,7 @@ class Advice(DeviceCase):
     nomsi: ClassVar[Guest]
     server: ClassVar[Server]
     small: ClassVar[Guest]
+    sizes: ClassVar[Guest]
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -28,12 +29,15 @@ class Advice(DeviceCase):
         large = cls.work / "large"
         with large.open("wb") as file:
             file.truncate(LARGE)
+        shared = cls.work / "shared"
+        shared.write_bytes(bytes(8 << 20))
         tools = [IVSHMEMCTL, LSIVSHMEM]
         more = Doorbell(cls.server.socket, 2 * VECTORS)
-        cls.nomsi, cls.small = cls.enterClassContext(
+        cls.nomsi, cls.small, cls.sizes = cls.enterClassContext(
             booted(
                 Guest(cls.work, "nomsi", devices=[Doorbell(cls.server.socket, VECTORS)], programs=tools, append="pci=nomsi"),
                 Guest(cls.work, "small", devices=[Plain(large, LARGE), more], programs=tools, memory=256),
+                Guest(cls.work, "sizes", devices=[Plain(shared, 4 << 20), Plain(shared, 8 << 20)], programs=tools),
             )
         )
 
@@ -61,6 +65,16 @@ class Advice(DeviceCase):
         shown = self.small.run(f"ivshmemctl -D {address} dump {LARGE - 16}", timeout=PATIENCE).stdout
         self.assertIn(" ".join(["5a"] * 8), shown)
         self.assertNotIn("out of memory", self.small.run("dmesg").stdout.lower())
+
+    def test_one_memory_in_two_sizes(self) -> None:
+        small, whole = self.sizes.address(0), self.sizes.address(1)
+        job = self.sizes.spawn(f"exec ivshmemctl -D {whole} serve 2>&1")
+        job.wait_output("in slot 0")
+        printed = self.sizes.run(f"ivshmemctl -D {small} ping -c 1 -w 5", check=False).stderr
+        self.assertIn(f"a peer with a larger memory laid it out: the device has {4 << 20} bytes here", printed)
+        self.assertNotIn("reformat", printed)
+        self.sizes.run("kill $(pidof ivshmemctl)")
+        job.wait()
 
     def test_more_vectors_than_the_server_gives(self) -> None:
         address = self.small.address(1)
