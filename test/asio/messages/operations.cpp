@@ -276,3 +276,22 @@ TEST_CASE("a message over the peer's limit is refused, one over the buffer stays
             co_await expect_all(p.b, fitting);
         });
 }
+
+TEST_CASE("a vector takes a message of any length, and no more memory than has arrived before") {
+    auto p = two_peers().with_rings(1024).start();
+    p.open();
+    const std::vector<std::string> sent{std::string(5000, 'l'), "", "short",
+                                        std::string(9000, 'm')};
+    run_all(
+        p.io, [&]() -> net::awaitable<void> { co_await send_all(p.a, sent); },
+        [&]() -> net::awaitable<void> {
+            std::vector<std::byte> into;
+            for (const auto& expected : sent) {
+                const auto [ec, size] = co_await p.b.async_receive(into, result);
+                CHECK_FALSE(ec);
+                CHECK(size == expected.size());
+                CHECK(std::string(reinterpret_cast<const char*>(into.data()), into.size()) ==
+                      expected);
+            }
+        });
+}
