@@ -3,6 +3,7 @@
 #include "command.hpp"
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
+#include "common/process_start.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/error.hpp>
@@ -32,6 +33,7 @@ void complain(const std::string& line) {
 } // namespace ivshmemctl
 
 int main(int argc, char** argv) {
+    tools::prepare_process();
     try {
         return ivshmemctl::run(argc, argv);
     } catch (const ivshmem::error& e) {

@@ -3,6 +3,7 @@
 #include "columns.hpp"
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
+#include "common/process_start.hpp"
 #include "details.hpp"
 #include "filter.hpp"
 #include "json.hpp"
@@ -118,6 +119,7 @@ int run(const options& o) {
 } // namespace lsivshmem
 
 int main(int argc, char** argv) {
+    tools::prepare_process();
     std::setlocale(LC_CTYPE, ""); // NOLINT(concurrency-mt-unsafe): for the lines of a tree
     try {
         int status = tools::exit_success;
