@@ -120,6 +120,12 @@ TEST_CASE("an empty configuration changes nothing") {
     CHECK(c.said("4194304 bytes (memfd), vectors: 1,"));
 }
 
+TEST_CASE("a byte order mark at the begin is skipped") {
+    const configured c{"\xef\xbb\xbfsize = 2M\r\nvectors = 3\r\n"};
+    CHECK(c.said("2097152 bytes (memfd), vectors: 3,"));
+    CHECK(has(refused("vectors = 3\n\xef\xbb\xbfsize = 2M"), ":2: unknown key"));
+}
+
 TEST_CASE("the command line overrides the configuration") {
     SECTION("values") {
         const configured c{"size = 2M\nvectors = 3\nmax-clients = 5\n", {"-l", "1M", "-n2"}};
@@ -156,7 +162,7 @@ TEST_CASE("a bad number is refused with file, line, key and range") {
     const char* const size_takes =
         "\": size takes 1 to 4611686018427387904 bytes, with or without a suffix K, M or G\n";
     for (const char* value : {"0", "0K", "4Q", "four", "-1", "010", "0x10", "[4M]", "8E", "4M;",
-                              "99999999999999999999999", "4.5M", "+4M"}) {
+                              "99999999999999999999999", "4.5", "+4M"}) {
         const std::string said = refused(std::string{"size = "} + value);
         CHECK(has(said, size + std::string{value} + size_takes));
     }
@@ -176,6 +182,7 @@ TEST_CASE("a bad line is refused with its error") {
     const auto e = GENERATE(
         example{"max-clients = 0", "max-clients takes a number from 1 to 65536"},
         example{"max-clients = 65537", "max-clients takes a number from 1 to 65536"},
+        example{"max-clients-per-uid = 0", "max-clients-per-uid takes a number from 1 to 65536"},
         example{"stall-timeout = 86401", "stall-timeout takes 0 to 86400 seconds"},
         example{"vectors =", ":1: vectors = \"\": vectors takes a number from 1 to 256; remove"},
         example{"shm-name =  # none", ":1: shm-name = \"\": "},

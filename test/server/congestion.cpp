@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 // For an unprivileged user, Linux limits the descriptors in flight through sockets to the limit of
@@ -69,4 +70,57 @@ TEST_CASE(
         CHECK(c.knows(all, 8));
     for (raw_client& c : clients)
         CHECK(c.wrong().empty());
+}
+
+TEST_CASE("clients that do not read are dropped, and a new client joins before and after that") {
+    running_server server{{"--stall-timeout", "2"}, be_unprivileged};
+    std::list<raw_client> slow;
+    for (std::int64_t id = 0; id < 25; ++id) {
+        slow.emplace_back(server.socket());
+        REQUIRE(server.program().says(ivshmem::formatted("client {} joined", id)));
+    }
+    raw_client before{server.socket()};
+    CHECK(before.joined(1));
+    CHECK(server.program().says("it did not read for 2 s"));
+    // They keep their end open, and with it the descriptors in flight.
+    raw_client after{server.socket()};
+    CHECK(after.joined(1));
+    CHECK(before.wrong().empty());
+    for (raw_client& c : slow)
+        CHECK((c.closed() || c.peers().contains(c.id())));
+}
+
+TEST_CASE("a client that was dropped counts as a client until it releases its descriptors") {
+    running_server server{{"--max-clients", "2", "--stall-timeout", "1"}};
+    raw_client bad{server.socket()};
+    REQUIRE(server.program().says("client 0 joined"));
+    REQUIRE(::send(bad.socket(), "x", 1, MSG_NOSIGNAL) == 1);
+    REQUIRE(server.program().says("client 0 left"));
+    raw_client good{server.socket()};
+    REQUIRE(good.joined(1));
+    raw_client refused{server.socket()};
+    CHECK(refused.closed());
+    CHECK(refused.id() == -1);
+    bad.close();
+    CHECK(eventually([&] {
+        raw_client next{server.socket()};
+        return next.joined(1);
+    }));
+}
+
+TEST_CASE("clients of one user beyond --max-clients-per-uid are refused") {
+    running_server server{{"--max-clients-per-uid", "2"}};
+    raw_client a{server.socket()};
+    raw_client b{server.socket()};
+    REQUIRE(a.joined(1));
+    REQUIRE(b.joined(1));
+    raw_client refused{server.socket()};
+    CHECK(refused.closed());
+    CHECK(refused.id() == -1);
+    CHECK(server.program().says(
+        ivshmem::formatted("2 clients of uid {} are connected, the most allowed", ::getuid())));
+    a.close();
+    REQUIRE(b.knows({1}, 1));
+    raw_client next{server.socket()};
+    CHECK(next.joined(1));
 }

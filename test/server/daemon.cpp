@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,6 +89,84 @@ TEST_CASE("a daemon listens before its parent ends, and cleans up") {
     CHECK(d.end(SIGTERM) == 0);
     CHECK_FALSE(std::filesystem::exists(folder / "pid"));
     CHECK_FALSE(std::filesystem::exists(folder / "socket"));
+}
+
+TEST_CASE("a daemon serves if its standard streams are closed at the start") {
+    const temporary_folder folder;
+    const int closed = GENERATE(1, 2, 4, 7);
+    running_daemon d{folder / "socket", folder / "pid", folder, [&] {
+                         for (int fd = 0; fd < 3; ++fd)
+                             if ((closed >> fd & 1) != 0)
+                                 ::close(fd);
+                     }};
+    REQUIRE(d.code == 0);
+    raw_client c{folder / "socket"};
+    CHECK(c.joined(1));
+    CHECK(d.end(SIGTERM) == 0);
+    CHECK_FALSE(std::filesystem::exists(folder / "socket"));
+}
+
+TEST_CASE("a limit on the size of files is an error, which leaves no socket") {
+    const temporary_folder folder;
+    process program{{server_program(), "-F", "-S", folder / "socket"}, folder / "log", [] {
+                        const rlimit limit{1 << 20, 1 << 20};
+                        ::setrlimit(RLIMIT_FSIZE, &limit);
+                    }};
+    CHECK(program.wait() == 1);
+    CHECK(has(program.output(), "cannot make it 4194304 bytes long; choose a smaller size (-l): "
+                                "File too large"));
+    CHECK_FALSE(std::filesystem::exists(folder / "socket"));
+}
+
+TEST_CASE("a pid file that is not a regular file of this user is refused, and left as it is") {
+    const temporary_folder folder;
+    const std::string path = folder / "pid";
+    const auto refused = [&] {
+        const outcome o = run_server({"-S", folder / "socket", "-p", path});
+        CHECK(o.code == 1);
+        CHECK_FALSE(std::filesystem::exists(folder / "socket"));
+        return o.output;
+    };
+    SECTION("a FIFO, with or without a reader") {
+        REQUIRE(::mkfifo(path.c_str(), S_IRUSR | S_IWUSR) == 0);
+        CHECK(has(refused(), path + ": it exists and is not a regular file"));
+        const unique_fd reader{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+        CHECK(has(refused(), path + ": it exists and is not a regular file"));
+    }
+    SECTION("a device") {
+        const outcome o = run_server({"-S", folder / "socket", "-p", "/dev/null"});
+        CHECK(o.code == 1);
+        CHECK(has(o.output, "/dev/null: it exists and is not a regular file"));
+    }
+    SECTION("a symbolic link") {
+        std::ofstream{folder / "other"} << "precious";
+        std::filesystem::create_symlink(folder / "other", path);
+        CHECK(has(refused(), path + ": cannot write the pid file"));
+        CHECK(text_of(folder / "other") == "precious");
+    }
+    SECTION("another name of a file") {
+        std::ofstream{folder / "other"} << "precious";
+        std::filesystem::create_hard_link(folder / "other", path);
+        CHECK(has(refused(), path + ": it exists and is a file with another name"));
+        CHECK(text_of(folder / "other") == "precious");
+    }
+    if (::geteuid() == 0) { // others cannot give a file away
+        SECTION("a file of another user") {
+            std::ofstream{path} << "precious";
+            REQUIRE(::chown(path.c_str(), 65534, 65534) == 0);
+            CHECK(has(refused(), path + ": it exists and is a file of another user"));
+            CHECK(text_of(path) == "precious");
+        }
+    }
+}
+
+TEST_CASE("an ending daemon does not remove the pid file of another one") {
+    const temporary_folder folder;
+    running_daemon d{folder / "socket", folder / "pid", folder};
+    REQUIRE(d.code == 0);
+    std::ofstream{folder / "pid"} << "1\n";
+    CHECK(d.end(SIGTERM) == 0);
+    CHECK(text_of(folder / "pid") == "1\n");
 }
 
 TEST_CASE("a daemon finds files that were named relative to another folder") {

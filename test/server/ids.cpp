@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "ids.hpp"
 
+#include "base/wait_fds.hpp"
 #include "client.hpp"
 #include "helpers/catch.hpp"
 #include "listener.hpp"
@@ -10,16 +11,16 @@
 #include <list>
 #include <memory>
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-// Ids have 16 bits, and an id is not used again while a client that saw it leave is connected. The
-// server runs in this process here, so that it can start near the last id.
+// Ids have 16 bits. An id is not given with new eventfds while a client is connected that was told
+// of it. The server runs in this process here, so that it can start near the last id.
 
 using namespace host;
 
 namespace {
-
-constexpr ivshmem_server::logical_time no_client = UINT64_MAX;
 
 /// A server whose first id is `first`, with a list of used ids.
 class own_server {
@@ -33,9 +34,9 @@ class own_server {
         ivshmem_server::region memory;
         memory.fd.reset(::memfd_create("test", MFD_CLOEXEC));
         ivshmem_server::client_policy policy;
-        policy.max_clients = 100;
-        server_ = std::make_unique<ivshmem_server::server>(io_, std::move(acceptor),
-                                                           std::move(memory), policy, numbers);
+        policy.max_clients = 1000;
+        server_ = std::make_unique<ivshmem_server::server>(
+            io_, std::move(acceptor), std::move(memory), policy, std::move(numbers));
     }
     own_server(const own_server&) = delete;
     own_server& operator=(const own_server&) = delete;
@@ -69,46 +70,59 @@ class own_server {
     std::unique_ptr<ivshmem_server::server> server_;
 };
 
+/// Receives a message of a client; the server runs meanwhile.
+ivshmem::server_protocol::message next(own_server& server, raw_client& c) {
+    server.announce_departures();
+    return c.next();
+}
+
 /// Ids of which only `left` are unused, beginning with `next`.
 ivshmem_server::ids nearly_used_up(std::uint16_t next, std::size_t left) {
     ivshmem_server::ids numbers{static_cast<std::uint16_t>(next + left)};
     for (std::size_t i = left; i < ivshmem_server::ids::count; ++i)
-        REQUIRE(numbers.take(no_client).has_value());
+        REQUIRE(numbers.take().has_value());
     return numbers;
 }
 
 } // namespace
 
-TEST_CASE("ids count up to 65535 and continue with the lowest free ones") {
+TEST_CASE("ids count up to 65535, and continue with the one that is unused longest") {
     ivshmem_server::ids numbers;
     for (std::size_t id = 0; id < ivshmem_server::ids::count; ++id)
-        REQUIRE(numbers.take(no_client) == id);
-    CHECK_FALSE(numbers.take(no_client).has_value());
-    numbers.give_back(7, 1);
-    numbers.give_back(3, 2);
-    CHECK(numbers.take(no_client) == 3);
-    CHECK(numbers.take(no_client) == 7);
-    CHECK_FALSE(numbers.take(no_client).has_value());
+        REQUIRE(numbers.take() == id);
+    CHECK_FALSE(numbers.take().has_value());
+    numbers.give_back(7);
+    numbers.give_back(3);
+    CHECK(numbers.clean() == 2);
+    CHECK(numbers.take() == 7);
+    CHECK(numbers.take() == 3);
+    CHECK_FALSE(numbers.take().has_value());
 }
 
-TEST_CASE("an id is used again only after all clients that saw it leave have left") {
-    ivshmem_server::ids numbers = nearly_used_up(10, 2);
-    // The oldest client joined at 100.
-    REQUIRE(numbers.take(100) == 10);
-    numbers.give_back(10, 101);
-    REQUIRE(numbers.take(100) == 11);
-    CHECK_FALSE(numbers.take(100).has_value());
-    CHECK_FALSE(numbers.take(101).has_value());
-    // The oldest one has left; the next joined after 10 had gone.
-    CHECK(numbers.take(102) == 10);
+TEST_CASE("an id is given again only after all clients that were told of it have left") {
+    ivshmem_server::ids numbers = nearly_used_up(10, 1);
+    REQUIRE(numbers.take() == 10);
+    numbers.add_knower(10);
+    numbers.add_knower(10);
+    numbers.give_back(10);
+    CHECK_FALSE(numbers.take().has_value());
+    numbers.remove_knower(10);
+    CHECK_FALSE(numbers.take().has_value());
+    numbers.remove_knower(10);
+    CHECK(numbers.take() == 10);
 }
 
-TEST_CASE("a client that left before all others joined blocks nothing") {
-    ivshmem_server::ids numbers = nearly_used_up(0, 1);
-    for (ivshmem_server::logical_time now = 1; now < 100; now += 2) {
-        REQUIRE(numbers.take(no_client) == 0);
-        numbers.give_back(0, now);
-    }
+TEST_CASE("a set of ids") {
+    ivshmem_server::id_set set;
+    for (const auto id : std::initializer_list<std::uint16_t>{65535, 0, 63, 64})
+        set.insert(id);
+    set.erase(63);
+    std::vector<std::uint16_t> all;
+    set.for_each([&](std::uint16_t id) { all.push_back(id); });
+    CHECK(all == std::vector<std::uint16_t>{0, 64, 65535});
+    CHECK(set.contains(64));
+    CHECK_FALSE(set.contains(63));
+    CHECK_FALSE(ivshmem_server::id_set{}.contains(65535));
 }
 
 TEST_CASE("the server continues with 0 after 65535, and skips ids in use") {
@@ -129,56 +143,120 @@ TEST_CASE("the server continues with 0 after 65535, and skips ids in use") {
         CHECK((*client)->wrong().empty());
 }
 
-TEST_CASE("without a usable id clients are refused until those that saw departures have left") {
+TEST_CASE("when ids are scarce, a place is given again with the same eventfds, unannounced") {
     own_server server{nearly_used_up(500, 3)};
     auto stays = server.join();
     auto also = server.join();
-    auto comes = server.join();
-    REQUIRE((stays && also && comes));
-    CHECK(comes->id() == 502);
+    auto leaves = server.join();
+    REQUIRE((stays && also && leaves));
+    CHECK(leaves->id() == 502);
     CHECK_FALSE(server.join()); // no id is unused
-    comes.reset();
+    REQUIRE(stays->knows({500, 501, 502}, 1));
+    leaves.reset();
     server.announce_departures();
-    CHECK_FALSE(server.join()); // 502 is free, but two clients saw it leave
-    also.reset();
+    const auto comes = server.join();
+    REQUIRE(comes);
+    CHECK(comes->id() == 502);
+    CHECK(comes->knows({500, 501, 502}, 1));
     server.announce_departures();
-    CHECK_FALSE(server.join()); // 501 and 502 are free, but one client saw them leave
-    CHECK(stays->knows({500}, 1));
-    stays.reset();
+    CHECK(stays->silent()); // it knows 502, with the same eventfds
+    CHECK(also->knows({500, 501, 502}, 1));
+    also.reset(); // whose place is free for a client that the newest is told of, and the oldest not
     server.announce_departures();
-    const auto first = server.join();
-    const auto second = server.join();
-    const auto third = server.join();
-    REQUIRE((first && second && third));
-    CHECK(first->id() == 500);
-    CHECK(second->id() == 501);
-    CHECK(third->id() == 502);
+    const auto last = server.join();
+    REQUIRE(last);
+    CHECK(last->id() == 501);
     server.announce_departures();
-    CHECK(first->knows({500, 501, 502}, 1));
-    CHECK(first->wrong().empty());
+    CHECK(stays->silent());
+    CHECK(comes->silent()); // it knows 501 too
+    CHECK(last->knows({500, 501, 502}, 1));
 }
 
-TEST_CASE("no client sees an id twice, over more departures than there are ids") {
-    // Two ids are unused; the older of two clients keeps changing, so that ids become free again.
-    own_server server{nearly_used_up(40, 4)};
+TEST_CASE("the eventfds of a place that is given again ring the new client, and only from now on") {
+    own_server server{nearly_used_up(500, 2)};
+    raw_client stays{server.socket};
+    for (int i = 0; i < 3; ++i)
+        next(server, stays);
+    next(server, stays); // its own eventfd
+    auto old = server.join();
+    REQUIRE(old);
+    const auto bell = next(server, stays);
+    REQUIRE(bell.value == old->id());
+    REQUIRE(bell.fd);
+    const std::uint64_t once = 1;
+    REQUIRE(::write(bell.fd.get(), &once, sizeof once) == sizeof once); // nobody takes it
+    REQUIRE(::fcntl(bell.fd.get(), F_SETFL, 0) == 0);
+    old.reset();
+    server.announce_departures();
+
+    raw_client comes{server.socket};
+    for (int i = 0; i < 3; ++i)
+        next(server, comes);
+    REQUIRE(next(server, comes).value == 500);
+    const auto own = next(server, comes);
+    REQUIRE(own.value == 501);
+    REQUIRE(own.fd);
+    CHECK((::fcntl(own.fd.get(), F_GETFL) & O_NONBLOCK) != 0);
+    CHECK(ivshmem::take_eventfd(own.fd.get()) == 0);
+    REQUIRE(::write(bell.fd.get(), &once, sizeof once) == sizeof once);
+    CHECK(ivshmem::take_eventfd(own.fd.get()) == 1);
+}
+
+TEST_CASE("places that are given again rest in turn, and hold no more descriptors than clients") {
+    ivshmem_server::places all{nearly_used_up(0, 1000), 1, 3};
+    std::error_code ec;
+    std::vector<std::uint16_t> given;
+    std::vector<ivshmem_server::place> present;
+    for (int i = 0; i < 12; ++i) {
+        auto p = all.take(present.size(), ec);
+        REQUIRE(p);
+        given.push_back(p->id);
+        all.keep(std::move(*p));
+    }
+    CHECK(given == std::vector<std::uint16_t>{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2});
+}
+
+TEST_CASE("departures are announced again when enough ids are clean") {
+    constexpr std::size_t reserve = ivshmem_server::places::reserve;
+    ivshmem_server::places all{nearly_used_up(0, 2 * reserve), 1, 100};
+    using supply = ivshmem_server::places::supply;
+    std::error_code ec;
+    REQUIRE(all.update());
+    CHECK(all.state() == supply::low);
+    std::vector<ivshmem_server::place> taken;
+    while (!all.update())
+        taken.push_back(*all.take(0, ec));
+    CHECK(all.state() == supply::scarce);
+    CHECK(taken.size() == reserve + 1);
+    while (!all.update()) {
+        REQUIRE_FALSE(taken.empty());
+        all.numbers().give_back(taken.back().id);
+        taken.pop_back();
+    }
+    CHECK(all.state() == supply::low);
+    CHECK(taken.empty());
+}
+
+TEST_CASE("no client sees an id twice, over more joins than there are ids") {
+    // 200 ids are unused.
+    own_server server{nearly_used_up(40, 200)};
+    const auto oldest = server.join();
+    REQUIRE(oldest);
     std::list<std::unique_ptr<raw_client>> clients;
-    std::size_t refused = 0;
-    std::size_t joined = 0;
-    for (int i = 0; i < 200; ++i) {
-        if (auto c = server.join()) {
-            ++joined;
-            clients.push_back(std::move(c));
-        } else {
-            ++refused;
-        }
-        if (clients.size() > 2 || refused % 2 == 1)
+    for (int i = 0; i < 1000; ++i) {
+        auto c = server.join();
+        REQUIRE(c);
+        clients.push_back(std::move(c));
+        if (clients.size() > 3)
             clients.pop_front();
         server.announce_departures();
+        oldest->read_all();
+        REQUIRE(oldest->wrong().empty());
+        REQUIRE_FALSE(oldest->ended());
         for (const auto& c : clients) {
             c->read_all();
             REQUIRE(c->wrong().empty());
+            REQUIRE(oldest->peers().contains(c->id()));
         }
     }
-    CHECK(joined > 50);
-    CHECK(refused > 0);
 }

@@ -104,7 +104,7 @@ def check_completion(script, options, prelude):
         file, directory, name = f"{folder}/file", f"{folder}/folder", pathlib.Path(shm.name).name
         for typed, offers in (
             (["--ver"], {"--verbose", "--version"}),
-            (["-v", "--max"], {"--max-clients"}),
+            (["-v", "--max"], {"--max-clients", "--max-clients-per-uid"}),
             (["-c", f"{folder}/f"], {file, directory}),
             (["--config", "=", f"{folder}/fi"], {file}),
             (["-S", f"{folder}/fi"], {file}),

@@ -10,34 +10,19 @@
 #include <utility>
 
 #include <linux/sockios.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace ivshmem_server {
 
-namespace {
-
-std::string peer_of(int socket) {
+client::client(socket_type socket) : socket_{std::move(socket)}, process_{"unknown process"} {
     ucred credentials{};
     socklen_t size = sizeof credentials;
-    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
-        return "unknown process";
-    return ivshmem::formatted("pid {} uid {}", credentials.pid, credentials.uid);
-}
-
-} // namespace
-
-client::client(socket_type socket, unsigned vectors, std::error_code& ec)
-    : socket_{std::move(socket)}, process_{peer_of(socket_.native_handle())} {
-    vectors_.reserve(vectors);
-    for (unsigned i = 0; i < vectors; ++i) {
-        vectors_.emplace_back(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-        if (!vectors_.back()) {
-            ec.assign(errno, std::system_category());
-            return;
-        }
-    }
+    uid_ = static_cast<uid_t>(-1);
+    if (::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+        return;
+    uid_ = credentials.uid;
+    process_ = ivshmem::formatted("pid {} uid {}", credentials.pid, credentials.uid);
 }
 
 void client::queue_number(std::int64_t value) {
@@ -50,28 +35,41 @@ void client::queue_memory(const ivshmem::unique_fd& memory) {
                        .fds = std::span{&memory, 1}});
 }
 
-void client::queue_peer(const client& peer) {
-    output_.push_back({.value = peer.id_, .bare = false, .fds = peer.vectors_});
+bool client::queue_peer(const place& peer) {
+    if (known_.contains(peer.id))
+        return false;
+    known_.insert(peer.id);
+    output_.push_back(
+        {.value = peer.id, .bare = false, .fds = *peer.vectors, .owner = peer.vectors});
+    return true;
 }
 
-void client::queue_departure(const client& peer, bool departures) {
-    const auto waiting = std::find_if(output_.begin(), output_.end(), [&](const message& m) {
-        return !m.bare && m.value == peer.id_;
-    });
-    bool known = true;
+bool client::queue_departure(std::uint16_t peer, bool departures) {
+    if (!known_.contains(peer))
+        return false;
+    const auto waiting = std::find_if(output_.begin(), output_.end(),
+                                      [&](const message& m) { return !m.bare && m.value == peer; });
+    bool told = true;
     if (waiting != output_.end()) {
-        known = waiting->begun;
+        told = waiting->begun;
         output_.erase(waiting);
     }
-    if (known && departures)
-        queue_number(peer.id_);
+    if (!told)
+        known_.erase(peer);
+    if (told && departures)
+        queue_number(peer);
+    return !told;
 }
 
-client::output client::flush(std::error_code& ec) {
+client::output client::flush(std::size_t most, std::error_code& ec) {
     bool sent = false;
     last_output = output::done;
     while (!output_.empty()) {
         message& next = output_.front();
+        if (!next.bare && most == 0) {
+            last_output = output::congested;
+            break;
+        }
         const int fd = next.bare ? -1 : next.fds.front().get();
         if (!ivshmem::server_protocol::send(socket_.native_handle(), next.value, fd, ec)) {
             last_output = !ec                          ? output::full
@@ -80,6 +78,8 @@ client::output client::flush(std::error_code& ec) {
             break;
         }
         sent = true;
+        if (!next.bare)
+            --most;
         if (next.bare || next.fds.size() == 1) {
             output_.pop_front();
         } else {
@@ -92,11 +92,13 @@ client::output client::flush(std::error_code& ec) {
     return last_output;
 }
 
-bool client::has_unread() const {
+void client::measure_unread() {
+    // Linux counts at least this for a message, with its own data.
+    constexpr std::size_t least = 512;
     int bytes = 0;
-    // const_cast: native_handle() is not const.
-    return ::ioctl(const_cast<socket_type&>(socket_).native_handle(), SIOCOUTQ, &bytes) == 0 &&
-           bytes > 0;
+    if (::ioctl(socket_.native_handle(), SIOCOUTQ, &bytes) != 0)
+        bytes = 0;
+    unread_ = (static_cast<std::size_t>(bytes) + least - 1) / least;
 }
 
 } // namespace ivshmem_server

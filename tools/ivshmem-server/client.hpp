@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/unique_fd.hpp"
-#include "ids.hpp"
+#include "places.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -14,13 +14,14 @@
 #include <span>
 #include <string>
 #include <system_error>
-#include <vector>
+
+#include <sys/types.h>
 
 namespace ivshmem_server {
 
 using steady = std::chrono::steady_clock;
 
-/// A client: its connection, id, eventfds and pending messages.
+/// A client: its connection, place and pending messages.
 ///
 /// The queue of a slow client is bounded. A join and a departure that are both pending are dropped
 /// together, so the queue holds at most the present peers and the departures of peers that the
@@ -29,37 +30,43 @@ class client {
   public:
     using socket_type = boost::asio::local::stream_protocol::socket;
 
-    /// Creates the eventfds.
-    /// @param ec Set if no descriptor is free (EMFILE, ENFILE).
-    client(socket_type socket, unsigned vectors, std::error_code& ec);
+    explicit client(socket_type socket);
 
-    void join(std::uint16_t id, logical_time now) {
-        id_ = id;
-        joined_ = now;
-    }
-    [[nodiscard]] std::uint16_t id() const { return id_; }
-    [[nodiscard]] logical_time joined() const { return joined_; }
+    void join(place p) { place_ = std::move(p); }
+    [[nodiscard]] std::uint16_t id() const { return place_.id; }
+    [[nodiscard]] const place& its_place() const { return place_; }
     [[nodiscard]] socket_type& socket() { return socket_; }
     [[nodiscard]] const std::string& process() const { return process_; } ///< for messages
+    [[nodiscard]] uid_t uid() const { return uid_; }
 
     /// Queues a message. flush() sends the messages in this order.
     void queue_number(std::int64_t value);
     void queue_memory(const ivshmem::unique_fd& memory);
-    void queue_peer(const client& peer);
+    /// Queues the join of a peer, unless the client knows that id with the same eventfds.
+    /// @return whether it was queued.
+    bool queue_peer(const place& peer);
+    /// Queues the departure of a peer that the client knows.
     /// @param departures Whether to announce departures at all.
-    void queue_departure(const client& peer, bool departures);
+    /// @return whether the client was not told of the peer after all.
+    bool queue_departure(std::uint16_t peer, bool departures);
+
+    /// Returns the ids that the client was told of, or is about to be.
+    [[nodiscard]] const id_set& known() const { return known_; }
 
     enum class output {
         done,      ///< all messages were sent
         full,      ///< its socket is full (EAGAIN)
-        congested, ///< Linux passes no more descriptors until some client reads (ETOOMANYREFS)
+        congested, ///< no more descriptors may be sent until some client reads (ETOOMANYREFS)
         broken,    ///< the connection failed: see the error code
     };
     /// Sends as many messages as possible without blocking.
-    output flush(std::error_code& ec);
+    /// @param most The most descriptors to send.
+    output flush(std::size_t most, std::error_code& ec);
 
-    /// Returns whether the client has unread messages in its socket.
-    [[nodiscard]] bool has_unread() const;
+    /// Asks the kernel for the messages in its socket that the client has not read.
+    void measure_unread();
+    /// Returns the result of the last measure_unread(): an upper bound, 0 only if there are none.
+    [[nodiscard]] std::size_t unread() const { return unread_; }
     /// Returns the last time at which a message was sent or none was pending.
     [[nodiscard]] steady::time_point progress() const { return progress_; }
 
@@ -67,22 +74,26 @@ class client {
     bool watched = false;              ///< a wait for space in the socket is pending
     output last_output = output::done; ///< the last result of flush()
     bool gone = false;                 ///< left or dropped
+    std::size_t counted = 0;           ///< the part of the server's sum of unread messages
+    steady::time_point caught_up;      ///< had read all messages; updated only in a congestion
 
   private:
     struct message {
         std::int64_t value = 0;
         bool bare = true;                        ///< sent without a descriptor
         std::span<const ivshmem::unique_fd> fds; ///< one copy of the message is sent with each
+        std::shared_ptr<const eventfds> owner;   ///< keeps fds open
         bool begun = false;                      ///< some of them were sent
     };
 
     socket_type socket_;
-    std::vector<ivshmem::unique_fd> vectors_;
+    place place_;
     std::deque<message> output_;
+    id_set known_;
     std::string process_;
+    uid_t uid_ = 0;
+    std::size_t unread_ = 0;
     steady::time_point progress_ = steady::now();
-    logical_time joined_ = 0;
-    std::uint16_t id_ = 0;
 };
 
 } // namespace ivshmem_server

@@ -46,6 +46,7 @@ constexpr std::array keys{
               "1 to 4611686018427387904 bytes, with or without a suffix K, M or G"},
     known_key{"vectors", kind::number, "a number from 1 to 256"},
     known_key{"max-clients", kind::number, "a number from 1 to 65536"},
+    known_key{"max-clients-per-uid", kind::number, "a number from 1 to 65536"},
     known_key{"stall-timeout", kind::number, "0 to 86400 seconds, 0 for no limit"},
     known_key{"no-departures", kind::flag, takes_flag},
     known_key{"verbose", kind::flag, takes_flag},
@@ -227,6 +228,9 @@ std::vector<setting> read_settings(const std::string& path, failure& f) {
     std::vector<setting> settings;
     const std::string text = text_of(path, f);
     std::string_view rest = text;
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf"; // UTF-8, as some editors begin it
+    if (rest.starts_with(byte_order_mark))
+        rest.remove_prefix(byte_order_mark.size());
     for (unsigned number = 1; !f && !rest.empty(); ++number) {
         const auto end = std::min(rest.find('\n'), rest.size());
         const auto whole = rest.substr(0, end);

@@ -6,10 +6,11 @@
 #include "log.hpp"
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
-#include <fstream>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,19 +51,41 @@ std::optional<int> daemon::enter(failure& f) {
 }
 
 void daemon::write_pid_file(const std::string& path, failure& f) {
-    const unique_fd fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+    // Opened without O_TRUNC, and without waiting for the reader of a FIFO, so that a file of
+    // another user is left as it is.
+    const unique_fd fd{::open(path.c_str(),
+                              O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
                               S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH)};
+    struct stat now {};
+    if (fd ? ::fstat(fd.get(), &now) != 0 : errno != ENXIO) {
+        f.set_errno(errno, "{}: cannot write the pid file; choose another path (-p)", path);
+        return;
+    }
+    const bool regular = fd && S_ISREG(now.st_mode); // ENXIO: a FIFO without a reader
+    if (!regular || now.st_uid != ::geteuid() || now.st_nlink != 1) {
+        f.set(std::make_error_code(std::errc::file_exists),
+              ivshmem::formatted(
+                  "{}: it exists and is {}; choose another path for the pid file (-p)", path,
+                  !regular                    ? "not a regular file"
+                  : now.st_uid != ::geteuid() ? "a file of another user"
+                                              : "a file with another name"));
+        return;
+    }
     const std::string text = ivshmem::formatted("{}\n", ::getpid());
-    if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    if (::ftruncate(fd.get(), 0) != 0 ||
+        ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
         f.set_errno(errno, "{}: cannot write the pid file; choose another path (-p)", path);
         return;
     }
     std::error_code unknown;
     pid_file_ = std::filesystem::absolute(path, unknown);
+    device_ = now.st_dev;
+    inode_ = now.st_ino;
 }
 
 void daemon::ready() {
     log::use_syslog();
+    // The number is above 2: prepare_process() has opened the standard streams.
     const unique_fd null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
     for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
         ::dup2(null.get(), standard);
@@ -78,9 +101,16 @@ void daemon::ready() {
 daemon::~daemon() {
     if (pid_file_.empty())
         return;
-    std::ifstream file{pid_file_};
-    pid_t pid = 0;
-    if (file >> pid && pid == ::getpid())
+    // Another daemon may have written the same file since.
+    const unique_fd fd{
+        ::open(pid_file_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)};
+    struct stat now {};
+    if (!fd || ::fstat(fd.get(), &now) != 0 || now.st_dev != device_ || now.st_ino != inode_)
+        return;
+    const std::string own = ivshmem::formatted("{}\n", ::getpid());
+    std::string text(own.size(), '\0');
+    if (::read(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(own.size()) &&
+        text == own)
         ::unlink(pid_file_.c_str());
 }
 

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include <sys/types.h>
+
 namespace ivshmem_server {
 
 /// A background process. Its parent exits only when the process serves, so that the caller sees
@@ -20,7 +22,8 @@ class daemon {
     /// nothing.
     std::optional<int> enter(ivshmem::failure& f);
 
-    /// Writes the pid file, which the destructor removes.
+    /// Writes the pid file, which the destructor removes. Refuses an existing file that is not a
+    /// regular file of this user.
     void write_pid_file(const std::string& path, ivshmem::failure& f);
 
     /// Lets the parent exit, and detaches from the terminal and the working directory.
@@ -34,6 +37,8 @@ class daemon {
   private:
     ivshmem::unique_fd parent_;
     std::filesystem::path pid_file_;
+    dev_t device_ = 0; ///< of the pid file, so that no other file is removed
+    ino_t inode_ = 0;
 };
 
 } // namespace ivshmem_server

@@ -60,11 +60,12 @@ _ivshmem_server() {
         -c | --config | -p | --pid-file | -S | --socket) _ivshmem_server_files ;;
         -M | --shm-name) _ivshmem_server_objects ;;
         -m | --directory) _ivshmem_server_files -d ;;
-        -l | --size | -n | --vectors | --max-clients | --stall-timeout) ;;
+        -l | --size | -n | --vectors | --max-clients | --max-clients-per-uid | --stall-timeout) ;;
         *)
             _ivshmem_server_offer -h --help -V --version -c --config -v --verbose \
                 -F --foreground -p --pid-file -S --socket -M --shm-name -m --directory \
-                -l --size -n --vectors --max-clients --stall-timeout --no-departures
+                -l --size -n --vectors --max-clients --max-clients-per-uid --stall-timeout \
+                --no-departures
             ;;
     esac
 }

@@ -45,4 +45,9 @@ unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f)
     return wanted != 0 ? wanted : static_cast<unsigned>(fit);
 }
 
+std::size_t descriptor_limit() {
+    rlimit limit{};
+    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : SIZE_MAX;
+}
+
 } // namespace ivshmem_server

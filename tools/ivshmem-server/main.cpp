@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "base/text.hpp"
+#include "common/process_start.hpp"
 #include "daemon.hpp"
 #include "limits.hpp"
 #include "listener.hpp"
@@ -41,10 +42,12 @@ void serve(const ivshmem_server::options& o, ivshmem::unique_fd passed,
     ivshmem_server::client_policy policy;
     policy.vectors = o.vectors;
     policy.departures = o.departures;
+    policy.max_clients_per_uid = o.max_clients_per_uid;
     policy.stall_timeout = std::chrono::seconds{o.stall_timeout};
     policy.max_clients = ivshmem_server::client_capacity(o.vectors, o.max_clients, f);
     if (f)
         return;
+    policy.max_in_flight = ivshmem_server::descriptor_limit();
     ivshmem_server::listener listener = passed ? ivshmem_server::listener::adopt(std::move(passed))
                                                : ivshmem_server::listener::open(o.socket, f);
     if (f)
@@ -77,6 +80,7 @@ void serve(const ivshmem_server::options& o, ivshmem::unique_fd passed,
 } // namespace
 
 int main(int argc, char* argv[]) {
+    tools::prepare_process();
     const auto parsed = ivshmem_server::parse(argc, argv);
     if (const int* const code = std::get_if<int>(&parsed))
         return *code;

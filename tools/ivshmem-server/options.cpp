@@ -4,13 +4,13 @@
 
 #include "config_file.hpp"
 #include "log.hpp"
+#include "size_option.hpp"
 
 #include <ivshmem/version.hpp>
 
 #include <CLI/CLI.hpp>
 
 #include <array>
-#include <charconv>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -60,16 +60,6 @@ CLI::Validator not_empty() {
             "not empty"};
 }
 
-/// Returns what is wrong with a size in bytes; empty if nothing is.
-std::string wrong_size(const std::string& bytes) {
-    constexpr std::uint64_t most = std::uint64_t{1} << 62;
-    std::uint64_t size = 0;
-    const auto parsed = std::from_chars(bytes.data(), bytes.data() + bytes.size(), size);
-    if (parsed.ec != std::errc{} || size > most)
-        return "no memory is larger than 4 EiB";
-    return size == 0 ? "the shared memory cannot have 0 bytes" : "";
-}
-
 /// Raw values that parse() converts.
 struct raw {
     std::string config;
@@ -104,9 +94,8 @@ void declare_common(CLI::App& app, options& o, raw& r) {
         ->check(not_empty())
         ->type_name("DIR|NAME")
         ->excludes(name);
-    app.add_option("-l,--size", o.size, "Bytes of shared memory; suffixes K, M, G")
-        ->transform(CLI::AsSizeValue(false).description(""))
-        ->check(CLI::Validator{wrong_size, "", "size"})
+    app.add_option("-l,--size", o.size, "Bytes of shared memory: 4194304, 4M, 1.5G, 0x400000")
+        ->transform(CLI::Validator{convert_size, "", "size"})
         ->capture_default_str()
         ->type_name("SIZE");
     app.add_option("-n,--vectors", o.vectors,
@@ -121,6 +110,10 @@ void declare_own(CLI::App& app, options& o, raw& r) {
     app.add_option("--max-clients", o.max_clients,
                    "Refuse more clients than this, 1 to 65536; by default as many\nas the limit of "
                    "open descriptors allows")
+        ->check(between(1, most_clients))
+        ->type_name("COUNT");
+    app.add_option("--max-clients-per-uid", o.max_clients_per_uid,
+                   "Refuse more clients than this of one user, 1 to 65536; by\ndefault no limit")
         ->check(between(1, most_clients))
         ->type_name("COUNT");
     app.add_option(

@@ -22,6 +22,7 @@ struct options {
     std::uint64_t size = std::uint64_t{4} << 20; ///< bytes, as given
     unsigned vectors = 1;                        ///< 1 to most_vectors
     unsigned max_clients = 0;                    ///< 0: as many as the descriptor limit allows
+    unsigned max_clients_per_uid = 0;            ///< 0: no limit
     unsigned stall_timeout = 30;                 ///< seconds; 0: no limit
     bool departures = true;                      ///< announce departures to the other clients
 };

@@ -19,15 +19,15 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::chrono::seconds accept_again{1};
-constexpr std::chrono::milliseconds congestion_again{20};
-constexpr std::chrono::milliseconds stall_again{500};
 
 } // namespace
 
 server::server(asio::io_context& io, acceptor_type acceptor, region memory,
                const client_policy& policy, ids numbers)
     : acceptor_{std::move(acceptor)}, accept_pause_{io},
-      check_timer_{io}, memory_{std::move(memory)}, policy_{policy}, ids_{numbers} {
+      check_timer_{io}, memory_{std::move(memory)}, policy_{policy}, places_{std::move(numbers),
+                                                                             policy.vectors,
+                                                                             policy.max_clients} {
     accept();
 }
 
@@ -41,6 +41,9 @@ void server::stop() {
         c->socket().close(ignored);
     }
     clients_.clear();
+    for (const client_ptr& c : lingering_)
+        c->socket().close(ignored);
+    lingering_.clear();
 }
 
 void server::accept() {
@@ -66,30 +69,49 @@ void server::accept() {
     });
 }
 
+std::string server::no_room(const client& c) const {
+    // A client that was dropped and still holds descriptors in flight counts, so that dropped
+    // clients cannot use up all of them.
+    const std::size_t present = clients_.size() + lingering_.size();
+    if (present >= policy_.max_clients)
+        return ivshmem::formatted("{} clients are connected, the most allowed (--max-clients, or "
+                                  "the limit of open descriptors)",
+                                  present);
+    if (policy_.max_clients_per_uid == 0)
+        return {};
+    const auto same_user = [&](const client_ptr& other) {
+        return other->uid() == c.uid();
+    };
+    const auto of_user = std::count_if(clients_.begin(), clients_.end(), same_user) +
+                         std::count_if(lingering_.begin(), lingering_.end(), same_user);
+    if (static_cast<std::size_t>(of_user) < policy_.max_clients_per_uid)
+        return {};
+    return ivshmem::formatted("{} clients of uid {} are connected, the most allowed "
+                              "(--max-clients-per-uid)",
+                              of_user, c.uid());
+}
+
 void server::accepted(client::socket_type socket) {
-    std::error_code ec;
-    // A client that is refused needs no eventfds.
-    const bool full = clients_.size() >= policy_.max_clients;
-    const auto c = std::make_shared<client>(std::move(socket), full ? 0 : policy_.vectors, ec);
-    if (full) {
-        log::error("refused {}: {} clients are connected, the most allowed (--max-clients, or the "
-                   "limit of open descriptors)",
-                   c->process(), clients_.size());
+    const auto c = std::make_shared<client>(std::move(socket));
+    if (const std::string reason = no_room(*c); !reason.empty()) {
+        log::error("refused {}: {}", c->process(), reason);
         return;
     }
+    std::error_code ec;
+    auto p = places_.take(clients_.size(), ec);
     if (ec) {
         log::error("refused {}: cannot create its eventfds: {}", c->process(), ec.message());
         return;
     }
-    const auto id = ids_.take(clients_.empty() ? UINT64_MAX : clients_.front()->joined());
-    if (!id) {
-        log::error("refused {}: each of the {} ids is in use, or was used while client {} was "
-                   "connected, which must not see it again; restart that client ({})",
+    if (!p) {
+        log::error("refused {}: each of the {} ids is in use, or a connected client saw its "
+                   "departure and must not see it again; restart the oldest client, {} ({})",
                    c->process(), ids::count, clients_.front()->id(), clients_.front()->process());
         return;
     }
-    c->join(*id, ++now_);
+    c->join(std::move(*p));
     join(c);
+    update_supply();
 }
 
 void server::join(const client_ptr& c) {
@@ -97,12 +119,16 @@ void server::join(const client_ptr& c) {
     c->queue_number(ivshmem::server_protocol::version);
     c->queue_number(c->id());
     c->queue_memory(memory_.fd);
+    const auto tell = [&](const client_ptr& to, const client_ptr& peer) {
+        if (to->queue_peer(peer->its_place()))
+            places_.numbers().add_knower(peer->id());
+    };
     for (const client_ptr& other : clients_) {
-        c->queue_peer(*other);
-        other->queue_peer(*c);
+        tell(c, other);
+        tell(other, c);
         flush(other);
     }
-    c->queue_peer(*c);
+    tell(c, c);
     clients_.push_back(c);
     watch_input(c);
     flush(c);
@@ -113,41 +139,65 @@ void server::drop(const client_ptr& c, const std::string& why) {
         return;
     log::info("client {} left: {}, {}", c->id(), c->process(), why);
     error_code ignored;
-    c->socket().close(ignored);
+    count_unread(*c);
+    if (c->unread() == 0) {
+        c->socket().close(ignored);
+    } else {
+        // Closing this end would not release the descriptors in flight, and would hide when the
+        // client releases them.
+        c->socket().cancel(ignored);
+        c->socket().shutdown(asio::socket_base::shutdown_both, ignored);
+        lingering_.push_back(c);
+        schedule_check();
+    }
     dropped_.push_back(c);
 }
 
 void server::announce_departures() {
     while (!dropped_.empty()) {
-        // Keeps the client until the others drop its eventfds.
         const client_ptr c = std::move(dropped_.back());
         dropped_.pop_back();
         clients_.erase(std::find(clients_.begin(), clients_.end(), c));
-        ids_.give_back(c->id(), ++now_);
-        for (const client_ptr& other : clients_) {
-            other->queue_departure(*c, policy_.departures);
-            flush(other);
-        }
+        c->known().for_each([&](std::uint16_t id) { places_.numbers().remove_knower(id); });
+        if (places_.state() == places::supply::scarce)
+            places_.keep(c->its_place());
+        else
+            release(c->its_place());
+        update_supply();
     }
 }
 
-void server::flush(const client_ptr& c) {
-    if (c->gone)
+void server::release(const place& p) {
+    for (const client_ptr& other : clients_) {
+        if (other->queue_departure(p.id, policy_.departures))
+            places_.numbers().remove_knower(p.id);
+        flush(other);
+    }
+    places_.numbers().give_back(p.id);
+}
+
+void server::update_supply() {
+    if (!places_.update())
         return;
-    std::error_code ec;
-    switch (c->flush(ec)) {
-    case client::output::done:
-        break;
-    case client::output::full:
-        watch_output(c);
-        schedule_check();
-        break;
-    case client::output::congested:
-        schedule_check();
-        break;
-    case client::output::broken:
-        drop(c, "cannot send to it: " + ec.message());
-        break;
+    const std::string left =
+        ivshmem::formatted("{} of {} ids are left", places_.numbers().clean(), ids::count);
+    if (places_.state() == places::supply::plenty || clients_.empty()) {
+        log::info("{}", left);
+    } else {
+        const client& oldest = *clients_.front();
+        log::error(
+            "{}: an id is not given again while a client is connected that saw it leave; "
+            "{}; to free ids, restart the oldest client, {} ({})",
+            left,
+            places_.state() == places::supply::low
+                ? ivshmem::formatted("below {}, departures will not be announced", places::reserve)
+                : "from now on departures are not announced, and ids are given again with "
+                  "the same eventfds",
+            oldest.id(), oldest.process());
+    }
+    if (places_.state() != places::supply::scarce) {
+        for (const place& p : places_.take_kept())
+            release(p);
     }
 }
 
@@ -168,74 +218,6 @@ void server::watch_input(const client_ptr& c) {
             watch_input(c);
         announce_departures();
     });
-}
-
-void server::watch_output(const client_ptr& c) {
-    if (std::exchange(c->watched, true))
-        return;
-    log::detail("client {} is behind: it does not read its messages", c->id());
-    c->socket().async_wait(asio::socket_base::wait_write, [this, c](const error_code& ec) {
-        c->watched = false;
-        if (c->gone || ec == asio::error::operation_aborted)
-            return;
-        flush(c);
-        announce_departures();
-    });
-}
-
-void server::schedule_check() {
-    if (std::exchange(check_scheduled_, true))
-        return;
-    const bool congested = std::any_of(clients_.begin(), clients_.end(), [](const auto& c) {
-        return c->last_output == client::output::congested;
-    });
-    check_timer_.expires_after(congested ? congestion_again : stall_again);
-    check_timer_.async_wait([this](const error_code& cancelled) {
-        check_scheduled_ = false;
-        if (!cancelled)
-            check();
-    });
-}
-
-void server::check() {
-    bool behind = false;
-    bool congested = false;
-    for (const client_ptr& c : clients_) {
-        if (c->last_output == client::output::congested)
-            flush(c);
-        behind = behind || c->last_output == client::output::full;
-        congested = congested || c->last_output == client::output::congested;
-    }
-    if (congested && !congested_)
-        log_congestion();
-    congested_ = congested;
-    drop_stalled();
-    announce_departures();
-    if (behind || congested)
-        schedule_check();
-}
-
-void server::log_congestion() const {
-    std::string slow;
-    for (const client_ptr& c : clients_) {
-        if (c->has_unread())
-            slow += ivshmem::formatted(" {} ({})", c->id(), c->process());
-    }
-    log::error(
-        "clients wait, because too many descriptors are in flight to clients that do not read "
-        "them:{}; raise the limit of open descriptors (LimitNOFILE=) or give the server "
-        "CAP_SYS_RESOURCE",
-        slow);
-}
-
-void server::drop_stalled() {
-    if (policy_.stall_timeout == std::chrono::seconds::zero())
-        return;
-    const auto too_old = steady::now() - policy_.stall_timeout;
-    for (const client_ptr& c : clients_) {
-        if (c->last_output == client::output::full && c->progress() < too_old)
-            drop(c, ivshmem::formatted("it did not read for {} s", policy_.stall_timeout.count()));
-    }
 }
 
 } // namespace ivshmem_server

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "client.hpp"
-#include "ids.hpp"
+#include "places.hpp"
 #include "region.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,8 +22,12 @@ namespace ivshmem_server {
 struct client_policy {
     unsigned vectors = 1;
     unsigned max_clients = 1;
+    unsigned max_clients_per_uid = 0; ///< 0: no limit
     bool departures = true;
     std::chrono::seconds stall_timeout{30}; ///< 0: no limit
+    /// The descriptors that may be in flight to all clients: RLIMIT_NOFILE for a process without
+    /// CAP_SYS_RESOURCE.
+    std::size_t max_in_flight = SIZE_MAX;
 };
 
 /// Serves the clients of one socket. Runs in the io_context's only thread.
@@ -41,11 +46,19 @@ class server {
 
     void accept();
     void accepted(client::socket_type socket);
+    /// Returns why the server has no room for this client; empty if it has.
+    [[nodiscard]] std::string no_room(const client& c) const;
     void join(const client_ptr& c);
     /// Disconnects the client. announce_departures() informs the others later.
     void drop(const client_ptr& c, const std::string& why);
     /// Announces dropped clients to the others, and repeats this if that drops more clients.
     void announce_departures();
+    /// Announces the departure of the client that had this place, and releases the place.
+    void release(const place& p);
+    /// Logs a change in the supply of ids, and releases the kept places when there are enough.
+    void update_supply();
+
+    // server_output.cpp
     void flush(const client_ptr& c);
     void watch_input(const client_ptr& c);
     void watch_output(const client_ptr& c);
@@ -54,6 +67,12 @@ class server {
     void check();
     void log_congestion() const;
     void drop_stalled();
+    /// Returns how many descriptors may be sent to this client now.
+    [[nodiscard]] std::size_t share(client& c) const;
+    /// Updates the sum of unread messages for this client.
+    void count_unread(client& c);
+    void count_all_unread();
+    void close_lingering();
 
     acceptor_type acceptor_;
     boost::asio::steady_timer accept_pause_;
@@ -61,12 +80,17 @@ class server {
     bool check_scheduled_ = false;
     bool accept_paused_ = false;
     bool congested_ = false;
+    bool congestion_logged_ = false;
+    steady::time_point congested_since_;
+    std::size_t in_flight_ = 0; ///< an upper bound of the descriptors in flight
     region memory_;
     client_policy policy_;
-    ids ids_;
-    logical_time now_ = 0;
+    places places_;
     std::vector<client_ptr> clients_; ///< in the order in which they joined
     std::vector<client_ptr> dropped_; ///< not yet announced to the others
+    /// Disconnected clients that hold descriptors in flight: they neither read them nor closed
+    /// their end.
+    std::vector<client_ptr> lingering_;
 };
 
 } // namespace ivshmem_server

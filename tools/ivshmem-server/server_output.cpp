@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "base/text.hpp"
+#include "log.hpp"
+#include "server.hpp"
+
+#include <algorithm>
+#include <utility>
+
+// Sending to clients, and those that do not read.
+
+namespace ivshmem_server {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::chrono::milliseconds congestion_again{20};
+constexpr std::chrono::milliseconds stall_again{500};
+
+} // namespace
+
+void server::flush(const client_ptr& c) {
+    if (c->gone)
+        return;
+    std::error_code ec;
+    const auto result = c->flush(share(*c), ec);
+    count_unread(*c);
+    switch (result) {
+    case client::output::done:
+        break;
+    case client::output::full:
+        watch_output(c);
+        schedule_check();
+        break;
+    case client::output::congested:
+        schedule_check();
+        break;
+    case client::output::broken:
+        drop(c, "cannot send to it: " + ec.message());
+        break;
+    }
+}
+
+void server::watch_output(const client_ptr& c) {
+    if (std::exchange(c->watched, true))
+        return;
+    log::detail("client {} is behind: it does not read its messages", c->id());
+    c->socket().async_wait(asio::socket_base::wait_write, [this, c](const error_code& ec) {
+        c->watched = false;
+        if (c->gone || ec == asio::error::operation_aborted)
+            return;
+        flush(c);
+        announce_departures();
+    });
+}
+
+void server::schedule_check() {
+    if (std::exchange(check_scheduled_, true))
+        return;
+    const bool congested = std::any_of(clients_.begin(), clients_.end(), [](const auto& c) {
+        return c->last_output == client::output::congested;
+    });
+    check_timer_.expires_after(congested ? congestion_again : stall_again);
+    check_timer_.async_wait([this](const error_code& cancelled) {
+        check_scheduled_ = false;
+        if (!cancelled)
+            check();
+    });
+}
+
+void server::check() {
+    const auto now = steady::now();
+    close_lingering();
+    if (congested_)
+        count_all_unread();
+    bool behind = false;
+    bool congested = false;
+    for (const client_ptr& c : clients_) {
+        if (congested_ && c->unread() == 0)
+            c->caught_up = now;
+        if (c->last_output == client::output::congested)
+            flush(c);
+        behind = behind || c->last_output == client::output::full;
+        congested = congested || c->last_output == client::output::congested;
+    }
+    if (congested && !congested_) {
+        congested_since_ = now;
+        congestion_logged_ = false;
+        for (const client_ptr& c : clients_)
+            c->caught_up = now;
+    }
+    congested_ = congested;
+    // Not at once: a congestion of clients that read is over in no time.
+    if (congested && !congestion_logged_ && now - congested_since_ >= stall_again) {
+        congestion_logged_ = true;
+        log_congestion();
+    }
+    drop_stalled();
+    announce_departures();
+    if (behind || congested || !lingering_.empty())
+        schedule_check();
+}
+
+void server::log_congestion() const {
+    std::string slow;
+    for (const client_ptr& c : clients_) {
+        if (c->unread() > 0)
+            slow += ivshmem::formatted(" {} ({})", c->id(), c->process());
+    }
+    log::error(
+        "clients wait, because too many descriptors are in flight to clients that do not read "
+        "them:{}; raise the limit of open descriptors (LimitNOFILE=) or give the server "
+        "CAP_SYS_RESOURCE",
+        slow);
+}
+
+void server::drop_stalled() {
+    if (policy_.stall_timeout == std::chrono::seconds::zero())
+        return;
+    const auto too_old = steady::now() - policy_.stall_timeout;
+    for (const client_ptr& c : clients_) {
+        const bool full = c->last_output == client::output::full && c->progress() < too_old;
+        // A client that reads a message now and then keeps the descriptors of the others too: it
+        // must read all that it was sent.
+        const bool holds = congested_ && c->last_output != client::output::done &&
+                           c->unread() > 0 && c->caught_up < too_old;
+        if (full || holds)
+            drop(c, ivshmem::formatted("it did not read for {} s", policy_.stall_timeout.count()));
+    }
+}
+
+std::size_t server::share(client& c) const {
+    // Linux refuses descriptors to all clients when too many are in flight. So a client that does
+    // not read gets no more of them once a quarter is used, and a client that reads gets a small
+    // part of the rest at a time, so that some is left for the next.
+    if (in_flight_ < policy_.max_in_flight / 4)
+        return SIZE_MAX;
+    c.measure_unread();
+    if (c.unread() > 0)
+        return 0;
+    const std::size_t left = policy_.max_in_flight - std::min(in_flight_, policy_.max_in_flight);
+    const std::size_t parts = 4 * (clients_.size() + lingering_.size() + 1);
+    return std::clamp<std::size_t>(left / parts, 1, 64);
+}
+
+void server::count_unread(client& c) {
+    c.measure_unread();
+    in_flight_ += c.unread();
+    in_flight_ -= std::exchange(c.counted, c.unread());
+}
+
+void server::count_all_unread() {
+    for (const client_ptr& c : clients_)
+        count_unread(*c);
+}
+
+void server::close_lingering() {
+    std::erase_if(lingering_, [this](const client_ptr& c) {
+        count_unread(*c);
+        return c->unread() == 0; // the last owner closes the socket
+    });
+}
+
+} // namespace ivshmem_server
