@@ -6,6 +6,7 @@
 #include "helpers/catch.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -103,25 +104,32 @@ void raw_client::take(const message& m) {
                                     m.fd ? "with" : "without");
 }
 
+template <typename Condition>
+bool raw_client::reads_until(Condition&& condition) {
+    const auto end = std::chrono::steady_clock::now() + deadline;
+    for (read_all(); !ended_ && !condition(); read_all()) {
+        if (std::chrono::steady_clock::now() > end)
+            return false;
+        wait_readable(socket(), 100);
+    }
+    return !ended_;
+}
+
 bool raw_client::joined(std::size_t vectors) {
-    return eventually([&] {
-               read_all();
-               const auto own = peers_.find(id_);
-               return ended_ || (own != peers_.end() && own->second == vectors);
-           }) &&
-           !ended_;
+    return reads_until([&] {
+        const auto own = peers_.find(id_);
+        return own != peers_.end() && own->second == vectors;
+    });
 }
 
 bool raw_client::knows(const std::vector<std::int64_t>& peers, std::size_t vectors) {
-    return eventually([&] {
-               read_all();
-               return ended_ || (peers_.size() == peers.size() &&
-                                 std::all_of(peers.begin(), peers.end(), [&](std::int64_t peer) {
-                                     const auto known = peers_.find(peer);
-                                     return known != peers_.end() && known->second == vectors;
-                                 }));
-           }) &&
-           !ended_;
+    return reads_until([&] {
+        return peers_.size() == peers.size() &&
+               std::all_of(peers.begin(), peers.end(), [&](std::int64_t peer) {
+                   const auto known = peers_.find(peer);
+                   return known != peers_.end() && known->second == vectors;
+               });
+    });
 }
 
 } // namespace host

@@ -48,6 +48,9 @@ class raw_client {
     [[nodiscard]] const std::string& wrong() const { return wrong_; }
 
   private:
+    /// Reads until a condition holds or the connection ends, without a pause between messages.
+    template <typename Condition>
+    bool reads_until(Condition&& condition);
     void take(const ivshmem::server_protocol::message& m);
 
     ivshmem::unique_fd socket_;
