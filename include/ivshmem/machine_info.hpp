@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include <ivshmem/export.hpp>
+
 #include <string>
 
 namespace ivshmem {
