@@ -157,42 +157,45 @@ TEST_CASE("another protocol is named if it can be told") {
         CHECK(got.what.find("no ivshmem server of protocol 0: ") != std::string::npos);
         return got.what;
     };
+    const auto expect = [](const std::string& all, std::string_view part) {
+        INFO(all);
+        CHECK(all.find(part) != all.npos);
+    };
     const auto text = [&](std::string_view sent) {
         return said([sent](auto& to) {
             to.send_bytes(
                 std::span{reinterpret_cast<const unsigned char*>(sent.data()), sent.size()});
         });
     };
-    using Catch::Matchers::Contains;
     SECTION("text") {
-        CHECK_THAT(text("HTTP/1.1 400 Bad Request\r\n\r\n"),
-                   Contains("it sent the text \"HTTP/1.1\", as an HTTP server does"));
-        CHECK_THAT(text("{\"QMP\": {\"version\": {}}}\r\n"), Contains("a QMP monitor"));
-        CHECK_THAT(text("220 mail\r\n"), Contains("\"220 mail\", as a server of a text"));
+        expect(text("HTTP/1.1 400 Bad Request\r\n\r\n"),
+               "it sent the text \"HTTP/1.1\", as an HTTP server does");
+        expect(text("{\"QMP\": {\"version\": {}}}\r\n"), "a QMP monitor");
+        expect(text("220 mail\r\n"), "\"220 mail\", as a server of a text");
     }
     SECTION("before QEMU 2.5: an id, then the memory") {
         const int id = GENERATE(0, 1, 65535);
-        CHECK_THAT(said([id](auto& to) {
-                       to.send(id);
-                       to.send(-1, make_memfd());
-                   }),
-                   Contains("it sends no version, as servers before QEMU 2.5 do"));
+        expect(said([id](auto& to) {
+                   to.send(id);
+                   to.send(-1, make_memfd());
+               }),
+               "it sends no version, as servers before QEMU 2.5 do");
     }
     SECTION("ivshmem2") {
-        CHECK_THAT(said([](auto& to) {
-                       to.send(std::int64_t{40} << 32);
-                       to.send(2);
-                   }),
-                   Contains("it speaks the protocol of ivshmem2"));
+        expect(said([](auto& to) {
+                   to.send(std::int64_t{40} << 32);
+                   to.try_send(2); // the client may have left
+               }),
+               "it speaks the protocol of ivshmem2");
     }
     SECTION("a later version") {
         const int messages = GENERATE(0, 1, 2);
-        CHECK_THAT(said([messages](auto& to) {
-                       to.send(1);
-                       for (int i = 0; i < messages; ++i)
-                           to.try_send(7); // the client may have left
-                   }),
-                   Contains("it speaks version 1"));
+        expect(said([messages](auto& to) {
+                   to.send(1);
+                   for (int i = 0; i < messages; ++i)
+                       to.try_send(7); // the client may have left
+               }),
+               "it speaks version 1");
     }
 }
 
