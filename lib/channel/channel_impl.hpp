@@ -129,6 +129,7 @@ class channel::impl {
     /// @name Receiving
     /// @{
 
+    /// Defined in channel_driver.cpp, which alone uses it.
     /// @param copy Called as copy(std::size_t offset, std::span<const std::byte> part).
     template <typename Copy>
     bool receive_some(std::size_t capacity, std::size_t& done, Copy&& copy, std::error_code& ec);
@@ -268,42 +269,5 @@ class channel::impl {
     std::unique_ptr<std::string> kept_;       ///< parts of a message that no call has taken yet
     std::size_t accounted_ = 0;               ///< bytes of slot::impl::memory_for_parts()
 };
-
-template <typename Copy>
-bool channel::impl::receive_some(std::size_t capacity, std::size_t& done, Copy&& copy,
-                                 std::error_code& ec) {
-    if (!consumer_.in_message())
-        done = 0; // the parts were of a session that is over
-    // Bounds the loop, which a peer that abandons every message could continue endlessly.
-    std::size_t most = 2 * (std::size_t{longest_record()} + 8);
-    while (front(ec)) {
-        most -= std::min<std::size_t>(most, layout::record_size(record_.length));
-        if (record_.kind == layout::kind::abandon) {
-            pop();
-            drop_kept();
-            done = 0;
-            if (most == 0)
-                return false;
-            continue;
-        }
-        const std::size_t before = done == 0 && kept_ ? kept_->size() : done;
-        if (record_.total > capacity - std::min(capacity, before)) {
-            ec = errc::buffer_too_small;
-            return false;
-        }
-        if (done == 0 && kept_) {
-            copy(0, std::as_bytes(std::span{*kept_}));
-            drop_kept();
-            done = before;
-        }
-        copy(done, std::span<const std::byte>{theirs_.bytes(record_.payload, record_.length)});
-        done += record_.length;
-        const bool complete = record_.kind == layout::kind::last;
-        pop();
-        if (complete)
-            return true;
-    }
-    return false;
-}
 
 } // namespace ivshmem
