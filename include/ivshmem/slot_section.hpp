@@ -26,7 +26,8 @@ struct slot_section {
 
 /// Finds the sections in shared memory, ascending by offset, without claiming a slot. For tools
 /// that show what the memory is used for. Looks only where the layout puts a header: at most a few
-/// thousand pages, whatever the size of the memory. Writes nothing. Thread safe.
+/// thousand pages, whatever the size of the memory. The sections that a peer with a larger memory
+/// laid out are found too, as far as they begin in this one. Writes nothing. Thread safe.
 /// @param memory All of the memory of a device.
 [[nodiscard]] IVSHMEM_API std::vector<slot_section> find_slot_sections(std::span<std::byte> memory);
 

@@ -75,7 +75,7 @@ void division_search::look(division& chosen, bool adopt, failure& f) {
     for (const found_header& found : headers(chosen)) {
         if (f)
             return;
-        if (!found.held)
+        if (!found.held && !found.beyond) // the holders of the latter may be out of sight
             continue;
         if (found.words.agrees(chosen, found.offset))
             adopt = false;
@@ -87,12 +87,15 @@ void division_search::look(division& chosen, bool adopt, failure& f) {
 void division_search::meet(const found_header& found, division& chosen, bool& adopt, failure& f) {
     const division& theirs = found.words.divides;
     const bool same_major = found.words.has_this_major();
-    const bool adoptable = adopt && same_major && is_adoptable(theirs);
+    const bool adoptable = adopt && same_major && !found.beyond && is_adoptable(theirs);
     if (same_major && !adoptable && !theirs.overlaps(chosen.region))
         return;
-    if (options_.reformat)
+    if (options_.reformat) {
+        if (found.beyond)
+            all_.at(found.offset).publish(layout::header::magic, 0);
         return all_.at(found.offset).publish(layout::header::incarnation, 0);
-    if (!insists(found))
+    }
+    if (!found.beyond && !insists(found))
         return;
     if (adoptable) {
         chosen = theirs;
@@ -110,6 +113,14 @@ void division_search::refuse(const found_header& found, const division& chosen, 
                      "{}.{}; bring both to one version, or reformat if that peer is gone",
                      name, found.offset, found.words.version >> 16U, found.words.version & 0xffffU,
                      layout::version >> 16U, layout::version & 0xffffU);
+    const memory_region& region = found.words.divides.region;
+    if (found.beyond)
+        return f.set(errc::region_too_small,
+                     "{}: a peer with a larger memory laid it out: the device has {} bytes here, "
+                     "there {} bytes or more; give the VMs the same size (QEMU: size= of the "
+                     "memory-backend; the ivshmem server's -l), and restart the VM with the "
+                     "smaller one",
+                     name, memory_size_, region.offset + region.size);
     f.set(errc::geometry_mismatch,
           "{}: the peer in slot {} divides the memory into {}, this one asks for {}; use the "
           "peer's, or reformat if that peer is gone",

@@ -18,6 +18,9 @@ constexpr std::uint32_t more_slots_searched[]{128, 256};
 /// Regions start here unless all peers name another place.
 constexpr std::uint64_t starts_in_memory = 16;
 
+/// The largest memory that another peer may see. Larger numbers mean nothing.
+constexpr std::uint64_t largest_memory = std::uint64_t{1} << 62U;
+
 using offsets = std::vector<std::uint64_t>;
 
 offsets sorted(offsets of) {
@@ -97,11 +100,15 @@ class header_search {
         const slot_header words{at, size_};
         const division& of = words.divides;
         const bool here = words.has_this_major()
-                              ? of.is_possible_in(size_) && words.slot < of.geometry.slots &&
+                              ? of.is_possible_in(largest_memory) &&
+                                    words.slot < of.geometry.slots &&
                                     words.agrees(divided(of.region, of.geometry), offset)
                               : of.section_size != 0 && of.section_size <= size_ &&
                                     of.begin_of(words.slot) == offset;
-        return here ? std::optional{found_header{offset, words, held}} : std::nullopt;
+        if (!here)
+            return std::nullopt;
+        return found_header{offset, words, held,
+                            words.has_this_major() && !of.is_possible_in(size_)};
     }
     /// The first header of a region says where the others are; all else in the region is data.
     void look_at_start(std::uint64_t start) {
@@ -117,7 +124,7 @@ class header_search {
     }
     void look_at_place(std::uint64_t offset) {
         const auto header = header_at(offset);
-        if (!header)
+        if (!header || header->beyond)
             return;
         found_.push_back(*header);
         if (header->held)

@@ -16,6 +16,7 @@ struct found_header {
     std::uint64_t offset; ///< in the memory
     slot_header words;
     bool held;
+    bool beyond = false; ///< the region ends past this memory: a peer with a larger one laid it out
 };
 
 /// Finds headers in shared memory ("The first header" of channel-layout.md), ascending by offset.

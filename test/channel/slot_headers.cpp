@@ -128,6 +128,34 @@ TEST_CASE("numbers that a peer chose delay no claim") {
     static_cast<void>(ivshmem::find_slot_sections(server.memory()));
 }
 
+TEST_CASE("a memory that a peer with a larger one laid out is refused, and both sizes are named") {
+    const deadline limit{10};
+    meeting server{131072};
+    const auto a = server.join(1);
+    const std::uint64_t theirs = GENERATE(std::uint64_t{135168}, std::uint64_t{64} << 30U);
+    forge(server.memory(), 0, divided({0, theirs}, {4, 1, 1024}), 0, 2);
+    // Slot 0 was left, and the others may be held: their headers are beyond this memory.
+    const ivshmem::shared_words header{server.memory().data(), false};
+    header.store(layout::header::incarnation, GENERATE(0U, 77U));
+    CHECK(refused(a, with(1)) == errc::region_too_small);
+    CHECK(refused(a, with(0, region_geometry{4, 1, 4096})) == errc::region_too_small);
+    std::string message;
+    try {
+        static_cast<void>(slot::claim(a, with(1)));
+    } catch (const ivshmem::error& e) {
+        message = e.what();
+    }
+    CHECK(message.find("131072 bytes here") != message.npos);
+    CHECK(message.find(std::to_string(theirs) + " bytes or more") != message.npos);
+    const auto found = ivshmem::find_slot_sections(server.memory());
+    REQUIRE_FALSE(found.empty());
+    CHECK(found.front().slots == 4);
+    slot_options options = with(1);
+    options.reformat = true;
+    CHECK(slot::claim(a, options).is_open());
+    CHECK(slot::claim(a, with(1)).is_open());
+}
+
 TEST_CASE("a claim touches a small part of a large memory") {
     constexpr std::size_t size = std::size_t{1} << 30U;
     void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,

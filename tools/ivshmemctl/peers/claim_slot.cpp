@@ -6,7 +6,6 @@
 #include "common/print.hpp"
 #include "number.hpp"
 #include "open_device.hpp"
-#include "peers/larger_memory.hpp"
 #include "peers/memory_use.hpp"
 #include "progress.hpp"
 
@@ -51,12 +50,6 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
     // The slot must be released even if the output is a closed pipe.
     std::signal(SIGPIPE, SIG_IGN);
     memory_use use = inspect_memory(device);
-    if (const auto theirs = larger_memory(device.memory()); theirs && !choice.reformat)
-        throw std::runtime_error{tools::format(
-            "{}: a peer with a larger memory laid it out: the device has {} bytes here, there {} "
-            "bytes or more; give the VMs the same size (QEMU: size= of the memory-backend; the "
-            "ivshmem server's -l), and restart the VM with the smaller one",
-            name_of(device), device.memory().size(), *theirs)};
     // If a peer holds a slot, the memory is divided among channels, whatever it held before.
     if (use.held.empty() && !choice.reformat) {
         progress bar{common, "looking for other data", device.memory().size(), false};
