@@ -49,7 +49,7 @@ struct open_options {
     std::optional<cache_mode> cache{};
     /// Maps this part of the memory only; shared_memory::bytes() are its bytes. Its offset must be
     /// a multiple of the page size. Empty: maps all. The kernel fills in the page tables of a PCI
-    /// device's memory at once: 2 MiB for each GiB. A slot needs all of the memory.
+    /// device's memory at once: 2 MiB for each GiB. A slot needs a part from 0 on.
     std::optional<memory_region> part{};
     /// How long to wait for a revision 0 device to get its id, or for the first messages of a
     /// server. Must be positive.

@@ -72,6 +72,11 @@ void slot_claim::impl::check(failure& f) const {
     const std::uint32_t interrupts = facts.capabilities.interrupts;
     if (!device_->page()->alive)
         f.set(errc::forked, "{}: was opened by the parent process; open it again", facts.name);
+    else if (device_->part_offset() != 0)
+        f.set(std::make_error_code(std::errc::invalid_argument),
+              formatted("{}: only the memory from {:#x} on is mapped; a slot needs a part that "
+                        "begins at 0 (open_options::part)",
+                        facts.name, device_->part_offset()));
     else if (options_.claim_time.count() <= 0)
         f.set(std::make_error_code(std::errc::invalid_argument),
               "slot_options::claim_time must be positive");

@@ -122,6 +122,7 @@ void device::impl::set_up(failure& f) {
     if (::madvise(address, size, MADV_WIPEONFORK) != 0)
         return f.set_errno(errno, "{}: madvise MADV_WIPEONFORK", facts.name);
     vector_end_ = facts.kind == backend_kind::server ? last_vector + 1
+    opened->part_offset_ = options.part ? options.part->offset : 0;
                                                      : std::max(safe_vectors, facts.vectors);
     new (address)
         detail::doorbell_page{facts.doorbell, facts.doorbell != nullptr ? vector_end_ : 0, true};

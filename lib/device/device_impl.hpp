@@ -22,6 +22,8 @@ class device::impl {
                                       failure& f);
 
     [[nodiscard]] const backend_facts& facts() const noexcept { return backend_->facts(); }
+    /// Returns where the mapped part begins in the memory of the device.
+    [[nodiscard]] std::uint64_t part_offset() const noexcept { return part_offset_; }
     [[nodiscard]] const detail::doorbell_page* page() const noexcept;
 
     void ring(std::uint32_t peer, std::uint32_t vector, failure& f) const;
@@ -45,8 +47,9 @@ class device::impl {
     void check_vector(std::uint32_t vector, failure& f) const;
 
     std::unique_ptr<class backend> backend_;
-    mapping page_;                 ///< holds a doorbell_page
-    std::uint32_t vector_end_ = 0; ///< lower vectors may be rung
+    std::uint64_t part_offset_ = 0; ///< of the mapped memory
+    mapping page_;                  ///< holds a doorbell_page
+    std::uint32_t vector_end_ = 0;  ///< lower vectors may be rung
     /// Epoll descriptors over rings_fd() and attention_fd(), made when interrupt_fd() is called.
     mutable std::map<std::uint32_t, unique_fd> interrupts_;
     mutable std::mutex interrupts_mutex_;

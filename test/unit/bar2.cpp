@@ -7,6 +7,7 @@
 #include "helpers/has.hpp"
 
 #include <ivshmem/error.hpp>
+#include <ivshmem/slot.hpp>
 
 using ivshmem::cache_mode;
 using ivshmem::errc;
@@ -196,6 +197,9 @@ TEST_CASE("only a part is mapped") {
     CHECK(static_cast<char>(dev.memory()[0]) == 'b');
     CHECK(static_cast<char>(dev.memory()[4096]) == 'c');
     CHECK(dev.info()->memory_size() == fake_tree::bar2_bytes);
+    std::error_code ec;
+    CHECK_FALSE(ivshmem::slot::claim(dev, {}, ec).is_open()); // it would write to a wrong place
+    CHECK(ec == std::errc::invalid_argument);
     for (const ivshmem::memory_region bad :
          {ivshmem::memory_region{0, fake_tree::bar2_bytes + 1},
           ivshmem::memory_region{fake_tree::bar2_bytes, 4096}, ivshmem::memory_region{4096, 0}}) {
