@@ -183,13 +183,13 @@ class IVSHMEM_API device {
     /// Best effort, as in the hardware: if the peer is absent, has fewer vectors or has not enabled
     /// them, nothing happens and no error is reported. A device can ring its own id. QEMU drops
     /// rings on vectors that the ringing device itself lacks (its property `vectors`), whatever
-    /// the peer has: give all devices as many vectors, or ring below vectors().
+    /// the peer has: on its devices such vectors are out of range. Give all devices as many.
     ///
     /// Makes no system call and no allocation if the register could be mapped.
     ///
     /// @param peer 0..65535.
-    /// @param vector 0..65535; above 255 only if this device itself has that many vectors,
-    ///        because QEMU rings vector & 255 if the peer lacks the vector.
+    /// @param vector server: 0..65535. PCI: below 256, or vectors() if that is more (QEMU rings
+    ///        vector & 255 if the peer lacks it); on QEMU's own device below vectors(), if known.
     /// @throws error errc::peer_out_of_range, errc::vector_out_of_range,
     ///         errc::doorbell_unsupported (a plain device), errc::forked, errc::closed.
     void ring(std::uint32_t peer, std::uint32_t vector) {

@@ -27,6 +27,22 @@ namespace {
 constexpr std::uint32_t safe_vectors = 256;
 constexpr std::uint32_t last_vector = 0xffff; ///< the doorbell register has 16 bits for it
 
+/// Whether it is QEMU's own device, which keeps the subsystem ids that QEMU gives to all devices.
+/// It drops rings on vectors that it lacks itself (hw/misc/ivshmem-pci.c, ivshmem_vector_notify).
+bool is_of_qemu(const backend_facts& facts) {
+    return facts.info && facts.info->subsystem_vendor == 0x1af4 &&
+           facts.info->subsystem_device == 0x1100;
+}
+
+/// Returns the number of vectors that may be rung, from 0 on.
+std::uint32_t vectors_to_ring(const backend_facts& facts) {
+    if (facts.kind == backend_kind::server)
+        return last_vector + 1;
+    // The number is 0 if this user cannot read it.
+    return is_of_qemu(facts) && facts.vectors != 0 ? facts.vectors
+                                                   : std::max(safe_vectors, facts.vectors);
+}
+
 void check_bars(const device_info& info, failure& f) {
     for (const std::size_t bar : {0U, 2U}) {
         if (info.bars[bar].unplaced())
@@ -106,6 +122,7 @@ std::shared_ptr<device::impl> device::impl::open(const selector& which, const op
                                                  failure& f) {
     auto opened = std::make_shared<impl>();
     opened->backend_ = open_backend(which, options, f);
+    opened->part_offset_ = options.part ? options.part->offset : 0;
     if (!f)
         opened->set_up(f);
     return f ? nullptr : opened;
@@ -121,9 +138,7 @@ void device::impl::set_up(failure& f) {
     page_ = mapping{{static_cast<std::byte*>(address), size}};
     if (::madvise(address, size, MADV_WIPEONFORK) != 0)
         return f.set_errno(errno, "{}: madvise MADV_WIPEONFORK", facts.name);
-    vector_end_ = facts.kind == backend_kind::server ? last_vector + 1
-    opened->part_offset_ = options.part ? options.part->offset : 0;
-                                                     : std::max(safe_vectors, facts.vectors);
+    vector_end_ = vectors_to_ring(facts);
     new (address)
         detail::doorbell_page{facts.doorbell, facts.doorbell != nullptr ? vector_end_ : 0, true};
 
@@ -182,6 +197,11 @@ void device::impl::ring(std::uint32_t peer, std::uint32_t vector, failure& f) co
     if (peer > 0xffffU)
         return f.set(errc::peer_out_of_range, "{}: ring: peer {}: ids are 0 to 65535", facts.name,
                      peer);
+    if (vector >= vector_end_ && is_of_qemu(facts))
+        return f.set(errc::vector_out_of_range,
+                     "{}: ring: vector {}: QEMU drops rings on vectors that this device lacks "
+                     "itself, whatever the peer has; it has the vectors 0 to {} (QEMU: vectors=)",
+                     facts.name, vector, vector_end_ - 1);
     if (vector >= vector_end_)
         return f.set(errc::vector_out_of_range,
                      "{}: ring: vector {}: at most {} can be rung (above 255 only if the device "

@@ -35,6 +35,7 @@ class fake_tree {
         std::size_t config_bytes = 256;
         unsigned revision = 1;
         bool decodes = true; ///< memory accesses: the command register
+        bool of_qemu = true; ///< has the subsystem ids that QEMU gives its devices
     };
 
     explicit fake_tree(const shape& how) {
@@ -50,7 +51,7 @@ class fake_tree {
         write(pci / "class", "0x050000\n");
         write(pci / "revision", "0x0" + std::to_string(how.revision) + "\n");
         write(pci / "subsystem_vendor", "0x1af4\n");
-        write(pci / "subsystem_device", "0x1100\n");
+        write(pci / "subsystem_device", how.of_qemu ? "0x1100\n" : "0x0001\n");
         write(pci / "enable", "0\n");
         write(pci / "resource", resource(how));
         write(pci / "config", config(how.vectors, how.decodes).substr(0, how.config_bytes));

@@ -46,17 +46,18 @@ class Rings(DeviceCase):
         self.right.bind(self.right.address(), "vfio-pci")
         self.alone(self.right, self.right.address(), "self.wait.3", vectors=4)
 
-    def test_absent_peers_and_vectors(self) -> None:
-        for peer, vector in ((4242, 0), (65535, 3), (self.peer, 4), (self.peer, 255)):
+    def test_absent_peers(self) -> None:
+        for peer, vector in ((4242, 0), (65535, 3)):
             self.ring(peer, vector)
         result = probe(self.right, "wait", self.right.address(), 0, 1)
         self.assertFails(result, "timed_out", self.right.address(), "vector 0")
 
-    def test_vector_256_does_not_become_0(self) -> None:
+    def test_vectors_that_the_device_lacks_itself(self) -> None:
+        # QEMU drops such rings, and makes 256 of vector 0.
         address = self.left.address()
         waiting = self.right.spawn(f"probe wait {self.right.address()} 0 5")
         waiting.wait_output("waiting")
-        for vector in (256, 65535, 65536):
+        for vector in (4, 255, 256, 65535, 65536):
             result = probe(self.left, "ring", address, self.peer, vector)
             self.assertFails(result, "vector_out_of_range", address, f"vector {vector}")
         self.assertFails(probe(self.left, "ring", address, 65536, 0), "peer_out_of_range", address, "peer 65536")
