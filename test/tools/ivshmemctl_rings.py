@@ -207,12 +207,13 @@ class Peers(Session):
         serving = int(server.wait_for(r"as peer (\d+), in slot 0\n", where="err")[1])
         self.assertEqual(self.good("peers"), f"peer {waiting}\npeer {serving}, slot 0\n")
         printed = json.loads(self.good("peers", "-J"))
-        self.assertEqual(printed["peers"], [{"id": waiting, "slot": None}, {"id": serving, "slot": 0}])
+        self.assertEqual(printed["peers"], [{"id": waiting, "slot": None, "absent": False},
+                                            {"id": serving, "slot": 0, "absent": False}])
         self.assertNotIn(printed["id"], (waiting, serving))
-        # A killed peer leaves its slot as it was, but is known to be gone.
+        # A killed peer leaves its slot as it was; one that another server knows looks the same.
         server.kill()
         waiter.end(signal.SIGINT)
-        while self.good("peers"):
+        while self.good("peers") != f"peer {serving}, slot 0, not at this server\n":
             time.sleep(0.02)
 
     def test_verbose(self):

@@ -64,6 +64,12 @@ class Advice(DeviceCase):
         self.small.run(f"ivshmemctl -D {address} fill 0x5a {LARGE - 16}", timeout=PATIENCE)
         shown = self.small.run(f"ivshmemctl -D {address} dump {LARGE - 16}", timeout=PATIENCE).stdout
         self.assertIn(" ".join(["5a"] * 8), shown)
+        job = self.small.spawn(f"exec ivshmemctl -D {address} serve 2>&1")
+        job.wait_output("in slot 0")
+        self.assertIn("slot 0", self.small.run(f"ivshmemctl -D {address} peers").stdout)
+        self.small.run(f"ivshmemctl -D {address} ping -c 3 -i 0.1 -w 30", timeout=PATIENCE)
+        self.small.run("kill $(pidof ivshmemctl)")
+        job.wait()
         self.assertNotIn("out of memory", self.small.run("dmesg").stdout.lower())
 
     def test_one_memory_in_two_sizes(self) -> None:

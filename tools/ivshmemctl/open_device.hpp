@@ -21,6 +21,9 @@ ivshmem::device open_device(const common_options& common,
 /// The smallest part of the memory: for commands that do not use it. The server's is mapped whole,
 /// which costs nothing.
 std::optional<ivshmem::memory_region> no_memory(const common_options& common);
+/// The most bytes that are mapped at once if less than all of the memory will do: 2 MiB of page
+/// tables.
+inline constexpr std::uint64_t largest_window = 1U << 30U;
 /// Returns the size of the whole memory of a device, in bytes.
 std::uint64_t memory_size(const ivshmem::device& device);
 /// Returns the device's name for messages: its PCI address, or "server PATH".

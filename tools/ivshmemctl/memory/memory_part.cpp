@@ -13,12 +13,6 @@
 #include <unistd.h>
 
 namespace ivshmemctl {
-namespace {
-
-/// The most bytes that are mapped at once: 2 MiB of page tables.
-constexpr std::uint64_t window = 1U << 30U;
-
-} // namespace
 
 void add_cache_option(subcommand& sub, std::optional<ivshmem::cache_mode>& cache) {
     const option_text text{"--cache", "MODE",
@@ -67,7 +61,7 @@ std::span<std::byte> memory_part::bytes(std::uint64_t at, std::size_t count) {
     if (!mapped()) {
         const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
         window_begin_ = begin - begin % page;
-        const auto wanted = std::min(offset_ + size_, window_begin_ + window);
+        const auto wanted = std::min(offset_ + size_, window_begin_ + largest_window);
         const auto end = std::min(end_, (wanted + page - 1) / page * page);
         device_.close(); // a device may be open only once
         device_ = open_device(common_, cache_,

@@ -10,6 +10,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -42,7 +43,7 @@ bool device_watch::is_selected(const ivshmem::device_info& info) const {
 
 void device_watch::start() {
     if (is_server())
-        return watch_device(open_device(common_));
+        return watch_device(open_device(common_, std::nullopt, no_memory(common_)));
     if (common_.sysroot != "/")
         throw std::invalid_argument{
             "monitor: watches the devices of this machine and cannot be used with --sysroot"};
@@ -70,7 +71,7 @@ void device_watch::read_change() {
 
 void device_watch::try_to_open() {
     try {
-        auto device = open_device(common_);
+        auto device = open_device(common_, std::nullopt, no_memory(common_));
         // No event of the device would arrive here, and other processes may need it.
         if (device.capabilities().interrupts == 0 && !device.capabilities().removal_events)
             return remark(name_of(device) + ": no interrupts arrive through its present driver");

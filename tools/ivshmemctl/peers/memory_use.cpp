@@ -3,31 +3,42 @@
 #include "peers/memory_use.hpp"
 
 #include "memory/aligned_copy.hpp"
+#include "open_device.hpp"
 
+#include <ivshmem/discovery.hpp>
 #include <ivshmem/slot_section.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace ivshmemctl {
-namespace {
 
-/// Returns whether the peer with this id is known to be gone: a VFIO device is open in one process
-/// at a time, and a server reports the connected peers.
-bool is_gone(ivshmem::device& device, std::uint16_t id) {
-    if (device.backend() == ivshmem::backend_kind::vfio)
-        return id == device.id() && device.vectors() != 0;
-    if (!device.capabilities().peer_events)
-        return false;
-    const auto connected = device.peers();
-    return std::find(connected.begin(), connected.end(), id) == connected.end();
+ivshmem::device open_with_channels(const common_options& common) {
+    if (!no_memory(common))
+        return open_device(common);
+    const auto all = common.device.choose(ivshmem::discover(common.sysroot)).memory_size();
+    if (all <= largest_window)
+        return open_device(common);
+    const auto open = [&](std::uint64_t size) {
+        return open_device(common, std::nullopt, ivshmem::memory_region{0, size});
+    };
+    auto device = open(largest_window);
+    std::uint64_t needed = 0;
+    for (const auto& of : ivshmem::find_slot_sections(device.memory().bytes())) {
+        constexpr std::uint64_t page = 4096; // a section is rounded down to it
+        needed = std::max(needed, of.offset + (of.slots - of.slot) * (of.size + page));
+    }
+    if (needed > largest_window) {
+        device.close(); // a device may be open only once
+        device = open(std::min(all, needed));
+    }
+    return device;
 }
 
-} // namespace
-
-memory_use inspect_memory(ivshmem::device& device) {
+memory_use inspect_memory(const ivshmem::device& device) {
     const auto sections = ivshmem::find_slot_sections(device.memory().bytes());
     memory_use use;
     use.channels = !sections.empty();
@@ -35,7 +46,7 @@ memory_use inspect_memory(ivshmem::device& device) {
     const auto first = std::find_if(sections.begin(), sections.end(),
                                     [](const ivshmem::slot_section& s) { return s.held; });
     for (const auto& section : sections)
-        if (section.held && section.slots == first->slots && !is_gone(device, section.peer))
+        if (section.held && section.slots == first->slots)
             use.held.push_back({section.slot, section.peer});
     return use;
 }

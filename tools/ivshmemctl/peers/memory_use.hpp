@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include "common_options.hpp"
 #include "progress.hpp"
 
 #include <ivshmem/device.hpp>
@@ -13,7 +14,8 @@ namespace ivshmemctl {
 
 /// The use of the shared memory, as far as its content shows.
 struct memory_use {
-    /// A slot whose holder may be alive.
+    /// A slot that a peer holds, or that a killed one did not give back: the id alone does not
+    /// prove that its holder is gone, because an earlier server may have given it.
     struct held_slot {
         std::uint32_t slot = 0;
         std::uint16_t peer = 0; ///< the holder's id at the device
@@ -25,8 +27,11 @@ struct memory_use {
     std::vector<held_slot> held{}; ///< ascending
 };
 
+/// Opens the device and maps the memory that channels use: of more than largest_window, only that
+/// much from the start on, unless the header there names a larger region.
+ivshmem::device open_with_channels(const common_options& common);
 /// Reads the first word of each page and the headers of slots.
-memory_use inspect_memory(ivshmem::device& device);
+memory_use inspect_memory(const ivshmem::device& device);
 /// Returns whether a byte outside the sections of channels, present or past, is not zero. Reads the
 /// memory up to the first such byte, and shows the progress.
 bool has_other_data(const ivshmem::shared_memory& memory, progress& bar);

@@ -24,6 +24,7 @@ namespace json = boost::json;
 struct found_peer {
     std::uint16_t id = 0;
     std::optional<std::uint32_t> slot{}; ///< the slot of channels that it holds, if any
+    bool absent = false;                 ///< the server knows no such peer
 };
 
 /// Finds the connected peers through the backend, and the holders of slots through the memory.
@@ -34,6 +35,8 @@ std::vector<found_peer> find_peers(ivshmem::device& device) {
         found.push_back({peer, slot});
     std::error_code ec;
     const auto connected = device.peers(ec);
+    for (found_peer& p : found)
+        p.absent = !ec && std::find(connected.begin(), connected.end(), p.id) == connected.end();
     for (const auto id : connected)
         if (std::none_of(found.begin(), found.end(),
                          [&](const found_peer& p) { return p.id == id; }))
@@ -47,22 +50,23 @@ std::vector<found_peer> find_peers(ivshmem::device& device) {
 
 void print_json(const ivshmem::device& device, const std::vector<found_peer>& peers) {
     json::array list;
-    for (const auto& [id, slot] : peers)
-        list.push_back(
-            json::object{{"id", id}, {"slot", slot ? json::value(*slot) : json::value(nullptr)}});
+    for (const auto& [id, slot, absent] : peers)
+        list.push_back(json::object{{"id", id},
+                                    {"slot", slot ? json::value(*slot) : json::value(nullptr)},
+                                    {"absent", absent}});
     const auto own = device.capabilities().ring ? json::value(device.id()) : json::value(nullptr);
     put_line(json::serialize(json::object{{"id", own}, {"peers", list}}));
 }
 
 int print_peers(const common_options& common) {
-    auto device = open_device(common);
+    auto device = open_with_channels(common);
     const auto peers = find_peers(device);
     if (common.json)
         print_json(device, peers);
     else
-        for (const auto& [id, slot] : peers)
-            put_line(slot ? tools::format("peer {}, slot {}", id, *slot)
-                          : tools::format("peer {}", id));
+        for (const auto& [id, slot, absent] : peers)
+            put_line(tools::format("peer {}{}{}", id, slot ? tools::format(", slot {}", *slot) : "",
+                                   absent ? ", not at this server" : ""));
     if (!common.quiet && !device.capabilities().peer_events)
         complain(name_of(device) + ": only peers that hold a slot of channels can be found");
     if (common.verbosity > 0)

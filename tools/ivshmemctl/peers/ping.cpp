@@ -6,6 +6,7 @@
 #include "number.hpp"
 #include "open_device.hpp"
 #include "peers/claim_slot.hpp"
+#include "peers/memory_use.hpp"
 #include "peers/pinger.hpp"
 #include "peers/seconds.hpp"
 #include "progress.hpp"
@@ -94,7 +95,7 @@ pinger::options checked(const ivshmem::device& device, const ping_options& asked
 }
 
 int ping(const common_options& common, const ping_options& asked) {
-    auto device = open_device(common);
+    auto device = open_with_channels(common);
     const auto how = checked(device, asked);
     net::io_context io{1};
     auto slot = claim_slot(io, device, common, asked.place);

@@ -68,7 +68,7 @@ std::vector<std::uint32_t> chosen_vectors(const ivshmem::device& device, const s
 }
 
 int ring(const common_options& common, const ring_options& asked) {
-    auto device = open_device(common);
+    auto device = open_device(common, std::nullopt, no_memory(common));
     const auto peers = chosen_peers(device, asked.peer);
     const auto vectors = chosen_vectors(device, asked.vector);
     const std::uint64_t times = asked.count.value_or(1);

@@ -5,6 +5,7 @@
 #include "common/print.hpp"
 #include "open_device.hpp"
 #include "peers/claim_slot.hpp"
+#include "peers/memory_use.hpp"
 #include "peers/pinger.hpp"
 #include "peers/with_error.hpp"
 #include "subcommands.hpp"
@@ -97,7 +98,7 @@ net::awaitable<void> serve_all(ivshmem::device& device, ivshmem::asio::slot& slo
 }
 
 int serve(const common_options& common, const slot_choice& place) {
-    auto device = open_device(common);
+    auto device = open_with_channels(common);
     net::io_context io{1};
     auto slot = claim_slot(io, device, common, place, memory_for_messages);
     net::signal_set signals{io, SIGINT, SIGTERM, SIGHUP};

@@ -138,7 +138,7 @@ void add_wait(subcommands& line) {
          tools::format("how to write a line ({}): {}", ring_format::usual, ring_format::letters)},
         asked->format);
     sub.set_action([asked](const common_options& common) {
-        auto device = open_device(common);
+        auto device = open_device(common, std::nullopt, no_memory(common));
         return ring_waiter{device, common, *asked}.run();
     });
 }
