@@ -15,6 +15,12 @@
 #include <span>
 
 namespace ivshmemctl {
+namespace {
+
+/// The channels of a newcomer need 50 MB: 4 slots, 4 lanes and rings of 1 MiB.
+constexpr std::uint64_t enough_for_channels = 1U << 26U;
+
+} // namespace
 
 ivshmem::device open_with_channels(const common_options& common) {
     if (!no_memory(common))
@@ -25,13 +31,13 @@ ivshmem::device open_with_channels(const common_options& common) {
     const auto open = [&](std::uint64_t size) {
         return open_device(common, std::nullopt, ivshmem::memory_region{0, size});
     };
-    auto device = open(largest_window);
+    auto device = open(enough_for_channels);
     std::uint64_t needed = 0;
     for (const auto& of : ivshmem::find_slot_sections(device.memory().bytes())) {
         constexpr std::uint64_t page = 4096; // a section is rounded down to it
         needed = std::max(needed, of.offset + (of.slots - of.slot) * (of.size + page));
     }
-    if (needed > largest_window) {
+    if (needed > enough_for_channels) {
         device.close(); // a device may be open only once
         device = open(std::min(all, needed));
     }

@@ -27,8 +27,8 @@ struct memory_use {
     std::vector<held_slot> held{}; ///< ascending
 };
 
-/// Opens the device and maps the memory that channels use: of more than largest_window, only that
-/// much from the start on, unless the header there names a larger region.
+/// Opens the device and maps the memory that channels use: of more than largest_window, only what
+/// they need at the start, unless the header there names a larger region.
 ivshmem::device open_with_channels(const common_options& common);
 /// Reads the first word of each page and the headers of slots.
 memory_use inspect_memory(const ivshmem::device& device);
