@@ -253,10 +253,10 @@ TEST_CASE("no client sees an id twice, over more joins than there are ids") {
         oldest->read_all();
         REQUIRE(oldest->wrong().empty());
         REQUIRE_FALSE(oldest->ended());
-        for (const auto& c : clients) {
-            c->read_all();
-            REQUIRE(c->wrong().empty());
-            REQUIRE(oldest->peers().contains(c->id()));
+        for (const auto& each : clients) {
+            each->read_all();
+            REQUIRE(each->wrong().empty());
+            REQUIRE(oldest->peers().contains(each->id()));
         }
     }
 }
