@@ -229,7 +229,8 @@ TEST_CASE("a slot that another peer took ends all operations in it") {
     p.io.restart();
     p.io.poll();
     const std::uint32_t another = 12345;
-    std::memcpy(p.left.device.memory().data() + 0x40, &another, sizeof another);
+    for (const std::size_t word : {0x44U, 0x40U}) // `claim`, then `incarnation`
+        std::memcpy(p.left.device.memory().data() + word, &another, sizeof another);
     p.right.device.ring(p.left.device.id(), 0);
     CHECK(run_until(p.io, [&] { return received.done() && accepted.done() && connected.done(); }));
     CHECK(received.ec == errc::slot_lost);
