@@ -60,7 +60,7 @@ memory_use inspect_memory(const ivshmem::device& device) {
 bool has_other_data(const ivshmem::shared_memory& memory, progress& bar) {
     const auto sections = ivshmem::find_slot_sections(memory.bytes());
     auto next = sections.begin();
-    std::array<std::byte, 4096> page{};
+    std::array<std::uint64_t, 512> words{}; // an eighth of the work of bytes
     for (std::uint64_t offset = 0; offset < memory.size(); bar.update(offset)) {
         if (next != sections.end() && next->offset == offset) {
             offset += next->size;
@@ -68,9 +68,11 @@ bool has_other_data(const ivshmem::shared_memory& memory, progress& bar) {
             continue;
         }
         const auto rest = memory.bytes().subspan(offset);
-        const auto part = std::span{page}.first(std::min(rest.size(), page.size()));
-        copy_from(memory.mode(), rest.first(part.size()), part.data());
-        if (std::any_of(part.begin(), part.end(), [](std::byte b) { return b != std::byte{}; }))
+        const auto part = rest.first(std::min(rest.size(), sizeof words));
+        if (part.size() < sizeof words)
+            words.fill(0);
+        copy_from(memory.mode(), part, std::as_writable_bytes(std::span{words}).data());
+        if (std::any_of(words.begin(), words.end(), [](std::uint64_t word) { return word != 0; }))
             return true;
         offset += part.size();
     }
