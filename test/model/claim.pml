@@ -7,6 +7,7 @@
  * looked and answered within LOOKS.
  *
  * SLEEPS  a holder may take any time to answer: it may lose the slot, and finds out
+ * KNOWN   a claimant may know that a peer is gone, as the server says; it does not wait for that one's answer
  * ENDS    the maximum number of peers that die or leave
  */
 #ifndef MUTATION
@@ -29,6 +30,12 @@ byte left[PEERS];      /* ticks left */
 bit urgent[PEERS];     /* no tick passes until this one is done */
 bit holds[PEERS];      /* the peers that believe that they hold the slot */
 byte holders, ends = ENDS;
+#ifdef KNOWN
+bit ended[PEERS];      /* the peers whose connection has ended: they write no more */
+#define IS_GONE(whom) (RULE(12) -> ended[whom] : 1)
+#else
+#define IS_GONE(whom) 0
+#endif
 
 #if CLAIMANTS == 3
 #define ANY(x) (x(0) || x(1) || x(2) || x(3))
@@ -45,6 +52,11 @@ byte holders, ends = ENDS;
 #define ONLY assert(holders == 1)
 #endif
 #define HOLD holds[me] = 1; holders++
+#ifdef KNOWN
+#define GONE ended[me] = 1
+#else
+#define GONE skip
+#endif
 #define LOSE if :: holds[me] -> holds[me] = 0; holders-- :: else fi; urgent[me] = 0; left[me] = 0
 
 /* Sleep, unless a bell rang in the meantime. */
@@ -102,7 +114,10 @@ proctype Peer(byte me; bit holding) {
     :: RULE(3) -> STEP(ring(seen))
     :: else
     fi;
-    STEP(left[me] = (RULE(4) -> CLAIM_TIME : SHORT); seen = 0; before = 0)
+    if
+    :: STEP(IS_GONE(seen) -> left[me] = SHORT; seen = 0; before = 0)
+    :: STEP(left[me] = (RULE(4) -> CLAIM_TIME : SHORT); seen = 0; before = 0)
+    fi
   :: else -> STEP(left[me] = SHORT)
   fi;
   STEP(left[me] == 0 -> seen = claim;
@@ -153,7 +168,7 @@ held:
 
 gone:
   if
-  :: d_step { LOSE; bell[me] = 0; seen = 0; before = 0 }
+  :: d_step { LOSE; bell[me] = 0; seen = 0; before = 0; GONE }
   fi
 }
 

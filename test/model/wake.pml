@@ -8,6 +8,8 @@
  * FORGED  how many doorbells ring by themselves
  * LOST    the maximum number of lost rings; 255: any number
  * VALUES  how many values of the word there are before one comes again
+ * FINISH  the sender finishes after the last message, and the receiver finds the end
+ * CLOSES  the receiver may close at any time; a sender that sleeps finds out
  * TIMERS  1: the sender looks, and rings, again every recheck period; 3: the receiver looks again too
  */
 #ifndef MUTATION
@@ -25,10 +27,12 @@
 #define CURSOR 2
 #define ROOM 3
 #define WAKE(side) (4 + side)
-byte memory[6];
+#define FLAG(side) (6 + side) /* finished, or deaf */
+byte memory[8];
 byte buffered[2], value[2]; /* the store buffers: the word and its value */
 bit bell[2];
 byte received, lost = LOST, forged = FORGED;
+bit over[2]; /* the sides that have found the end */
 
 inline drain(side) {
   if
@@ -106,6 +110,12 @@ proctype Sender(bit me) {
       fi;
       FENCE(2);
       v = memory[CURSOR];
+#ifdef CLOSES
+      if
+      :: memory[FLAG(RECEIVER)] -> v = 0; word = 0; break
+      :: else
+      fi;
+#endif
       if
       :: tail - v == ROOM_FOR || !RULE(4) -> sleep()
       :: else
@@ -120,6 +130,27 @@ proctype Sender(bit me) {
   :: memory[CURSOR] != tail -> again()
   od
 #endif
+#ifdef FINISH
+  skip;
+  STORE(FLAG(me), 1);
+  if
+  :: RULE(12) -> ring()
+  :: else
+  fi;
+  over[me] = 1
+#endif
+}
+
+/* The end is found if the ring is empty after the flag was seen. */
+inline look_for_end() {
+  if
+  :: RULE(14) -> word = memory[FLAG(SENDER)]; v = memory[PUBLISHED]
+  :: else -> v = memory[PUBLISHED]; word = memory[FLAG(SENDER)] /* only in a mutation */
+  fi;
+  if
+  :: word && v == received -> assert(received == COUNT); v = 0; word = 0; break
+  :: else -> v = 0; word = 0
+  fi
 }
 
 inline publish() {
@@ -141,6 +172,14 @@ proctype Receiver(bit me) {
   byte published, word, answered, armed, v;
   bit rung; /* room is announced once: a side that waits for it looks again */
   do
+#ifdef CLOSES
+  :: STORE(FLAG(me), 1);
+    if
+    :: RULE(13) -> ring()
+    :: else
+    fi;
+    break
+#endif
   :: v = memory[PUBLISHED];
     if
     :: v != received ->
@@ -155,6 +194,9 @@ proctype Receiver(bit me) {
       :: published != received && RULE(8) -> publish()
       :: else
       fi;
+#ifdef FINISH
+      look_for_end();
+#endif
       arm();
       FENCE(6);
       v = memory[PUBLISHED];
@@ -172,6 +214,10 @@ end:    if
       STORE(WAKE(me), 0)
     fi
   od
+#ifdef FINISH
+  ;
+  over[me] = 1
+#endif
 }
 
 proctype Drain(bit side) {
@@ -199,6 +245,10 @@ ltl { <> (received == COUNT) }
 #else
 active proctype End() {
   timeout;
+#ifdef FINISH
+  assert(over[SENDER] && over[RECEIVER])
+#else
   assert(received == COUNT && memory[CURSOR] == COUNT)
+#endif
 }
 #endif
