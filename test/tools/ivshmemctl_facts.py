@@ -71,5 +71,21 @@ class Bench(MemoryCase):
         self.bad("bench", "--write", "0", SIZE + 1, says=["past the end"])
 
 
+class ClosedStreams(MemoryCase):
+    """As some init scripts, cron and supervisors start a program."""
+
+    def test_no_file_takes_the_place_of_a_stream(self):
+        for closed in ("<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"):
+            target = self.work / "target"
+            for status, words in ((0, ("read", "-o", target, 0, 16)), (1, ("read", "-o", target, 0, SIZE + 1)),
+                                  (0, ("info", "-v")), (1, ("dump", SIZE + 1))):  # fmt: skip
+                with self.subTest(closed=closed, words=words):
+                    target.write_bytes(b"")
+                    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *self.command(*words)]
+                    ran = subprocess.run(shell, capture_output=True, timeout=PATIENCE, check=False)
+                    self.assertEqual(ran.returncode, status, ran.stderr)
+                    self.assertEqual(target.read_bytes(), bytes(16 if words[0] == "read" and status == 0 else 0))
+
+
 if __name__ == "__main__":
     unittest.main()

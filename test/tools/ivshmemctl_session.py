@@ -72,13 +72,15 @@ class Running:
 class Session(unittest.TestCase):
     """A test with its own server."""
 
+    MEMORY = "1M"
+
     def setUp(self):
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="ivshmem-ctl-"))
         self.addCleanup(shutil.rmtree, self.work)
         self.socket = self.work / "socket"
         said = self.work / "server.log"
         with said.open("wb") as log:
-            self.server = subprocess.Popen([SERVER, "-F", "-S", self.socket, "-l", "1M", "-n", str(VECTORS)],
+            self.server = subprocess.Popen([SERVER, "-F", "-S", self.socket, "-l", self.MEMORY, "-n", str(VECTORS)],
                                            stdout=log, stderr=log)
         self.addCleanup(self.stop_server)
         deadline = time.monotonic() + PATIENCE
