@@ -5,6 +5,7 @@
 // them. Nothing may crash, hang, or fail in an undocumented way. Without a false word, no side may
 // be reported to have broken the rules.
 
+#include "fixed_random.hpp"
 #include "helpers/channel_meeting.hpp"
 #include "liar.hpp"
 #include "player.hpp"
@@ -12,23 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-
-#include <sys/types.h>
-
-namespace {
-
-std::uint32_t next_random = 1;
-
-} // namespace
-
-/// An input has the same effect each time.
-extern "C" ssize_t getrandom(void* to, std::size_t size, unsigned) {
-    for (std::size_t i = 0; i < size; ++i) {
-        next_random = next_random * 1664525U + 1013904223U;
-        static_cast<unsigned char*>(to)[i] = static_cast<unsigned char>(next_random >> 24U);
-    }
-    return static_cast<ssize_t>(size);
-}
 
 namespace {
 
@@ -47,7 +31,7 @@ bool accused(const test::player& p) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static world all;
-    next_random = 1;
+    test::restart_random();
     all.meeting.clear();
     test::schedule what{std::span{data, size}};
     const std::uint8_t mode = what.byte();

@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -31,13 +29,6 @@ constexpr std::array documented{
 const std::array<std::string, 3> names{"clock", "store", "x"};
 
 } // namespace
-
-void must_hold(bool holds, const char* what) {
-    if (holds)
-        return;
-    std::fprintf(stderr, "does not hold: %s\n", what);
-    std::abort();
-}
 
 player::player(const ivshmem::device& device, std::uint32_t slot, std::function<void()> disturb)
     : device_{device}, number_{slot}, disturb_{std::move(disturb)}, buffer_(longest) {

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include "must_hold.hpp"
 #include "schedule.hpp"
 
 #include <ivshmem/channel.hpp>
@@ -16,9 +17,6 @@
 #include <vector>
 
 namespace test {
-
-/// Ends the program if a condition does not hold.
-void must_hold(bool holds, const char* what);
 
 /// Uses a slot and one channel in all ways that the documentation allows.
 class player {
