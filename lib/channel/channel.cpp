@@ -119,10 +119,7 @@ bool channel::try_send(std::span<const std::byte> message, std::error_code& ec) 
         ec = errc::closed;
         return false;
     }
-    if (!impl_->stage(message, ec))
-        return false;
-    impl_->flush();
-    return true;
+    return impl_->try_send(message, ec);
 }
 
 std::size_t channel::try_send_batch(std::span<const std::span<const std::byte>> messages) {
@@ -174,10 +171,14 @@ std::optional<std::size_t> channel::try_receive(std::span<std::byte> into) {
     return throwing(*this, [&](std::error_code& ec) { return try_receive(into, ec); });
 }
 std::optional<std::size_t> channel::try_receive(std::span<std::byte> into, std::error_code& ec) {
-    if (impl_) [[likely]]
-        return impl_->try_receive(into, ec);
-    ec = errc::closed;
-    return std::nullopt;
+    if (!impl_) [[unlikely]] {
+        ec = errc::closed;
+        return std::nullopt;
+    }
+    std::size_t size = 0;
+    if (!impl_->try_receive(into, size, ec))
+        return std::nullopt;
+    return size;
 }
 
 std::optional<std::size_t> channel::next_size() {

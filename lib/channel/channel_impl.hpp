@@ -103,6 +103,16 @@ class channel::impl {
         if (peer_sleeps_)
             wake_for_data();
     }
+    bool try_send(std::span<const std::byte> message, std::error_code& ec) {
+        if (ec) [[unlikely]] // only if needed: clear() is a call into the C++ library
+            ec.clear();
+        if (!in_parts_ && is_ready_to_send(message.size()) && producer_.send(message)) [[likely]] {
+            if (peer_sleeps_)
+                wake_for_data();
+            return true;
+        }
+        return try_send_in_steps(message, ec);
+    }
     /// Copies a message into the ring; flush() makes it visible.
     bool stage(std::span<const std::byte> message, std::error_code& ec) {
         const std::span<std::byte> to = reserve(message.size(), ec);
@@ -133,17 +143,17 @@ class channel::impl {
     /// @param copy Called as copy(std::size_t offset, std::span<const std::byte> part).
     template <typename Copy>
     bool receive_some(std::size_t capacity, std::size_t& done, Copy&& copy, std::error_code& ec);
-    std::optional<std::size_t> try_receive(std::span<std::byte> into, std::error_code& ec) {
-        if (!front(ec))
-            return std::nullopt;
-        if (record_.kind != layout::kind::last || kept_ || record_.length > into.size())
-            [[unlikely]]
-            return receive_in_parts(into, ec);
-        const std::uint32_t size = record_.length;
-        if (size != 0)
-            std::memcpy(into.data(), theirs_.bytes(record_.payload, size).data(), size);
-        pop();
-        return size;
+    /// @param size Set to the length of the message. @return Whether there is one.
+    bool try_receive(std::span<std::byte> into, std::size_t& size, std::error_code& ec) {
+        if (ec) [[unlikely]] // only if needed: clear() is a call into the C++ library
+            ec.clear();
+        if (state_ == channel_state::connected && holds_slot() && !fronted_ && !kept_ &&
+            consumer_.receive(into, size)) [[likely]] {
+            if (consumer_.release_due())
+                release();
+            return true;
+        }
+        return try_receive_in_steps(into, size, ec);
     }
     std::optional<std::size_t> gather(std::size_t capacity, std::error_code& ec);
     std::optional<std::size_t> next_size(std::error_code& ec);
@@ -191,11 +201,14 @@ class channel::impl {
     [[nodiscard]] bool holds_slot() const noexcept {
         return held_->load(std::memory_order_relaxed) && *alive_;
     }
+    [[nodiscard]] bool is_ready_to_send(std::size_t size) const noexcept {
+        return state_ == channel_state::connected && holds_slot() && !finished_ && !abandon_ &&
+               !deaf_ && size <= whole_limit_;
+    }
     bool ready_to_send(std::size_t size, std::error_code& ec) {
         if (ec) [[unlikely]] // only if needed: clear() is a call into the C++ library
             ec.clear();
-        if (state_ == channel_state::connected && holds_slot() && !finished_ && !abandon_ &&
-            !deaf_ && size <= producer_.longest_record() && size <= peer_limit_) [[likely]]
+        if (is_ready_to_send(size)) [[likely]]
             return true;
         return not_ready_to_send(size, ec);
     }
@@ -214,8 +227,9 @@ class channel::impl {
         if (consumer_.release_due())
             release();
     }
+    bool try_send_in_steps(std::span<const std::byte> message, std::error_code& ec);
+    bool try_receive_in_steps(std::span<std::byte> into, std::size_t& size, std::error_code& ec);
     bool skip_rest();
-    std::optional<std::size_t> receive_in_parts(std::span<std::byte> into, std::error_code& ec);
     bool keep_more(std::span<const std::byte> part);
     void drop_kept() noexcept;
     [[nodiscard]] bool met_for_the_same() const;
@@ -254,6 +268,7 @@ class channel::impl {
     bool abandon_ = false;
     layout_violation violation_ = layout_violation::none;
     std::uint32_t peer_limit_ = 0;
+    std::uint32_t whole_limit_ = 0; ///< of a message in one record
     std::uint64_t rings_ = 0;
 
     std::uint32_t peer_slot_ = 0;

@@ -41,6 +41,13 @@ bool channel::impl::send_parts(std::size_t size, std::size_t& done, fill_functio
     }
 }
 
+bool channel::impl::try_send_in_steps(std::span<const std::byte> message, std::error_code& ec) {
+    if (!stage(message, ec))
+        return false;
+    flush();
+    return true;
+}
+
 /// Keeps the parts that have arrived, until the last one is at the front.
 /// @return The length of the message then.
 std::optional<std::size_t> channel::impl::gather(std::size_t capacity, std::error_code& ec) {
@@ -71,19 +78,20 @@ std::optional<std::size_t> channel::impl::gather(std::size_t capacity, std::erro
     return std::nullopt;
 }
 
-std::optional<std::size_t> channel::impl::receive_in_parts(std::span<std::byte> into,
-                                                           std::error_code& ec) {
-    const auto size = gather(into.size(), ec);
-    if (!size)
-        return std::nullopt;
+bool channel::impl::try_receive_in_steps(std::span<std::byte> into, std::size_t& size,
+                                         std::error_code& ec) {
+    const auto length = gather(into.size(), ec);
+    if (!length)
+        return false;
     if (kept_)
         std::memcpy(into.data(), kept_->data(), kept_->size());
-    const std::size_t before = *size - record_.length;
+    const std::size_t before = *length - record_.length;
     if (record_.length != 0)
         theirs_.read(record_.payload, into.subspan(before, record_.length));
     drop_kept();
     pop();
-    return size;
+    size = *length;
+    return true;
 }
 
 bool channel::impl::not_ready_to_send(std::size_t size, std::error_code& ec) {

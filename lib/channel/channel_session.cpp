@@ -181,6 +181,7 @@ void channel::impl::connect() {
             return;
         peer_sleeps_ = (theirs_.load(layout::block::attention) & layout::attention_wanted) != 0;
         peer_limit_ = theirs_.load(layout::block::limit);
+        whole_limit_ = std::min(peer_limit_, producer_.longest_record());
         const auto holder = slot_->find_holder(peer_slot_);
         peer_id_ = holder ? holder->peer : 0;
         peer_incarnation_ = holder ? holder->incarnation : 0;

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace ivshmem {
 
@@ -62,6 +63,28 @@ class ring_consumer {
             theirs_.prefetch(layout::block::ring + ((place + ahead) & (size_ - 1)));
             return plausible(record);
         }
+    }
+    /// Reads a whole message and removes it: front() and pop() in one step, for the usual case.
+    /// @return false if it is not usual, and nothing has happened: front() finds out more.
+    [[nodiscard, gnu::always_inline]] bool receive(std::span<std::byte> into, std::size_t& length) {
+        const std::uint32_t position = position_;
+        const std::uint32_t place = position & (size_ - 1);
+        const Words theirs = theirs_; // a copy: the stores below do not change it
+        if (fault_ != layout_violation::none || in_message()) [[unlikely]]
+            return false;
+        const std::uint32_t head = theirs.look(layout::block::ring + place);
+        const std::uint32_t bytes = head & layout::record_length;
+        const std::uint32_t size = layout::record_size(bytes);
+        if (head >> layout::record_kind_shift !=
+                layout::record_valid >> layout::record_kind_shift ||
+            size > size_ - place || bytes > limit_ || bytes > into.size() ||
+            theirs.load(layout::block::ring + place + layout::record_total) != bytes) [[unlikely]]
+            return false;
+        theirs.prefetch(layout::block::ring + ((place + ahead) & (size_ - 1)));
+        position_ = position + size;
+        length = bytes;
+        theirs.read(layout::block::ring + place + layout::record_header, into.first(bytes));
+        return true;
     }
     /// Removes the record that front() returned.
     void pop(const ring_record& record) {

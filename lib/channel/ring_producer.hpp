@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace ivshmem {
 
@@ -60,6 +61,7 @@ class ring_producer {
         mine_.store(layout::block::ring + place(tail_) + layout::record_total, total);
         mark(length, kind);
         tail_ += size;
+        prepare(size);
     }
     /// Makes all staged records visible to the peer.
     void publish() {
@@ -68,6 +70,29 @@ class ring_producer {
         mine_.store(layout::block::ring + place(tail_), 0);
         mine_.publish(layout::block::ring + place(first_), first_head_);
         first_ = tail_;
+    }
+
+    /// Writes a whole message and publishes it: reserve(), stage() and publish() in one step, for
+    /// the usual case.
+    /// @return false if it is not usual, and nothing has happened: there are staged records, or
+    /// there may be no room, or a pad must come first.
+    [[nodiscard, gnu::always_inline]] bool send(std::span<const std::byte> message) {
+        const auto length = static_cast<std::uint32_t>(message.size());
+        const std::uint32_t size = layout::record_size(length);
+        const std::uint32_t tail = tail_;
+        const std::uint32_t at = place(tail);
+        if (first_ != tail || size > size_ - at ||
+            size_ - (tail - cursor_) < size + layout::record_header) [[unlikely]]
+            return false;
+        const std::size_t next = layout::block::ring + place(tail + size);
+        const Words mine = mine_; // a copy: the stores below do not change it
+        tail_ = first_ = tail + size;
+        mine.store(layout::block::ring + at + layout::record_total, length);
+        mine.write(layout::block::ring + at + layout::record_header, message);
+        mine.store(next, 0);
+        mine.publish(layout::block::ring + at, layout::record_valid | length);
+        prepare(size);
+        return true;
     }
 
     /// Reads the peer's cursor. @return false after a fault.
@@ -100,6 +125,23 @@ class ring_producer {
     [[nodiscard]] layout_violation fault() const noexcept { return fault_; }
 
   private:
+    /// How far behind the last record lines are fetched before they are written to. The peer had
+    /// them last, so that each would cost a transfer, one after the other. Measured on an AMD EPYC:
+    /// a smaller distance does not hide the transfers; a larger one takes lines away from a peer
+    /// that is close behind.
+    static constexpr std::uint32_t ahead = 768;
+    static constexpr std::uint32_t line = 64;
+
+    /// Fetches the lines that the last record, which takes `size` bytes, has brought into reach.
+    void prepare(std::uint32_t size) const {
+        const auto next_line = [](std::uint32_t at) {
+            return (at + line - 1) & ~(line - 1);
+        };
+        const std::uint32_t end = tail_ + ahead;
+        for (std::uint32_t at = next_line(end - std::min(size, ahead)); at != next_line(end);
+             at += line)
+            mine_.prefetch_to_write(layout::block::ring + place(at));
+    }
     [[nodiscard]] std::uint32_t place(std::uint32_t position) const noexcept {
         return position & (size_ - 1);
     }

@@ -5,6 +5,7 @@
 #include <ivshmem/detail/doorbell_page.hpp>
 #include <ivshmem/detail/publish.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -35,32 +36,65 @@ class shared_words {
     /// Stores after all earlier stores.
     void publish(std::size_t offset, std::uint32_t value) const noexcept {
         if (combining_) [[unlikely]]
-            detail::publish();
+            return publish_combining(offset, value);
         word(offset).store(detail::to_register(value), std::memory_order_release);
-        if (combining_) [[unlikely]]
-            detail::publish();
     }
     /// Orders a store before a later load of another word.
     static void fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
     void write(std::size_t offset, std::span<const std::byte> bytes) const noexcept {
-        if (!bytes.empty())
-            std::memcpy(base_ + offset, bytes.data(), bytes.size());
+        copy(base_ + offset, bytes.data(), bytes.size());
     }
     void read(std::size_t offset, std::span<std::byte> bytes) const noexcept {
-        if (!bytes.empty())
-            std::memcpy(bytes.data(), base_ + offset, bytes.size());
+        copy(bytes.data(), base_ + offset, bytes.size());
     }
     [[nodiscard]] std::span<std::byte> bytes(std::size_t offset, std::size_t size) const noexcept {
         return {base_ + offset, size};
     }
     void prefetch(std::size_t offset) const noexcept { __builtin_prefetch(base_ + offset); }
+    /// Fetches a line for this processor alone.
+    void prefetch_to_write(std::size_t offset) const noexcept {
+#if defined(__x86_64__)
+        // Of the builtin GCC makes a fetch to read unless it has -mprfchw. Processors that lack
+        // this instruction ignore it.
+        asm volatile("prefetchw %0" : : "m"(base_[offset]));
+#else
+        __builtin_prefetch(base_ + offset, 1);
+#endif
+    }
 
     [[nodiscard]] shared_words at(std::size_t offset) const noexcept {
         return {base_ + offset, combining_};
     }
 
   private:
+    void publish_combining(std::size_t offset, std::uint32_t value) const noexcept {
+        detail::publish();
+        word(offset).store(detail::to_register(value), std::memory_order_release);
+        detail::publish();
+    }
+    /// Copies 8 to 64 bytes without a call, which would take longer than the copy.
+    [[gnu::always_inline]] static void copy(std::byte* to, const std::byte* from,
+                                            std::size_t size) noexcept {
+        if (size - 8 <= 8)
+            copy_both_ends<8>(to, from, size);
+        else if (size - 16 <= 16)
+            copy_both_ends<16>(to, from, size);
+        else if (size - 32 <= 32)
+            copy_both_ends<32>(to, from, size);
+        else if (size != 0)
+            std::memcpy(to, from, size);
+    }
+    /// @param size Half to 2 * Half; the two copies overlap if it is less than that.
+    template <std::size_t Half>
+    static void copy_both_ends(std::byte* to, const std::byte* from, std::size_t size) noexcept {
+        std::array<std::byte, Half> first;
+        std::array<std::byte, Half> last;
+        std::memcpy(first.data(), from, Half);
+        std::memcpy(last.data(), from + size - Half, Half);
+        std::memcpy(to, first.data(), Half);
+        std::memcpy(to + size - Half, last.data(), Half);
+    }
     [[nodiscard]] std::atomic_ref<std::uint32_t> word(std::size_t offset) const noexcept {
         // Aligned: sections start on pages, and every offset of the layout is a multiple of 4.
         return std::atomic_ref{*reinterpret_cast<std::uint32_t*>(base_ + offset)};

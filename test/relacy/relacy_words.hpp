@@ -93,6 +93,7 @@ class relacy_words {
         }
     }
     void prefetch(std::size_t) const {}
+    void prefetch_to_write(std::size_t) const {}
 
   private:
     relacy_block* block_ = nullptr;

@@ -96,6 +96,43 @@ struct stream : two_ends<stream<Sender, Receiver>, Sender, Receiver> {
     }
 };
 
+/// Messages that are sent and received in one step if possible, in a ring that holds three: reused
+/// room.
+template <mutation Sender, mutation Receiver>
+struct one_step : two_ends<one_step<Sender, Receiver>, Sender, Receiver> {
+    static constexpr std::uint32_t count = 4;
+    static constexpr std::uint32_t length = 8;
+
+    void thread(unsigned index) {
+        for (std::uint32_t number = 0; number < count; ++number) {
+            while (!(index == 0 ? send(number) : take(number)))
+                rl::yield(1, RL_INFO);
+        }
+    }
+    bool send(std::uint32_t number) {
+        const std::array<std::uint32_t, 2> message{number * 16 + 1, number * 16 + 5};
+        if (this->out.send(std::as_bytes(std::span{message})))
+            return true;
+        if (!this->stage(number, length))
+            return false;
+        this->out.publish();
+        return true;
+    }
+    bool take(std::uint32_t number) {
+        std::array<std::uint32_t, 2> message{};
+        std::size_t size = 0;
+        if (this->in.receive(std::as_writable_bytes(std::span{message}), size)) {
+            RL_ASSERT(size == length && message[0] == number * 16 + 1 &&
+                      message[1] == number * 16 + 5);
+        } else if (!this->receive(number, length)) {
+            return false;
+        }
+        if (this->in.release_due())
+            this->in.release();
+        return true;
+    }
+};
+
 /// A receiver that sleeps because it finds no message is rung for the next one.
 template <mutation Sender, mutation Receiver>
 struct sleep_for_data : two_ends<sleep_for_data<Sender, Receiver>, Sender, Receiver> {
@@ -258,6 +295,7 @@ int main() {
     using namespace test;
     using enum mutation;
     run<stream<none, none>>("a stream", true);
+    run<one_step<none, none>>("a stream, each message in one step", true, 2);
     run<sleep_for_data<none, none>>("a receiver that sleeps", true);
     run<sleep_for_room<none, none>>("a sender that sleeps", true);
     run<conversation<none, none>>("both sleep", true, 2);
@@ -266,6 +304,8 @@ int main() {
     run<stream<none, relaxed_look>>("a head looked at relaxed", false);
     run<stream<none, relaxed_publish>>("a cursor published relaxed", false);
     run<stream<relaxed_look, none>>("a cursor looked at relaxed", false);
+    run<one_step<relaxed_publish, none>>("one step: a head published relaxed", false);
+    run<one_step<none, relaxed_look>>("one step: a head looked at relaxed", false);
     run<sleep_for_data<no_fence, none>>("data: no fence where the peer is woken", false);
     run<sleep_for_data<none, no_fence>>("data: no fence before sleeping", false);
     run<sleep_for_room<none, no_fence>>("room: no fence where the peer is woken", false);

@@ -6,6 +6,7 @@
 #include "helpers/catch.hpp"
 #include "ring_fixture.hpp"
 
+#include <array>
 #include <deque>
 #include <random>
 #include <vector>
@@ -55,6 +56,58 @@ TEST_CASE("a record of every length at every position of the ring") {
             REQUIRE(pair.receive() == "next");
         }
     }
+}
+
+TEST_CASE("a message in one step, of every length at every position of the ring") {
+    for (std::uint32_t place = 0; place < 1024; place += 8) {
+        for (std::uint32_t length = 0; length <= 504; length += 1 + length % 7) {
+            ring_pair pair{1024, 0U - 1024 + place};
+            const std::string sent = pattern(length, place);
+            const bool without_pad = whole(length) <= 1024 - place;
+            REQUIRE(pair.send_at_once(sent) == without_pad);
+            if (!without_pad)
+                REQUIRE(pair.in.empty());
+            REQUIRE((without_pad || pair.send(sent)));
+            REQUIRE(pair.receive_at_once() == (without_pad ? std::optional{sent} : std::nullopt));
+            REQUIRE(pair.receive() == sent);
+            REQUIRE((pair.send_at_once("next") || pair.send("next")));
+            REQUIRE(pair.receive() == "next");
+        }
+    }
+}
+
+TEST_CASE("a message is not sent in one step before staged records, nor without room") {
+    ring_pair pair;
+    REQUIRE(pair.stage("staged"));
+    CHECK_FALSE(pair.send_at_once("later"));
+    CHECK(pair.in.empty());
+    pair.out.publish();
+    unsigned sent = 0;
+    while (pair.send_at_once(pattern(24, sent))) // 32 bytes a record
+        ++sent;
+    CHECK(sent == (1024 - 16 - layout::record_header) / 32);
+    CHECK(pair.receive() == "staged");
+    for (unsigned i = 0; i < sent; ++i)
+        REQUIRE(pair.receive() == pattern(24, i));
+    CHECK(pair.in.empty());
+}
+
+TEST_CASE("a message is not received in one step if it is a part, too long or not there") {
+    ring_pair pair;
+    CHECK_FALSE(pair.receive_at_once());
+    REQUIRE(pair.send("part", layout::kind::part, 8));
+    CHECK_FALSE(pair.receive_at_once());
+    CHECK(pair.receive() == "part");
+    REQUIRE(pair.send("last"));
+    CHECK_FALSE(pair.receive_at_once()); // the rest of a message
+    CHECK(pair.receive() == "last");
+    REQUIRE(pair.send("12345678"));
+    std::array<std::byte, 8> room{};
+    std::size_t length = 0;
+    CHECK_FALSE(pair.in.receive(std::span{room}.first(7), length));
+    CHECK(pair.in.receive(room, length));
+    CHECK(length == 8);
+    CHECK(pair.in.empty());
 }
 
 TEST_CASE("a full ring refuses records, loses none, and accepts more when there is room") {
@@ -207,7 +260,7 @@ TEST_CASE("random operations have the results of a queue") {
                 const std::uint32_t most = choice == 0 ? pair.out.longest_record() : 60;
                 if (choice < 4) {
                     const std::string bytes = pattern(random() % (most + 1), step);
-                    if (pair.send(bytes))
+                    if ((random() % 2 != 0 && pair.send_at_once(bytes)) || pair.send(bytes))
                         queue.push_back(bytes);
                 } else if (const auto got = pair.receive()) {
                     REQUIRE_FALSE(queue.empty());

@@ -33,8 +33,13 @@ struct faulty_ring {
     /// Returns the receiver's judgement of a record. A fault must be permanent.
     layout_violation about(std::uint32_t first, std::uint32_t second) {
         write(first, second);
+        const bool in_message = pair.in.in_message();
+        const auto at_once = pair.receive_at_once();
         const bool taken = pair.in.front(pair.record);
         CHECK(taken == (pair.in.fault() == layout_violation::none));
+        CHECK(at_once.has_value() == (taken && !in_message && pair.record.kind == kind::last));
+        if (at_once)
+            CHECK(at_once->size() == pair.record.length);
         if (!taken) {
             write(head(kind::last, 0), 0);
             CHECK_FALSE(pair.in.front(pair.record));
@@ -200,7 +205,12 @@ TEST_CASE("random words lead only to records in the ring, or to a fault") {
             place += layout::record_size(length);
         }
         // The words of the ring may form an endless loop.
-        for (unsigned record = 0; record < 200 && pair.receive(); ++record) {
+        for (unsigned record = 0; record < 200; ++record) {
+            const auto at_once = pair.receive_at_once();
+            const auto in_steps = pair.receive();
+            REQUIRE((!at_once || at_once == in_steps));
+            if (!in_steps)
+                break;
             ++taken;
             REQUIRE(pair.record.payload + pair.record.length <= layout::block::ring + pair.size);
             REQUIRE(pair.record.total <= limit);

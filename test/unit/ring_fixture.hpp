@@ -78,6 +78,18 @@ struct ring_pair {
         out.publish();
         return staged;
     }
+    /// Sends a message in one step.
+    bool send_at_once(std::string_view bytes) { return out.send(std::as_bytes(std::span{bytes})); }
+    /// Returns the message at the front as a copy of the receiver takes it in one step.
+    [[nodiscard]] std::optional<std::string> receive_at_once() const {
+        auto copy = in;
+        std::string bytes(size, '\0');
+        std::size_t length = 0;
+        if (!copy.receive(std::as_writable_bytes(std::span{bytes}), length))
+            return std::nullopt;
+        bytes.resize(length);
+        return bytes;
+    }
     /// Receives one record of any kind.
     std::optional<std::string> receive() {
         if (!in.front(record)) {
