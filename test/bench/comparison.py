@@ -22,10 +22,15 @@ class Comparison:
     """None: reported, without a target."""
     at_most: bool = True
     pairs: list[tuple[float, float]] = field(default_factory=list)
+    line: Callable[[], float] | None = None
+    """Measures the round trip of a bare cache line in nanoseconds, which the figures depend on."""
+    lines: list[float] = field(default_factory=list)
 
     def play(self, rounds: int, ours: Callable[[], float], rival: Callable[[], float]) -> Comparison:
         """Measures both in each round, and alternates which comes first."""
         for i in range(rounds):
+            if self.line is not None:
+                self.lines.append(self.line())
             if i % 2:
                 second = rival()
                 first = ours()
@@ -33,7 +38,9 @@ class Comparison:
                 first = ours()
                 second = rival()
             self.pairs.append((first, second))
-            print(f"  round {i + 1}: {self.ours} {first:.4g} {self.unit}, {self.rival} {second:.4g} {self.unit}", flush=True)
+            beside = f"; a cache line there and back {self.lines[-1]:.4g} ns" if self.line is not None else ""
+            print(f"  round {i + 1}: {self.ours} {first:.4g} {self.unit}, {self.rival} {second:.4g} {self.unit}{beside}",
+                  flush=True)
         return self
 
     def print(self) -> None:
@@ -41,6 +48,9 @@ class Comparison:
         middle = median(ratios)
         print(f"  {self.ours}: median {median(a for a, _ in self.pairs):.4g} {self.unit}; "
               f"{self.rival}: median {median(b for _, b in self.pairs):.4g} {self.unit}")
+        if self.lines:
+            print(f"  a cache line there and back: median {median(self.lines):.4g} ns "
+                  f"({min(self.lines):.4g} to {max(self.lines):.4g})")
         line = f"bench {self.name} ratio {middle:.3f} {min(ratios):.3f} {max(ratios):.3f}"
         if self.target is not None:
             met = middle <= self.target if self.at_most else middle >= self.target

@@ -36,41 +36,37 @@ class channel_transport {
               part_{largest_whole < made.asked_.size} {}
 
         bool try_send(std::span<const std::byte> message) {
-            if (!connected())
-                return false;
-            std::error_code ec;
             bool complete = false;
             if (part_) {
                 const auto fill = [&](std::span<std::byte> into, std::size_t offset) {
                     std::memcpy(into.data(), message.data() + offset, into.size());
                 };
-                complete =
-                    ivshmem::channel_driver{channel_}.send_some(message.size(), sent_, fill, ec);
+                complete = ivshmem::channel_driver{channel_}.send_some(message.size(), sent_, fill,
+                                                                       error_);
                 if (complete)
                     sent_ = 0;
             } else {
-                complete = channel_.try_send(message, ec);
+                complete = channel_.try_send(message, error_);
             }
-            check(ec);
+            if (error_) [[unlikely]]
+                look_at(error_);
             return complete;
         }
         bool try_receive(std::span<std::byte> room) {
-            if (!connected())
-                return false;
-            std::error_code ec;
             bool complete = false;
             if (part_) {
                 const auto copy = [&](std::size_t offset, std::span<const std::byte> part) {
                     std::memcpy(room.data() + offset, part.data(), part.size());
                 };
                 complete = ivshmem::channel_driver{channel_}.receive_some(room.size(), received_,
-                                                                          copy, ec);
+                                                                          copy, error_);
                 if (complete)
                     received_ = 0;
             } else {
-                complete = channel_.try_receive(room, ec).has_value();
+                complete = channel_.try_receive(room, error_).has_value();
             }
-            check(ec);
+            if (error_) [[unlikely]]
+                look_at(error_);
             return complete;
         }
         void send(std::span<const std::byte> message) {
@@ -85,23 +81,16 @@ class channel_transport {
       private:
         static constexpr std::size_t largest_whole = ring_bytes / 4;
 
-        bool connected() {
-            if (channel_.state() == ivshmem::channel_state::connected) [[likely]]
-                return true;
-            if (channel_.update() != ivshmem::channel_state::opening)
-                return true; // the next call returns the error
-            std::this_thread::yield();
-            return false;
-        }
         void sleep(ivshmem::channel_driver::wake what) {
             if (ivshmem::channel_driver{channel_}.arm(what))
                 static_cast<void>(device_.wait(0, std::chrono::seconds{1}, ignored_));
             ivshmem::channel_driver{channel_}.disarm();
         }
-        static void check(std::error_code ec) {
-            // The other side has finished and is gone.
-            if (ec && ec != ivshmem::errc::not_connected)
+        void look_at(std::error_code ec) {
+            if (ec != ivshmem::errc::not_connected)
                 throw ivshmem::error{ec, "channel: " + ec.message()};
+            channel_.update();
+            std::this_thread::yield();
         }
 
         ivshmem::device device_;
@@ -110,6 +99,7 @@ class channel_transport {
         bool part_;
         std::size_t sent_ = 0;
         std::size_t received_ = 0;
+        std::error_code error_;
         std::error_code ignored_;
     };
 
