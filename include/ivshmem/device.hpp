@@ -54,6 +54,11 @@ struct open_options {
     /// How long to wait for a revision 0 device to get its id, or for the first messages of a
     /// server. Must be positive.
     std::chrono::milliseconds timeout{2000};
+    /// server: takes memory that is not sealed against shrinking, as that of QEMU's own server, and
+    /// of ivshmem-server with `-m` or `-M`. Any process that has such memory can shrink it, and
+    /// then SIGBUS ends every process that touches the lost part: set this only for a server of
+    /// which the user trusts all clients. Otherwise opening fails with errc::memory_unsealed.
+    bool trust_server = false;
     /// server: the number of vectors of this process, which the protocol does not contain. 0 takes
     /// the number that the other peers have; without another peer, all vectors that come until the
     /// server has been silent for `settle`.
@@ -120,8 +125,9 @@ class IVSHMEM_API device {
     /// bad_selector. What it is: protocol_unsupported, bar_missing, driver_unsuitable. Opening it:
     /// iommu_missing, group_not_viable, device_busy, permission_denied, locked_down,
     /// cache_mode_unavailable, position_timeout, device_gone. Joining a server: server_unreachable,
-    /// server_version, server_protocol, server_closed, timed_out. All: descriptor_limit, or a
-    /// system error (a timeout that is not positive is std::errc::invalid_argument).
+    /// server_version, server_protocol, server_closed, timed_out, memory_unsealed. All:
+    /// descriptor_limit, or a system error (a timeout that is not positive is
+    /// std::errc::invalid_argument).
     [[nodiscard]] static device open(const selector& which, const open_options& options = {});
     [[nodiscard]] static device open(const selector& which, const open_options& options,
                                      std::error_code& ec);
@@ -167,6 +173,11 @@ class IVSHMEM_API device {
     ///
     /// Channels use all of it, unless slot_options::region gives them a part. A program that also
     /// claims slots here must write to slot::application_memory() only.
+    ///
+    /// Memory of a server is a file of the host. If it is sealed (F_SEAL_SHRINK), as that of
+    /// ivshmem-server is by default, its bytes stay. Other memory (open_options::trust_server) can
+    /// be shrunk by any process that has it: a later access raises SIGBUS, which ends a program
+    /// that has no handler. The library installs no signal handler.
     ///
     /// Unplugging: vfio holds the removal back until the device is closed, so that until then the
     /// memory is safe to touch. The uio backend cannot: the device goes at once, and from then on

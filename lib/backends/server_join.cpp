@@ -128,26 +128,34 @@ void server_backend::refuse_version(const server_protocol::message& first,
 }
 
 void server_backend::map_memory(unique_fd fd, const open_options& options, failure& f) {
+    // Before the size: that of sealed memory does not shrink any more.
+    const int seals = ::fcntl(fd.get(), F_GET_SEALS);
+    const bool sealed = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0)
         return f.set_errno(errno, "{}: shared memory: fstat", path_);
     if (!S_ISREG(status.st_mode) || status.st_size <= 0)
         return f.set(errc::server_protocol,
                      "{}: the server sent shared memory that is no file with bytes in it", path_);
-    map_ = mapping{fd.get(), static_cast<std::size_t>(status.st_size), 0};
-    if (!map_)
-        return f.set_errno(errno, "{}: shared memory of {} bytes: mmap", path_, status.st_size);
-    const auto all = map_.bytes();
-    const auto part = options.part.value_or(memory_region{0, all.size()});
-    if (part.offset > all.size() || part.size > all.size() - part.offset || part.size == 0)
+    if (!sealed && !options.trust_server)
+        return f.set(errc::memory_unsealed,
+                     "{}: the memory of the server is not sealed: any process that has it can "
+                     "shrink it, which would end this process with SIGBUS; let ivshmem-server "
+                     "make it (without -m and -M), or, if you trust the server and all its "
+                     "clients, set open_options::trust_server (ivshmemctl --trust-server)",
+                     path_);
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    const auto part = options.part.value_or(memory_region{0, size});
+    if (part.offset > size || part.size > size - part.offset || part.size == 0)
         return f.set(
             std::make_error_code(std::errc::invalid_argument),
             formatted("{}: open_options::part: {} bytes from {:#x} on are no part of the {} "
                       "bytes of shared memory",
-                      path_, part.size, part.offset, all.size()));
-    const int seals = ::fcntl(fd.get(), F_GET_SEALS);
-    const bool sealed = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
-    facts_.memory = {all.subspan(part.offset, part.size), cache_mode::write_back,
+                      path_, part.size, part.offset, size));
+    map_ = mapping{fd.get(), static_cast<std::size_t>(size), 0};
+    if (!map_)
+        return f.set_errno(errno, "{}: shared memory of {} bytes: mmap", path_, size);
+    facts_.memory = {map_.bytes().subspan(part.offset, part.size), cache_mode::write_back,
                      sealed ? "write-back: memory of this host, sealed against shrinking"
                             : "write-back: memory of this host; a peer could shrink it, which "
                               "would end this process when it touches the lost pages"};

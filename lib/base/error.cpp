@@ -138,6 +138,11 @@ constexpr description descriptions[] = {
     {errc::slot_overwritten,
      "something other than the library has written to the slot's part of the shared memory; give "
      "channels a region of their own (slot_options::region)"},
+    {errc::memory_unsealed,
+     "the server's memory can be shrunk, which would end this process; seal it, or trust the "
+     "server "
+     "(open_options::trust_server)",
+     std::errc::operation_not_permitted},
 };
 
 constexpr bool in_order() {
@@ -145,7 +150,7 @@ constexpr bool in_order() {
     for (const auto& entry : descriptions)
         if (static_cast<int>(entry.value) != expected++)
             return false;
-    return expected == static_cast<int>(errc::slot_overwritten) + 1;
+    return expected == static_cast<int>(errc::memory_unsealed) + 1;
 }
 static_assert(in_order(), "descriptions[] must list every errc, in its order");
 

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 using namespace test;
@@ -201,13 +202,55 @@ TEST_CASE("another protocol is named if it can be told") {
 
 TEST_CASE("memory that cannot be mapped for writing is a system error that names the socket") {
     const fake_server server;
-    const auto got = serve(server, [](auto& to) {
-        to.send(0);
-        to.send(7);
-        to.send(-1, unique_fd{::open("/proc/self/exe", O_RDONLY)});
-    });
+    ivshmem::open_options trusting;
+    trusting.trust_server = true;
+    const auto got = serve(
+        server,
+        [](auto& to) {
+            to.send(0);
+            to.send(7);
+            to.send(-1, unique_fd{::open("/proc/self/exe", O_RDONLY)});
+        },
+        trusting);
     CHECK(got.code == std::errc::permission_denied);
     CHECK(got.what.find(server.path()) != std::string::npos);
+}
+
+TEST_CASE("memory that is not sealed is mapped only for a caller that trusts the server") {
+    const fake_server server;
+    ivshmem::open_options options;
+    options.vectors = 1;
+    const unique_fd memory{::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+    REQUIRE(::ftruncate(memory.get(), static_cast<off_t>(memory_bytes)) == 0);
+    const auto unsealed = [&memory](auto& to) {
+        to.send(0);
+        to.send(7);
+        to.send(-1, memory);
+        to.send(7, make_eventfd());
+    };
+    const auto refused = serve(server, unsealed, options);
+    CHECK(refused.code == errc::memory_unsealed);
+    CHECK(refused.code == std::errc::operation_not_permitted);
+    for (const auto* const part : {"SIGBUS", "open_options::trust_server", "--trust-server"})
+        CHECK(refused.what.find(part) != std::string::npos);
+    CHECK(refused.what.find(server.path()) != std::string::npos);
+
+    options.trust_server = true;
+    {
+        const auto got = serve(server, unsealed, options);
+        REQUIRE(got.dev.is_open());
+        CHECK(got.dev.memory().size() == memory_bytes);
+        CHECK(got.dev.memory().reason().find("could shrink it") != std::string::npos);
+    }
+    options.part = ivshmem::memory_region{0, memory_bytes + 1};
+    CHECK(serve(server, unsealed, options).code == std::errc::invalid_argument);
+    options.part.reset();
+
+    options.trust_server = false;
+    REQUIRE(::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_GROW) == 0); // of no help
+    CHECK(serve(server, unsealed, options).code == errc::memory_unsealed);
+    REQUIRE(::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+    CHECK_FALSE(serve(server, unsealed, options).code);
 }
 
 TEST_CASE("a server may die after any byte of the greeting") {

@@ -56,7 +56,7 @@ TEST_CASE("the facts of an open device") {
     CHECK_FALSE(s.dev.capabilities().removal_events);
     CHECK(s.dev.memory().size() == memory_bytes);
     CHECK(s.dev.memory().mode() == ivshmem::cache_mode::write_back);
-    CHECK(s.dev.memory().reason().find("could shrink it") != std::string::npos);
+    CHECK(s.dev.memory().reason().find("sealed against shrinking") != std::string::npos);
 }
 
 TEST_CASE("a ring beyond the ranges is an error and rings no peer") {

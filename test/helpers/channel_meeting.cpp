@@ -8,6 +8,7 @@
 #include <future>
 #include <stdexcept>
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -39,8 +40,9 @@ meeting::meeting(std::size_t bytes) {
     void* const raw = &address;
     must(::bind(listener_.get(), static_cast<sockaddr*>(raw), sizeof address) == 0, "bind");
     must(::listen(listener_.get(), 8) == 0, "listen");
-    file_.reset(::memfd_create("test", MFD_CLOEXEC));
+    file_.reset(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     must(file_ && ::ftruncate(file_.get(), static_cast<off_t>(bytes)) == 0, "memfd");
+    must(::fcntl(file_.get(), F_ADD_SEALS, F_SEAL_SHRINK) == 0, "F_ADD_SEALS");
     void* const base = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
     must(base != MAP_FAILED, "mmap"); // NOLINT: the macro is C's
     memory_ = {static_cast<std::byte*>(base), bytes};

@@ -11,6 +11,7 @@
 #include <future>
 #include <stdexcept>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -70,8 +71,9 @@ std::vector<unique_fd> make_eventfds(std::uint32_t count) {
 }
 
 unique_fd make_memfd(std::size_t size) {
-    unique_fd fd{::memfd_create("test", MFD_CLOEXEC)};
+    unique_fd fd{::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
     must(fd && ::ftruncate(fd.get(), static_cast<off_t>(size)) == 0, "memfd");
+    must(::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK) == 0, "F_ADD_SEALS");
     return fd;
 }
 

@@ -54,6 +54,13 @@ class Refusals(MemoryCase):
         self.assertEqual(self.memory()[:5], b"abcd\0")
         self.good("write", SIZE - 5, input=b"54321")
 
+    def test_unsealed_memory(self):
+        for words in (["dump"], ["info"], ["ping", "-c", "1"]):
+            command = [word for word in self.command(*words) if word != "--trust-server"]
+            result = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
+            self.assertEqual((result.returncode, result.stdout), (1, b""))
+            self.assertRegex(result.stderr.decode(), r"\Aivshmemctl: .*is not sealed.*--trust-server.*\n\Z")
+
     def test_files(self):
         nowhere = self.work / "no" / "file"
         self.bad("write", "-i", nowhere, "0", says=[str(nowhere), "open", "No such file"])

@@ -11,6 +11,7 @@ namespace ivshmemctl {
 /// The options of every subcommand.
 struct common_options {
     ivshmem::selector device{}; ///< -D or --socket; by default the only device
+    bool trust_server = false;  ///< --trust-server
     std::string sysroot = "/";  ///< the directory that holds sys, dev and proc
     bool json = false;          ///< -J
     bool color = false;         ///< whether to color, from --color, NO_COLOR and the terminal

@@ -28,6 +28,7 @@ ivshmem::device open_device(const common_options& common, std::optional<ivshmem:
     how.root = common.sysroot;
     how.cache = cache;
     how.part = part;
+    how.trust_server = common.trust_server;
     return ivshmem::device::open(common.device, how);
 }
 

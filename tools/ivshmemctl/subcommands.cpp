@@ -82,6 +82,8 @@ subcommands::impl::impl() {
     app.add_option("--socket", socket, "join the ivshmem server that listens there")
         ->type_name("PATH")
         ->excludes(which);
+    app.add_flag("--trust-server", common.trust_server,
+                 "use the memory of the server although its clients can shrink it");
     app.add_flag("-J,--json", common.json, "print JSON");
     app.add_flag("-q,--quiet", common.quiet, "print results and errors only");
     app.add_flag(
