@@ -41,7 +41,8 @@ net::awaitable<void> send_back(ivshmem::asio::channel channel) {
     std::string message(longest_message, '\0');
     for (;;) {
         const auto [ec, size] = co_await channel.async_receive(net::buffer(message), with_error);
-        if (ec == ivshmem::errc::channel_closed || ec == ivshmem::errc::channel_reset)
+        if (ec == ivshmem::errc::channel_closed || ec == ivshmem::errc::channel_reset ||
+            ec == ivshmem::errc::peer_lost)
             co_return; // the client is gone
         if (ec)
             throw boost::system::system_error{ec, "receiving"};

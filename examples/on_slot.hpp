@@ -7,6 +7,7 @@
 #include <boost/asio.hpp>
 
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <stdexcept>
 #include <string>
@@ -22,7 +23,9 @@ bool run_on_slot(const std::string& device_name, const std::string& slot_number,
 
     const auto device = ivshmem::device::open(device_name);
     boost::asio::io_context io{1};
-    ivshmem::asio::slot slot{io, device, {.number = number}};
+    // Beats once a second, so that peers in other VMs notice if this program is killed.
+    const ivshmem::slot_options options{.number = number, .heartbeat = std::chrono::seconds{1}};
+    ivshmem::asio::slot slot{io, device, options};
     // A clean exit frees the slot at once, and closes the channels.
     boost::asio::signal_set signals{io, SIGINT, SIGTERM};
     signals.async_wait([&](auto, int) { io.stop(); });

@@ -52,6 +52,11 @@ struct channel_options {
 /// A sent message is in the memory; drained() returns whether the other side took it. If the other
 /// side restarts, messages that it did not take are lost, and errc::channel_reset reports that.
 ///
+/// If the other side ends without closing the channel, errc::peer_lost reports that: at once if
+/// both are at the same server, else within five periods of slot_options::heartbeat. What it sent
+/// before can still be received. reopen() waits for it to return. Without a server and a heartbeat
+/// its end is noticed when its slot is claimed again.
+///
 /// Sending and receiving notice a change of the other side only if they find no room or no message.
 /// Call update() at least every 100 ms while neither happens: it also answers a peer that claims
 /// this slot (slot_options::claim_time).
@@ -80,8 +85,8 @@ class IVSHMEM_API channel {
                                       const channel_options& options = {});
     [[nodiscard]] static channel open(const slot& from, std::uint32_t to, std::uint32_t lane,
                                       const channel_options& options, std::error_code& ec);
-    /// Opens a channel again that was reset, poisoned or closed by the other side. The new session
-    /// sends and receives no message of the old one.
+    /// Opens a channel again that was reset, poisoned, lost or closed by the other side. The new
+    /// session sends and receives no message of the old one.
     /// @throws error errc::closed, slot_lost, forked.
     void reopen();
     void reopen(std::error_code& ec);
@@ -118,8 +123,8 @@ class IVSHMEM_API channel {
     [[nodiscard]] bool peer_finished() const noexcept;
     /// @}
 
-    /// Looks at the other side: connects, and notices that it closed the channel, started again or
-    /// broke the rules. Answers a peer that claims the slot. Bounded work.
+    /// Looks at the other side: connects, and notices that it closed the channel, started again,
+    /// broke the rules or is lost. Answers a peer that claims the slot. Bounded work.
     /// @return The state, also if an error is reported that is not a state.
     /// @throws error errc::slot_lost, closed, forked.
     channel_state update();
@@ -127,7 +132,8 @@ class IVSHMEM_API channel {
 
     /// @name Sending
     /// All of these fail with errc::not_connected, channel_reset, channel_closed (the other side
-    /// receives nothing more), channel_poisoned, channel_rejected, closed, slot_lost or forked.
+    /// receives nothing more), channel_poisoned, channel_rejected, peer_lost, closed, slot_lost or
+    /// forked.
     /// @{
 
     /// Sends a message if there is room for it. A message may be empty.
@@ -161,7 +167,8 @@ class IVSHMEM_API channel {
 
     /// @name Receiving
     /// All of these fail with errc::not_connected, channel_closed (after the last message),
-    /// channel_reset, channel_poisoned, channel_rejected, closed, slot_lost or forked.
+    /// channel_reset, channel_poisoned, channel_rejected, peer_lost (after the last message),
+    /// closed, slot_lost or forked.
     /// @{
 
     /// Receives a message if there is one.

@@ -17,9 +17,11 @@ enum class channel_state : std::uint8_t {
     reset,     ///< the other side started again, or closed the lane and opened it again
     poisoned,  ///< the other side broke the rules of the layout
     rejected,  ///< the other side reports that this side broke the rules
+    lost,      ///< the other side ended without closing the lane, or does not run any more
 };
 
-/// Returns "closed", "opening", "connected", "reset", "poisoned" or "rejected". Thread safe.
+/// Returns "closed", "opening", "connected", "reset", "poisoned", "rejected" or
+/// "lost". Thread safe.
 [[nodiscard]] IVSHMEM_API std::string_view to_string(channel_state s) noexcept;
 
 } // namespace ivshmem

@@ -120,6 +120,8 @@ enum class errc {
     no_free_slot,
     /// Something other than this library has written to the slot's section of the memory.
     slot_overwritten,
+    /// The peer ended without closing the channel, or does not run any more (connection_reset).
+    peer_lost,
     /// The server's memory can be shrunk, which would end this process, and the caller does not
     /// trust the server (operation_not_permitted). @see open_options::trust_server
     memory_unsealed,

@@ -50,6 +50,16 @@ struct slot_options {
     /// (layout_violation::limit). 0: channels take only messages that were sent in one piece, or
     /// that a caller receives in parts (channel_driver::receive_some(), asio::channel).
     std::uint64_t memory_for_parts = 256ULL * 1024 * 1024;
+    /// The period of a heartbeat: 100 ms to 60 s; 0: none. The slot beats once a period, and
+    /// watches those peers that beat too: a peer without a beat for four periods, the longer of the
+    /// two, is lost, within five periods, and its channels report errc::peer_lost. This is the only
+    /// way to notice the end of a peer in a VM; the end of a process at the same server, or of a
+    /// whole VM there, is noticed at once without it. A peer that does not run for four periods is
+    /// lost too, and can return.
+    ///
+    /// asio::slot beats by itself and wakes up for it once a period. Otherwise call answer_claims()
+    /// or channel::update() at least once a period.
+    std::chrono::milliseconds heartbeat{0};
 };
 
 /// The peer that holds a slot, as the header of the slot says; the peer may have written false
@@ -99,7 +109,7 @@ class IVSHMEM_API slot {
     /// slot_out_of_range, slot_in_use (also if this very process holds the slot),
     /// vector_out_of_range, closed (the device), forked; a system error
     /// (std::errc::invalid_argument: a claim time that is not positive, or a region that is not
-    /// made of whole pages of the memory).
+    /// made of whole pages of the memory, or a heartbeat out of its range).
     [[nodiscard]] static slot claim(const device& of, const slot_options& options = {});
     [[nodiscard]] static slot claim(const device& of, const slot_options& options,
                                     std::error_code& ec);
@@ -137,6 +147,8 @@ class IVSHMEM_API slot {
     [[nodiscard]] std::uint16_t vector() const noexcept;
     /// Whether peers can ring this side: the device has interrupts.
     [[nodiscard]] bool has_interrupts() const noexcept;
+    /// @see slot_options::heartbeat
+    [[nodiscard]] std::chrono::milliseconds heartbeat() const noexcept;
     /// The bytes of shared memory that one channel takes: both of its blocks.
     [[nodiscard]] std::uint64_t channel_size() const noexcept;
     /// How often answer_claims() found that the incarnation in the header had changed without the
@@ -145,9 +157,10 @@ class IVSHMEM_API slot {
     [[nodiscard]] std::uint32_t repairs() const noexcept;
     /// @}
 
-    /// Answers a peer that claims this slot, and checks that only this library has written to its
-    /// header. Call it at least every 100 ms unless peers can ring this side (has_interrupts()),
-    /// and then after each ring: a peer waits for slot_options::claim_time, 250 ms by default.
+    /// Answers a peer that claims this slot, checks that only this library has written to its
+    /// header, and beats if a beat is due (slot_options::heartbeat). Call it at least every 100 ms
+    /// unless peers can ring this side (has_interrupts()), and then after each ring: a peer waits
+    /// for slot_options::claim_time, 250 ms by default.
     ///
     /// @throws error errc::slot_lost; errc::slot_overwritten, after which the slot has been left so
     /// that peers see its channels end. Both again each time. errc::closed, forked.

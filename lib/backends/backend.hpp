@@ -31,6 +31,12 @@ struct backend_facts {
     std::string no_interrupts;
 };
 
+/// A departure of a peer that this connection has seen.
+struct departure {
+    std::uint64_t number = 0; ///< counts all departures from 1 on; 0: there was none
+    bool came_again = false;  ///< another peer has the id now
+};
+
 /// A way to access a device. A backend is created open and closes in its destructor, which accesses
 /// only this process's own descriptors and mappings, so that a forked child may run it. facts()
 /// describes it; facts().capabilities is what it can do.
@@ -75,6 +81,12 @@ class backend {
     /// Whether this connection saw a peer with this id present, and then leave; false again once
     /// another one comes with it.
     [[nodiscard]] virtual bool has_left(std::uint16_t /*id*/) { return false; }
+    /// How many departures of peers this connection has seen. Reads nothing. Any thread.
+    [[nodiscard]] virtual std::uint64_t departures() const noexcept { return 0; }
+    /// The last departure of a peer with this id. Reads nothing. Any thread.
+    [[nodiscard]] virtual departure last_departure(std::uint16_t /*id*/) const { return {}; }
+    /// Reads what waits to be read, for a caller that may never call take(). Any thread.
+    virtual void attend() {}
 
   protected:
     backend_facts facts_;

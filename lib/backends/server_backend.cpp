@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -100,7 +101,6 @@ void server_backend::add_vector(std::uint16_t id, unique_fd fd, failure& f) {
             own_.push_back(std::move(fd));
         return;
     }
-    left_.reset(id);
     auto& vectors = peers_[id];
     vectors.push_back(std::move(fd));
     if (joined_ && vectors.size() == vectors_.size())
@@ -116,7 +116,8 @@ void server_backend::remove_peer(std::uint16_t id, failure& f) {
                      path_, id);
     const bool known = peer->second.size() >= vectors_.size();
     peers_.erase(peer);
-    left_.set(id);
+    left_[id] = ++departures_;
+    has_departed_ = departed_ && signal_eventfd(departed_.get());
     if (joined_ && known)
         announce({event::kind::peer_left, id});
 }
@@ -165,6 +166,9 @@ std::uint64_t server_backend::take(std::uint32_t vector, failure& /*f*/) {
     const std::uint64_t count = take_eventfd(vectors_[vector].get());
     if (count == 0) { // woken by the server?
         const std::lock_guard lock{mutex_};
+        // Before reading: whoever reads a departure leaves the signal for those that wait.
+        if (std::exchange(has_departed_, false))
+            take_eventfd(departed_.get());
         if (!end_)
             read_socket();
     }
@@ -189,7 +193,19 @@ bool server_backend::has_left(std::uint16_t id) {
     const std::lock_guard lock{mutex_};
     if (!end_)
         read_socket();
-    return left_.test(id);
+    return left_.contains(id) && !peers_.contains(id);
+}
+
+departure server_backend::last_departure(std::uint16_t id) const {
+    const std::lock_guard lock{mutex_};
+    const auto left = left_.find(id);
+    return left == left_.end() ? departure{} : departure{left->second, peers_.contains(id)};
+}
+
+void server_backend::attend() {
+    const std::lock_guard lock{mutex_};
+    if (!end_)
+        read_socket();
 }
 
 std::vector<std::uint16_t> server_backend::peers(failure& /*f*/) {

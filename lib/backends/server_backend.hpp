@@ -9,7 +9,7 @@
 #include "base/unique_fd.hpp"
 #include "base/wait_fds.hpp"
 
-#include <bitset>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +41,9 @@ class server_backend final : public backend {
     std::optional<event> next_event(failure& f) override;
     std::vector<std::uint16_t> peers(failure& f) override;
     [[nodiscard]] bool has_left(std::uint16_t id) override;
+    [[nodiscard]] std::uint64_t departures() const noexcept override { return departures_; }
+    [[nodiscard]] departure last_departure(std::uint16_t id) const override;
+    void attend() override;
 
   private:
     explicit server_backend(std::string path);
@@ -68,11 +71,15 @@ class server_backend final : public backend {
     mapping map_;
     std::vector<unique_fd> own_;     ///< this process's eventfds, until all have arrived
     std::vector<unique_fd> vectors_; ///< the same, once all have come
-    unique_fd attention_;            ///< an epoll descriptor over the socket, which may be closed
+    unique_fd
+        attention_; ///< an epoll descriptor over departed_ and the socket, which may be closed
 
     mutable std::mutex mutex_; ///< guards all members below: any thread may call ring()
-    std::map<std::uint16_t, std::vector<unique_fd>> peers_;      ///< their eventfds, by vector
-    std::bitset<std::size_t{server_protocol::max_id} + 1> left_; ///< were in peers_, and are not
+    std::map<std::uint16_t, std::vector<unique_fd>> peers_; ///< their eventfds, by vector
+    std::map<std::uint16_t, std::uint64_t> left_;           ///< the number of the last departure
+    std::atomic<std::uint64_t> departures_{0};
+    unique_fd departed_;        ///< an eventfd, signalled from a departure to the next take()
+    bool has_departed_ = false; ///< whether it is signalled
     doorbell_writer doorbells_;
     std::deque<event> queue_;
     failure end_; ///< the reason why no more messages will arrive

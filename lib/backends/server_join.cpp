@@ -98,7 +98,10 @@ void server_backend::join(const open_options& options, clock::time_point deadlin
     facts_.vectors = static_cast<std::uint32_t>(own_.size());
     facts_.capabilities.interrupts = facts_.vectors;
     vectors_ = std::exchange(own_, {});
-    attention_ = make_epoll(path_, std::array{socket_.get()}, f);
+    departed_ = make_eventfd(path_, f);
+    if (f)
+        return;
+    attention_ = make_epoll(path_, std::array{socket_.get(), departed_.get()}, f);
     if (f)
         return;
     pending_ = make_eventfd(path_, f);

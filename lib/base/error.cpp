@@ -138,6 +138,11 @@ constexpr description descriptions[] = {
     {errc::slot_overwritten,
      "something other than the library has written to the slot's part of the shared memory; give "
      "channels a region of their own (slot_options::region)"},
+    {errc::peer_lost,
+     "the peer ended without closing the channel, or does not run any more; open the channel "
+     "again, "
+     "and it connects when the peer returns",
+     std::errc::connection_reset},
     {errc::memory_unsealed,
      "the server's memory can be shrunk, which would end this process; seal it, or trust the "
      "server "

@@ -124,6 +124,8 @@ std::string_view to_string(channel_state s) noexcept {
         return "poisoned";
     case channel_state::rejected:
         return "rejected";
+    case channel_state::lost:
+        return "lost";
     }
     return "unknown";
 }

@@ -71,7 +71,8 @@ class channel::impl {
     [[nodiscard]] std::uint64_t rings() const noexcept { return rings_; }
     [[nodiscard]] std::uint32_t unread() const noexcept { return producer_.unread(); }
     [[nodiscard]] bool has_data() const {
-        return state_ == channel_state::connected && (fronted_ || !consumer_.empty());
+        return (state_ == channel_state::connected || state_ == channel_state::lost) &&
+               (fronted_ || !consumer_.empty());
     }
     /// @}
 
@@ -215,8 +216,9 @@ class channel::impl {
     bool front(std::error_code& ec) {
         if (ec) [[unlikely]] // only if needed: clear() is a call into the C++ library
             ec.clear();
-        if (state_ == channel_state::connected && holds_slot() && (!skipping_ || skip_rest()) &&
-            (fronted_ || consumer_.front(record_))) [[likely]]
+        // What a lost peer sent before its end can still be received.
+        if ((state_ == channel_state::connected || state_ == channel_state::lost) && holds_slot() &&
+            (!skipping_ || skip_rest()) && (fronted_ || consumer_.front(record_))) [[likely]]
             return fronted_ = true;
         nothing(ec);
         return false;
@@ -239,6 +241,8 @@ class channel::impl {
     bool check_block();
     void look_at_peer();
     void look_at_session();
+    [[nodiscard]] bool peer_is_lost();
+    void lose();
     void poison(layout_violation what);
     bool usable(std::error_code& ec) const;
     void ring(std::uint32_t wake_word);
@@ -277,6 +281,10 @@ class channel::impl {
     std::uint32_t ack_ = 0;
     std::uint32_t peer_incarnation_ = 0;
     std::uint16_t peer_id_ = 0;
+    /// slot::impl::departures(): when the session was opened, connected, and looked at last.
+    std::uint64_t departures_opened_ = 0;
+    std::uint64_t departures_connected_ = 0;
+    std::uint64_t departures_seen_ = 0;
     channel_options options_;
     std::shared_ptr<slot::impl> slot_;
     const std::atomic<bool>* held_ = nullptr; ///< of slot_: not given back, not lost

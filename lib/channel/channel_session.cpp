@@ -75,6 +75,8 @@ void channel::impl::start_session() {
     ack_ = 0;
     sleep_.restart();
     drop_kept();
+    slot_->attend();
+    departures_opened_ = departures_seen_ = slot_->departures();
     mine_.publish(layout::block::epoch, epoch_);
     slot_->ring_holder(peer_slot_);
 }
@@ -83,7 +85,8 @@ void channel::impl::finish() noexcept {
     if (state_ == channel_state::closed || finished_)
         return;
     finished_ = true;
-    if (!slot_->usable() || state_ == channel_state::poisoned) // poisoned has set the flag already
+    // The last two have set the flag already.
+    if (!slot_->usable() || state_ == channel_state::poisoned || state_ == channel_state::lost)
         return;
     mine_.publish(layout::block::flags, layout::finished);
     slot_->ring_holder(peer_slot_);
@@ -160,6 +163,36 @@ void channel::impl::look_at_peer() {
         slot_->has_changed_hands(peer_slot_, peer_incarnation_) &&
         (theirs_.look(layout::block::flags) & layout::deaf) == 0)
         state_ = channel_state::reset;
+    // A peer that closed the channel has not left anything open.
+    if (state_ == channel_state::connected && !deaf_ && peer_is_lost()) {
+        look_at_session(); // it may have closed or opened again just before it left
+        if (state_ == channel_state::connected && !deaf_)
+            lose();
+    }
+}
+
+bool channel::impl::peer_is_lost() {
+    if (peer_incarnation_ == 0)
+        return false;
+    if (slot_->is_silent(peer_slot_))
+        return true;
+    const std::uint64_t departures = slot_->departures();
+    if (departures == departures_seen_)
+        return false;
+    departures_seen_ = departures;
+    // The id may be another peer's since. A peer that acknowledged this session although it had
+    // left the server before lives on without it.
+    const departure last = slot_->last_departure(peer_id_);
+    return last.number > departures_connected_ ||
+           (!last.came_again && last.number > departures_opened_);
+}
+
+void channel::impl::lose() {
+    state_ = channel_state::lost;
+    peer_sleeps_ = false; // its id may be another peer's
+    // For a peer that only did not run: this side has given up the session.
+    mine_.publish(layout::block::flags, layout::finished | layout::deaf);
+    slot_->ring_holder(peer_slot_);
 }
 
 /// "Connect" of the layout. Acknowledges a peer that keeps changing its epoch twice at most.
@@ -186,6 +219,8 @@ void channel::impl::connect() {
         peer_id_ = holder ? holder->peer : 0;
         peer_incarnation_ = holder ? holder->incarnation : 0;
         peer_sleeps_ = peer_sleeps_ && holder && slot_->can_ring();
+        departures_connected_ = slot_->departures();
+        departures_seen_ = departures_opened_; // not looked at yet for this peer
         state_ = channel_state::connected;
         return;
     }
@@ -262,6 +297,9 @@ void channel::impl::why_not(std::error_code& ec) const {
         break;
     case channel_state::rejected:
         ec = errc::channel_rejected;
+        break;
+    case channel_state::lost:
+        ec = errc::peer_lost;
         break;
     }
 }

@@ -31,6 +31,8 @@ inline constexpr std::size_t incarnation = 0x040;
 inline constexpr std::size_t claim = 0x044;
 inline constexpr std::size_t peer = 0x048;
 inline constexpr std::size_t attention = 0x04c;
+inline constexpr std::size_t heartbeat = 0x050;
+inline constexpr std::size_t beating = 0x054;
 inline constexpr std::size_t directory = 0x800;
 inline constexpr std::size_t size = page;
 } // namespace header
@@ -62,6 +64,10 @@ inline constexpr std::uint32_t reason_mask = 0xff;
 
 inline constexpr std::uint32_t attention_wanted = 1U << 31U;
 inline constexpr std::uint32_t attention_vector = 0xffff;
+
+inline constexpr std::uint32_t heartbeat_period = 0xffff; ///< in milliseconds
+inline constexpr unsigned heartbeat_count_shift = 16;
+inline constexpr unsigned heartbeat_silence = 4; ///< periods without a beat
 
 inline constexpr std::uint32_t wake_data = 1U << 0U;
 inline constexpr std::uint32_t wake_room = 1U << 1U;

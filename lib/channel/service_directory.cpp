@@ -121,7 +121,7 @@ slot::impl::find_service(std::string_view name, std::optional<std::uint32_t> in,
     for (std::uint32_t slot = in.value_or(0); slot < (in ? *in + 1 : geometry().slots); ++slot) {
         if (slot == number_ || !find_holder(slot))
             continue;
-        if (const std::uint32_t key = find_in(header(slot), bytes); key != 0)
+        if (const std::uint32_t key = find_in(header(slot), bytes); key != 0 && !is_lost(slot))
             return {slot, key};
     }
     f.set(errc::service_unknown, "{}: no peer offers this service", name);
@@ -148,7 +148,7 @@ std::optional<service_directory::request> slot::impl::find_request(std::uint32_t
 bool slot::impl::is_requested(const service_directory::request& r, std::uint32_t key) const {
     const words theirs = block(r.slot, number_, r.lane);
     return theirs.look(layout::block::epoch) != 0 && theirs.load(layout::block::service) == key &&
-           (theirs.load(layout::block::flags) & layout::deaf) == 0;
+           (theirs.load(layout::block::flags) & layout::deaf) == 0 && !is_lost(r.slot);
 }
 
 std::uint32_t slot::impl::find_lane(std::uint32_t to, failure& f) const {

@@ -90,6 +90,10 @@ bool slot::has_interrupts() const noexcept {
     return impl_->interrupts() != 0;
 }
 
+std::chrono::milliseconds slot::heartbeat() const noexcept {
+    return impl_->heartbeat_period();
+}
+
 std::uint64_t slot::channel_size() const noexcept {
     return 2 * impl_->block_size();
 }

@@ -80,6 +80,11 @@ void slot_claim::impl::check(failure& f) const {
     else if (options_.claim_time.count() <= 0)
         f.set(std::make_error_code(std::errc::invalid_argument),
               "slot_options::claim_time must be positive");
+    else if (options_.heartbeat.count() != 0 && (options_.heartbeat < slot_heartbeat::shortest ||
+                                                 options_.heartbeat > slot_heartbeat::longest))
+        f.set(std::make_error_code(std::errc::invalid_argument),
+              formatted("slot_options::heartbeat must be 0, or {} ms to {} ms",
+                        slot_heartbeat::shortest.count(), slot_heartbeat::longest.count()));
     else if (any_free_ && options_.number)
         f.set(std::make_error_code(std::errc::invalid_argument),
               "slot_options::number names a slot; slot::claim_free() takes any");

@@ -9,13 +9,22 @@
 
 namespace ivshmem {
 
+namespace {
+
+/// How often the socket of a server is read by a program that only calls update(): the system call
+/// must not be the cost of each.
+constexpr std::chrono::milliseconds attend_period{20};
+
+} // namespace
+
 slot::impl::impl(std::shared_ptr<device::impl> at, const division& of_memory, std::uint32_t number,
                  std::uint32_t incarnation, const slot_options& options)
     : device_{std::move(at)}, division_{of_memory}, all_{device_->facts().memory.data(),
                                                          device_->facts().memory.mode() ==
                                                              cache_mode::write_combining},
       number_{number}, incarnation_{incarnation}, vector_{options.vector},
-      memory_for_parts_{of_memory.geometry.slots, options.memory_for_parts} {}
+      memory_for_parts_{of_memory.geometry.slots, options.memory_for_parts},
+      heartbeat_{options.heartbeat, of_memory.geometry.slots} {}
 
 void slot::impl::move_in() {
     const std::uint32_t slots = geometry().slots;
@@ -44,6 +53,7 @@ void slot::impl::move_in() {
     mine.store(layout::header::peer, device_->facts().id);
     mine.store(layout::header::attention,
                interrupts() == 0 ? 0 : layout::attention_wanted | vector_);
+    heartbeat_.begin(mine, incarnation_);
     mine.publish(layout::header::incarnation, incarnation_);
     words::fence();
     if (mine.load(layout::header::claim) != incarnation_) // by a peer that saw the slot free
@@ -67,8 +77,14 @@ bool slot::impl::has_intact_header() const {
 }
 
 bool slot::impl::answer_claims() {
-    if (!usable())
+    if (!usable() || !defend())
         return false;
+    watch_peers();
+    return true;
+}
+
+/// Keeps the slot against claims and stray writes. @return Whether it could.
+bool slot::impl::defend() {
     const words mine = header(number_);
     const bool intact = has_intact_header();
     words::fence(); // a new holder writes the incarnation before it writes the rest
@@ -92,6 +108,35 @@ bool slot::impl::answer_claims() {
     if (mine.load(layout::header::claim) != incarnation_)
         mine.publish(layout::header::claim, incarnation_);
     return true;
+}
+
+/// Beats, looks whether the peers do, and reads what the server reports about them.
+void slot::impl::watch_peers() {
+    using clock = std::chrono::steady_clock;
+    const bool at_server = device_->facts().capabilities.peer_events;
+    if (!at_server && !heartbeat_.is_on())
+        return;
+    const clock::time_point now = clock::now();
+    if (at_server) {
+        auto due = attend_at_.load(std::memory_order_relaxed);
+        const auto next = (now + attend_period).time_since_epoch().count();
+        if (now.time_since_epoch().count() >= due && attend_at_.compare_exchange_strong(due, next))
+            attend();
+    }
+    if (heartbeat_.is_on() && heartbeat_.beat(header(number_), now))
+        for (std::uint32_t other = 0; other < geometry().slots; ++other)
+            if (other != number_)
+                heartbeat_.look(other, header(other), now);
+}
+
+bool slot::impl::is_lost(std::uint32_t slot) const {
+    if (is_silent(slot))
+        return true;
+    if (departures() == 0)
+        return false;
+    const auto id = static_cast<std::uint16_t>(header(slot).load(layout::header::peer));
+    const departure last = last_departure(id);
+    return last.number != 0 && !last.came_again;
 }
 
 void slot::impl::leave_overwritten() noexcept {

@@ -8,6 +8,7 @@
 #include "channel/layout.hpp"
 #include "channel/own_slots.hpp"
 #include "channel/shared_words.hpp"
+#include "channel/slot_heartbeat.hpp"
 #include "device/device_impl.hpp"
 
 #include <ivshmem/service_directory.hpp>
@@ -15,6 +16,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -63,6 +65,9 @@ class slot::impl {
 
     /// As slot::answer_claims(), without the directory. Thread safe.
     bool answer_claims();
+    [[nodiscard]] std::chrono::milliseconds heartbeat_period() const noexcept {
+        return heartbeat_.period();
+    }
     /// Leaves the slot if something else has written to its directory.
     bool check_directory();
     void leave() noexcept;
@@ -80,6 +85,25 @@ class slot::impl {
                header(slot).load(layout::header::claim) != incarnation;
     }
     [[nodiscard]] std::optional<slot_holder> find_holder(std::uint32_t slot) const;
+
+    /// @name Peers that are lost
+    /// @{
+
+    /// Whether the holder of a slot beat once, and does so no more.
+    [[nodiscard]] bool is_silent(std::uint32_t slot) const {
+        return heartbeat_.is_silent(slot, header(slot));
+    }
+    /// Whether the holder of a slot is silent, or has left the server.
+    [[nodiscard]] bool is_lost(std::uint32_t slot) const;
+    /// @copydoc backend::departures
+    [[nodiscard]] std::uint64_t departures() const noexcept { return device_->departures(); }
+    /// @copydoc backend::last_departure
+    [[nodiscard]] departure last_departure(std::uint16_t id) const {
+        return device_->last_departure(id);
+    }
+    /// @copydoc backend::attend
+    void attend() const { device_->attend(); }
+    /// @}
 
     [[nodiscard]] words header(std::uint32_t slot) const {
         return all_.at(division_.begin_of(slot));
@@ -125,6 +149,8 @@ class slot::impl {
     };
 
     [[nodiscard]] bool has_intact_header() const;
+    bool defend();
+    void watch_peers();
     [[nodiscard]] std::size_t lane_index(std::uint32_t peer, std::uint32_t lane) const noexcept;
 
     const std::shared_ptr<device::impl> device_;
@@ -138,6 +164,8 @@ class slot::impl {
     std::atomic<bool> overwritten_{false};
     std::atomic<std::uint32_t> repairs_{0};
     fair_share memory_for_parts_;
+    slot_heartbeat heartbeat_;
+    std::atomic<std::chrono::steady_clock::rep> attend_at_{0};
     std::optional<own_slot> own_; ///< while it is held
     std::vector<offered> offers_;
     std::vector<bool> open_lanes_;

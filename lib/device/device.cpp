@@ -184,6 +184,11 @@ int device_reference::attention_fd() const noexcept {
     return open ? open->attention_fd() : -1;
 }
 
+std::uint64_t device_reference::departures() const noexcept {
+    const auto open = impl_.lock();
+    return open ? open->departures() : 0;
+}
+
 std::uint64_t device_reference::take(std::uint32_t vector, std::error_code& ec) const {
     return call_and_report(impl_.lock(), ec,
                            [&](const auto& open, failure& f) { return open.take(vector, f); });

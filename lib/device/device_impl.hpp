@@ -40,6 +40,14 @@ class device::impl {
     std::vector<std::uint16_t> peers(failure& f) const;
     /// @copydoc backend::has_left
     [[nodiscard]] bool has_left(std::uint16_t id) const { return backend_->has_left(id); }
+    /// @copydoc backend::departures
+    [[nodiscard]] std::uint64_t departures() const noexcept { return backend_->departures(); }
+    /// @copydoc backend::last_departure
+    [[nodiscard]] departure last_departure(std::uint16_t id) const {
+        return backend_->last_departure(id);
+    }
+    /// @copydoc backend::attend
+    void attend() const { backend_->attend(); }
 
   private:
     void set_up(failure& f);

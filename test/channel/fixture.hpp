@@ -158,6 +158,13 @@ inline std::error_code end_of(channel& from) {
     return ec;
 }
 
+/// Why a message cannot be sent.
+inline std::error_code not_sent(channel& to) {
+    std::error_code ec;
+    CHECK_FALSE(to.try_send(bytes("x"), ec));
+    return ec;
+}
+
 /// As much of a message as goes.
 inline bool send_text(channel& to, std::string_view text, std::size_t& done, std::error_code& ec) {
     const auto fill = [&](std::span<std::byte> into, std::size_t offset) {

@@ -11,12 +11,6 @@ using namespace test;
 
 namespace {
 
-std::error_code not_sent(channel& to) {
-    std::error_code ec;
-    CHECK_FALSE(to.try_send(bytes("x"), ec));
-    return ec;
-}
-
 std::error_code not_opened(const slot& at, std::uint32_t peer, std::uint32_t lane,
                            const ivshmem::channel_options& options = {}) {
     std::error_code ec;

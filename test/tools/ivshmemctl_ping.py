@@ -120,6 +120,7 @@ class Lost(PingCase):
         ping = self.start("ping", "-i", 0.05, "-W", 0.3)
         ping.wait_for("seq=3 ")
         server.kill()
+        ping.wait_for(r"no answer: seq=\d+, the peer ended without closing")
         ping.wait_for("no answer: ", 2)
         _, peer, _ = self.serve()
         ping.wait_for(rf"from peer {peer} .* time=", 3)

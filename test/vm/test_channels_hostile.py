@@ -21,7 +21,7 @@ SCRIBBLE = 10
 
 ERRORS = (
     *("slot_in_use", "slot_lost", "slot_overwritten", "geometry_mismatch", "layout_version"),
-    *("channel_reset", "channel_closed", "channel_poisoned", "channel_rejected"),
+    *("channel_reset", "channel_closed", "channel_poisoned", "channel_rejected", "peer_lost"),
 )
 """The errors that may end a peer whose memory another process overwrites."""
 

@@ -19,7 +19,8 @@
 namespace ivshmem::asio {
 
 /// Offers a service by name, and accepts the channels of peers that call async_connect() with that
-/// name. No lane numbers must be agreed on.
+/// name. No lane numbers must be agreed on. A peer that is lost while it asks is forgotten; its end
+/// does not end async_accept().
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe, if their slots are distinct. @e Shared @e objects: Unsafe.

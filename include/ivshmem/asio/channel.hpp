@@ -30,9 +30,9 @@ namespace ivshmem::asio {
 /// Any number of operations may be under way. Operations of one kind complete in the order in which
 /// they were started. Operations that start before the peer has connected wait for it.
 ///
-/// After errc::channel_reset, channel_closed, channel_poisoned or channel_rejected all operations
-/// fail with that error until reopen(): no message for one incarnation of the peer is sent to the
-/// next.
+/// After errc::channel_reset, channel_closed, channel_poisoned, channel_rejected or peer_lost all
+/// operations fail with that error until reopen(): no message for one incarnation of the peer is
+/// sent to the next. Messages that a closed or lost channel still has are received first.
 ///
 /// All operations: regardless of whether they complete immediately or not, the completion handler
 /// will not be invoked from within the initiating function. They complete with

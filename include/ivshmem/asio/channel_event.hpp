@@ -16,6 +16,8 @@ struct channel_event {
         reset,     ///< the peer started again: reopen()
         poisoned,  ///< the peer broke the rules of the layout: violation() says which
         rejected,  ///< the peer says that this side broke them
+        peer_lost, ///< the peer ended without closing, or does not run any more; messages that it
+                   ///< sent may still be received. reopen(), to connect when it returns
     };
 
     kind type{};

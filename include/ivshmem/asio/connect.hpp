@@ -27,7 +27,8 @@ struct connect_options {
 };
 
 /// Connects to a service that a peer offers with an acceptor, on a lane that both sides have free.
-/// Waits for the service to be offered, and to be accepted.
+/// Waits for the service to be offered, and to be accepted. The offers of a peer that is lost
+/// (errc::peer_lost) do not count, so the operation goes on to another peer, or waits.
 ///
 /// Regardless of whether the operation completes immediately or not, the completion handler will
 /// not be invoked from within this function.

@@ -24,6 +24,9 @@ namespace ivshmem::asio {
 /// peers that claim the slot. So run() returns only after close(), which the destructor calls. To
 /// end, a program closes its slot, for example from a boost::asio::signal_set.
 ///
+/// With slot_options::heartbeat it also beats, and looks whether the peers do, on a timer: it wakes
+/// up once in that period. Without a heartbeat an idle slot does not wake up.
+///
 /// A slot that was moved from keeps its executor; operations on it fail with errc::closed.
 ///
 /// @par Thread Safety

@@ -4,6 +4,7 @@
 
 #include <ivshmem/device.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -28,6 +29,8 @@ class IVSHMEM_API device_reference {
     /// there are none: the device goes away, or the server sent something. One a device; -1 if
     /// rings_fd() covers that, or if the device is closed.
     [[nodiscard]] int attention_fd() const noexcept;
+    /// How many departures of peers the device has noticed; take() notices them.
+    [[nodiscard]] std::uint64_t departures() const noexcept;
     std::uint64_t take(std::uint32_t vector, std::error_code& ec) const;
     [[nodiscard]] int any_interrupt_fd() const;
     int any_interrupt_fd(std::error_code& ec) const;

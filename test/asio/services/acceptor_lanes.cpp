@@ -101,7 +101,7 @@ TEST_CASE("processes that ask or offer are killed at any time") {
             ended = {};
             met.value.async_receive(net::buffer(into), [&](error_code why, std::size_t size) {
                 ended.handler()(why, size);
-                met_and_lost += why == errc::channel_reset ? 1 : 0;
+                met_and_lost += why == errc::peer_lost ? 1 : 0;
                 meet(); // closes the channel to the dead process
             });
         };

@@ -47,6 +47,7 @@ Uses channels with other peers, or disturbs peers that do, for tests.
   -f                      forget peers with another geometry or version
   -c MILLISECONDS         the claim time
   -v VECTOR               the vector of the slot
+  -h MILLISECONDS         beat, and watch peers that do
   -l LANE                 the lane of the channel, 0 by default
   -p                      poll: the peer need not ring
   -u                      take messages unchecked: others write to the memory
@@ -126,6 +127,8 @@ settings parse(words& args) {
             how.slot.reformat = true;
         else if (option == "-c")
             how.slot.claim_time = std::chrono::milliseconds{value_number()};
+        else if (option == "-h")
+            how.slot.heartbeat = std::chrono::milliseconds{value_number()};
         else if (option == "-v")
             how.slot.vector = static_cast<std::uint16_t>(value_number());
         else if (option == "-l")

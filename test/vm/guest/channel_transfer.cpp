@@ -54,6 +54,8 @@ const char* name_of(channel_event::kind type) {
         return "poisoned";
     case channel_event::kind::rejected:
         return "rejected";
+    case channel_event::kind::peer_lost:
+        return "peer_lost";
     }
     return "?";
 }
@@ -67,7 +69,7 @@ asio::awaitable<channel_event::kind> next_event(talk& t) {
 /// Returns whether the error ends only the channel.
 bool ended_by_peer(const boost::system::error_code& ec) {
     return ec == errc::channel_reset || ec == errc::channel_closed ||
-           ec == errc::channel_poisoned || ec == errc::channel_rejected;
+           ec == errc::channel_poisoned || ec == errc::channel_rejected || ec == errc::peer_lost;
 }
 
 void count(talk& t) {

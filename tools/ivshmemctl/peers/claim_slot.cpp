@@ -68,6 +68,7 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
     ivshmem::slot_options options;
     options.reformat = choice.reformat;
     options.memory_for_parts = memory_for_parts;
+    options.heartbeat = std::chrono::seconds{1};
     if (choice.number) {
         options.number =
             static_cast<std::uint32_t>(std::min<std::uint64_t>(*choice.number, ~std::uint32_t{0}));

@@ -25,9 +25,9 @@ constexpr std::chrono::milliseconds look_again{20};
 
 /// Returns whether the channel has ended and another one may follow.
 bool is_end_of_channel(const boost::system::error_code& ec) {
-    for (const auto end :
-         {ivshmem::errc::channel_closed, ivshmem::errc::channel_reset, ivshmem::errc::not_connected,
-          ivshmem::errc::channel_poisoned, ivshmem::errc::channel_rejected})
+    for (const auto end : {ivshmem::errc::channel_closed, ivshmem::errc::channel_reset,
+                           ivshmem::errc::not_connected, ivshmem::errc::channel_poisoned,
+                           ivshmem::errc::channel_rejected, ivshmem::errc::peer_lost})
         if (ec == end)
             return true;
     return false;

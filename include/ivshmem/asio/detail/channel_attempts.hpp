@@ -189,6 +189,9 @@ struct event_attempt {
         case core::rejected:
             event.type = channel_event::kind::rejected;
             return true;
+        case core::lost:
+            event.type = channel_event::kind::peer_lost;
+            return true;
         default:
             return false; // opened again: not an event of the peer
         }

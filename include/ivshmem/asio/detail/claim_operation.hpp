@@ -3,7 +3,7 @@
 #pragma once
 
 #include <ivshmem/asio/detail/error_conversion.hpp>
-#include <ivshmem/asio/interrupt.hpp>
+#include <ivshmem/asio/detail/slot_interrupt.hpp>
 #include <ivshmem/asio/slot.hpp>
 #include <ivshmem/slot_claim.hpp>
 
@@ -72,7 +72,7 @@ class claim_operation {
         }
 
         slot_claim claim;
-        basic_interrupt<Executor> interrupt; ///< opened here, because the device may close later
+        slot_interrupt<Executor> interrupt; ///< opened here, because the device may close later
         std::error_code interrupt_failed;
         boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, Executor> timer;
         boost::system::error_code result;

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <ivshmem/asio/detail/error_conversion.hpp>
+#include <ivshmem/asio/detail/slot_interrupt.hpp>
 #include <ivshmem/asio/detail/sole_entry.hpp>
-#include <ivshmem/asio/interrupt.hpp>
 #include <ivshmem/asio/waiting_options.hpp>
 #include <ivshmem/channel.hpp>
 #include <ivshmem/slot.hpp>
@@ -48,13 +48,14 @@ template <typename Executor>
 class hub : public std::enable_shared_from_this<hub<Executor>> {
   public:
     /// @param of_slot Open if the slot has interrupts.
-    hub(basic_interrupt<Executor> of_slot, ivshmem::slot claimed, const waiting_options& options)
+    hub(slot_interrupt<Executor> of_slot, ivshmem::slot claimed, const waiting_options& options)
         : slot{std::move(claimed)}, waiting{options}, interrupt_{std::move(of_slot)},
-          timer_{interrupt_.get_executor()}, has_interrupts_{slot.has_interrupts()} {}
+          timer_{interrupt_.get_executor()}, beats_{interrupt_.get_executor()},
+          has_interrupts_{slot.has_interrupts()}, beat_period_{slot.heartbeat()} {}
     /// Of a closed slot.
     explicit hub(const Executor& executor)
-        : interrupt_{executor}, timer_{executor}, has_interrupts_{false}, failed_{std::error_code{
-                                                                              errc::closed}} {}
+        : interrupt_{executor}, timer_{executor}, beats_{executor},
+          has_interrupts_{false}, failed_{std::error_code{errc::closed}} {}
 
     [[nodiscard]] Executor get_executor() { return timer_.get_executor(); }
 
@@ -63,6 +64,8 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
             wait_for_interrupts();
         else
             expect(); // peers that claim this slot must be answered
+        if (beat_period_ != clock::duration{})
+            beat_later();
     }
     /// Switches to the shorter periods that a polling channel needs.
     void poll() { polling_ = true; }
@@ -94,6 +97,8 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
             return;
         if (has_interrupts_ && waiting_ == 0) // the handler was dropped
             wait_for_interrupts();
+        if (beat_period_ != clock::duration{} && beating_ == 0)
+            beat_later();
         period_ = first_period();
         if (ticking_ == 0 || timer_.expiry() > clock::now() + period_)
             tick_later();
@@ -102,6 +107,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         const sole_entry here{occupied};
         interrupt_.close();
         timer_.cancel();
+        beats_.cancel();
         fail(to_boost(errc::closed));
         slot.close();
     }
@@ -153,18 +159,21 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     };
 
     void wait_for_interrupts() {
-        interrupt_.async_wait([waiting = under_way{*this, &hub::waiting_}](
-                                  const boost::system::error_code& ec, std::uint64_t) mutable {
-            const auto self = waiting.end();
-            if (!self || ec == boost::asio::error::operation_aborted)
-                return;
-            if (ec)
-                return self->fail(ec);
-            self->proven_ = true;
-            self->unannounced_ = 0;
-            self->wait_for_interrupts(); // also if a member throws
-            self->look();
-        });
+        interrupt_.async_wait(
+            [waiting = under_way{*this, &hub::waiting_}](const boost::system::error_code& ec,
+                                                         std::uint64_t rings) mutable {
+                const auto self = waiting.end();
+                if (!self || ec == boost::asio::error::operation_aborted)
+                    return;
+                if (ec)
+                    return self->fail(ec);
+                if (rings != 0) { // else a peer has left
+                    self->proven_ = true;
+                    self->unannounced_ = 0;
+                }
+                self->wait_for_interrupts(); // also if a member throws
+                self->look();
+            });
     }
     bool look() {
         const sole_entry here{occupied};
@@ -194,6 +203,18 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
                 self->tick();
         });
     }
+    /// Beats, and looks whether the peers do, once a period.
+    void beat_later() {
+        beats_.expires_after(beat_period_);
+        beats_.async_wait([beating = under_way{*this, &hub::beating_}](
+                              const boost::system::error_code& ec) mutable {
+            const auto self = beating.end();
+            if (!self || ec || self->failed_)
+                return;
+            self->beat_later(); // also if a member throws
+            self->look();
+        });
+    }
     void tick() {
         if (failed_) // since the timer expired
             return;
@@ -215,16 +236,21 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
         }
     }
 
-    basic_interrupt<Executor> interrupt_;
-    boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, Executor> timer_;
+    slot_interrupt<Executor> interrupt_;
+    using timer =
+        boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, Executor>;
+    timer timer_;
+    timer beats_; ///< runs only if the slot beats
     std::vector<hub_member*> members_;
-    const bool has_interrupts_; ///< also when the slot is closed
+    const bool has_interrupts_;           ///< also when the slot is closed
+    const clock::duration beat_period_{}; ///< 0: the slot does not beat
     bool polling_ = false;
     boost::system::error_code failed_;
     clock::duration period_{};
     std::uint64_t started_ = 0; ///< the number of the hub's handlers so far
     std::uint64_t waiting_ = 0; ///< the handler that waits for interrupts; 0: none
     std::uint64_t ticking_ = 0; ///< the handler that waits for the timer; 0: none
+    std::uint64_t beating_ = 0; ///< the handler that waits for the next beat; 0: none
     bool proven_ = false;       ///< doorbells have arrived, and none was lost since
     unsigned unannounced_ = 0;  ///< events found without a doorbell since the last doorbell
 };
@@ -236,7 +262,7 @@ std::shared_ptr<hub<Executor>> make_hub(const Executor& executor, const device& 
                                         ivshmem::slot claimed, const waiting_options& options) {
     if (!claimed.is_open())
         throw error{errc::closed, "waiting in a slot: it holds nothing"};
-    basic_interrupt<Executor> interrupt{executor};
+    slot_interrupt<Executor> interrupt{executor};
     if (claimed.has_interrupts())
         interrupt.open(of, claimed.vector());
     auto made = std::make_shared<hub<Executor>>(std::move(interrupt), std::move(claimed), options);
