@@ -71,8 +71,7 @@ class server_backend final : public backend {
     mapping map_;
     std::vector<unique_fd> own_;     ///< this process's eventfds, until all have arrived
     std::vector<unique_fd> vectors_; ///< the same, once all have come
-    unique_fd
-        attention_; ///< an epoll descriptor over departed_ and the socket, which may be closed
+    unique_fd attention_;            ///< an epoll descriptor over departed_ and the socket
 
     mutable std::mutex mutex_; ///< guards all members below: any thread may call ring()
     std::map<std::uint16_t, std::vector<unique_fd>> peers_; ///< their eventfds, by vector

@@ -140,13 +140,11 @@ constexpr description descriptions[] = {
      "channels a region of their own (slot_options::region)"},
     {errc::peer_lost,
      "the peer ended without closing the channel, or does not run any more; open the channel "
-     "again, "
-     "and it connects when the peer returns",
+     "again, and it connects when the peer returns",
      std::errc::connection_reset},
     {errc::memory_unsealed,
      "the server's memory can be shrunk, which would end this process; seal it, or trust the "
-     "server "
-     "(open_options::trust_server)",
+     "server (open_options::trust_server)",
      std::errc::operation_not_permitted},
 };
 
