@@ -146,7 +146,7 @@ TEST_CASE("of a slot that others write to, what can go on goes on") {
     }
     SECTION("any word of this side's header: it is repaired, or the slot ends by name") {
         const std::size_t word = GENERATE(
-            layout::header::magic, layout::header::slots, layout::header::slot,
+            as<std::size_t>{}, layout::header::magic, layout::header::slots, layout::header::slot,
             layout::header::region_size_high, layout::header::incarnation, layout::header::claim,
             layout::header::peer, layout::header::attention, std::size_t{0x60});
         header.store(word, header.load(word) ^ 0x5555U);
@@ -164,10 +164,10 @@ TEST_CASE("of a slot that others write to, what can go on goes on") {
         }
     }
     SECTION("any word of this side's block: the slot ends by name, or nothing happens") {
-        const std::size_t word =
-            GENERATE(layout::block::epoch, layout::block::ack, layout::block::flags,
-                     layout::block::attention, layout::block::limit, layout::block::service,
-                     layout::block::wake, layout::block::room, layout::block::cursor);
+        const std::size_t word = GENERATE(
+            as<std::size_t>{}, layout::block::epoch, layout::block::ack, layout::block::flags,
+            layout::block::attention, layout::block::limit, layout::block::service,
+            layout::block::wake, layout::block::room, layout::block::cursor);
         block(0).store(word, block(0).load(word) ^ 0x5555U);
         x.update(ec);
         CHECK((!ec || ec == errc::slot_overwritten));
