@@ -45,6 +45,7 @@ class conversation {
         auto greeted = std::async(std::launch::async, [&] { return server.greet(own, {1, 2}); });
         ivshmem::open_options options;
         options.vectors = 2;
+        options.trust_server = true;
         device_ = ivshmem::device::open(ivshmem::selector::server(server.path()), options);
         link_ = greeted.get();
         known_ = {1, 2};
