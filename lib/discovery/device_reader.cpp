@@ -178,9 +178,9 @@ void device_reader::read_msix(const pci_config& config) {
         info_.type =
             info_.protocol == device_protocol::v1 ? device_type::plain : device_type::doorbell;
     } else if (!f) {
-        note(formatted("{}: only {} of {} bytes can be read without CAP_SYS_ADMIN, so whether "
-                       "the device has MSI-X is unknown; run as root to know",
-                       file, config.readable(), pci_config::size));
+        note(formatted("{}: only {} of {} bytes can be read {}, so whether the device has MSI-X "
+                       "is unknown; run as root to know",
+                       file, config.readable(), pci_config::size, without_the_right));
     }
 }
 

@@ -20,6 +20,9 @@ inline constexpr std::uint16_t device_v1 = 0x1110;
 inline constexpr std::uint16_t vendor_v2 = 0x110a; ///< Siemens
 inline constexpr std::uint16_t device_v2 = 0x4106;
 
+/// Is in each line of device_info::problems that lacks nothing but a right of this process.
+inline constexpr std::string_view without_the_right = "without CAP_SYS_ADMIN";
+
 /// Reads the facts about one device from sysfs. Never fails: a fact that cannot be read stays
 /// absent in the device_info and adds a line to its problems.
 class device_reader {

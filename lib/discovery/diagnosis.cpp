@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "discovery/advice.hpp"
+#include "discovery/device_reader.hpp"
 
 #include <algorithm>
 
@@ -209,8 +210,13 @@ diagnosis diagnose(const device_info& info, const privileges& may) {
             result.remedy = result.msi_remedy;
         }
     }
-    if (result.problem.empty() && !info.problems.empty()) {
-        result.problem = info.problems.front();
+    // A device that an ordinary user can use is not at fault for what only root may know.
+    const auto wrong =
+        std::find_if(info.problems.begin(), info.problems.end(), [](const std::string& problem) {
+            return problem.find(without_the_right) == std::string::npos;
+        });
+    if (result.problem.empty() && wrong != info.problems.end()) {
+        result.problem = *wrong;
         result.remedy = "lsivshmem -vv lists everything that cannot be read";
     }
     return result;
