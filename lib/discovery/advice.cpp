@@ -67,7 +67,7 @@ std::string unused_iommu(const machine_info& machine) {
 }
 
 std::string get_igb_uio(const device_info& info) {
-    const auto bind = bind_command("igb_uio", to_string(info.address));
+    auto bind = bind_command("igb_uio", to_string(info.address));
     if (is_installed(info.machine.igb_uio))
         return bind;
     if (!info.machine.has_apt)
@@ -82,7 +82,7 @@ std::string parameters_without_msi(const device_info& info) {
 }
 
 /// A command that writes to sysfs fails in a container that may only read it.
-std::string in_the_right_place(const device_info& info, std::string command) {
+std::string in_the_right_place(const device_info& info, const std::string& command) {
     return info.machine.read_only_sysfs
                ? "outside of this container, whose /sys is read-only: " + command
                : command;

@@ -26,7 +26,7 @@ namespace net = boost::asio;
 
 /// For messages that arrive, and again for those that are sent back: peers that do not complete or
 /// take them must not fill the memory of this machine.
-constexpr std::size_t memory_for_messages = 8 * longest_ping;
+constexpr std::size_t memory_for_messages = std::size_t{8} * longest_ping;
 
 /// The messages that are being sent back. Each peer may have as much of the memory as is free, so
 /// that none has all.
