@@ -6,6 +6,7 @@
 #include "helpers/resources.hpp"
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <future>
@@ -86,7 +87,8 @@ std::uint64_t counter(const unique_fd& eventfd) {
 }
 
 void connection::send_bytes(std::span<const unsigned char> bytes, std::span<const int> fds) const {
-    must(send_piece(socket_.get(), bytes, fds), "sendmsg");
+    const bool sent = send_piece(socket_.get(), bytes, fds);
+    must(sent || errno == EPIPE || errno == ECONNRESET, "sendmsg");
 }
 
 void connection::send(std::int64_t value, std::span<const int> fds) const {

@@ -27,7 +27,8 @@ unique_fd make_memfd(std::size_t size = memory_bytes);
 std::uint64_t counter(const unique_fd& eventfd);
 
 /// A server's end of one connection: sends any messages, split in any way. Throws
-/// std::runtime_error on failure, so that it can run in any thread.
+/// std::runtime_error on failure, so that it can run in any thread. A client may leave between any
+/// two messages: that is no failure.
 class connection {
   public:
     connection() = default;
