@@ -23,6 +23,8 @@ using ivshmem::errc;
 using test::must_hold;
 
 constexpr std::size_t memory_size = std::size_t{64} * 4096;
+/// A peer may see more of a memory than this one, but not more than any memory has.
+constexpr std::uint64_t largest_memory = std::uint64_t{1} << 62U;
 
 /// The errors that slot::claim() and claim_free() document.
 constexpr std::array documented{
@@ -154,9 +156,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             break;
         default:
             for (const auto& section : ivshmem::find_slot_sections(all.meeting.memory()))
-                must_hold(section.offset < memory_size &&
-                              section.size <= memory_size - section.offset,
-                          "a section is in the memory");
+                must_hold(section.offset < memory_size && section.slot < section.slots &&
+                              section.size <= largest_memory - section.offset,
+                          "a section begins in the memory, and ends where some memory could end");
         }
     }
     a.finish();
