@@ -3,13 +3,16 @@
 
 // Two slots in one memory, and a peer that writes as the input says, between their steps and during
 // them. Nothing may crash, hang, or fail in an undocumented way. Without a false word, no side may
-// be reported to have broken the rules.
+// be reported to have broken the rules. No peer leaves the server, so a side without a heartbeat
+// loses none.
 
 #include "fixed_random.hpp"
+#include "fixed_time.hpp"
 #include "helpers/channel_meeting.hpp"
 #include "liar.hpp"
 #include "player.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -32,6 +35,7 @@ bool accused(const test::player& p) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static world all;
     test::restart_random();
+    test::restart_time();
     all.meeting.clear();
     test::schedule what{std::span{data, size}};
     const std::uint8_t mode = what.byte();
@@ -46,8 +50,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!honest && !what.empty() && what.below(4) == 0)
             lie();
     };
-    test::player us{all.first, 0, disturb};
-    test::player them{all.second, 1, disturb};
+    const auto heartbeat = [&](std::uint8_t bit) {
+        return std::chrono::milliseconds{(mode & bit) != 0 ? 100 : 0};
+    };
+    test::player us{all.first, 0, heartbeat(4), disturb};
+    test::player them{all.second, 1, heartbeat(8), disturb};
+    const std::chrono::milliseconds pace{(mode & 16U) != 0 ? 30 : 0};
     while (!what.empty()) {
         const std::uint8_t choice = what.byte();
         if (choice >= 160 && !honest)
@@ -56,6 +64,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             us.play(what);
         else
             them.play(what);
+        test::pass(pace);
+        for (const auto* side : {&us, &them})
+            test::must_hold(side->heartbeat().count() != 0 ||
+                                side->state() != ivshmem::channel_state::lost,
+                            "a side without a heartbeat loses no peer");
         test::must_hold(lied || (!accused(us) && !accused(them)),
                         "a side that follows the rules is not rejected");
     }

@@ -5,6 +5,7 @@
 // crash or hang; each error is a documented one, and a slot lies in its region.
 
 #include "fixed_random.hpp"
+#include "fixed_time.hpp"
 #include "forger.hpp"
 #include "helpers/channel_meeting.hpp"
 #include "must_hold.hpp"
@@ -33,6 +34,10 @@ constexpr std::array documented{
     errc::no_free_slot,   errc::vector_out_of_range,
 };
 
+constexpr std::array<std::chrono::milliseconds, 4> heartbeats{
+    std::chrono::milliseconds{0}, std::chrono::milliseconds{0}, std::chrono::milliseconds{100},
+    std::chrono::milliseconds{50}};
+
 struct world {
     world() { meeting.leave(3); }
     test::meeting meeting{memory_size};
@@ -52,6 +57,7 @@ class claimant {
         const std::uint8_t choice = what.byte();
         options.reformat = (choice & 1U) != 0;
         options.claim_time = std::chrono::milliseconds{1};
+        options.heartbeat = heartbeats.at(choice / 16 % heartbeats.size());
         if ((choice & 2U) != 0)
             options.geometry = ivshmem::region_geometry{test::forger::any_number(what),
                                                         test::forger::any_number(what), 1024};
@@ -70,6 +76,7 @@ class claimant {
         std::error_code ec;
         const auto pause = claim_->step(ec);
         must_hold(pause.count() >= 0 && pause.count() <= 20, "a claim waits 20 ms at most");
+        test::pass(pause);
         expect(ec);
         if (pause.count() != 0)
             return;
@@ -87,6 +94,7 @@ class claimant {
         if (!slot_.is_open())
             return;
         std::error_code ec;
+        test::pass(slot_.heartbeat());
         slot_.answer_claims(ec);
         must_hold(!ec || ec == errc::slot_lost || ec == errc::slot_overwritten,
                   "a slot ends for a documented reason");
@@ -126,6 +134,7 @@ class claimant {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static world all;
     test::restart_random();
+    test::restart_time();
     all.meeting.clear();
     test::schedule what{std::span{data, size}};
     test::forger forger{all.meeting.memory()};

@@ -34,7 +34,9 @@ class forger {
             what.below(4) != 0 ? of.begin_of(slot) : std::uint64_t{what.byte()} * page;
         if (at % page != 0 || at > memory_.size() - page)
             return;
-        write_header(at, of, slot, version, any_number(what), any_number(what));
+        const std::uint32_t incarnation = any_number(what);
+        write_header(at, of, slot, version, incarnation, any_number(what));
+        beat(at, incarnation, what);
     }
     void write_header(std::uint64_t at, const ivshmem::division& of, std::uint32_t slot,
                       std::uint32_t version, std::uint32_t incarnation, std::uint32_t peer) {
@@ -48,6 +50,13 @@ class forger {
         header.store(ivshmem::layout::header::attention, ivshmem::layout::attention_wanted);
         header.publish(ivshmem::layout::header::incarnation, incarnation);
     }
+    /// Writes the words of a heartbeat, of this holder in most cases.
+    void beat(std::uint64_t at, std::uint32_t incarnation, schedule& what) {
+        const auto header = words_.at(at);
+        header.store(ivshmem::layout::header::heartbeat, any_heartbeat(what));
+        header.publish(ivshmem::layout::header::beating,
+                       what.below(4) != 0 ? incarnation : any_number(what));
+    }
     /// Writes any word of the first words of a page.
     void scribble(schedule& what) {
         const std::size_t pages = memory_.size() / page;
@@ -60,6 +69,14 @@ class forger {
         return choice < 240   ? choice % 10
                : choice < 250 ? std::uint32_t{1} << (choice % 32U)
                               : what.word();
+    }
+    /// No heartbeat, one with a usual period, or any.
+    static std::uint32_t any_heartbeat(schedule& what) {
+        constexpr std::array periods{0U, 1U, 100U, 0xffffU};
+        const std::uint32_t choice = what.byte();
+        return choice >= 250 ? what.word()
+                             : periods.at(choice % 4) |
+                                   (choice / 4) << ivshmem::layout::heartbeat_count_shift;
     }
     /// A multiple of pages in most cases, and less than the memory.
     [[nodiscard]] std::uint64_t any_size(schedule& what) const {

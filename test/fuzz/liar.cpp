@@ -69,10 +69,26 @@ std::uint32_t liar::value(schedule& what, std::uint32_t now) const {
 }
 
 void liar::lie(schedule& what) {
-    if (what.below(16) == 0)
+    switch (what.below(16)) {
+    case 0:
         return meet();
+    case 1:
+        return beat(what);
+    default:
+        break;
+    }
     const std::size_t at = place(what);
     words_.publish(at, value(what, words_.load(at)));
+}
+
+void liar::beat(schedule& what) const {
+    constexpr std::array<std::uint32_t, 4> periods{0, 1, 100, layout::heartbeat_period};
+    const auto mine = words_.at(slot_ * small_section);
+    const std::uint32_t choice = what.byte();
+    mine.publish(layout::header::heartbeat,
+                 periods.at(choice % 4) | choice / 4 << layout::heartbeat_count_shift);
+    mine.publish(layout::header::beating,
+                 choice >= 240 ? what.word() : mine.load(layout::header::incarnation));
 }
 
 void liar::lie_about_rings(schedule& what) {

@@ -28,6 +28,8 @@ class liar {
 
     /// Writes a word; the schedule decides its place and value.
     void lie(schedule& what);
+    /// Beats as the holder of the slot, or with a false word.
+    void beat(schedule& what) const;
     /// Does the same, but writes nothing that ends the session.
     void lie_about_rings(schedule& what);
     /// Writes the words that connect the other side, which accepts them.

@@ -23,15 +23,17 @@ constexpr std::array documented{
     errc::slot_lost,        errc::lane_in_use,      errc::message_too_large,
     errc::buffer_too_small, errc::service_unknown,  errc::service_exists,
     errc::directory_full,   errc::slot_in_use,      errc::geometry_mismatch,
-    errc::layout_version,   errc::slot_overwritten,
+    errc::layout_version,   errc::slot_overwritten, errc::peer_lost,
 };
 
 const std::array<std::string, 3> names{"clock", "store", "x"};
 
 } // namespace
 
-player::player(const ivshmem::device& device, std::uint32_t slot, std::function<void()> disturb)
-    : device_{device}, number_{slot}, disturb_{std::move(disturb)}, buffer_(longest) {
+player::player(const ivshmem::device& device, std::uint32_t slot,
+               std::chrono::milliseconds heartbeat, std::function<void()> disturb)
+    : device_{device}, number_{slot}, heartbeat_{heartbeat}, disturb_{std::move(disturb)},
+      buffer_(longest) {
     claim();
 }
 
@@ -48,6 +50,7 @@ void player::claim() {
     options.number = number_;
     options.geometry = small;
     options.claim_time = std::chrono::milliseconds{1};
+    options.heartbeat = heartbeat_;
     std::error_code ec;
     slot_ = ivshmem::slot::claim(device_, options, ec);
     expect(ec);

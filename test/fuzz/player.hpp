@@ -10,6 +10,7 @@
 #include <ivshmem/service_directory.hpp>
 #include <ivshmem/slot.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -21,14 +22,17 @@ namespace test {
 /// Uses a slot and one channel in all ways that the documentation allows.
 class player {
   public:
+    /// @param heartbeat Of its slot.
     /// @param disturb Called while the library copies.
-    player(const ivshmem::device& device, std::uint32_t slot, std::function<void()> disturb);
+    player(const ivshmem::device& device, std::uint32_t slot, std::chrono::milliseconds heartbeat,
+           std::function<void()> disturb);
 
     /// Performs one operation, which the schedule decides.
     void play(schedule& what);
     /// Opens an ended channel again.
     void start_again();
     [[nodiscard]] ivshmem::channel_state state() const { return channel_.state(); }
+    [[nodiscard]] std::chrono::milliseconds heartbeat() const { return heartbeat_; }
 
   private:
     static constexpr std::size_t longest = 4096; ///< message
@@ -51,6 +55,7 @@ class player {
 
     const ivshmem::device& device_;
     std::uint32_t number_;
+    std::chrono::milliseconds heartbeat_;
     std::function<void()> disturb_;
     ivshmem::slot slot_;
     ivshmem::channel channel_;

@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
     unsigned long connected = 0;
     auto longest = clock::duration::zero();
     {
-        test::player us{device, 0, [] {
+        test::player us{device, 0, std::chrono::milliseconds{100}, [] {
                         }};
         chance random{2};
         while (clock::now() < end) {
