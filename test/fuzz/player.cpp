@@ -24,6 +24,7 @@ constexpr std::array documented{
     errc::buffer_too_small, errc::service_unknown,  errc::service_exists,
     errc::directory_full,   errc::slot_in_use,      errc::geometry_mismatch,
     errc::layout_version,   errc::slot_overwritten, errc::peer_lost,
+    errc::region_too_small,
 };
 
 const std::array<std::string, 3> names{"clock", "store", "x"};
