@@ -36,8 +36,8 @@ class basic_acceptor {
 
     /// Offers the service. @param options For the channels that are accepted.
     /// @throws error as ivshmem::service_directory::offer(), errc::vector_out_of_range if the
-    /// options name another vector than the slot's, and errc::closed if the slot was moved from.
-    /// Nothing is offered then.
+    /// options name another vector than the slot's, and errc::closed if the slot was closed or
+    /// moved from. Nothing is offered then.
     basic_acceptor(basic_slot<Executor>& in, std::string_view name,
                    const channel_options& options = {})
         : executor_{in.get_executor()}, state_{std::make_shared<state_type>(

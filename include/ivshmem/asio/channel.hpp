@@ -61,7 +61,7 @@ class basic_channel {
     /// Opens a lane to another slot.
     /// @param to The slot of the other side.
     /// @throws error as ivshmem::channel::open(), errc::vector_out_of_range if the options name
-    /// another vector than the slot's, and errc::closed if the slot was moved from.
+    /// another vector than the slot's, and errc::closed if the slot was closed or moved from.
     basic_channel(const basic_slot<Executor>& from, std::uint32_t to, std::uint32_t lane,
                   const channel_options& options = {})
         : basic_channel{detail::checked(from.hub(), options), to, lane, options} {}

@@ -21,6 +21,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -142,6 +143,36 @@ TEST_CASE("a moved-from slot keeps its executor, and fails all operations") {
     to.close();
     io.run();
     CHECK(*connected == errc::closed);
+}
+
+TEST_CASE("operations of a closed slot complete, and nothing can be opened there") {
+    const deadline limit;
+    meeting server;
+    const auto device = server.join(1);
+    net::io_context io;
+    slot closed{io, device, of_two(0)};
+    acceptor offered{closed, "name"};
+    std::vector<error_code> ended;
+    const auto note = [&](error_code ec, const channel&) {
+        ended.push_back(ec);
+    };
+    offered.async_accept(note);
+    ivshmem::asio::async_connect(closed, "other", note);
+    SECTION("before they wait") {}
+    SECTION("while they wait") {
+        io.poll();
+        REQUIRE(ended.empty());
+    }
+    closed.close();
+    offered.async_accept(note);
+    ivshmem::asio::async_connect(closed, "other", note);
+    io.restart();
+    io.run();
+    CHECK(ended.size() == 4);
+    for (const auto& ec : ended)
+        CHECK(ec == errc::closed);
+    CHECK_THROWS_AS((channel{closed, 1, 0}), ivshmem::error);
+    CHECK_THROWS_AS((acceptor{closed, "name"}), ivshmem::error);
 }
 
 #ifndef NDEBUG

@@ -39,6 +39,8 @@ class half_open_channels {
 
     /// Opens channels for the requests for a service. @return Whether a request has to wait.
     bool find_requests(std::uint32_t key, const channel_options& options) {
+        if (!slot_.is_open()) // closed, after an operation began to wait
+            return false;
         std::optional<ivshmem::service_directory::request> first_refused;
         std::size_t refused = 0;
         const auto& geometry = slot_.geometry();

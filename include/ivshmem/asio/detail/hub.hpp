@@ -69,7 +69,7 @@ class hub : public std::enable_shared_from_this<hub<Executor>> {
     }
     /// Switches to the shorter periods that a polling channel needs.
     void poll() { polling_ = true; }
-    /// Fails if the options name a vector other than the slot's.
+    /// Fails if the options name a vector other than the slot's. @pre slot.is_open()
     void check(const channel_options& of_channel, std::error_code& ec) const {
         if (has_interrupts_ && of_channel.vector.value_or(slot.vector()) != slot.vector())
             ec = errc::vector_out_of_range;
@@ -287,12 +287,12 @@ class hub_membership {
 };
 
 /// Returns the hub of a slot after checking the options of a channel.
-/// @throws error errc::closed (the slot was moved from); as hub::check().
+/// @throws error errc::closed (the slot was closed or moved from); as hub::check().
 template <typename Executor>
 const std::shared_ptr<hub<Executor>>& checked(const std::shared_ptr<hub<Executor>>& in,
                                               const channel_options& options) {
-    if (!in)
-        throw error{errc::closed, "channel: the asio::slot was moved from"};
+    if (!in || !in->slot.is_open())
+        throw error{errc::closed, "channel: the asio::slot was closed or moved from"};
     std::error_code ec;
     in->check(options, ec);
     if (ec)
