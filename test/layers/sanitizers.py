@@ -45,7 +45,7 @@ class Sanitized:
 # A quick run compiles one of the large Asio programs with each sanitizer: the operations of streams and
 # acceptors consist of those of channels. Most tests in Python are about text: the tools that they start
 # are not compiled for a quick run.
-_LONG_FOR_ASAN = ("asio-services", "asio-slot", "asio-streams", "asio-waits", "channel_peer_run")
+_LONG_FOR_ASAN = ("asio-services", "asio-slot", "asio-streams", "asio-waits", "channel_peer_run", "corpus-services")
 _LONG_FOR_TSAN = ("asio-messages",)
 asan = Sanitized(
     TOP / "build-asan",
