@@ -68,7 +68,7 @@ class server {
     void log_congestion() const;
     void drop_stalled();
     /// Returns how many descriptors may be sent to this client now.
-    [[nodiscard]] std::size_t share(client& c) const;
+    [[nodiscard]] std::size_t share(client& c);
     /// Updates the sum of unread messages for this client.
     void count_unread(client& c);
     void count_all_unread();
@@ -82,7 +82,8 @@ class server {
     bool congested_ = false;
     bool congestion_logged_ = false;
     steady::time_point congested_since_;
-    std::size_t in_flight_ = 0; ///< an upper bound of the descriptors in flight
+    std::size_t in_flight_ = 0;      ///< an upper bound of the descriptors in flight
+    steady::time_point counted_all_; ///< when the bound was exact
     region memory_;
     client_policy policy_;
     places places_;

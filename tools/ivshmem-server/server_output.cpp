@@ -131,11 +131,17 @@ void server::drop_stalled() {
     }
 }
 
-std::size_t server::share(client& c) const {
+std::size_t server::share(client& c) {
     // Linux refuses descriptors to all clients when too many are in flight. So a client that does
     // not read gets no more of them once a quarter is used, and a client that reads gets a small
     // part of the rest at a time, so that some is left for the next.
-    if (in_flight_ < policy_.max_in_flight / 4)
+    const std::size_t quarter = policy_.max_in_flight / 4;
+    // The bound grows with each message, also to clients that have read it since.
+    if (in_flight_ >= quarter && steady::now() - counted_all_ >= congestion_again) {
+        count_all_unread();
+        counted_all_ = steady::now();
+    }
+    if (in_flight_ < quarter)
         return SIZE_MAX;
     c.measure_unread();
     if (c.unread() > 0)
