@@ -166,7 +166,7 @@ std::uint64_t server_backend::take(std::uint32_t vector, failure& /*f*/) {
     const std::uint64_t count = take_eventfd(vectors_[vector].get());
     if (count == 0) { // woken by the server?
         const std::lock_guard lock{mutex_};
-        // Before reading: whoever reads a departure leaves the signal for those that wait.
+        // Before reading: a thread that reads a departure leaves the signal for those that wait.
         if (std::exchange(has_departed_, false))
             take_eventfd(departed_.get());
         if (!end_)
