@@ -54,7 +54,8 @@ class Hostile(Session):
 
 
 class Requests(Hostile):
-    def test_requests_that_are_never_completed(self):
+    def asked(self):
+        """A peer that has asked the server on each lane, and does not go on."""
         peer = self.peer(4, 64, 4096)
         peer.hold()
         self.serve()
@@ -62,6 +63,10 @@ class Requests(Hostile):
         for lane in range(64):
             peer.ask(0, lane, key, 0x1000 + lane)
         peer.ring(0)
+        return peer
+
+    def test_requests_that_are_never_completed(self):
+        self.asked()
         self.pings()
 
     def test_requests_that_change_all_the_time(self):
@@ -83,14 +88,7 @@ class Requests(Hostile):
         self.pings()
 
     def test_a_peer_that_is_killed_in_the_middle(self):
-        peer = self.peer(4, 64, 4096)
-        peer.hold()
-        self.serve()
-        key = peer.key_of(0, SERVICE)
-        for lane in range(64):
-            peer.ask(0, lane, key, 0x1000 + lane)
-        peer.ring(0)
-        peer.close()
+        self.asked().close()
         self.pings()
 
 
