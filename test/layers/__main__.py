@@ -14,8 +14,8 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -68,13 +68,19 @@ def _run(name: str, layer: Layer, everything: bool) -> tuple[str, Totals]:
 
 
 LAYERS = {
-    "host": Layer("pure tests, captured sysfs trees, whole programs on this machine (GCC)", host.run),
+    "host": Layer("pure tests, captured sysfs trees, whole programs on this machine (GCC)", host.alone),
     "vm": Layer("real devices in real guests", runners.vm),
     "packages": Layer("the Debian packages, built and installed in clean Debian systems", runners.packages),
     "style": Layer("SPDX tags, clang-format, clang-tidy", style.run),
     "asan": Layer("the host layer under AddressSanitizer and UndefinedBehaviorSanitizer (clang)", sanitizers.asan),
     "tsan": Layer("the tests of the host layer that have threads, under ThreadSanitizer (clang)", sanitizers.tsan),
 }
+
+
+def _layers(chosen: Collection[str]) -> dict[str, Layer]:
+    """The layers, of which the host's leaves to the sanitizers' what both would run."""
+    beside = replace(LAYERS["host"], run=host.beside_asan)
+    return LAYERS | ({"host": beside} if "asan" in chosen else {})
 
 
 def main() -> int:
@@ -93,7 +99,7 @@ def main() -> int:
             parser.error(f"{tool}: not found; test/install-deps installs it")
 
     # One after another: each keeps all processors busy.
-    played = {name: _run(name, layer, options.all) for name, layer in LAYERS.items() if name in chosen}
+    played = {name: _run(name, layer, options.all) for name, layer in _layers(chosen).items() if name in chosen}
     print("==")
     for name, (seconds, counted) in played.items():
         print(f"{name:8} {seconds}  {counted}")

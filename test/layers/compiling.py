@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +46,31 @@ def configure_host(say: Say) -> bool:
     return build(say, BUILD, "g++", options, ["build.ninja"])
 
 
-def build_host(say: Say, everything: bool) -> bool:
-    """Compile that build. The targets that no quick test runs are left out unless everything is asked for."""
-    return configure_host(say) and build(say, BUILD, "g++", [], [] if everything else _of_quick_tests())
+def build_host(say: Say, without: Collection[str] = ()) -> bool:
+    """Compile that build, except what no quick test runs, and the named files, relative to its folder."""
+    return configure_host(say) and build(say, BUILD, "g++", [], sorted(set(_default_targets()) - set(without)))
 
 
-def _of_quick_tests() -> list[str]:
-    return sorted(
-        os.path.relpath(file, BUILD)
-        for target in introspected(BUILD, "--targets")
-        if target["build_by_default"] and target["name"] not in _OF_LONG_TESTS
-        and not any(Path(target["defined_in"]).is_relative_to(TOP / folder) for folder in ("test/bench", "test/relacy"))
-        for file in target["filename"]
-    )  # fmt: skip
+def build_everything(say: Say) -> bool:
+    return configure_host(say) and build(say, BUILD, "g++")
+
+
+def build_for_guests(say: Say) -> bool:
+    """Compile the programs of that build that guests and packages run."""
+    return configure_host(say) and build(say, BUILD, "g++", [], sorted(_default_targets(lambda folder: (
+        folder.parts[:1] != ("test",) or folder.is_relative_to("test/vm") or folder.is_relative_to("test/conformance")
+    ))))  # fmt: skip
+
+
+def _default_targets(wanted: Callable[[Path], bool] = lambda folder: True) -> Iterator[str]:
+    """The files of the targets that quick tests run, from folders of the checkout that are wanted."""
+    for target in introspected(BUILD, "--targets"):
+        folder = Path(target["defined_in"]).parent.relative_to(TOP)
+        quick = target["name"] not in _OF_LONG_TESTS and folder.parts[:2] not in (("test", "bench"), ("test", "relacy"))
+        # What is linked into a program is built with it.
+        own = target["build_by_default"] and target["type"] != "static library"
+        if own and quick and wanted(folder):
+            yield from (os.path.relpath(file, BUILD) for file in target["filename"])
 
 
 def introspected(folder: Path, what: str) -> list[dict[str, Any]]:

@@ -31,6 +31,9 @@ class Test:
     def program(self) -> str:
         return Path(self.command[0]).name
 
+    def is_compiled_in(self, folder: Path) -> bool:
+        return Path(self.command[0]).is_relative_to(folder)
+
     @property
     def interpreted(self) -> bool:
         """Whether Python runs it: such a test checks the output of programs."""

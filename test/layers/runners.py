@@ -7,13 +7,13 @@ from __future__ import annotations
 import sys
 
 from checkout import BUILD, TOP, Say, stream
-from compiling import build_host
+from compiling import build_everything, build_for_guests
 from lab.parallel import LEFT_OUT
 from totals import FAILED, Totals
 
 
 def _run(say: Say, script: str, everything: bool) -> Totals:
-    if not build_host(say, everything):
+    if not (build_everything(say) if everything else build_for_guests(say)):
         return FAILED
     totals: Totals | None = None
     left_out: list[str] = []

@@ -47,12 +47,18 @@ class Sanitized:
 # are not compiled for a quick run.
 _LONG_FOR_ASAN = ("asio-services", "asio-slot", "asio-streams", "asio-waits", "channel_peer_run", "corpus-services")
 _LONG_FOR_TSAN = ("asio-messages",)
+
+
+def quick_under_asan(test: Test) -> bool:
+    return not test.interpreted and test.program not in _LONG_FOR_ASAN
+
+
 asan = Sanitized(
     TOP / "build-asan",
     ["-Db_sanitize=address,undefined", "-Dcpp_args=-gline-tables-only -fno-sanitize=function,vptr"],
     {"ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "halt_on_error=1"},
     wanted=lambda test: True,
-    quick=lambda test: not test.interpreted and test.program not in _LONG_FOR_ASAN,
+    quick=quick_under_asan,
 ).run
 tsan = Sanitized(
     TOP / "build-tsan",
