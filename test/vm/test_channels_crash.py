@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from channel_support import CHANNEL_PROGRAMS, MESSAGES, AnyJob, ChannelCase, events, incarnation, totals
 from lab import Doorbell, Guest, GuestGone, Server, booted
+from lab.runner import long
 from support import PATIENCE, Party
 
 
@@ -92,6 +93,7 @@ class Crashes(ChannelCase):
         job.wait()
         self.assertSawEachOnce(serving, [number], self.last(host))
 
+    @long("it boots a third guest; test_channels_lost.py kills one, too")
     def test_4_guest_killed(self) -> None:
         serving = self.serve(self.use(self.stays))
         job, number = self.busy(self.use(self.goes))

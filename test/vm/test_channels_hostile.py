@@ -16,8 +16,11 @@ from support import PATIENCE, PROBE, Party
 
 SIZE = 1 << 20
 STORM = 60
-SCRIBBLE = 10
+SCRIBBLE = 5
 """Seconds."""
+
+HANGS = 20_000
+"""Milliseconds. A timer is late by less on a busy machine."""
 
 ERRORS = (
     *("slot_in_use", "slot_lost", "slot_overwritten", "geometry_mismatch", "layout_version"),
@@ -132,7 +135,7 @@ class Hostile(ChannelCase):
         print(f"     {written} words written; {dict(ends)}; a timer was {worst:.0f} ms late at worst")
         for where in ("guest", "host"):
             self.assertTrue({f"{where}: slot_lost", f"{where}: slot_overwritten"} & set(ends), ends)
-        self.assertLess(worst, 5000)
+        self.assertLess(worst, HANGS)
         # The remains may look like a peer of another version; then the error of a claim names the
         # remedy.
         self.transfer(left, host, options=("-f", ""))

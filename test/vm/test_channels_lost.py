@@ -74,6 +74,7 @@ class Lost(ChannelCase):
     def test_2_many_programs_killed(self) -> None:
         self.kill_again_and_again(MANY)
 
+    @long("each end is noticed after seconds")
     def test_3_stopped_for_less_and_for_longer(self) -> None:
         serving = self.serve()
         job, number = self.connected(serving)
@@ -89,6 +90,7 @@ class Lost(ChannelCase):
         job.wait()
         self.stop(serving)
 
+    @long("it waits for what must not happen")
     def test_4_no_heartbeat(self) -> None:
         """A peer without a heartbeat is not lost, and one that leaves is closed."""
         serving = self.serve()
