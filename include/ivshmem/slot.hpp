@@ -31,8 +31,8 @@ struct slot_options {
     /// it starts at 0, at a power of two or at a sixteenth of the memory; name another one.
     std::optional<memory_region> region{};
     /// Insists on a geometry; claiming fails with errc::geometry_mismatch if a peer uses another
-    /// one. Empty: that of the present peers, or else 4 slots, 4 lanes and the largest rings that
-    /// fit, up to 1 MiB.
+    /// one. Empty: that of the present peers, or else 4 slots, 4 lanes and the largest rings, of up
+    /// to 1 MiB, that leave an eighth of the region to later versions.
     std::optional<region_geometry> geometry{};
     /// How long a holder of the slot has to object, if it is not known to be gone; at least
     /// 250 ms on devices whose peers poll. Must be positive.

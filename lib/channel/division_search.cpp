@@ -11,6 +11,15 @@ namespace ivshmem {
 
 using words = shared_words;
 
+namespace {
+
+/// The geometry of peers that were told none. It leaves memory to later minor versions.
+region_geometry default_geometry(std::uint64_t region) {
+    return largest_rings(region - region / 8, 4, 4);
+}
+
+} // namespace
+
 presence presence_of_holder(device::impl& at, std::uint16_t id) {
     const auto& facts = at.facts();
     // A VFIO device is open in one process at a time, so an earlier one held the slot; but ids of
@@ -36,7 +45,7 @@ std::vector<found_header> division_search::headers(const division& of) const {
 
 division division_search::choose(failure& f) {
     const memory_region region = options_.region.value_or(memory_region{0, memory_size_});
-    division chosen{region, options_.geometry.value_or(largest_rings(region.size, 4, 4)), 0};
+    division chosen{region, options_.geometry.value_or(default_geometry(region.size)), 0};
     check(chosen, f);
     if (!f && options_.geometry)
         check_size(chosen, f);

@@ -6,6 +6,7 @@
 #include "fixture.hpp"
 #include "helpers/deadline.hpp"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -163,4 +164,24 @@ TEST_CASE("a lane that the peer has rejected comes last, because the peer may st
     asks.close();
     y.close();
     CHECK(at_a.find_lane(1) == 1);
+}
+
+TEST_CASE("the default geometry leaves an eighth of the region to later versions, if it can") {
+    for (const std::size_t size :
+         {81920U, 98304U, 131072U, 262144U, 400000U / 4096U * 4096U, 1U << 22U}) {
+        meeting server{size};
+        const auto a = server.join(1);
+        ivshmem::slot_options options;
+        options.number = 3;
+        const auto geometry = slot::claim(a, options).geometry();
+        CHECK(geometry.slots == 4);
+        CHECK(geometry.lanes == 4);
+        const auto needed = ivshmem::region_needed(geometry);
+        CHECK((needed <= size - size / 8 || geometry.ring_size == 1024));
+        // Twice the rings would not leave it.
+        CHECK(ivshmem::region_needed({4, 4, geometry.ring_size * 2}) > size - size / 8);
+        const auto section = size / 4 / layout::page * layout::page;
+        const auto last = server.memory().subspan(section * 3 + needed / 4, section - needed / 4);
+        CHECK(std::all_of(last.begin(), last.end(), [](std::byte b) { return b == std::byte{0}; }));
+    }
 }
