@@ -6,6 +6,12 @@
 #include "fixture.hpp"
 #include "helpers/deadline.hpp"
 
+#include <cstdlib>
+#include <utility>
+
+#include <signal.h>
+#include <sys/mman.h>
+
 using namespace test;
 using ivshmem::region_geometry;
 using ivshmem::slot_options;
@@ -23,6 +29,42 @@ struct options : slot_options {
 ivshmem::shared_words header(const meeting& of, std::size_t offset) {
     return {of.memory().data() + offset, false};
 }
+
+/// Does something when this thread first stores to a page.
+class trapped_pages {
+  public:
+    trapped_pages() {
+        current = this;
+        struct sigaction trap {};
+        trap.sa_sigaction = sprung;
+        trap.sa_flags = SA_SIGINFO;
+        REQUIRE(::sigaction(SIGSEGV, &trap, &before_) == 0);
+    }
+    trapped_pages(const trapped_pages&) = delete;
+    trapped_pages& operator=(const trapped_pages&) = delete;
+    ~trapped_pages() { ::sigaction(SIGSEGV, &before_, nullptr); }
+
+    void add(std::byte* page, std::function<void()> at_store) {
+        REQUIRE(::mprotect(page, layout::page, PROT_READ) == 0);
+        pages_.emplace_back(page, std::move(at_store));
+    }
+
+  private:
+    static void sprung(int /*signal*/, siginfo_t* info, void* /*context*/) {
+        auto* const at = static_cast<std::byte*>(info->si_addr);
+        for (const auto& [page, at_store] : current->pages_) {
+            if (at < page || at >= page + layout::page)
+                continue;
+            ::mprotect(page, layout::page, PROT_READ | PROT_WRITE);
+            return at_store();
+        }
+        std::abort();
+    }
+
+    static inline trapped_pages* current = nullptr;
+    std::vector<std::pair<std::byte*, std::function<void()>>> pages_;
+    struct sigaction before_ {};
+};
 
 } // namespace
 
@@ -151,4 +193,20 @@ TEST_CASE("a holder that does not answer loses its slot, and sees that") {
     const auto before = header(server, 0).load(layout::header::incarnation);
     holder.close();
     CHECK(header(server, 0).load(layout::header::incarnation) == before);
+}
+
+TEST_CASE("a claim that comes while a slot is cleared is answered before all is cleared") {
+    meeting server{std::size_t{1} << 19U};
+    const auto a = server.join(1);
+    const auto mine = header(server, 0);
+    std::uint32_t answer = 0;
+    trapped_pages pages;
+    // Of the blocks for slot 1, and of those for slot 2.
+    pages.add(a.memory().data() + 5 * layout::page,
+              [&] { mine.publish(layout::header::claim, 1); });
+    pages.add(a.memory().data() + 30 * layout::page,
+              [&] { answer = mine.load(layout::header::claim); });
+    const slot claimed = claim(a, 0, {3, 64, 1024});
+    CHECK(answer == claimed.incarnation());
+    CHECK(mine.load(layout::header::claim) == claimed.incarnation());
 }
