@@ -19,6 +19,7 @@ from .messages import messages
 from .queued import queued
 from .ring import ring
 from .server_join import joins
+from .server_load import load
 
 BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "doorbell-guests": between_guests,
@@ -30,6 +31,7 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "channel-scale": scale,
     "channel-queued": queued,
     "server-join": joins,
+    "server-load": load,
     "ivshmemctl-ping": pinging,
     "lsivshmem": listing,
     "ivshmemctl-setup": setup,
