@@ -113,6 +113,22 @@ TEST_CASE("a client that was dropped counts as a client until it releases its de
     }));
 }
 
+TEST_CASE("a client that was dropped keeps the server's end of its connection, not its eventfds") {
+    running_server server{{"-n", "8", "--stall-timeout", "1"}};
+    raw_client good{server.socket()};
+    REQUIRE(good.joined(8));
+    const std::size_t descriptors = server.open_descriptors();
+    raw_client bad{server.socket()};
+    REQUIRE(server.program().says("client 1 joined"));
+    CHECK(server.open_descriptors() == descriptors + 9);
+    REQUIRE(::send(bad.socket(), "x", 1, MSG_NOSIGNAL) == 1);
+    REQUIRE(good.knows({0}, 8));
+    CHECK(server.program().says("client 1 left"));
+    CHECK(eventually([&] { return server.open_descriptors() == descriptors + 1; }));
+    bad.close();
+    CHECK(eventually([&] { return server.open_descriptors() == descriptors; }));
+}
+
 TEST_CASE("clients of one user beyond --max-clients-per-uid are refused") {
     running_server server{{"--max-clients-per-uid", "2"}};
     raw_client a{server.socket()};

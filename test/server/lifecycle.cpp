@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
+#include "base/text.hpp"
 #include "client.hpp"
 #include "helpers/catch.hpp"
 #include "run.hpp"
 
 #include <algorithm>
 #include <fstream>
+#include <list>
 #include <memory>
 
 #include <signal.h>
 
-// The end of a server, and the socket that it leaves behind, finds or replaces.
+// The end of clients and of a server, and the socket that it leaves behind, finds or replaces.
 
 using namespace host;
 using ivshmem::unique_fd;
@@ -107,4 +109,38 @@ TEST_CASE("an ending server does not remove the socket of another one") {
     server.program().signal(SIGTERM);
     CHECK(server.program().wait() == 0);
     CHECK(std::filesystem::exists(server.socket()));
+}
+
+TEST_CASE("clients that leave at once get nothing queued about each other") {
+    running_server server;
+    const auto most_resident = [&] { // KiB
+        std::ifstream file{ivshmem::formatted("/proc/{}/status", server.program().pid())};
+        std::string word;
+        while (file >> word && word != "VmHWM:")
+            continue;
+        std::size_t size = 0;
+        file >> size;
+        return size;
+    };
+    raw_client stays{server.socket()};
+    REQUIRE(stays.joined(1));
+    const std::size_t descriptors = server.open_descriptors();
+    std::list<raw_client> leave;
+    for (int i = 0; i < 500; ++i) {
+        leave.emplace_back(server.socket());
+        REQUIRE(leave.back().joined(1));
+        stays.read_all();
+        for (raw_client& c : leave)
+            c.read_all();
+    }
+    const std::size_t before = most_resident();
+    REQUIRE(before > 0);
+    server.program().signal(SIGSTOP);
+    leave.clear();
+    server.program().signal(SIGCONT);
+    CHECK(stays.knows({0}, 1));
+    CHECK(stays.departures() == 500);
+    CHECK(stays.wrong().empty());
+    CHECK(server.open_descriptors() == descriptors);
+    CHECK(most_resident() < before + 2048); // 125,000 messages would take 7 MiB
 }

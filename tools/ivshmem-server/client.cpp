@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include <linux/sockios.h>
@@ -15,7 +16,8 @@
 
 namespace ivshmem_server {
 
-client::client(socket_type socket) : socket_{std::move(socket)}, process_{"unknown process"} {
+client::client(socket_type socket)
+    : next_share{socket.get_executor()}, socket_{std::move(socket)}, process_{"unknown process"} {
     ucred credentials{};
     socklen_t size = sizeof credentials;
     uid_ = static_cast<uid_t>(-1);
@@ -39,6 +41,7 @@ bool client::queue_peer(const place& peer) {
     if (known_.contains(peer.id))
         return false;
     known_.insert(peer.id);
+    unsent_.insert(peer.id);
     output_.push_back(
         {.value = peer.id, .bare = false, .fds = *peer.vectors, .owner = peer.vectors});
     return true;
@@ -47,12 +50,15 @@ bool client::queue_peer(const place& peer) {
 bool client::queue_departure(std::uint16_t peer, bool departures) {
     if (!known_.contains(peer))
         return false;
-    const auto waiting = std::find_if(output_.begin(), output_.end(),
-                                      [&](const message& m) { return !m.bare && m.value == peer; });
     bool told = true;
-    if (waiting != output_.end()) {
-        told = waiting->begun;
-        output_.erase(waiting);
+    if (unsent_.contains(peer)) {
+        // From the end: a peer that stays for a short time has joined a short time ago.
+        const auto after = std::find_if(output_.rbegin(), output_.rend(), [&](const message& m) {
+                               return !m.bare && m.value == peer;
+                           }).base();
+        told = std::prev(after)->begun;
+        output_.erase(std::prev(after));
+        unsent_.erase(peer);
     }
     if (!told)
         known_.erase(peer);
@@ -81,6 +87,8 @@ client::output client::flush(std::size_t most, std::error_code& ec) {
         if (!next.bare)
             --most;
         if (next.bare || next.fds.size() == 1) {
+            if (!next.bare && next.value >= 0)
+                unsent_.erase(static_cast<std::uint16_t>(next.value));
             output_.pop_front();
         } else {
             next.fds = next.fds.subspan(1);
@@ -99,6 +107,8 @@ void client::measure_unread() {
     if (::ioctl(socket_.native_handle(), SIOCOUTQ, &bytes) != 0)
         bytes = 0;
     unread_ = (static_cast<std::size_t>(bytes) + least - 1) / least;
+    if (unread_ == 0)
+        caught_up_ = steady::now();
 }
 
 } // namespace ivshmem_server

@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -33,6 +34,8 @@ class client {
     explicit client(socket_type socket);
 
     void join(place p) { place_ = std::move(p); }
+    /// Returns its place, and keeps no descriptor but the connection. The id stays known.
+    place leave() { return {place_.id, std::exchange(place_.vectors, nullptr)}; }
     [[nodiscard]] std::uint16_t id() const { return place_.id; }
     [[nodiscard]] const place& its_place() const { return place_; }
     [[nodiscard]] socket_type& socket() { return socket_; }
@@ -67,6 +70,11 @@ class client {
     void measure_unread();
     /// Returns the result of the last measure_unread(): an upper bound, 0 only if there are none.
     [[nodiscard]] std::size_t unread() const { return unread_; }
+    /// Returns the last time at which the socket had no unread message. The server measures before
+    /// it sends, so a client that reads is seen without any even if there are always new ones.
+    [[nodiscard]] steady::time_point caught_up() const { return caught_up_; }
+    /// Sets that time to now, because it was not measured before.
+    void begin_to_catch_up() { caught_up_ = steady::now(); }
     /// Returns the last time at which a message was sent or none was pending.
     [[nodiscard]] steady::time_point progress() const { return progress_; }
 
@@ -75,7 +83,8 @@ class client {
     output last_output = output::done; ///< the last result of flush()
     bool gone = false;                 ///< left or dropped
     std::size_t counted = 0;           ///< the part of the server's sum of unread messages
-    steady::time_point caught_up;      ///< had read all messages; updated only in a congestion
+    unsigned shares_read = 0;          ///< how many shares of descriptors it read in a row
+    boost::asio::steady_timer next_share;
 
   private:
     struct message {
@@ -90,9 +99,11 @@ class client {
     place place_;
     std::deque<message> output_;
     id_set known_;
+    id_set unsent_; ///< those in output_ with descriptors
     std::string process_;
     uid_t uid_ = 0;
     std::size_t unread_ = 0;
+    steady::time_point caught_up_ = steady::now();
     steady::time_point progress_ = steady::now();
 };
 

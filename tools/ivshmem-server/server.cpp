@@ -148,27 +148,32 @@ void server::drop(const client_ptr& c, const std::string& why) {
         c->socket().cancel(ignored);
         c->socket().shutdown(asio::socket_base::shutdown_both, ignored);
         lingering_.push_back(c);
-        schedule_check();
+        schedule_check(stall_again);
     }
     dropped_.push_back(c);
 }
 
 void server::announce_departures() {
     while (!dropped_.empty()) {
-        const client_ptr c = std::move(dropped_.back());
-        dropped_.pop_back();
-        clients_.erase(std::find(clients_.begin(), clients_.end(), c));
-        c->known().for_each([&](std::uint16_t id) { places_.numbers().remove_knower(id); });
-        if (places_.state() == places::supply::scarce)
-            places_.keep(c->its_place());
-        else
-            release(c->its_place());
-        update_supply();
+        // All at once: what is queued for a client that left takes memory, and time for each
+        // other one that left with it.
+        std::erase_if(clients_, [](const client_ptr& c) { return c->gone; });
+        for (const client_ptr& c : std::exchange(dropped_, {})) {
+            c->known().for_each([&](std::uint16_t id) { places_.numbers().remove_knower(id); });
+            place p = c->leave();
+            if (places_.state() == places::supply::scarce)
+                places_.keep(std::move(p));
+            else
+                release(p);
+            update_supply();
+        }
     }
 }
 
 void server::release(const place& p) {
     for (const client_ptr& other : clients_) {
+        if (other->gone)
+            continue;
         if (other->queue_departure(p.id, policy_.departures))
             places_.numbers().remove_knower(p.id);
         flush(other);

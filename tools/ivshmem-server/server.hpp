@@ -44,6 +44,8 @@ class server {
   private:
     using client_ptr = std::shared_ptr<client>;
 
+    static constexpr std::chrono::milliseconds stall_again{500};
+
     void accept();
     void accepted(client::socket_type socket);
     /// Returns why the server has no room for this client; empty if it has.
@@ -62,8 +64,10 @@ class server {
     void flush(const client_ptr& c);
     void watch_input(const client_ptr& c);
     void watch_output(const client_ptr& c);
-    /// Schedules check(), which repeats itself while clients are behind.
-    void schedule_check();
+    /// Sends the client its next share of descriptors soon.
+    void send_next_share(const client_ptr& c);
+    /// Schedules check() for then, or earlier. It repeats itself while clients are behind.
+    void schedule_check(std::chrono::milliseconds pause);
     void check();
     void log_congestion() const;
     void drop_stalled();

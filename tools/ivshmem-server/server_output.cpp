@@ -17,7 +17,8 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::chrono::milliseconds congestion_again{20};
-constexpr std::chrono::milliseconds stall_again{500};
+/// How soon a client that has read its share gets the next one.
+constexpr std::chrono::milliseconds share_again{1};
 
 } // namespace
 
@@ -25,17 +26,20 @@ void server::flush(const client_ptr& c) {
     if (c->gone)
         return;
     std::error_code ec;
-    const auto result = c->flush(share(*c), ec);
+    const std::size_t most = share(*c);
+    const auto result = c->flush(most, ec);
     count_unread(*c);
     switch (result) {
     case client::output::done:
         break;
     case client::output::full:
         watch_output(c);
-        schedule_check();
+        schedule_check(stall_again);
         break;
     case client::output::congested:
-        schedule_check();
+        schedule_check(congestion_again);
+        if (most > 0)
+            send_next_share(c);
         break;
     case client::output::broken:
         drop(c, "cannot send to it: " + ec.message());
@@ -56,17 +60,28 @@ void server::watch_output(const client_ptr& c) {
     });
 }
 
-void server::schedule_check() {
-    if (std::exchange(check_scheduled_, true))
-        return;
-    const bool congested = std::any_of(clients_.begin(), clients_.end(), [](const auto& c) {
-        return c->last_output == client::output::congested;
+void server::send_next_share(const client_ptr& c) {
+    ++c->shares_read;
+    c->next_share.expires_after(share_again);
+    c->next_share.async_wait([this, c](const error_code& cancelled) {
+        if (cancelled || c->gone)
+            return;
+        flush(c);
+        announce_departures();
     });
-    check_timer_.expires_after(congested ? congestion_again : stall_again);
+}
+
+void server::schedule_check(std::chrono::milliseconds pause) {
+    const auto when = steady::now() + pause;
+    if (check_scheduled_ && check_timer_.expiry() <= when)
+        return;
+    check_scheduled_ = true;
+    check_timer_.expires_at(when); // cancels a wait that is longer
     check_timer_.async_wait([this](const error_code& cancelled) {
+        if (cancelled)
+            return;
         check_scheduled_ = false;
-        if (!cancelled)
-            check();
+        check();
     });
 }
 
@@ -78,8 +93,6 @@ void server::check() {
     bool behind = false;
     bool congested = false;
     for (const client_ptr& c : clients_) {
-        if (congested_ && c->unread() == 0)
-            c->caught_up = now;
         if (c->last_output == client::output::congested)
             flush(c);
         behind = behind || c->last_output == client::output::full;
@@ -89,7 +102,7 @@ void server::check() {
         congested_since_ = now;
         congestion_logged_ = false;
         for (const client_ptr& c : clients_)
-            c->caught_up = now;
+            c->begin_to_catch_up();
     }
     congested_ = congested;
     // Not at once: a congestion of clients that read is over in no time.
@@ -99,8 +112,8 @@ void server::check() {
     }
     drop_stalled();
     announce_departures();
-    if (behind || congested || !lingering_.empty())
-        schedule_check();
+    if (behind || !lingering_.empty())
+        schedule_check(stall_again);
 }
 
 void server::log_congestion() const {
@@ -125,7 +138,7 @@ void server::drop_stalled() {
         // A client that reads a message now and then keeps the descriptors of the others too: it
         // must read all that it was sent.
         const bool holds = congested_ && c->last_output != client::output::done &&
-                           c->unread() > 0 && c->caught_up < too_old;
+                           c->unread() > 0 && c->caught_up() < too_old;
         if (full || holds)
             drop(c, ivshmem::formatted("it did not read for {} s", policy_.stall_timeout.count()));
     }
@@ -144,11 +157,16 @@ std::size_t server::share(client& c) {
     if (in_flight_ < quarter)
         return SIZE_MAX;
     c.measure_unread();
-    if (c.unread() > 0)
+    if (c.unread() > 0) {
+        c.shares_read = 0;
         return 0;
+    }
     const std::size_t left = policy_.max_in_flight - std::min(in_flight_, policy_.max_in_flight);
     const std::size_t parts = 4 * (clients_.size() + lingering_.size() + 1);
-    return std::clamp<std::size_t>(left / parts, 1, 64);
+    // Doubled with each share that was read, so that a join beside many clients takes few.
+    const std::size_t fewest_parts =
+        std::max<std::size_t>(parts >> std::min(c.shares_read, 31U), 32);
+    return std::clamp<std::size_t>(left / fewest_parts, 1, 64);
 }
 
 void server::count_unread(client& c) {
