@@ -8,10 +8,7 @@
 #include "channel/ring_consumer.hpp"
 #include "channel/ring_producer.hpp"
 #include "channel/wake_handshake.hpp"
-#include "relacy_words.hpp"
-
-#include <cstdio>
-#include <iostream>
+#include "relacy_run.hpp"
 
 namespace test {
 namespace {
@@ -100,7 +97,7 @@ struct stream : two_ends<stream<Sender, Receiver>, Sender, Receiver> {
 /// room.
 template <mutation Sender, mutation Receiver>
 struct one_step : two_ends<one_step<Sender, Receiver>, Sender, Receiver> {
-    static constexpr std::uint32_t count = 4;
+    static constexpr std::uint32_t count = 5; // the last one takes the room of the first one
     static constexpr std::uint32_t length = 8;
 
     void thread(unsigned index) {
@@ -263,57 +260,34 @@ struct conversation : two_ends<conversation<Sender, Receiver>, Sender, Receiver>
     rl::atomic<std::uint32_t> bell_of_receiver;
 };
 
-unsigned passed = 0;
-unsigned failed = 0;
-
-/// Runs a test with random schedules, and with all schedules with so many preemptions.
-/// @param sound Whether it must pass.
-template <typename Test>
-void run(const char* name, bool sound, unsigned context_bound = 4) {
-    bool holds = true;
-    // Relacy has its own allocator while it runs: no growing stream.
-    std::ostream nowhere{nullptr};
-    for (const auto how : {rl::random_scheduler_type, rl::fair_context_bound_scheduler_type}) {
-        rl::test_params params;
-        params.search_type = how;
-        params.context_bound = context_bound;
-        params.iteration_count = 300'000;
-        params.output_stream = sound ? &std::cout : &nowhere;
-        params.progress_stream = &nowhere;
-        holds = holds && rl::simulate<Test>(params);
-    }
-    ++(holds == sound ? passed : failed);
-    std::printf("%s %s: %s\n", holds == sound ? "ok  " : "FAIL", name,
-                holds ? "nothing found" : "found");
-    std::fflush(stdout);
-}
-
 } // namespace
 } // namespace test
 
 int main() {
     using namespace test;
     using enum mutation;
-    run<stream<none, none>>("a stream", true);
-    run<one_step<none, none>>("a stream, each message in one step", true, 2);
-    run<sleep_for_data<none, none>>("a receiver that sleeps", true);
-    run<sleep_for_room<none, none>>("a sender that sleeps", true);
-    run<conversation<none, none>>("both sleep", true, 2);
+    relacy_totals totals;
+    run<stream<none, none>>(totals, "a stream", true);
+    run<one_step<none, none>>(totals, "a stream, each message in one step", true, 2);
+    run<sleep_for_data<none, none>>(totals, "a receiver that sleeps", true);
+    run<sleep_for_room<none, none>>(totals, "a sender that sleeps", true);
+    run<conversation<none, none>>(totals, "both sleep", true, 2);
 
-    run<stream<relaxed_publish, none>>("a head published relaxed", false);
-    run<stream<none, relaxed_look>>("a head looked at relaxed", false);
-    run<stream<none, relaxed_publish>>("a cursor published relaxed", false);
-    run<stream<relaxed_look, none>>("a cursor looked at relaxed", false);
-    run<one_step<relaxed_publish, none>>("one step: a head published relaxed", false);
-    run<one_step<none, relaxed_look>>("one step: a head looked at relaxed", false);
-    run<sleep_for_data<no_fence, none>>("data: no fence where the peer is woken", false);
-    run<sleep_for_data<none, no_fence>>("data: no fence before sleeping", false);
-    run<sleep_for_room<none, no_fence>>("room: no fence where the peer is woken", false);
-    run<sleep_for_room<no_fence, none>>("room: no fence before sleeping", false);
+    run<stream<relaxed_publish, none>>(totals, "a head published relaxed", false);
+    run<stream<none, relaxed_look>>(totals, "a head looked at relaxed", false);
+    run<stream<none, relaxed_publish>>(totals, "a cursor published relaxed", false);
+    run<stream<relaxed_look, none>>(totals, "a cursor looked at relaxed", false);
+    run<one_step<relaxed_publish, none>>(totals, "one step: a head published relaxed", false);
+    run<one_step<none, relaxed_look>>(totals, "one step: a head looked at relaxed", false);
+    run<one_step<none, relaxed_publish>>(totals, "one step: a cursor published relaxed", false, 2);
+    run<one_step<relaxed_look, none>>(totals, "one step: a cursor looked at relaxed", false, 2);
+    run<sleep_for_data<no_fence, none>>(totals, "data: no fence where the peer is woken", false);
+    run<sleep_for_data<none, no_fence>>(totals, "data: no fence before sleeping", false);
+    run<sleep_for_room<none, no_fence>>(totals, "room: no fence where the peer is woken", false);
+    run<sleep_for_room<no_fence, none>>(totals, "room: no fence before sleeping", false);
 
-    run<conversation<no_fence, none>>("both: the sender has no fence", false);
-    run<conversation<none, no_fence>>("both: the receiver has no fence", false);
+    run<conversation<no_fence, none>>(totals, "both: the sender has no fence", false);
+    run<conversation<none, no_fence>>(totals, "both: the receiver has no fence", false);
 
-    std::printf("%u passed, %u failed\n", passed, failed);
-    return failed == 0 ? 0 : 1;
+    return totals.report();
 }
