@@ -90,8 +90,15 @@ class load_server {
                     "--stall-timeout", seconds.c_str(), nullptr);
             ::_exit(127);
         }
-        for (int i = 0; i < 500 && !std::filesystem::exists(socket()); ++i)
-            std::this_thread::sleep_for(std::chrono::milliseconds{10});
+        // The socket exists before the server listens to it.
+        for (int i = 0; i < 500; ++i) {
+            try {
+                load_client{socket()}.join();
+                return;
+            } catch (const std::system_error&) {
+                std::this_thread::sleep_for(std::chrono::milliseconds{10});
+            }
+        }
     }
     load_server(const load_server&) = delete;
     load_server& operator=(const load_server&) = delete;

@@ -35,7 +35,10 @@ class client {
 
     void join(place p) { place_ = std::move(p); }
     /// Returns its place, and keeps no descriptor but the connection. The id stays known.
-    place leave() { return {place_.id, std::exchange(place_.vectors, nullptr)}; }
+    place leave() {
+        output_.clear(); // its messages hold the descriptors of others
+        return {place_.id, std::exchange(place_.vectors, nullptr)};
+    }
     [[nodiscard]] std::uint16_t id() const { return place_.id; }
     [[nodiscard]] const place& its_place() const { return place_; }
     [[nodiscard]] socket_type& socket() { return socket_; }

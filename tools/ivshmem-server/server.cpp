@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <malloc.h>
 #include <sys/socket.h>
 
 namespace ivshmem_server {
@@ -130,6 +131,7 @@ void server::join(const client_ptr& c) {
     }
     tell(c, c);
     clients_.push_back(c);
+    most_clients_ = std::max(most_clients_, clients_.size());
     watch_input(c);
     flush(c);
 }
@@ -167,6 +169,11 @@ void server::announce_departures() {
                 release(p);
             update_supply();
         }
+    }
+    // The C library keeps the memory of a crowd that has left, in pieces between that of others.
+    if (clients_.size() < most_clients_ / 2) {
+        ::malloc_trim(0);
+        most_clients_ = clients_.size();
     }
 }
 

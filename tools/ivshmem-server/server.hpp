@@ -92,6 +92,7 @@ class server {
     client_policy policy_;
     places places_;
     std::vector<client_ptr> clients_; ///< in the order in which they joined
+    std::size_t most_clients_ = 0;    ///< since memory was given back
     std::vector<client_ptr> dropped_; ///< not yet announced to the others
     /// Disconnected clients that hold descriptors in flight: they neither read them nor closed
     /// their end.
