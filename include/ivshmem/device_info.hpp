@@ -17,7 +17,7 @@
 namespace ivshmem {
 
 /// The register interface that a device has.
-enum class device_protocol {
+enum class device_generation {
     v1, ///< QEMU's and ACRN's ivshmem, 1af4:1110 (QEMU, docs/specs/ivshmem-spec.rst)
     v2, ///< Jailhouse's ivshmem-v2, 110a:4106 (recognised; cannot be opened yet)
 };
@@ -29,7 +29,7 @@ enum class device_type {
     doorbell, ///< has an MSI-X capability, so a doorbell and interrupts
 };
 
-[[nodiscard]] IVSHMEM_API std::string_view to_string(device_protocol p) noexcept; ///< "v1", "v2"
+[[nodiscard]] IVSHMEM_API std::string_view to_string(device_generation g) noexcept; ///< "v1", "v2"
 [[nodiscard]] IVSHMEM_API std::string_view to_string(device_type t) noexcept;     ///< "plain", ...
 
 /// A base address register as the kernel's `resource` file describes it.
@@ -93,7 +93,7 @@ struct device_info {
     std::uint16_t subsystem_device = 0;
     std::uint32_t class_code = 0; ///< base class, sub-class, programming interface: 0xBBSSPP
     std::optional<std::uint8_t> revision;
-    device_protocol protocol = device_protocol::v1;
+    device_generation generation = device_generation::v1;
     device_type type = device_type::unknown;
     /// The number of MSI-X vectors; absent if type is not doorbell.
     std::optional<std::uint32_t> vectors;

@@ -88,11 +88,11 @@ std::string_view to_string(layout_violation v) noexcept {
     return "unknown";
 }
 
-std::string_view to_string(device_protocol p) noexcept {
-    switch (p) {
-    case device_protocol::v1:
+std::string_view to_string(device_generation g) noexcept {
+    switch (g) {
+    case device_generation::v1:
         return "v1";
-    case device_protocol::v2:
+    case device_generation::v2:
         return "v2";
     }
     return "unknown";

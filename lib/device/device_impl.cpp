@@ -61,7 +61,7 @@ void check_bars(const device_info& info, failure& f) {
 std::unique_ptr<backend> open_pci(const device_info& info, const open_options& options,
                                   failure& f) {
     const std::string name = to_string(info.address);
-    if (info.protocol != device_protocol::v1) {
+    if (info.generation != device_generation::v1) {
         f.set(errc::protocol_unsupported,
               "{}: an ivshmem-v2 device (110a:4106), which this version "
               "only recognises",

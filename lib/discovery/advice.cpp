@@ -95,7 +95,7 @@ std::string bind_command(std::string_view driver, std::string_view device) {
 }
 
 std::string suitable_driver(const device_info& info) {
-    if (info.protocol != device_protocol::v1 || info.gone)
+    if (info.generation != device_generation::v1 || info.gone)
         return {};
     const auto& machine = info.machine;
     if (info.type == device_type::plain) {

@@ -5,7 +5,7 @@
 namespace ivshmem {
 
 std::optional<backend_kind> backend_for(const device_info& info) noexcept {
-    if (info.protocol != device_protocol::v1)
+    if (info.generation != device_generation::v1)
         return std::nullopt;
     if (info.driver == "vfio-pci")
         return backend_kind::vfio;

@@ -14,12 +14,12 @@ constexpr std::uint16_t vendor_intel = 0x8086; // ACRN's subsystem vendor
 } // namespace
 
 device_reader::device_reader(const std::string& prefix, const sysfs_dir& dir,
-                             const pci_address& address, device_protocol spoken)
+                             const pci_address& address, device_generation generation)
     : prefix_{prefix}, dir_{dir} {
     info_.address = address;
-    info_.protocol = spoken;
-    info_.vendor = spoken == device_protocol::v1 ? vendor_v1 : vendor_v2;
-    info_.device = spoken == device_protocol::v1 ? device_v1 : device_v2;
+    info_.generation = generation;
+    info_.vendor = generation == device_generation::v1 ? vendor_v1 : vendor_v2;
+    info_.device = generation == device_generation::v1 ? device_v1 : device_v2;
 }
 
 device_info device_reader::read() && {
@@ -56,7 +56,7 @@ void device_reader::read_ids() {
     info_.subsystem_vendor = static_cast<std::uint16_t>(vendor.value_or(0));
     info_.subsystem_device = static_cast<std::uint16_t>(device.value_or(0));
     // ACRN, hypervisor/dm/vpci/ivshmem.c: the subsystem id is the id of the memory region.
-    if (info_.protocol == device_protocol::v1 && vendor == vendor_intel && device)
+    if (info_.generation == device_generation::v1 && vendor == vendor_intel && device)
         info_.acrn_region = info_.subsystem_device;
 }
 
@@ -157,7 +157,7 @@ void device_reader::read_config() {
 
     read_lost_bars(config);
     read_msix(config);
-    if (info_.protocol == device_protocol::v2)
+    if (info_.generation == device_generation::v2)
         read_v2(config);
 }
 
@@ -176,7 +176,7 @@ void device_reader::read_msix(const pci_config& config) {
         // Every v2 device has a doorbell, and INTx if it has no MSI-X. The doorbell of a v1 device
         // needs MSI-X.
         info_.type =
-            info_.protocol == device_protocol::v1 ? device_type::plain : device_type::doorbell;
+            info_.generation == device_generation::v1 ? device_type::plain : device_type::doorbell;
     } else if (!f) {
         note(formatted("{}: only {} of {} bytes can be read {}, so whether the device has MSI-X "
                        "is unknown; run as root to know",

@@ -30,7 +30,7 @@ class device_reader {
     /// @param prefix The root without a slash at its end: "" for the running system.
     /// @param dir prefix/sys/bus/pci/devices/ADDRESS
     device_reader(const std::string& prefix, const sysfs_dir& dir, const pci_address& address,
-                  device_protocol spoken);
+                  device_generation generation);
 
     [[nodiscard]] device_info read() &&;
 

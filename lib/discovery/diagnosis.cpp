@@ -170,7 +170,7 @@ diagnosis diagnose_access(const device_info& info, const privileges& may) {
     if (info.gone)
         return stuck("the device does not answer any more: it was unplugged or has failed",
                      "echo 1 | sudo tee /sys/bus/pci/rescan");
-    if (info.protocol == device_protocol::v2)
+    if (info.generation == device_generation::v2)
         return stuck("ivshmem-v2 is recognised, but cannot be opened yet", "");
     for (const std::size_t bar : {2U, 0U})
         if (info.bars.at(bar).unplaced())
@@ -200,7 +200,7 @@ bool holds_group_back(const group_function& member) {
 diagnosis diagnose(const device_info& info, const privileges& may) {
     auto result = diagnose_access(info, may);
     result.driver = suitable_driver(info);
-    if (!info.gone && info.protocol == device_protocol::v1)
+    if (!info.gone && info.generation == device_generation::v1)
         add_remedies(result, info);
     if (!result.msi_problem.empty()) {
         // No driver helps, so this comes before whatever the driver lacks.

@@ -23,9 +23,9 @@ std::string prefix_of(const std::filesystem::path& root) {
     return prefix.empty() && root.is_relative() ? "." : prefix;
 }
 
-/// Returns the protocol for the ids; nothing for other devices and, with f set, for a device whose
+/// Returns the generation for the ids; nothing for other devices and, with f set, for a device whose
 /// ids cannot be read.
-std::optional<device_protocol> identify(const sysfs_dir& dir, failure& f) {
+std::optional<device_generation> identify(const sysfs_dir& dir, failure& f) {
     const auto vendor = dir.number("vendor", 0xffff, f);
     if (!vendor || (*vendor != vendor_v1 && *vendor != vendor_v2))
         return std::nullopt;
@@ -33,9 +33,9 @@ std::optional<device_protocol> identify(const sysfs_dir& dir, failure& f) {
     if (!device)
         return std::nullopt;
     if (*vendor == vendor_v1 && *device == device_v1)
-        return device_protocol::v1;
+        return device_generation::v1;
     if (*vendor == vendor_v2 && *device == device_v2)
-        return device_protocol::v2;
+        return device_generation::v2;
     return std::nullopt;
 }
 
@@ -77,8 +77,8 @@ discovery find_devices(const std::filesystem::path& root, failure& f) {
             continue;
         }
         failure unreadable;
-        if (const auto spoken = identify(dir, unreadable)) {
-            result.devices.push_back(device_reader{prefix, dir, *address, *spoken}.read());
+        if (const auto generation = identify(dir, unreadable)) {
+            result.devices.push_back(device_reader{prefix, dir, *address, *generation}.read());
         } else if (is_limit(unreadable)) {
             f = std::move(unreadable);
             return {};

@@ -46,7 +46,7 @@ TEST_CASE("QEMU's ivshmem-plain, 2 GiB") {
     CHECK(info.subsystem_device == 0x1100);
     CHECK(info.class_code == 0x050000);
     CHECK(info.revision == std::uint8_t{1});
-    CHECK(info.protocol == device_protocol::v1);
+    CHECK(info.generation == device_generation::v1);
     CHECK(info.type == device_type::plain);
     CHECK_FALSE(info.vectors.has_value());
     CHECK(info.memory_size() == 2 * fake::gib);
@@ -137,7 +137,7 @@ TEST_CASE("ACRN's device model: BAR1 without MSI-X is plain, and BAR2 may lack r
 
 TEST_CASE("Jailhouse: v2 is recognised, with the protocol in its class and sections") {
     const auto info = only("jailhouse");
-    CHECK(info.protocol == device_protocol::v2);
+    CHECK(info.generation == device_generation::v2);
     CHECK(info.class_code == 0xff0001);
     CHECK(info.vectors == 2U);
     CHECK(info.memory_size() == 0);

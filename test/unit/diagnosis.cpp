@@ -209,7 +209,7 @@ TEST_CASE("devices that no driver can help") {
         check(diagnose(info, root), false, false, false, "no resource2", "vIOMMU");
     }
     SECTION("v2") {
-        info.protocol = device_protocol::v2;
+        info.generation = device_generation::v2;
         check(diagnose(info, root), false, false, false, "ivshmem-v2", "");
     }
     SECTION("a driver that blocks the device") {

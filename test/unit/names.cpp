@@ -24,8 +24,8 @@ TEST_CASE("cache modes, protocols, types and events have names") {
     CHECK(to_string(cache_mode::write_back) == "write-back");
     CHECK(to_string(cache_mode::write_combining) == "write-combining");
     CHECK(to_string(cache_mode::uncached) == "uncached");
-    CHECK(to_string(device_protocol::v1) == "v1");
-    CHECK(to_string(device_protocol::v2) == "v2");
+    CHECK(to_string(device_generation::v1) == "v1");
+    CHECK(to_string(device_generation::v2) == "v2");
     CHECK(to_string(device_type::unknown) == "unknown");
     CHECK(to_string(device_type::plain) == "plain");
     CHECK(to_string(device_type::doorbell) == "doorbell");
@@ -51,7 +51,7 @@ TEST_CASE("the bound driver decides on the backend") {
     info.driver = "e1000e";
     CHECK_FALSE(backend_for(info).has_value());
     info.driver.clear();
-    info.protocol = device_protocol::v2;
+    info.generation = device_generation::v2;
     CHECK_FALSE(backend_for(info).has_value());
 }
 

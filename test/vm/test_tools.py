@@ -57,7 +57,7 @@ class Lsivshmem(DeviceCase):
         for address, kind, size in ((self.doorbell, "doorbell", SIZE), (self.plain, "plain", 1 << 20)):
             device = found[address]
             self.assertEqual((device["type"], device["size"], device["id"]), (kind, size, "1af4:1110"))
-            self.assertEqual((device["revision"], device["protocol"], device["region"]), (1, "v1", None))
+            self.assertEqual((device["revision"], device["generation"], device["region"]), (1, "v1", None))
             self.assertEqual(device["group"], self.group(address))
             resources = self.guest.run(f"cat {DEVICES}/{address}/resource").stdout.splitlines()
             for each in device["bars"]:

@@ -18,7 +18,7 @@ std::string size_text(std::uint64_t bytes, bool plain) {
 }
 
 std::string headline(const ivshmem::device_info& info) {
-    auto text = tools::format("{} ivshmem {} {}", to_string(info.address), to_string(info.protocol),
+    auto text = tools::format("{} ivshmem {} {}", to_string(info.address), to_string(info.generation),
                               info.type == ivshmem::device_type::unknown ? "of unknown type"
                                                                          : to_string(info.type));
     if (info.vectors)

@@ -138,7 +138,7 @@ void add_facts(json::object& to, const device_info& info) {
                          {"readable", node->readable},
                          {"writable", node->writable}});
     to["type"] = to_string(info.type);
-    to["protocol"] = to_string(info.protocol);
+    to["generation"] = to_string(info.generation);
     to["revision"] = info.revision ? json::value(*info.revision) : json::value(nullptr);
     to["driver"] = or_null(info.driver);
     to["group"] = info.iommu_group ? json::value(*info.iommu_group) : json::value(nullptr);

@@ -133,9 +133,9 @@ const column columns[] = {
     {"REVISION", "revision", integer, of_device<[](info_t i) {
          return digits(i.revision);
      }>},
-    {"PROTOCOL", "register interface: v1 (QEMU, ACRN) or v2 (Jailhouse)", text,
+    {"GENERATION", "register interface: v1 (QEMU, ACRN) or v2 (Jailhouse)", text,
      of_device<[](info_t i) {
-         return to_string(i.protocol);
+         return to_string(i.generation);
      }>},
     {"TYPE", "plain (memory only), doorbell, or unknown if it cannot be read", text,
      of_device<[](info_t i) {

@@ -10,11 +10,11 @@ using ivshmem::device_type;
 finding check_device(const examined_device& target) {
     const auto& info = target.info;
     const auto what =
-        tools::format("{}: ivshmem {}, {}, driver {}", target.name(), to_string(info.protocol),
+        tools::format("{}: ivshmem {}, {}, driver {}", target.name(), to_string(info.generation),
                       to_string(info.type), info.driver.empty() ? "none" : info.driver);
     if (info.gone)
         return {"device", outcome::fail, target.verdict.problem, target.verdict.remedy};
-    if (info.protocol == ivshmem::device_protocol::v2)
+    if (info.generation == ivshmem::device_generation::v2)
         return {"device", outcome::fail, what + ": " + target.verdict.problem, ""};
     if (info.problems.empty())
         return {"device", outcome::ok, what, ""};
