@@ -16,10 +16,12 @@
 
 #include <chrono>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -49,7 +51,8 @@ struct open_options {
     std::optional<cache_mode> cache{};
     /// Maps this part of the memory only; shared_memory::bytes() are its bytes. Its offset must be
     /// a multiple of the page size. Empty: maps all. The kernel fills in the page tables of a PCI
-    /// device's memory at once: 2 MiB for each GiB. A slot needs a part from 0 on.
+    /// device's memory at once: 2 MiB for each GiB. A slot needs a part from 0 on. On ivshmem-v2 it
+    /// is a part of the read/write section; the other sections are mapped whole.
     std::optional<memory_region> part{};
     /// How long to wait for a revision 0 device to get its id, or for the first messages of a
     /// server. Must be positive.
@@ -75,6 +78,7 @@ struct device_capabilities {
     std::uint32_t interrupts = 0; ///< the vectors that can be waited for: 0 to interrupts-1
     bool removal_events = false;  ///< event::kind::removal_requested is reported
     bool peer_events = false;     ///< peers() and event::kind::peer_joined, peer_left
+    bool state_events = false;    ///< ivshmem-v2: event::kind::state_changed is reported
 };
 
 /// A vector that was rung, and the number of rings.
@@ -87,9 +91,13 @@ struct interrupt_count {
 
 namespace detail {
 class device_reference;
-}
+class device_maker;
+} // namespace detail
 
 /// An open inter-VM shared memory device, or a place at an ivshmem server.
+///
+/// Devices of both generations have this interface. Only those of ivshmem-v2 have states and output
+/// sections; the functions for them fail on others with an errc of their own.
 ///
 /// Interrupts are hints: rings to absent peers vanish, early or masked ones may be dropped,
 /// several may become one. So wait like this: look at the memory, wait, look again.
@@ -122,7 +130,8 @@ class IVSHMEM_API device {
     ///
     /// @throws error
     /// Finding the device: errc::sysfs_unavailable, device_not_found, device_ambiguous,
-    /// bad_selector. What it is: protocol_unsupported, bar_missing, driver_unsuitable. Opening it:
+    /// bad_selector. What it is: protocol_unsupported, bar_missing, driver_unsuitable,
+    /// sections_invalid. Opening it:
     /// iommu_missing, group_not_viable, device_busy, permission_denied, locked_down,
     /// cache_mode_unavailable, position_timeout, device_gone. Joining a server: server_unreachable,
     /// server_version, server_protocol, server_closed, timed_out, memory_unsealed. All:
@@ -148,8 +157,9 @@ class IVSHMEM_API device {
 
     [[nodiscard]] bool is_open() const noexcept { return impl_ != nullptr; }
     /// Unmaps the memory, stops the interrupts and closes every descriptor that the device handed
-    /// out. I/O objects that wait on the device must be closed or destroyed before it. A slot, or
-    /// a channel, that was made from the device keeps all of this until it is closed too.
+    /// out. On ivshmem-v2 it first sets the state to 0, so that the other peers notice. I/O objects
+    /// that wait on the device must be closed or destroyed before it. A slot, or a channel, that
+    /// was made from the device keeps all of this until it is closed too.
     void close() noexcept;
 
     /// @name Facts, fixed while the device is open
@@ -163,13 +173,29 @@ class IVSHMEM_API device {
     /// backend.
     [[nodiscard]] const device_info* info() const noexcept;
     [[nodiscard]] const device_capabilities& capabilities() const noexcept;
+    /// The register interface; v1 on the server backend.
+    [[nodiscard]] device_generation generation() const noexcept;
     /// This peer's id: the register IVPosition (ivshmem-spec.rst, "Registers"; 0..65535), or the id
     /// that the server assigned. On a plain device it is 0 and has no meaning. ACRN: the VM's id.
+    /// ivshmem-v2: the register ID, 0..max_peers()-1 (ivshmem-v2-specification.md, "ID Register").
     [[nodiscard]] std::uint16_t id() const noexcept;
     /// How many vectors the device has, 0 on a plain device. How many of them can be waited for is
-    /// capabilities().interrupts. Other peers may have more or fewer.
+    /// capabilities().interrupts. Other peers may have more or fewer; on ivshmem-v2 all have as
+    /// many.
     [[nodiscard]] std::uint32_t vectors() const noexcept;
+    /// One more than the highest id that a peer can have. ivshmem-v2: the register Maximum Peers,
+    /// 2..65536 (ivshmem-v2-specification.md, "Maximum Peers Register"); others: 65536.
+    [[nodiscard]] std::uint32_t max_peers() const noexcept;
+    /// ivshmem-v2: the number of the protocol that the peers are to use, which the hypervisor
+    /// configured (ivshmem-v2-specification.md, "Protocols"): 0 none, 1 Ethernet, 0x4000..0x7fff
+    /// the user's own, from 0x8000 on virtio. The library itself makes no use of it. Empty on
+    /// others.
+    [[nodiscard]] std::optional<std::uint16_t> protocol() const noexcept;
     /// The shared memory. The view is valid until the device is closed; moving keeps it.
+    ///
+    /// On ivshmem-v2 it is the read/write section, which every peer may write, and which may be
+    /// empty (ivshmem-v2-specification.md, "Shared Memory Region Layout"); its mode() and reason()
+    /// hold for output_sections() too.
     ///
     /// Channels use all of it, unless slot_options::region gives them a part. A program that also
     /// claims slots here must write to slot::application_memory() only.
@@ -192,7 +218,9 @@ class IVSHMEM_API device {
     /// "Registers"), after a fence that makes earlier stores to the memory visible.
     ///
     /// Best effort, as in the hardware: if the peer is absent, has fewer vectors or has not enabled
-    /// them, nothing happens and no error is reported. A device can ring its own id. QEMU drops
+    /// them, nothing happens and no error is reported. A device can ring its own id. The registers
+    /// of ivshmem-v2 have Doorbell at the same place (ivshmem-v2-specification.md, "Doorbell
+    /// Register"). QEMU drops
     /// rings on vectors that the ringing device itself lacks (its property `vectors`), whatever
     /// the peer has: on its devices such vectors are out of range. Give all devices as many.
     ///
@@ -200,7 +228,8 @@ class IVSHMEM_API device {
     ///
     /// @param peer 0..65535.
     /// @param vector server: 0..65535. PCI: below 256, or vectors() if that is more (QEMU rings
-    ///        vector & 255 if the peer lacks it); on QEMU's own device below vectors(), if known.
+    ///        vector & 255 if the peer lacks it); on QEMU's own device, and on ivshmem-v2, below
+    ///        vectors(), if known.
     /// @throws error errc::peer_out_of_range, errc::vector_out_of_range,
     ///         errc::doorbell_unsupported (a plain device), errc::forked, errc::closed.
     void ring(std::uint32_t peer, std::uint32_t vector) {
@@ -215,6 +244,10 @@ class IVSHMEM_API device {
     }
 
     /// @name Interrupts
+    ///
+    /// On ivshmem-v2 a change of the state of a peer is a ring of vector 0 too. A device whose
+    /// interrupts are one-shot, and cannot be switched to continuous ones, reports the rings of all
+    /// vectors as those of vector 0, as does a UIO node; capabilities().interrupts is 1 then.
     /// @{
 
     /// A descriptor that polls readable (POLLIN) while rings of this vector wait to be taken. For
@@ -258,21 +291,82 @@ class IVSHMEM_API device {
     [[nodiscard]] int event_fd() const;
     [[nodiscard]] int event_fd(std::error_code& ec) const;
     /// Takes the next event; nothing if there is none. Never blocks. A join and a leave that were
-    /// both pending are dropped together, which bounds the queue.
+    /// both pending are dropped together, and several changes of the state of a peer become one
+    /// event, which bounds the queue.
     /// @throws error as event_fd(); after the last possible event, its cause: errc::device_removed;
     /// errc::server_closed; errc::descriptor_limit (no descriptor was free for the vectors of a
     /// peer that joined); errc::server_protocol.
     std::optional<event> next_event();
     std::optional<event> next_event(std::error_code& ec);
-    /// The ids of the other peers that are connected now, ascending.
-    /// @throws error errc::peers_unsupported (PCI devices cannot list peers), errc::forked,
+    /// The ids of the other peers that are connected now, ascending; on ivshmem-v2, of those whose
+    /// state is not 0.
+    /// @throws error errc::peers_unsupported (PCI devices of v1 cannot list peers), errc::forked,
     /// errc::closed.
     [[nodiscard]] std::vector<std::uint16_t> peers();
     [[nodiscard]] std::vector<std::uint16_t> peers(std::error_code& ec);
     /// @}
 
+    /// @name States (ivshmem-v2)
+    ///
+    /// Each peer has a state, a number that all peers can read. 0 means that the device of that
+    /// peer is not in use: after a reset of the device, before its user sets a state, and after the
+    /// end of its VM. The peers' own protocol decides what other values mean. The library sets the
+    /// state to 0 when it opens the device and when it closes it; a slot sets it to 1, if it is 0,
+    /// while it is held. What a process that is killed leaves behind depends on the driver:
+    /// uio_ivshmem sets the state to 0, vfio-pci if the kernel can reset the function (lspci:
+    /// FLReset+); otherwise it stays until the device is opened again, or the VM ends.
+    /// @{
+
+    /// Reads this peer's own state (ivshmem-v2-specification.md, "State Register").
+    /// @throws error errc::states_unsupported, errc::forked, errc::closed.
+    [[nodiscard]] std::uint32_t state() const;
+    [[nodiscard]] std::uint32_t state(std::error_code& ec) const;
+    /// Sets this peer's own state, after a fence that makes earlier stores to the memory visible.
+    /// If it changes, the device rings vector 0 of every other peer.
+    /// @param value 0..2^32-1; 0: this peer is not there.
+    /// @throws error as state(); a system error if the register cannot be written.
+    void set_state(std::uint32_t value);
+    void set_state(std::uint32_t value, std::error_code& ec);
+    /// Reads the state of any peer, this one included, from the state table in the memory: no
+    /// system call (ivshmem-v2-specification.md, "State Table"). Later loads see what the peer
+    /// stored before it set the state.
+    /// @param peer 0..max_peers()-1
+    /// @throws error as state(), and errc::peer_out_of_range.
+    [[nodiscard]] std::uint32_t peer_state(std::uint32_t peer) const;
+    [[nodiscard]] std::uint32_t peer_state(std::uint32_t peer, std::error_code& ec) const;
+    /// @}
+
+    /// @name Output sections (ivshmem-v2)
+    ///
+    /// Each peer has a section of the memory that it alone may write, and that all can read
+    /// (ivshmem-v2-specification.md, "Shared Memory Region Layout"). All are of the same size,
+    /// which may be 0. The views are valid until the device is closed; moving keeps them. Channels
+    /// use the whole sections; a program that claims a slot must not write to its own one.
+    ///
+    /// A store into the section of another peer raises SIGSEGV: the mapping is read-only. Whether
+    /// the device itself would stop such a store by a program that maps the memory otherwise
+    /// depends on the hypervisor.
+    /// @{
+
+    /// Returns this peer's own output section.
+    /// @throws error errc::sections_unsupported, errc::forked, errc::closed.
+    [[nodiscard]] std::span<std::byte> output_section();
+    [[nodiscard]] std::span<std::byte> output_section(std::error_code& ec);
+    /// Returns the output section of any peer, this one included.
+    /// @param peer 0..max_peers()-1
+    /// @throws error as output_section(), and errc::peer_out_of_range.
+    [[nodiscard]] std::span<const std::byte> output_section(std::uint32_t peer) const;
+    [[nodiscard]] std::span<const std::byte> output_section(std::uint32_t peer,
+                                                            std::error_code& ec) const;
+    /// Returns the output sections of all peers, one after the other, in the order of the ids.
+    /// @throws error as output_section().
+    [[nodiscard]] std::span<const std::byte> output_sections() const;
+    [[nodiscard]] std::span<const std::byte> output_sections(std::error_code& ec) const;
+    /// @}
+
   private:
     friend class detail::device_reference;
+    friend class detail::device_maker;
     friend class slot;
     friend class slot_claim;
 

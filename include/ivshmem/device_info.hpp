@@ -19,18 +19,18 @@ namespace ivshmem {
 /// The register interface that a device has.
 enum class device_generation {
     v1, ///< QEMU's and ACRN's ivshmem, 1af4:1110 (QEMU, docs/specs/ivshmem-spec.rst)
-    v2, ///< Jailhouse's ivshmem-v2, 110a:4106 (recognised; cannot be opened yet)
+    v2, ///< ivshmem-v2, 110a:4106 (Jailhouse, Documentation/ivshmem-v2-specification.md)
 };
 
-/// Whether a v1 device can ring and be rung.
+/// Whether a device can ring and be rung; every v2 device can.
 enum class device_type {
     unknown,  ///< this process may not read the capabilities: no guess is made
-    plain,    ///< memory only: no MSI-X capability
-    doorbell, ///< has an MSI-X capability, so a doorbell and interrupts
+    plain,    ///< v1: memory only: no MSI-X capability
+    doorbell, ///< has a doorbell and interrupts; v1: an MSI-X capability
 };
 
 [[nodiscard]] IVSHMEM_API std::string_view to_string(device_generation g) noexcept; ///< "v1", "v2"
-[[nodiscard]] IVSHMEM_API std::string_view to_string(device_type t) noexcept;     ///< "plain", ...
+[[nodiscard]] IVSHMEM_API std::string_view to_string(device_type t) noexcept; ///< "plain", ...
 
 /// A base address register as the kernel's `resource` file describes it.
 struct bar_info {
@@ -95,7 +95,7 @@ struct device_info {
     std::optional<std::uint8_t> revision;
     device_generation generation = device_generation::v1;
     device_type type = device_type::unknown;
-    /// The number of MSI-X vectors; absent if type is not doorbell.
+    /// The number of MSI-X vectors; absent if type is not doorbell, and for a v2 device with INTx.
     std::optional<std::uint32_t> vectors;
     std::array<bar_info, 6> bars{};
     /// ACRN: subsystem 8086:REGION names the shared memory region.
@@ -125,13 +125,15 @@ struct device_info {
     /// One line for each file of this device that was missing, unreadable or malformed.
     std::vector<std::string> problems;
 
-    /// The size of the shared memory in bytes (that of BAR2), 0 if there is none.
+    /// The size of BAR2 in bytes, 0 if there is none: the shared memory, with all sections of a v2
+    /// device.
     [[nodiscard]] std::uint64_t memory_size() const noexcept { return bars[2].size; }
 
     bool operator==(const device_info&) const = default;
 };
 
-/// The backend for the bound driver; nothing if no backend can use that driver. Thread safe.
+/// The backend for the bound driver; nothing if no backend can use that driver. A v2 device needs
+/// vfio-pci, or a driver whose UIO node has a map for each section, as uio_ivshmem. Thread safe.
 [[nodiscard]] IVSHMEM_API std::optional<backend_kind> backend_for(const device_info& info) noexcept;
 
 } // namespace ivshmem

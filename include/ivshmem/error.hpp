@@ -24,7 +24,7 @@ enum class errc {
     device_ambiguous,
     /// The text names no device in any known form (invalid_argument).
     bad_selector,
-    /// The device speaks a protocol that the library only recognises (not_supported).
+    /// The registers of the device are of a kind that the library does not know (not_supported).
     protocol_unsupported,
     /// The device lacks a BAR that it needs, or the BAR has an impossible size.
     bar_missing,
@@ -125,6 +125,16 @@ enum class errc {
     /// The server's memory can be shrunk, which would end this process, and the caller does not
     /// trust the server (operation_not_permitted). @see open_options::trust_server
     memory_unsealed,
+    /// The device has no states: it is not an ivshmem-v2 device (not_supported).
+    states_unsupported,
+    /// The device has no output sections: it is not an ivshmem-v2 device (not_supported).
+    sections_unsupported,
+    /// An ivshmem-v2 device divides its memory itself: another region, slot or number of slots
+    /// cannot
+    /// be chosen (not_supported).
+    sections_fixed,
+    /// The sizes, the id or the number of peers that an ivshmem-v2 device reports cannot be true.
+    sections_invalid,
 };
 
 /// The category of errc, named "ivshmem". Thread safe.

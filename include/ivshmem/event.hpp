@@ -18,6 +18,8 @@ struct event {
                            ///< doorbells of the peers known so far go on working
         removal_requested, ///< vfio: the device is going away; close it, so that it can
         device_error,      ///< vfio: the device reported an unrecoverable error
+        state_changed,     ///< ivshmem-v2: device::peer_state() of the peer has changed, once or
+                           ///< several times
     };
 
     kind type{};
@@ -26,7 +28,8 @@ struct event {
     bool operator==(const event&) const = default;
 };
 
-/// "peer joined", "peer left", "server gone", "removal requested" or "device error".
+/// "peer joined", "peer left", "server gone", "removal requested", "device error" or "state
+/// changed".
 /// Thread safe.
 [[nodiscard]] IVSHMEM_API std::string_view to_string(event::kind kind) noexcept;
 

@@ -6,12 +6,33 @@
 
 #include <ivshmem/device.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace ivshmem {
+
+/// What an ivshmem-v2 device has in addition. All numbers were checked.
+struct v2_facts {
+    std::uint32_t max_peers = 0;
+    std::uint16_t protocol = 0;
+    /// The state table: an entry for each peer. Read-only.
+    const volatile std::uint32_t* states = nullptr;
+    /// The output sections of all peers, by id. Only that of this peer may be written.
+    std::span<std::byte> outputs{};
+    std::uint64_t output_size = 0;
+
+    /// Reads the state of a peer, before all later loads. @pre peer < max_peers
+    [[nodiscard]] std::uint32_t state_of(std::uint32_t peer) const noexcept;
+    /// @pre peer < max_peers
+    [[nodiscard]] std::span<std::byte> output_of(std::uint32_t peer) const noexcept {
+        return outputs.subspan(static_cast<std::size_t>(peer * output_size),
+                               static_cast<std::size_t>(output_size));
+    }
+};
 
 /// Facts that are fixed while a device is open.
 struct backend_facts {
@@ -26,6 +47,7 @@ struct backend_facts {
     /// The mapped doorbell register; null if ring() must be called, or if there is no doorbell.
     volatile std::uint32_t* doorbell = nullptr;
     shared_memory memory;
+    std::optional<v2_facts> v2; ///< of an ivshmem-v2 device
     /// The reason, with advice, why capabilities.interrupts is less than vectors, or than the
     /// device may have. Empty on a plain device.
     std::string no_interrupts;
@@ -70,7 +92,7 @@ class backend {
               facts_.description);
         return std::nullopt;
     }
-    /// @pre capabilities.peer_events
+    /// @pre capabilities.peer_events, or facts().v2
     virtual std::vector<std::uint16_t> peers(failure& f) {
         f.set(errc::peers_unsupported,
               "{}: the device cannot report which peers are connected: agree on the ids, or "
@@ -87,6 +109,16 @@ class backend {
     [[nodiscard]] virtual departure last_departure(std::uint16_t /*id*/) const { return {}; }
     /// Reads what waits to be read, for a caller that may never call take(). Any thread.
     virtual void attend() {}
+
+    /// @name Devices of ivshmem-v2
+    /// @pre facts().v2
+    /// @{
+    [[nodiscard]] virtual std::uint32_t state() const { return 0; }
+    virtual void set_state(std::uint32_t /*value*/, failure& /*f*/) {}
+    /// Makes attention_fd() readable after a change of a state, for a caller that waits for rings
+    /// of another vector than 0. Any thread.
+    virtual void watch_states() {}
+    /// @}
 
   protected:
     backend_facts facts_;

@@ -3,15 +3,8 @@
 #include "backends/registers.hpp"
 
 #include "base/deadline.hpp"
-#include "base/unique_fd.hpp"
 
-#include <ivshmem/detail/doorbell_page.hpp>
-#include <ivshmem/detail/publish.hpp>
-
-#include <atomic>
 #include <thread>
-
-#include <unistd.h>
 
 namespace ivshmem {
 
@@ -19,30 +12,6 @@ namespace {
 constexpr std::uint32_t all_ones = 0xffffffffU;
 constexpr std::uint32_t max_id = 0xffffU;
 } // namespace
-
-std::uint32_t registers::read(offset at) const noexcept {
-    if (base_ != nullptr) {
-        const std::uint32_t value = base_[at / sizeof(std::uint32_t)];
-        std::atomic_thread_fence(std::memory_order_acquire);
-        return detail::to_register(value);
-    }
-    std::uint32_t value = all_ones;
-    const auto got = retry_eintr(
-        [&] { return ::pread(fd_, &value, sizeof value, static_cast<off_t>(region_ + at)); });
-    return got == sizeof value ? detail::to_register(value) : all_ones;
-}
-
-bool registers::write(offset at, std::uint32_t value) const noexcept {
-    const std::uint32_t raw = detail::to_register(value);
-    detail::publish();
-    if (base_ != nullptr) {
-        base_[at / sizeof(std::uint32_t)] = raw;
-        return true;
-    }
-    return retry_eintr([&] {
-               return ::pwrite(fd_, &raw, sizeof raw, static_cast<off_t>(region_ + at));
-           }) == sizeof raw;
-}
 
 std::uint16_t registers::wait_for_id(const std::string& name, unsigned revision,
                                      std::chrono::milliseconds timeout, failure& f) const {

@@ -6,8 +6,6 @@
 #include "base/wait_fds.hpp"
 #include "discovery/advice.hpp"
 
-#include <array>
-
 #include <linux/vfio.h>
 
 namespace ivshmem {
@@ -85,21 +83,9 @@ void vfio_backend::map_memory(const open_options& options, failure& f) {
 
 void vfio_backend::set_up_events(failure& f) {
     facts_.capabilities.removal_events = true;
-    removal_ = make_eventfd(facts_.name, f);
-    if (f)
-        return;
-    const std::array removal{removal_.get()};
-    device_.signal_eventfds(VFIO_PCI_REQ_IRQ_INDEX, removal, f);
-    if (f)
-        return;
-    error_ = make_eventfd(facts_.name, f);
-    if (f)
-        return;
-    const std::array error{error_.get()};
-    failure no_error_interrupt; // a conventional PCI device has none, and the kernel returns EINVAL
-    device_.signal_eventfds(VFIO_PCI_ERR_IRQ_INDEX, error, no_error_interrupt);
-    const std::array both{removal_.get(), error_.get()};
-    events_ = make_epoll(facts_.name, both, f);
+    removal_and_errors_.set_up(device_, facts_.name, f);
+    if (!f)
+        events_ = make_epoll(facts_.name, removal_and_errors_.fds(), f);
 }
 
 void vfio_backend::set_up_vectors(failure& f) {
@@ -135,26 +121,15 @@ int vfio_backend::rings_fd(std::uint32_t vector) const {
     return vectors_[vector].get();
 }
 
-bool vfio_backend::removal_requested() const noexcept {
-    return is_readable(removal_.get());
-}
-
 std::uint64_t vfio_backend::take(std::uint32_t vector, failure& f) {
     const std::uint64_t count = take_eventfd(vectors_[vector].get());
-    if (count == 0 && removal_requested())
-        f.set(errc::device_removed, "{}: the device is being removed: close it", facts_.name);
+    if (count == 0)
+        removal_and_errors_.check_removal(f);
     return count;
 }
 
 std::optional<event> vfio_backend::next_event(failure& f) {
-    if (take_eventfd(error_.get()) != 0)
-        return event{event::kind::device_error, 0};
-    if (!removal_requested())
-        return std::nullopt;
-    if (!removal_reported_.exchange(true))
-        return event{event::kind::removal_requested, 0};
-    f.set(errc::device_removed, "{}: the device is being removed: close it", facts_.name);
-    return std::nullopt;
+    return removal_and_errors_.next(f);
 }
 
 } // namespace ivshmem

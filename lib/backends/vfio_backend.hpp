@@ -5,10 +5,10 @@
 #include "backends/backend.hpp"
 #include "backends/registers.hpp"
 #include "backends/vfio_device.hpp"
+#include "backends/vfio_events.hpp"
 #include "base/mapping.hpp"
 #include "base/wait_fds.hpp"
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -23,7 +23,7 @@ class vfio_backend final : public backend {
 
     void ring(std::uint16_t peer, std::uint16_t vector, failure& f) override;
     [[nodiscard]] int rings_fd(std::uint32_t vector) const override;
-    [[nodiscard]] int attention_fd() const override { return removal_.get(); }
+    [[nodiscard]] int attention_fd() const override { return removal_and_errors_.removal_fd(); }
     std::uint64_t take(std::uint32_t vector, failure& f) override;
     [[nodiscard]] int event_fd() const override { return events_.get(); }
     std::optional<event> next_event(failure& f) override;
@@ -34,17 +34,14 @@ class vfio_backend final : public backend {
     void map_memory(const open_options& options, failure& f);
     void set_up_events(failure& f);
     void set_up_vectors(failure& f);
-    [[nodiscard]] bool removal_requested() const noexcept;
 
     vfio_device device_;
     mapping bar0_;
     mapping bar2_;
     registers registers_;
-    unique_fd removal_; ///< the REQ interrupt; never drained, so that it stays readable
-    unique_fd error_;   ///< the ERR interrupt, if the device has one
+    vfio_events removal_and_errors_;
     unique_fd events_;
     std::vector<unique_fd> vectors_; ///< eventfds
-    std::atomic<bool> removal_reported_ = false;
 };
 
 } // namespace ivshmem

@@ -44,6 +44,29 @@ std::uint32_t vfio_device::irq_count(std::uint32_t index, failure& f) const {
     return info.count;
 }
 
+pci_config vfio_device::read_config(failure& f) const {
+    const region config = region_info(VFIO_PCI_CONFIG_REGION_INDEX, f);
+    std::string bytes(f ? 0 : pci_config::size, '\0');
+    if (f)
+        return pci_config{bytes};
+    const auto got = retry_eintr([&] {
+        return ::pread(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(config.offset));
+    });
+    if (got < 0)
+        f.set_errno(errno, "{}: reading the configuration space", name_);
+    bytes.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+    return pci_config{std::move(bytes)};
+}
+
+void vfio_device::write_config(std::uint8_t offset, std::uint8_t value, failure& f) const {
+    const region config = region_info(VFIO_PCI_CONFIG_REGION_INDEX, f);
+    if (f)
+        return;
+    const auto at = static_cast<off_t>(config.offset + offset);
+    if (retry_eintr([&] { return ::pwrite(fd_.get(), &value, sizeof value, at); }) != sizeof value)
+        f.set_errno(errno, "{}: writing byte {:#x} of the configuration space", name_, offset);
+}
+
 void vfio_device::enable_bus_master(failure& f) const {
     const region config = region_info(VFIO_PCI_CONFIG_REGION_INDEX, f);
     if (f)

@@ -5,6 +5,7 @@
 #include "backends/vfio_group.hpp"
 #include "base/failure.hpp"
 #include "base/unique_fd.hpp"
+#include "discovery/pci_config.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -34,6 +35,10 @@ class vfio_device {
     /// @param index VFIO_PCI_MSIX_IRQ_INDEX, ...
     /// @return The number of interrupts of the index.
     [[nodiscard]] std::uint32_t irq_count(std::uint32_t index, failure& f) const;
+    /// Reads the configuration space.
+    [[nodiscard]] pci_config read_config(failure& f) const;
+    /// Writes one byte of the configuration space.
+    void write_config(std::uint8_t offset, std::uint8_t value, failure& f) const;
     /// Enables memory and bus mastering in the command register (PCI Local Bus Specification 3.0,
     /// section 6.2.2): vfio-pci opens a device with bus mastering off, and an MSI-X message is a
     /// write by the device.

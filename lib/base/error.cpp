@@ -27,7 +27,7 @@ constexpr description descriptions[] = {
      "the text names no device; give a PCI address (0000:00:04.0), index:N, "
      "region:N, size:N[K|M|G], any or server:PATH",
      std::errc::invalid_argument},
-    {errc::protocol_unsupported, "ivshmem-v2 devices are recognised but cannot be opened yet",
+    {errc::protocol_unsupported, "the registers of the device are of a kind that is not known",
      std::errc::not_supported},
     {errc::bar_missing, "the device lacks a BAR that it needs, or the BAR has an impossible size"},
     {errc::driver_unsuitable, "the bound driver cannot be used by this backend; bind the device to "
@@ -146,6 +146,18 @@ constexpr description descriptions[] = {
      "the server's memory can be shrunk, which would end this process; seal it, or trust the "
      "server (open_options::trust_server)",
      std::errc::operation_not_permitted},
+    {errc::states_unsupported, "the device has no states: it is not an ivshmem-v2 device",
+     std::errc::not_supported},
+    {errc::sections_unsupported,
+     "the device has no output sections: it is not an ivshmem-v2 device; use its memory",
+     std::errc::not_supported},
+    {errc::sections_fixed,
+     "an ivshmem-v2 device divides its memory itself: name no region, no other slot than the "
+     "device's id and no other number of slots",
+     std::errc::not_supported},
+    {errc::sections_invalid,
+     "the sizes, the id or the number of peers that the ivshmem-v2 device reports cannot be true; "
+     "look at the hypervisor's configuration"},
 };
 
 constexpr bool in_order() {
@@ -153,7 +165,7 @@ constexpr bool in_order() {
     for (const auto& entry : descriptions)
         if (static_cast<int>(entry.value) != expected++)
             return false;
-    return expected == static_cast<int>(errc::memory_unsealed) + 1;
+    return expected == static_cast<int>(errc::sections_invalid) + 1;
 }
 static_assert(in_order(), "descriptions[] must list every errc, in its order");
 

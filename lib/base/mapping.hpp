@@ -24,11 +24,11 @@ namespace ivshmem {
 class mapping {
   public:
     mapping() = default;
-    /// Maps `length` bytes of `fd` from `offset`: MAP_SHARED, for reading and writing. Empty on
-    /// failure, with errno set.
-    mapping(int fd, std::size_t length, off_t offset) noexcept {
-        void* const address =
-            ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+    /// Maps `length` bytes of `fd` from `offset`: MAP_SHARED, for reading and writing unless
+    /// `protection` says otherwise. Empty on failure, with errno set.
+    mapping(int fd, std::size_t length, off_t offset,
+            int protection = PROT_READ | PROT_WRITE) noexcept {
+        void* const address = ::mmap(nullptr, length, protection, MAP_SHARED, fd, offset);
         if (address != MAP_FAILED) // NOLINT: the macro is C's
             bytes_ = {static_cast<std::byte*>(address), length};
     }

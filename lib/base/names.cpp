@@ -66,6 +66,8 @@ std::string_view to_string(event::kind kind) noexcept {
         return "removal requested";
     case event::kind::device_error:
         return "device error";
+    case event::kind::state_changed:
+        return "state changed";
     }
     return "unknown";
 }

@@ -84,6 +84,18 @@ const device_info* device::info() const noexcept {
 const device_capabilities& device::capabilities() const noexcept {
     return impl_->facts().capabilities;
 }
+device_generation device::generation() const noexcept {
+    return impl_->facts().v2 ? device_generation::v2 : device_generation::v1;
+}
+std::uint32_t device::max_peers() const noexcept {
+    constexpr std::uint32_t all_ids = 65536;
+    const auto& v2 = impl_->facts().v2;
+    return v2 ? v2->max_peers : all_ids;
+}
+std::optional<std::uint16_t> device::protocol() const noexcept {
+    const auto& v2 = impl_->facts().v2;
+    return v2 ? std::optional{v2->protocol} : std::nullopt;
+}
 std::uint16_t device::id() const noexcept {
     return impl_->facts().id;
 }
@@ -166,6 +178,56 @@ std::vector<std::uint16_t> device::peers() {
 }
 std::vector<std::uint16_t> device::peers(std::error_code& ec) {
     return call_and_report(impl_, ec, [&](const impl& open, failure& f) { return open.peers(f); });
+}
+
+std::uint32_t device::state() const {
+    return call_or_throw(impl_, [&](const impl& open, failure& f) { return open.state(f); });
+}
+std::uint32_t device::state(std::error_code& ec) const {
+    return call_and_report(impl_, ec, [&](const impl& open, failure& f) { return open.state(f); });
+}
+
+void device::set_state(std::uint32_t value) {
+    call_or_throw(impl_, [&](const impl& open, failure& f) { open.set_state(value, f); });
+}
+void device::set_state(std::uint32_t value, std::error_code& ec) {
+    call_and_report(impl_, ec, [&](const impl& open, failure& f) { open.set_state(value, f); });
+}
+
+std::uint32_t device::peer_state(std::uint32_t peer) const {
+    return call_or_throw(impl_,
+                         [&](const impl& open, failure& f) { return open.peer_state(peer, f); });
+}
+std::uint32_t device::peer_state(std::uint32_t peer, std::error_code& ec) const {
+    return call_and_report(impl_, ec,
+                           [&](const impl& open, failure& f) { return open.peer_state(peer, f); });
+}
+
+std::span<std::byte> device::output_section() {
+    return call_or_throw(impl_,
+                         [&](const impl& open, failure& f) { return open.output_section(f); });
+}
+std::span<std::byte> device::output_section(std::error_code& ec) {
+    return call_and_report(impl_, ec,
+                           [&](const impl& open, failure& f) { return open.output_section(f); });
+}
+
+std::span<const std::byte> device::output_section(std::uint32_t peer) const {
+    return call_or_throw(
+        impl_, [&](const impl& open, failure& f) { return open.output_section(peer, f); });
+}
+std::span<const std::byte> device::output_section(std::uint32_t peer, std::error_code& ec) const {
+    return call_and_report(
+        impl_, ec, [&](const impl& open, failure& f) { return open.output_section(peer, f); });
+}
+
+std::span<const std::byte> device::output_sections() const {
+    return call_or_throw(impl_,
+                         [&](const impl& open, failure& f) { return open.output_sections(f); });
+}
+std::span<const std::byte> device::output_sections(std::error_code& ec) const {
+    return call_and_report(impl_, ec,
+                           [&](const impl& open, failure& f) { return open.output_sections(f); });
 }
 
 namespace detail {

@@ -4,7 +4,9 @@
 
 #include "backends/server_backend.hpp"
 #include "backends/uio_backend.hpp"
+#include "backends/uio_v2_backend.hpp"
 #include "backends/vfio_backend.hpp"
+#include "backends/vfio_v2_backend.hpp"
 #include "base/deadline.hpp"
 #include "base/wait_fds.hpp"
 #include "discovery/advice.hpp"
@@ -39,6 +41,8 @@ std::uint32_t vectors_to_ring(const backend_facts& facts) {
     if (facts.kind == backend_kind::server)
         return last_vector + 1;
     // The number is 0 if this user cannot read it.
+    if (facts.v2) // all devices have as many (ivshmem-v2-specification.md, "Doorbell Register")
+        return facts.vectors != 0 ? facts.vectors : last_vector + 1;
     return is_of_qemu(facts) && facts.vectors != 0 ? facts.vectors
                                                    : std::max(safe_vectors, facts.vectors);
 }
@@ -58,23 +62,34 @@ void check_bars(const device_info& info, failure& f) {
     }
 }
 
+/// A device of ivshmem-v2 whose memory has a fixed address has no BAR2 for it.
+void check_v2_bars(const device_info& info, failure& f) {
+    if (info.driver != "vfio-pci")
+        return; // the maps of the UIO node count
+    if (info.bars[2].present() || info.bars[2].unplaced() || !info.bars[0].present())
+        return check_bars(info, f);
+    f.set(errc::bar_missing,
+          "{}: has no BAR2: the hypervisor gives the shared memory a fixed address, which vfio-pci "
+          "cannot map; {}",
+          to_string(info.address), driver_remedy(info));
+}
+
 std::unique_ptr<backend> open_pci(const device_info& info, const open_options& options,
                                   failure& f) {
     const std::string name = to_string(info.address);
-    if (info.generation != device_generation::v1) {
-        f.set(errc::protocol_unsupported,
-              "{}: an ivshmem-v2 device (110a:4106), which this version "
-              "only recognises",
-              name);
-        return nullptr;
-    }
-    check_bars(info, f);
+    const bool v2 = info.generation == device_generation::v2;
+    if (v2)
+        check_v2_bars(info, f);
+    else
+        check_bars(info, f);
     if (f)
         return nullptr;
     const auto suitable = backend_for(info);
     if (!suitable) {
-        f.set(errc::driver_unsuitable, "{}: bound to {}, which no backend can use; try: {}", name,
-              info.driver, driver_remedy(info));
+        f.set(errc::driver_unsuitable, "{}: {}, which no backend can use; try: {}", name,
+              info.driver.empty() ? "an ivshmem-v2 device without a driver"
+                                  : "bound to " + info.driver,
+              driver_remedy(info));
         return nullptr;
     }
     if (options.backend && *options.backend != *suitable) {
@@ -85,8 +100,9 @@ std::unique_ptr<backend> open_pci(const device_info& info, const open_options& o
               info.driver.empty() ? "without a driver" : "bound to " + info.driver);
         return nullptr;
     }
-    return *suitable == backend_kind::vfio ? vfio_backend::open(info, options, f)
-                                           : uio_backend::open(info, options, f);
+    if (*suitable == backend_kind::vfio)
+        return v2 ? vfio_v2_backend::open(info, options, f) : vfio_backend::open(info, options, f);
+    return v2 ? uio_v2_backend::open(info, options, f) : uio_backend::open(info, options, f);
 }
 
 std::unique_ptr<backend> open_backend(const selector& which, const open_options& options,
@@ -120,12 +136,19 @@ std::unique_ptr<backend> open_backend(const selector& which, const open_options&
 
 std::shared_ptr<device::impl> device::impl::open(const selector& which, const open_options& options,
                                                  failure& f) {
-    auto opened = std::make_shared<impl>();
-    opened->backend_ = open_backend(which, options, f);
-    opened->part_offset_ = options.part ? options.part->offset : 0;
+    auto backend = open_backend(which, options, f);
+    auto opened = f ? nullptr : around(std::move(backend), f);
     if (!f)
-        opened->set_up(f);
-    return f ? nullptr : opened;
+        opened->part_offset_ = options.part ? options.part->offset : 0;
+    return opened;
+}
+
+std::shared_ptr<device::impl> device::impl::around(std::unique_ptr<class backend> open,
+                                                   failure& f) {
+    auto made = std::make_shared<impl>();
+    made->backend_ = std::move(open);
+    made->set_up(f);
+    return f ? nullptr : made;
 }
 
 void device::impl::set_up(failure& f) {
@@ -201,6 +224,10 @@ void device::impl::ring(std::uint32_t peer, std::uint32_t vector, failure& f) co
         return f.set(errc::vector_out_of_range,
                      "{}: ring: vector {}: QEMU drops rings on vectors that this device lacks "
                      "itself, whatever the peer has; it has the vectors 0 to {} (QEMU: vectors=)",
+                     facts.name, vector, vector_end_ - 1);
+    if (vector >= vector_end_ && facts.v2)
+        return f.set(errc::vector_out_of_range,
+                     "{}: ring: vector {}: the device has the vectors 0 to {}, as all of its peers",
                      facts.name, vector, vector_end_ - 1);
     if (vector >= vector_end_)
         return f.set(errc::vector_out_of_range,

@@ -9,9 +9,15 @@
 
 #include <ivshmem/device.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 namespace ivshmem {
 
@@ -20,6 +26,8 @@ class device::impl {
   public:
     static std::shared_ptr<impl> open(const selector& which, const open_options& options,
                                       failure& f);
+    /// Makes a device of an open backend.
+    static std::shared_ptr<impl> around(std::unique_ptr<class backend> open, failure& f);
 
     [[nodiscard]] const backend_facts& facts() const noexcept { return backend_->facts(); }
     /// Returns where the mapped part begins in the memory of the device.
@@ -38,6 +46,14 @@ class device::impl {
     int event_fd(failure& f) const;
     std::optional<event> next_event(failure& f) const;
     std::vector<std::uint16_t> peers(failure& f) const;
+    std::uint32_t state(failure& f) const;
+    void set_state(std::uint32_t value, failure& f) const;
+    std::uint32_t peer_state(std::uint32_t peer, failure& f) const;
+    std::span<std::byte> output_section(failure& f) const;
+    std::span<const std::byte> output_section(std::uint32_t peer, failure& f) const;
+    std::span<const std::byte> output_sections(failure& f) const;
+    /// @copydoc backend::watch_states
+    void watch_states() const { backend_->watch_states(); }
     /// @copydoc backend::has_left
     [[nodiscard]] bool has_left(std::uint16_t id) const { return backend_->has_left(id); }
     /// @copydoc backend::departures
@@ -53,6 +69,9 @@ class device::impl {
     void set_up(failure& f);
     void check_owner(failure& f) const;
     void check_vector(std::uint32_t vector, failure& f) const;
+    /// Returns what an ivshmem-v2 device has in addition; null, with f set, on others.
+    const v2_facts* v2(errc lacking, failure& f) const;
+    bool is_peer(const v2_facts& of, std::uint32_t peer, failure& f) const;
 
     std::unique_ptr<class backend> backend_;
     std::uint64_t part_offset_ = 0; ///< of the mapped memory
@@ -63,5 +82,18 @@ class device::impl {
     mutable std::mutex interrupts_mutex_;
     unique_fd any_interrupt_; ///< an epoll descriptor over all rings_fd() and attention_fd()
 };
+
+namespace detail {
+
+/// Makes the public object, for tests with a backend of their own.
+class device_maker {
+  public:
+    static device make(std::unique_ptr<class backend> open, failure& f) {
+        auto made = device::impl::around(std::move(open), f);
+        return made ? device{std::move(made)} : device{};
+    }
+};
+
+} // namespace detail
 
 } // namespace ivshmem

@@ -75,6 +75,13 @@ std::string get_igb_uio(const device_info& info) {
     return "apt install dpdk-kmods-dkms linux-headers-$(uname -r) && " + bind;
 }
 
+std::string suitable_v2_driver(const device_info& info) {
+    if (backend_for(info) == backend_kind::uio)
+        return info.driver;
+    const bool groups = info.iommu_group || info.machine.groups_when_bound();
+    return info.bars[2].present() && (groups || info.machine.noiommu_allowed) ? "vfio-pci" : "";
+}
+
 /// Returns the parameters that keep message-signalled interrupts away.
 std::string parameters_without_msi(const device_info& info) {
     return kernel_parameters{info.machine.kernel_parameters}.find(
@@ -95,8 +102,10 @@ std::string bind_command(std::string_view driver, std::string_view device) {
 }
 
 std::string suitable_driver(const device_info& info) {
-    if (info.generation != device_generation::v1 || info.gone)
+    if (info.gone)
         return {};
+    if (info.generation == device_generation::v2)
+        return suitable_v2_driver(info);
     const auto& machine = info.machine;
     if (info.type == device_type::plain) {
         if (!info.driver.empty() && backend_for(info))
@@ -109,6 +118,10 @@ std::string suitable_driver(const device_info& info) {
     if (is_installed(machine.igb_uio))
         return "igb_uio";
     return machine.noiommu_allowed ? "vfio-pci" : "";
+}
+
+std::string get_uio_ivshmem() {
+    return "modprobe uio_ivshmem (a module of Jailhouse's Linux, drivers/uio/uio_ivshmem.c)";
 }
 
 std::string iommu_remedy(const device_info& info) {
@@ -134,6 +147,11 @@ std::string driver_remedy(const device_info& info) {
             command += "rmmod igb_uio && "; // loading it again would not change its parameters
         return in_the_right_place(info, command + bind_command(driver, name));
     }
+    if (info.generation == device_generation::v2)
+        return info.bars[2].present()
+                   ? iommu_remedy(info) +
+                         "; or, for one interrupt for all vectors: " + get_uio_ivshmem()
+                   : get_uio_ivshmem();
     return iommu_remedy(info) + "; or, for interrupts on vector 0 only: " + get_igb_uio(info);
 }
 

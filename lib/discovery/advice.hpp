@@ -22,6 +22,10 @@ namespace ivshmem {
 /// Returns how to get an IOMMU group for the device.
 [[nodiscard]] std::string iommu_remedy(const device_info& info);
 
+/// Returns how to get the driver for an ivshmem-v2 device that vfio-pci cannot use, or not without
+/// a vIOMMU. No distribution has it.
+[[nodiscard]] std::string get_uio_ivshmem();
+
 /// Returns how to get interrupts, or any use of a device that is bound to an unusable driver.
 [[nodiscard]] std::string driver_remedy(const device_info& info);
 

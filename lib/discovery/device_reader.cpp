@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "discovery/device_reader.hpp"
 
+#include "discovery/v2_capability.hpp"
+
 #include <array>
 #include <bit>
 #include <limits>
@@ -184,26 +186,13 @@ void device_reader::read_msix(const pci_config& config) {
     }
 }
 
-/// ivshmem-v2-specification.md, "Vendor Specific Capability (ID 09h)".
 void device_reader::read_v2(const pci_config& config) {
     failure f;
-    const auto file = dir_.path("config");
-    const auto capability = config.find_capability(pci_config::cap_vendor, file, f);
-    if (f || capability.is == pci_config::found::answer::unknown)
-        return; // read_msix() has reported it
-    if (capability.is == pci_config::found::answer::absent)
-        return note(file + ": has no vendor specific capability, as ivshmem-v2 must");
-    const std::size_t at = capability.offset;
-    const auto length = config.u8(at + 0x02);
-    const auto state_table = config.u32(at + 0x04);
-    const auto read_write = config.u64(at + 0x08);
-    const auto output = config.u64(at + 0x10);
-    const auto base = config.u64(at + 0x18);
-    if (!length || *length < 0x18 || !output || (*length >= 0x20 && !base))
-        return note(file + ": its vendor specific capability is cut short");
-    info_.v2 = v2_layout{*state_table, *read_write, *output, {}};
-    if (*length >= 0x20)
-        info_.v2->base = base;
+    const auto capability = read_v2_capability(config, dir_.path("config"), f);
+    if (capability)
+        info_.v2 = capability->layout;
+    else if (f.code() != errc::sysfs_malformed) // read_msix() has reported that
+        note(f);
 }
 
 void device_reader::read_driver() {

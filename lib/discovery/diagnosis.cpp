@@ -148,7 +148,7 @@ diagnosis diagnose_unplaced(const device_info& info, std::size_t index) {
 
 /// Returns whether the bound driver can do what a suitable driver would.
 bool is_suitable(const device_info& info) {
-    if (info.type == device_type::plain)
+    if (info.type == device_type::plain || info.generation == device_generation::v2)
         return backend_for(info).has_value();
     return info.driver == "vfio-pci" ||
            (info.driver == "igb_uio" && wrong_igb_uio_mode(info.machine).empty());
@@ -166,17 +166,57 @@ void add_remedies(diagnosis& to, const device_info& info) {
         to.msi_remedy = msi_remedy(info);
 }
 
+/// Diagnoses an ivshmem-v2 device that a driver offers with a UIO node.
+diagnosis diagnose_uio_v2(const device_info& info) {
+    const auto& node = *info.uio_node;
+    if (!node.exists)
+        return stuck(node.path + ": is not there, although " + info.driver + " is bound",
+                     access_remedy(info, node));
+    if (!node.usable())
+        return stuck(node.path + ": this process may not open it", access_remedy(info, node));
+    diagnosis result;
+    result.can_map = result.can_ring = result.can_interrupt = true;
+    return result;
+}
+
+diagnosis diagnose_v2(const device_info& info, const privileges& may) {
+    const auto backend = backend_for(info);
+    if (backend == backend_kind::uio)
+        return diagnose_uio_v2(info);
+    if (!info.bars[2].present())
+        return stuck("this ivshmem-v2 device has no BAR2: its memory has a fixed address, which "
+                     "vfio-pci cannot map",
+                     driver_remedy(info));
+    if (!info.bars[0].present())
+        return stuck("there is no BAR0, so no registers", "check the VM's configuration");
+    if (!backend)
+        return stuck(info.driver.empty()
+                         ? "no driver is bound, and an ivshmem-v2 device needs one"
+                         : formatted("bound to {}, through which libivshmem cannot reach an "
+                                     "ivshmem-v2 device",
+                                     info.driver),
+                     driver_remedy(info));
+    auto result = diagnose_vfio(info, may);
+    if (result.can_interrupt && info.type == device_type::doorbell && !info.vectors) {
+        result.can_interrupt = false;
+        result.problem = "the device has no MSI-X, and vfio-pci cannot deliver INTx of ivshmem-v2: "
+                         "memory, states and doorbell only";
+        result.remedy = get_uio_ivshmem();
+    }
+    return result;
+}
+
 diagnosis diagnose_access(const device_info& info, const privileges& may) {
     if (info.gone)
         return stuck("the device does not answer any more: it was unplugged or has failed",
                      "echo 1 | sudo tee /sys/bus/pci/rescan");
-    if (info.generation == device_generation::v2)
-        return stuck("ivshmem-v2 is recognised, but cannot be opened yet", "");
     for (const std::size_t bar : {2U, 0U})
         if (info.bars.at(bar).unplaced())
             return diagnose_unplaced(info, bar);
     if (std::none_of(info.bars.begin(), info.bars.end(), [](const auto& b) { return b.present(); }))
         return stuck("sysfs says nothing of its BARs", "lsivshmem -vv says what cannot be read");
+    if (info.generation == device_generation::v2)
+        return diagnose_v2(info, may);
     if (!info.bars[2].present())
         return stuck("there is no BAR2, so no shared memory",
                      "check the VM's configuration (QEMU: memdev= or chardev= of the device)");
@@ -200,7 +240,7 @@ bool holds_group_back(const group_function& member) {
 diagnosis diagnose(const device_info& info, const privileges& may) {
     auto result = diagnose_access(info, may);
     result.driver = suitable_driver(info);
-    if (!info.gone && info.generation == device_generation::v1)
+    if (!info.gone)
         add_remedies(result, info);
     if (!result.msi_problem.empty()) {
         // No driver helps, so this comes before whatever the driver lacks.

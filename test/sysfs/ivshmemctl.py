@@ -70,7 +70,7 @@ class Doctor(Trees):
             ("uio_pci_generic", ["driver", "vIOMMU"]),
             ("no-driver", ["driver", "vIOMMU"]),
             ("other-driver", ["driver"]),
-            ("jailhouse", ["device"]),
+            ("jailhouse", ["BARs", "driver"]),
             ("no-bar2", ["BARs"]),
             ("config-gone", ["device"]),
             ("noiommu", ["node"]),

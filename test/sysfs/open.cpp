@@ -11,6 +11,7 @@
 #include <ivshmem/device.hpp>
 #include <ivshmem/discovery.hpp>
 
+#include <filesystem>
 #include <string>
 
 #include <dirent.h>
@@ -32,10 +33,15 @@ int descriptors() {
 }
 
 /// Returns the failure of opening a device of a machine. Nothing stays open.
+/// @param driver Binds the device 0000:00:0e.0 to it.
 std::string refused(errc wanted, const char* machine, const char* which = "any",
-                    open_options how = {}) {
+                    open_options how = {}, const char* driver = nullptr) {
     const fake::temp_dir temp;
     fake::build_machine(machine, temp.path());
+    if (driver != nullptr)
+        std::filesystem::create_symlink(
+            std::filesystem::path{"../drivers"} / driver,
+            std::filesystem::path{temp.path()} / "sys/bus/pci/devices/0000:00:0e.0/driver");
     how.root = temp.path();
     const int before = descriptors();
     std::error_code ec;
@@ -64,10 +70,18 @@ TEST_CASE("no device, or not the requested one") {
     CHECK(has(refused(errc::device_not_found, "plain", "0000:00:1f.7"), "0000:00:1f.7"));
 }
 
-TEST_CASE("an ivshmem-v2 device is only recognised") {
-    const auto what = refused(errc::protocol_unsupported, "jailhouse");
-    CHECK(has(what, "ivshmem-v2"));
-    CHECK(has(what, "110a:4106"));
+TEST_CASE("an ivshmem-v2 device needs a driver") {
+    const auto what = refused(errc::driver_unsuitable, "jailhouse");
+    CHECK(has(what, "0000:00:0e.0: an ivshmem-v2 device without a driver"));
+    CHECK(has(refused(errc::driver_unsuitable, "jailhouse", "any", {}, "uio_pci_generic"),
+              "uio_pci_generic"));
+}
+
+TEST_CASE("an ivshmem-v2 device whose memory has a fixed address is not for vfio-pci") {
+    const auto what = refused(errc::bar_missing, "jailhouse", "any", {}, "vfio-pci");
+    CHECK(has(what, "0000:00:0e.0: has no BAR2"));
+    CHECK(has(what, "fixed address"));
+    CHECK(has(what, "uio_ivshmem"));
 }
 
 TEST_CASE("a device without its registers or without its memory") {

@@ -210,7 +210,7 @@ TEST_CASE("devices that no driver can help") {
     }
     SECTION("v2") {
         info.generation = device_generation::v2;
-        check(diagnose(info, root), false, false, false, "ivshmem-v2", "");
+        check(diagnose(info, root), false, false, false, "ivshmem-v2", "uio_ivshmem");
     }
     SECTION("a driver that blocks the device") {
         info.driver = "uio_ivshmem";

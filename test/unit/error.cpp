@@ -12,7 +12,7 @@ using ivshmem::errc;
 
 namespace {
 constexpr int first = static_cast<int>(errc::sysfs_unavailable);
-constexpr int last = static_cast<int>(errc::memory_unsealed);
+constexpr int last = static_cast<int>(errc::sections_invalid);
 } // namespace
 
 TEST_CASE("every error has its own message, short and in lower case") {
@@ -61,6 +61,9 @@ TEST_CASE("errors compare equal to the conditions of the standard that they docu
     CHECK(make_error_code(errc::descriptor_limit) == std::errc::too_many_files_open);
     CHECK(make_error_code(errc::closed) == std::errc::bad_file_descriptor);
     CHECK(make_error_code(errc::timed_out) == std::errc::timed_out);
+    CHECK(make_error_code(errc::states_unsupported) == std::errc::not_supported);
+    CHECK(make_error_code(errc::sections_unsupported) == std::errc::not_supported);
+    CHECK(make_error_code(errc::sections_fixed) == std::errc::not_supported);
     CHECK(make_error_code(errc::group_not_viable) == errc::group_not_viable);
     CHECK_FALSE(make_error_code(errc::forked) == std::errc::timed_out);
 }

@@ -37,6 +37,7 @@ TEST_CASE("cache modes, protocols, types and events have names") {
     CHECK(to_string(event::kind::server_gone) == "server gone");
     CHECK(to_string(event::kind::removal_requested) == "removal requested");
     CHECK(to_string(event::kind::device_error) == "device error");
+    CHECK(to_string(event::kind::state_changed) == "state changed");
 }
 
 TEST_CASE("the bound driver decides on the backend") {

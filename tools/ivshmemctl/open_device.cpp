@@ -27,7 +27,11 @@ ivshmem::device open_device(const common_options& common, std::optional<ivshmem:
     ivshmem::open_options how;
     how.root = common.sysroot;
     how.cache = cache;
-    how.part = part;
+    // Of ivshmem-v2 all sections are mapped, and the part would be one of the read/write section.
+    if (part &&
+        (is_server(common) || common.device.choose(ivshmem::discover(common.sysroot)).generation ==
+                                  ivshmem::device_generation::v1))
+        how.part = part;
     how.trust_server = common.trust_server;
     return ivshmem::device::open(common.device, how);
 }

@@ -26,7 +26,8 @@ struct device_events_source {
 
 } // namespace detail
 
-/// Reads the events of a device: peers that join and leave (server), removal (vfio).
+/// Reads the events of a device: peers that join and leave (server), states that change
+/// (ivshmem-v2), removal (vfio).
 ///
 /// open() and the constructors take the device. They fail as device::event_fd().
 ///

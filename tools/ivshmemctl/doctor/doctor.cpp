@@ -30,7 +30,7 @@ Exit status: 0 the device works: interrupts arrive or, for a plain device, the m
 
 std::vector<finding> examine(const examined_device& target) {
     // The other checks would advise to prepare what cannot be used anyway.
-    if (target.info.gone || target.info.generation == ivshmem::device_generation::v2)
+    if (target.info.gone)
         return {check_device(target)};
     auto findings =
         std::vector{check_device(target),        check_bars(target),     check_msix(target),

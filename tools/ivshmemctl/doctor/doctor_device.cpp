@@ -14,8 +14,6 @@ finding check_device(const examined_device& target) {
                       to_string(info.type), info.driver.empty() ? "none" : info.driver);
     if (info.gone)
         return {"device", outcome::fail, target.verdict.problem, target.verdict.remedy};
-    if (info.generation == ivshmem::device_generation::v2)
-        return {"device", outcome::fail, what + ": " + target.verdict.problem, ""};
     if (info.problems.empty())
         return {"device", outcome::ok, what, ""};
     // A user without privileges reads less of the configuration space; nothing is wrong with it.
@@ -27,6 +25,11 @@ finding check_device(const examined_device& target) {
 
 finding check_bars(const examined_device& target) {
     const auto& bars = target.info.bars;
+    // The maps of a UIO node need no BAR2.
+    const bool by_maps = target.info.generation == ivshmem::device_generation::v2 &&
+                         backend_for(target.info) == ivshmem::backend_kind::uio;
+    if (by_maps)
+        return {"BARs", outcome::skip, "the UIO node has a map for each section", ""};
     if (bars[2].unplaced() || bars[0].unplaced() || !bars[2].present() ||
         (!bars[0].present() && !target.is_plain()))
         return {"BARs", outcome::fail, target.verdict.problem, target.verdict.remedy};
@@ -43,6 +46,8 @@ finding check_msix(const examined_device& target) {
     case device_type::plain:
         return {"MSI-X", outcome::skip, "none: a plain device has memory and no interrupts", ""};
     case device_type::doorbell:
+        if (!target.info.vectors && target.info.generation == ivshmem::device_generation::v2)
+            return {"MSI-X", outcome::skip, "none: the device has INTx", ""};
         if (!target.info.vectors)
             return {"MSI-X", outcome::warn, "the number of vectors cannot be read", "sudo"};
         if (!target.verdict.msi_problem.empty())

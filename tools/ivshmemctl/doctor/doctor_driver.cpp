@@ -17,8 +17,12 @@ finding check_driver(const examined_device& target) {
     const auto& bind = target.verdict.driver_remedy;
     if (!backend_for(target.info))
         return {"driver", outcome::fail,
-                tools::format("bound to {}, through which the device cannot be used", driver),
+                driver.empty()
+                    ? "none is bound, and an ivshmem-v2 device needs one"
+                    : tools::format("bound to {}, through which the device cannot be used", driver),
                 bind};
+    if (target.info.generation == ivshmem::device_generation::v2)
+        return {"driver", outcome::ok, driver, ""};
     if (target.is_plain())
         return {"driver", outcome::ok, driver.empty() ? "none; none is needed" : driver, ""};
     if (driver == "vfio-pci")

@@ -37,6 +37,9 @@ std::string_view to_string(iommu_kind kind) {
 finding check_iommu(const examined_device& target) {
     if (target.is_plain())
         return {"vIOMMU", outcome::skip, for_a_plain_device, ""};
+    if (target.info.generation == ivshmem::device_generation::v2 &&
+        (!target.info.bars[2].present() || backend_for(target.info) == ivshmem::backend_kind::uio))
+        return {"vIOMMU", outcome::skip, "not needed: the device is not for vfio-pci", ""};
     if (target.info.noiommu)
         return {"vIOMMU", outcome::warn,
                 "none; VFIO's no-IOMMU mode works without one, and is unsafe", ""};

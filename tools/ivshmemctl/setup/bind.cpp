@@ -55,6 +55,9 @@ std::string default_driver(const device_info& device) {
     const auto name = to_string(device.address);
     if (verdict.driver_remedy.empty())
         throw std::runtime_error{tools::format("{}: {}", name, verdict.problem)};
+    if (device.generation == ivshmem::device_generation::v2) // no driver is no way to use it
+        throw std::runtime_error{
+            tools::format("{}: {}; try: {}", name, verdict.problem, verdict.driver_remedy)};
     throw std::runtime_error{
         tools::format("{}: no driver of this machine delivers its interrupts; try: {}; or, for "
                       "memory without interrupts: --driver none",
