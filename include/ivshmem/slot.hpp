@@ -19,6 +19,10 @@
 namespace ivshmem {
 
 /// Chooses how a slot is claimed.
+///
+/// On ivshmem-v2 the device divides the memory: the slot is the device's id, its section the output
+/// section of the device, and there are as many slots as peers, 256 at most. Leave `number` and
+/// `region` empty there; `geometry` chooses lanes and rings.
 struct slot_options {
     /// The slot to claim: 0..geometry.slots-1. Empty: the device's id, which soon is no slot, for
     /// the ids of QEMU's devices grow with every connection. Name the slot, or use
@@ -53,9 +57,10 @@ struct slot_options {
     /// The period of a heartbeat: 100 ms to 60 s; 0: none. The slot beats once a period, and
     /// watches those peers that beat too: a peer without a beat for four periods, the longer of the
     /// two, is lost, within five periods, and its channels report errc::peer_lost. This is the only
-    /// way to notice the end of a peer in a VM; the end of a process at the same server, or of a
-    /// whole VM there, is noticed at once without it. A peer that does not run for four periods is
-    /// lost too, and can return.
+    /// way to notice the end of a peer in a VM of v1; the end of a process at the same server, or
+    /// of a whole VM there, is noticed at once without it, and so is on ivshmem-v2 that of every
+    /// peer whose state becomes 0. A peer that does not run for four periods is lost too, and can
+    /// return.
     ///
     /// asio::slot beats by itself and wakes up for it once a period. Otherwise call answer_claims()
     /// or channel::update() at least once a period.
@@ -103,10 +108,11 @@ class IVSHMEM_API slot {
     ~slot();
 
     /// Claims a slot. Blocks for options.claim_time if a former holder did not leave the slot in
-    /// order and is not known to be gone, else for 20 ms. slot_claim does it without blocking.
+    /// order and is not known to be gone, else for 20 ms; never on ivshmem-v2, where no other peer
+    /// can have the slot. slot_claim does it without blocking.
     ///
     /// @throws error errc::bad_geometry, region_too_small, geometry_mismatch, layout_version,
-    /// slot_out_of_range, slot_in_use (also if this very process holds the slot),
+    /// slot_out_of_range, slot_in_use (also if this very process holds the slot), sections_fixed,
     /// vector_out_of_range, closed (the device), forked; a system error
     /// (std::errc::invalid_argument: a claim time that is not positive, or a region that is not
     /// made of whole pages of the memory, or a heartbeat out of its range).
@@ -114,7 +120,8 @@ class IVSHMEM_API slot {
     [[nodiscard]] static slot claim(const device& of, const slot_options& options,
                                     std::error_code& ec);
     /// Claims the lowest free slot. Blocks for 20 ms, and for 20 ms more with each slot that
-    /// another peer took at the same time. Peers that start together get different slots.
+    /// another peer took at the same time. Peers that start together get different slots. On
+    /// ivshmem-v2: as claim().
     ///
     /// Never takes a slot from a holder, stopped or dead, unless the device saw the holder leave: a
     /// slot whose holder was killed stays held until it is claimed by number. If the holder's id is
@@ -137,11 +144,12 @@ class IVSHMEM_API slot {
     /// Never 0; new with each claim.
     [[nodiscard]] std::uint32_t incarnation() const noexcept;
     [[nodiscard]] const region_geometry& geometry() const noexcept;
-    /// The part of the memory that channels use.
+    /// The part of the memory that channels use; of ivshmem-v2, of device::output_sections().
     [[nodiscard]] memory_region region() const noexcept;
     /// The part of the memory that no channel reads or writes as long as all peers use this
     /// region(): the bytes before it or, if it starts at 0, after it. Empty if the region is all of
-    /// the memory. Valid while this slot or one of its channels is open.
+    /// the memory. On ivshmem-v2: all of the read/write section. Valid while this slot or one of
+    /// its channels is open.
     [[nodiscard]] std::span<std::byte> application_memory() const noexcept;
     /// The vector that peers ring. @see slot_options::vector
     [[nodiscard]] std::uint16_t vector() const noexcept;

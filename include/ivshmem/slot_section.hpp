@@ -28,7 +28,8 @@ struct slot_section {
 /// that show what the memory is used for. Looks only where the layout puts a header: at most a few
 /// thousand pages, whatever the size of the memory. The sections that a peer with a larger memory
 /// laid out are found too, as far as they begin in this one. Writes nothing. Thread safe.
-/// @param memory All of the memory of a device.
-[[nodiscard]] IVSHMEM_API std::vector<slot_section> find_slot_sections(std::span<std::byte> memory);
+/// @param memory All of the memory of a device; of ivshmem-v2, device::output_sections().
+[[nodiscard]] IVSHMEM_API std::vector<slot_section>
+find_slot_sections(std::span<const std::byte> memory);
 
 } // namespace ivshmem

@@ -172,6 +172,8 @@ void channel::impl::look_at_peer() {
 }
 
 bool channel::impl::peer_is_lost() {
+    if (slot_->is_absent(peer_slot_))
+        return true;
     if (peer_incarnation_ == 0)
         return false;
     if (slot_->is_silent(peer_slot_))

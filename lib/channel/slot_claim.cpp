@@ -6,6 +6,7 @@
 #include "channel/layout.hpp"
 #include "channel/own_slots.hpp"
 #include "channel/slot_claim_impl.hpp"
+#include "channel/v2_division.hpp"
 
 #include <algorithm>
 
@@ -38,7 +39,7 @@ milliseconds slot_claim::impl::step(failure& f) {
         break;
     }
     // Only a slot in use is a reason to try the next one.
-    while (any_free_ && f.code() == errc::slot_in_use) {
+    while (any_free_ && f.code() == errc::slot_in_use && !device_->facts().v2) {
         f.clear();
         ++number_;
         pause = compete(f);
@@ -51,6 +52,10 @@ milliseconds slot_claim::impl::step(failure& f) {
 
 milliseconds slot_claim::impl::begin(failure& f) {
     check(f);
+    if (!f && device_->facts().v2) {
+        claim_own_section(f);
+        return {};
+    }
     if (f)
         return {};
     division_search search{*device_, options_};
@@ -65,6 +70,28 @@ milliseconds slot_claim::impl::begin(failure& f) {
     return compete(f);
 }
 
+void slot_claim::impl::claim_own_section(failure& f) {
+    const auto& facts = device_->facts();
+    const v2_division divides{facts, options_};
+    division_ = divides.choose(f);
+    number_ = facts.id;
+    if (!f && options_.number.value_or(number_) != number_)
+        f.set(errc::sections_fixed,
+              "{}: slot {} was asked for, but on ivshmem-v2 the slot is the device's id, {}",
+              facts.name, *options_.number, number_);
+    else if (!f && number_ >= division_.geometry.slots)
+        f.set(errc::slot_out_of_range, "{}: the device's id {} is not one of the slots 0 to {}",
+              facts.name, number_, division_.geometry.slots - 1);
+    if (f)
+        return;
+    claimed_ = std::make_shared<slot::impl>(device_, division_, number_, random_word(), options_);
+    if (own_slot::exists(number_, claimed_->incarnation_of(number_)))
+        return f.set(errc::slot_in_use, "{}: this process holds slot {} already", facts.name,
+                     number_);
+    claimed_->move_in();
+    divides.confirm(division_, f); // a peer may have come in the meantime
+}
+
 void slot_claim::impl::check(failure& f) const {
     if (device_ == nullptr)
         return f.set(errc::closed, "claiming a slot: the device is closed");
@@ -72,7 +99,7 @@ void slot_claim::impl::check(failure& f) const {
     const std::uint32_t interrupts = facts.capabilities.interrupts;
     if (!device_->page()->alive)
         f.set(errc::forked, "{}: was opened by the parent process; open it again", facts.name);
-    else if (device_->part_offset() != 0)
+    else if (device_->part_offset() != 0 && !facts.v2)
         f.set(std::make_error_code(std::errc::invalid_argument),
               formatted("{}: only the memory from {:#x} on is mapped; a slot needs a part that "
                         "begins at 0 (open_options::part)",

@@ -4,6 +4,7 @@
 
 #include "base/random_word.hpp"
 #include "channel/layout.hpp"
+#include "channel/v2_division.hpp"
 
 #include <utility>
 
@@ -15,13 +16,14 @@ namespace {
 /// must not be the cost of each.
 constexpr std::chrono::milliseconds attend_period{20};
 
+/// The state of an ivshmem-v2 device while it holds a slot, unless the program has set another one.
+constexpr std::uint32_t state_of_holder = 1;
+
 } // namespace
 
 slot::impl::impl(std::shared_ptr<device::impl> at, const division& of_memory, std::uint32_t number,
                  std::uint32_t incarnation, const slot_options& options)
-    : device_{std::move(at)}, division_{of_memory}, all_{device_->facts().memory.data(),
-                                                         device_->facts().memory.mode() ==
-                                                             cache_mode::write_combining},
+    : device_{std::move(at)}, division_{of_memory}, all_{channel_memory(device_->facts())},
       number_{number}, incarnation_{incarnation}, vector_{options.vector},
       memory_for_parts_{of_memory.geometry.slots, options.memory_for_parts},
       heartbeat_{options.heartbeat, of_memory.geometry.slots} {}
@@ -60,7 +62,20 @@ void slot::impl::move_in() {
         mine.publish(layout::header::claim, incarnation_);
     next_key_ = random_word();
     held_ = true;
+    if (device_->facts().v2)
+        appear();
     ring_everyone();
+}
+
+/// Without a state a peer is not there for the others.
+void slot::impl::appear() {
+    failure in_vain;
+    if (device_->state(in_vain) == 0) {
+        device_->set_state(state_of_holder, in_vain);
+        appeared_ = true;
+    }
+    if (vector_ != 0) // states change on vector 0
+        device_->watch_states();
 }
 
 errc slot::impl::why_not() const noexcept {
@@ -130,12 +145,11 @@ void slot::impl::watch_peers() {
 }
 
 bool slot::impl::is_lost(std::uint32_t slot) const {
-    if (is_silent(slot))
+    if (is_silent(slot) || is_absent(slot))
         return true;
     if (departures() == 0)
         return false;
-    const auto id = static_cast<std::uint16_t>(header(slot).load(layout::header::peer));
-    const departure last = last_departure(id);
+    const departure last = last_departure(id_of(slot));
     return last.number != 0 && !last.came_again;
 }
 
@@ -168,12 +182,17 @@ void slot::impl::leave() noexcept {
         mine.publish(layout::header::claim, 0);
         ring_everyone();
     }
+    failure in_vain;
+    if (std::exchange(appeared_, false) && device_->state(in_vain) == state_of_holder)
+        device_->set_state(0, in_vain);
     held_ = false;
     own_.reset();
 }
 
 std::span<std::byte> slot::impl::application_memory() const noexcept {
     const auto all = device_->facts().memory.bytes();
+    if (device_->facts().v2)
+        return all;
     const memory_region& region = division_.region;
     return region.offset != 0 ? all.first(region.offset) : all.subspan(region.size);
 }
@@ -181,11 +200,16 @@ std::span<std::byte> slot::impl::application_memory() const noexcept {
 std::optional<slot_holder> slot::impl::find_holder(std::uint32_t slot) const {
     const words theirs = header(slot);
     const std::uint32_t incarnation = theirs.look(layout::header::incarnation);
-    if (incarnation == 0 || !slot_header{theirs, device_->facts().memory.size()}.agrees(
-                                division_, division_.begin_of(slot)))
+    if (incarnation == 0 || is_absent(slot) ||
+        !slot_header{theirs, device_->facts().memory.size()}.agrees(division_,
+                                                                    division_.begin_of(slot)))
         return std::nullopt;
-    return slot_holder{slot, incarnation,
-                       static_cast<std::uint16_t>(theirs.load(layout::header::peer))};
+    return slot_holder{slot, incarnation, id_of(slot)};
+}
+
+std::uint16_t slot::impl::id_of(std::uint32_t slot) const noexcept {
+    return static_cast<std::uint16_t>(
+        device_->facts().v2 ? slot : header(slot).load(layout::header::peer));
 }
 
 std::uint64_t slot::impl::block_size() const noexcept {
@@ -212,8 +236,7 @@ void slot::impl::ring_holder(std::uint32_t slot) const noexcept {
     const std::uint32_t attention = theirs.load(layout::header::attention);
     if (theirs.look(layout::header::incarnation) != 0 &&
         (attention & layout::attention_wanted) != 0)
-        ring(static_cast<std::uint16_t>(theirs.load(layout::header::peer)),
-             static_cast<std::uint16_t>(attention & layout::attention_vector));
+        ring(id_of(slot), static_cast<std::uint16_t>(attention & layout::attention_vector));
 }
 
 void slot::impl::ring_everyone() const noexcept {

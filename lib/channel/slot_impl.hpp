@@ -93,7 +93,12 @@ class slot::impl {
     [[nodiscard]] bool is_silent(std::uint32_t slot) const {
         return heartbeat_.is_silent(slot, header(slot));
     }
-    /// Whether the holder of a slot is silent, or has left the server.
+    /// On ivshmem-v2: whether the state of the peer that a slot belongs to is 0. Else false.
+    [[nodiscard]] bool is_absent(std::uint32_t slot) const noexcept {
+        const auto& v2 = device_->facts().v2;
+        return v2 && v2->state_of(slot) == 0;
+    }
+    /// Whether the holder of a slot is silent or absent, or has left the server.
     [[nodiscard]] bool is_lost(std::uint32_t slot) const;
     /// @copydoc backend::departures
     [[nodiscard]] std::uint64_t departures() const noexcept { return device_->departures(); }
@@ -148,6 +153,9 @@ class slot::impl {
         std::array<std::byte, layout::longest_name + 1> name;
     };
 
+    /// The id to ring for a slot.
+    [[nodiscard]] std::uint16_t id_of(std::uint32_t slot) const noexcept;
+    void appear();
     [[nodiscard]] bool has_intact_header() const;
     bool defend();
     void watch_peers();
@@ -162,6 +170,7 @@ class slot::impl {
     std::atomic<bool> held_{false};
     std::atomic<errc> ended_{errc::closed}; ///< the reason for not holding the slot
     std::atomic<bool> overwritten_{false};
+    bool appeared_ = false; ///< it has set the state of the device
     std::atomic<std::uint32_t> repairs_{0};
     fair_share memory_for_parts_;
     slot_heartbeat heartbeat_;

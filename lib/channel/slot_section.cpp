@@ -10,8 +10,9 @@
 
 namespace ivshmem {
 
-std::vector<slot_section> find_slot_sections(std::span<std::byte> memory) {
-    const shared_words all{memory.data(), false};
+std::vector<slot_section> find_slot_sections(std::span<const std::byte> memory) {
+    // Only read.
+    const shared_words all{const_cast<std::byte*>(memory.data()), false}; // NOLINT
     std::vector<slot_section> found;
     std::uint64_t end = 0; // a header in the section of another one is stale
     for (const found_header& header : find_headers(all, memory.size(), std::nullopt)) {
