@@ -14,7 +14,7 @@ namespace ivshmem {
 
 uio_v2_backend::uio_v2_backend(const device_info& info) : v2_backend{backend_kind::uio, info} {
     facts_.description = "uio, " + info.driver;
-    facts_.vectors = info.vectors.value_or(info.type == device_type::doorbell ? 1 : 0);
+    facts_.vectors = info.vectors.value_or(1); // INTx, or this user cannot read the number
     facts_.no_interrupts =
         formatted("{} reports the rings of all vectors as those of vector 0", info.driver);
 }

@@ -41,8 +41,11 @@ std::uint32_t vectors_to_ring(const backend_facts& facts) {
     if (facts.kind == backend_kind::server)
         return last_vector + 1;
     // The number is 0 if this user cannot read it.
-    if (facts.v2) // all devices have as many (ivshmem-v2-specification.md, "Doorbell Register")
-        return facts.vectors != 0 ? facts.vectors : last_vector + 1;
+    if (facts.v2) { // all devices have as many (ivshmem-v2-specification.md, "Doorbell Register")
+        const bool known =
+            facts.kind == backend_kind::vfio || facts.info->type == device_type::doorbell;
+        return known ? facts.vectors : last_vector + 1;
+    }
     return is_of_qemu(facts) && facts.vectors != 0 ? facts.vectors
                                                    : std::max(safe_vectors, facts.vectors);
 }

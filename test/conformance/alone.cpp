@@ -5,7 +5,8 @@
 #include <ivshmem/shared_memory.hpp>
 
 #include <algorithm>
-#include <cstring>
+#include <span>
+#include <string>
 
 #include <unistd.h>
 
@@ -21,37 +22,44 @@ std::size_t page_size() {
 }
 
 /// Words through volatile: no copy in a register is good enough, and no wide store is needed.
-volatile std::uint64_t& word(const ivshmem::device& dev, std::size_t offset) {
-    void* const address = dev.memory().data() + offset;
+volatile std::uint64_t& word(std::span<std::byte> memory, std::size_t offset) {
+    void* const address = memory.data() + offset;
     return *static_cast<volatile std::uint64_t*>(address);
 }
 
-void check_page(const ivshmem::device& dev, std::size_t offset) {
-    const std::size_t length = std::min(page_size(), dev.memory().size());
+/// Memory that this party may write: of an ivshmem-v2 device without a read/write section, its own
+/// output section.
+std::span<std::byte> some_memory(ivshmem::device& dev) {
+    const auto memory = dev.memory().bytes();
+    return memory.empty() ? dev.output_section() : memory;
+}
+
+void check_page(std::span<std::byte> memory, std::size_t offset) {
+    const std::size_t length = std::min(page_size(), memory.size());
     for (const std::uint64_t pattern :
          {0ULL, ~0ULL, 0x5555555555555555ULL, 0xaaaaaaaaaaaaaaaaULL, 0x0123456789abcdefULL}) {
         for (std::size_t at = 0; at < length; at += 8)
-            word(dev, offset + at) = pattern ^ at;
+            word(memory, offset + at) = pattern ^ at;
         ivshmem::shared_memory::publish();
         for (std::size_t at = 0; at < length; at += 8)
-            expect(word(dev, offset + at) == (pattern ^ at),
+            expect(word(memory, offset + at) == (pattern ^ at),
                    "offset " + std::to_string(offset + at) + " does not hold the written value");
     }
 }
 
-void memory_checks(const ivshmem::device& dev, report& r) {
-    const std::size_t size = dev.memory().size();
+void memory_checks(const std::string& name, std::span<std::byte> memory, report& r) {
+    const std::size_t size = memory.size();
     const std::size_t page = page_size();
-    if (!r.check("memory.size", [&] { expect(size >= page && size % page == 0, "odd size"); }))
+    if (!r.check(name + ".size", [&] { expect(size >= page && size % page == 0, "odd size"); }))
         return;
-    r.check("memory.first-page", [&] { check_page(dev, 0); });
-    r.check("memory.last-page", [&] { check_page(dev, size - page); });
-    r.check("memory.every-page", [&] {
+    r.check(name + ".first-page", [&] { check_page(memory, 0); });
+    r.check(name + ".last-page", [&] { check_page(memory, size - page); });
+    r.check(name + ".every-page", [&] {
         for (std::size_t at = 0; at < size; at += page)
-            word(dev, at) = at + 1;
+            word(memory, at) = at + 1;
         ivshmem::shared_memory::publish();
         for (std::size_t at = 0; at < size; at += page)
-            expect(word(dev, at) == at + 1,
+            expect(word(memory, at) == at + 1,
                    "offset " + std::to_string(at) + " holds the value of another word");
     });
 }
@@ -120,7 +128,7 @@ void event_checks(ivshmem::device& dev, report& r) {
     r.check("peers", [&] {
         std::error_code ec;
         const auto ids = dev.peers(ec);
-        if (can.peer_events)
+        if (can.peer_events || dev.generation() == ivshmem::device_generation::v2)
             expect(!ec && std::find(ids.begin(), ids.end(), dev.id()) == ids.end(),
                    "it lists itself");
         else
@@ -129,7 +137,7 @@ void event_checks(ivshmem::device& dev, report& r) {
     r.check("events", [&] {
         std::error_code ec;
         const int fd = dev.event_fd(ec);
-        if (can.peer_events || can.removal_events)
+        if (can.peer_events || can.removal_events || can.state_events)
             expect(!ec && fd >= 0 && !dev.next_event(ec) && !ec, "an event without a cause");
         else
             expect(ec == errc::events_unsupported, ec.message());
@@ -158,8 +166,9 @@ void life_checks(ivshmem::device& dev, const options& o, report& r) {
         if (o.device.starts_with("server:"))
             how.vectors = o.vectors;
         dev = ivshmem::device::open(o.device, how);
-        const std::size_t last = dev.memory().size() - page_size();
-        expect(word(dev, last) == last + 1, "the memory lost a written value");
+        const auto memory = some_memory(dev);
+        const std::size_t last = memory.size() - page_size();
+        expect(word(memory, last) == last + 1, "the memory lost a written value");
     });
 }
 
@@ -171,7 +180,15 @@ void drain(ivshmem::device& dev) {
 }
 
 void alone(ivshmem::device& dev, const options& o, report& r) {
-    memory_checks(dev, r);
+    const bool v2 = dev.generation() == ivshmem::device_generation::v2;
+    if (!v2 || dev.memory().size() != 0)
+        memory_checks("memory", dev.memory().bytes(), r);
+    if (v2)
+        v2_checks(dev, r);
+    else
+        v1_checks(dev, r);
+    if (v2 && !dev.output_section().empty())
+        memory_checks("output", dev.output_section(), r);
     range_checks(dev, r);
     if (dev.capabilities().ring && dev.capabilities().interrupts != 0)
         self_checks(dev, o, r);

@@ -16,6 +16,10 @@ void alone(ivshmem::device& dev, const options& o, report& r);
 /// Runs those of them that wait with Asio.
 void alone_with_asio(ivshmem::device& dev, const options& o, report& r);
 
+/// Runs the checks of what only one generation has, or lacks.
+void v1_checks(ivshmem::device& dev, report& r);
+void v2_checks(ivshmem::device& dev, report& r);
+
 /// Takes all pending rings.
 void drain(ivshmem::device& dev);
 

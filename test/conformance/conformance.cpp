@@ -117,6 +117,10 @@ void list(const ivshmem::device& dev) {
     std::printf("# memory: %zu bytes, %s\n", dev.memory().size(), dev.memory().reason().c_str());
     std::printf("# ring %d, interrupts %u, removal events %d, peer events %d\n", can.ring,
                 can.interrupts, can.removal_events, can.peer_events);
+    if (dev.protocol())
+        std::printf("# ivshmem-v2: %u peers, protocol %#x, output sections of %zu bytes\n",
+                    dev.max_peers(), unsigned{*dev.protocol()},
+                    dev.output_sections().size() / dev.max_peers());
     std::fflush(stdout);
 }
 

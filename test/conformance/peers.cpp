@@ -114,7 +114,7 @@ class walk {
 
     void send(int round) {
         const auto words = text(session_.me(), round);
-        std::memcpy(session_.section(session_.me()).data(), words.data(), words.size() * 8);
+        std::memcpy(session_.own_section().data(), words.data(), words.size() * 8);
         ivshmem::shared_memory::publish();
     }
 

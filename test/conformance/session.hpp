@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace conformance {
@@ -31,6 +32,9 @@ namespace conformance {
 /// Words 8+q distinguish current values from those of an earlier run: only a party that runs now
 /// can know this party's number. Above the first page each party has an equal part of the memory
 /// for messages, in the order of the roles.
+///
+/// On ivshmem-v2 the slot and the part of party r are in the output section of its device, and its
+/// state is 0x200 + r.
 class session {
   public:
     static constexpr std::size_t most_parties = 3;
@@ -50,8 +54,9 @@ class session {
     [[nodiscard]] unsigned me() const noexcept { return me_; }
     [[nodiscard]] unsigned parties() const noexcept { return parties_; }
     [[nodiscard]] const party& of(unsigned role) const { return known_.at(role); }
-    /// A party's part of the memory.
-    [[nodiscard]] std::span<std::byte> section(unsigned role) const;
+    /// A party's part of the memory. @pre It has come.
+    [[nodiscard]] std::span<const std::byte> section(unsigned role) const;
+    [[nodiscard]] std::span<std::byte> own_section() const;
 
     /// Announces that this party has reached a step.
     void reach(std::uint64_t step);
@@ -66,6 +71,8 @@ class session {
     enum word : std::size_t { magic = 0, run, id, interrupts, ring, progress, seen = 8 };
     using clock = std::chrono::steady_clock;
 
+    /// Returns the memory that a party's slot begins; null if it has not come.
+    [[nodiscard]] const std::byte* page_of(unsigned role) const;
     [[nodiscard]] std::uint64_t read(unsigned role, std::size_t which) const;
     void write(std::size_t which, std::uint64_t value);
     bool meet(unsigned other);
@@ -77,6 +84,9 @@ class session {
     unsigned me_;
     unsigned parties_;
     std::array<party, most_parties> known_{};
+    bool v2_; ///< the device has output sections
+    /// Their ids by role, on ivshmem-v2; the content stays when a party has gone.
+    mutable std::array<std::optional<std::uint32_t>, most_parties> ids_{};
 };
 
 template <typename Meanwhile>

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "alone.hpp"
+
+#include <csetjmp>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <system_error>
+
+// What only one generation of the device has.
+namespace conformance {
+
+namespace {
+
+using ivshmem::errc;
+
+std::jmp_buf faulted; // NOLINT: a signal handler reaches nothing else
+
+/// Whether a store into memory that is mapped read-only raises SIGSEGV.
+bool store_faults(const std::byte* at) {
+    struct sigaction before {};
+    struct sigaction caught {};
+    caught.sa_handler = [](int) {
+        std::longjmp(faulted, 1);
+    };
+    caught.sa_flags = SA_NODEFER;
+    ::sigaction(SIGSEGV, &caught, &before);
+    volatile bool result = true;
+    if (setjmp(faulted) == 0) {
+        // A store of the byte that is there changes nothing if it is possible.
+        auto* const writable = const_cast<volatile std::byte*>(at); // NOLINT
+        *writable = *writable;
+        result = false;
+    }
+    ::sigaction(SIGSEGV, &before, nullptr);
+    return result;
+}
+
+void state_checks(ivshmem::device& dev, report& r) {
+    r.check("state", [&] {
+        expect(dev.state() == 0, "it is " + std::to_string(dev.state()) + " after opening");
+        for (const std::uint32_t value : {1U, 0x80000000U, ~0U, 7U, 0U}) {
+            dev.set_state(value);
+            expect(dev.state() == value, "the register does not hold the written value");
+            expect(dev.peer_state(dev.id()) == value, "the table does not hold the written value");
+        }
+    });
+    r.check("state.of-peers", [&] {
+        for (std::uint32_t peer = 0; peer < dev.max_peers(); ++peer)
+            static_cast<void>(dev.peer_state(peer));
+        expect_error(errc::peer_out_of_range, "a peer too many",
+                     [&](auto& ec) { static_cast<void>(dev.peer_state(dev.max_peers(), ec)); });
+    });
+    r.check("state.no-event-of-ones-own", [&] {
+        dev.set_state(3);
+        std::error_code ec;
+        const auto event = dev.next_event(ec);
+        expect(!event, "an event");
+        dev.set_state(0);
+    });
+}
+
+void section_checks(ivshmem::device& dev, report& r) {
+    r.check("sections", [&] {
+        const auto own = dev.output_section();
+        const auto all = dev.output_sections();
+        expect(all.size() == own.size() * dev.max_peers(), "not all are of one size");
+        expect(all.data() + own.size() * dev.id() == own.data(), "the own one is elsewhere");
+        expect(dev.output_section(0).data() == all.data(), "that of id 0 is not the first");
+        expect_error(errc::peer_out_of_range, "a peer too many",
+                     [&](auto& ec) { static_cast<void>(dev.output_section(dev.max_peers(), ec)); });
+    });
+    r.check("sections.of-others-are-read-only", [&] {
+        for (std::uint32_t peer = 0; peer < dev.max_peers(); ++peer) {
+            const auto section = dev.output_section(peer);
+            if (!section.empty())
+                expect(store_faults(&section.back()) == (peer != dev.id()),
+                       "that of peer " + std::to_string(peer));
+        }
+    });
+}
+
+} // namespace
+
+void v1_checks(ivshmem::device& dev, report& r) {
+    r.check("v1.lacks", [&] {
+        expect(dev.max_peers() == 65536 && !dev.protocol(), "it has the facts of v2");
+        const auto states = errc::states_unsupported;
+        const auto sections = errc::sections_unsupported;
+        expect_error(states, "state", [&](auto& ec) { (void)dev.state(ec); });
+        expect_error(states, "set_state", [&](auto& ec) { dev.set_state(1, ec); });
+        expect_error(states, "peer_state", [&](auto& ec) { (void)dev.peer_state(0, ec); });
+        expect_error(sections, "own section", [&](auto& ec) { (void)dev.output_section(ec); });
+        expect_error(sections, "a section", [&](auto& ec) { (void)dev.output_section(0, ec); });
+        expect_error(sections, "sections", [&](auto& ec) { (void)dev.output_sections(ec); });
+    });
+}
+
+void v2_checks(ivshmem::device& dev, report& r) {
+    r.check("v2.facts", [&] {
+        expect(dev.max_peers() >= 2 && dev.id() < dev.max_peers(), "an id beyond the peers");
+        expect(dev.protocol().has_value(), "no protocol");
+    });
+    state_checks(dev, r);
+    section_checks(dev, r);
+}
+
+} // namespace conformance
