@@ -51,7 +51,8 @@ int main(int argc, char** argv) {
         signals.async_wait([&](auto, int) { io.stop(); });
         if (device.capabilities().interrupts > 0)
             net::co_spawn(io, print_rings(device), rethrow);
-        if (device.capabilities().removal_events || device.capabilities().peer_events)
+        const auto& can = device.capabilities();
+        if (can.removal_events || can.peer_events || can.state_events)
             net::co_spawn(io, print_events(device), rethrow);
         std::cout << "peer " << device.id() << ", " << device.description() << std::endl;
         io.run();

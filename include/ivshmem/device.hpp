@@ -313,8 +313,9 @@ class IVSHMEM_API device {
     /// end of its VM. The peers' own protocol decides what other values mean. The library sets the
     /// state to 0 when it opens the device and when it closes it; a slot sets it to 1, if it is 0,
     /// while it is held. What a process that is killed leaves behind depends on the driver:
-    /// uio_ivshmem sets the state to 0, vfio-pci if the kernel can reset the function (lspci:
-    /// FLReset+); otherwise it stays until the device is opened again, or the VM ends.
+    /// uio_ivshmem sets the state to 0, and vfio-pci if the kernel can reset the device, for
+    /// example one that is alone behind a PCI Express port; otherwise it stays until the device is
+    /// opened again, or the VM ends.
     /// @{
 
     /// Reads this peer's own state (ivshmem-v2-specification.md, "State Register").

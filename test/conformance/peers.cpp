@@ -6,6 +6,7 @@
 #include "session.hpp"
 
 #include <ivshmem/asio/any_interrupt.hpp>
+#include <ivshmem/asio/device_events.hpp>
 #include <ivshmem/shared_memory.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -32,6 +33,30 @@ class walk {
                 if (from != to && session_.of(from).ring)
                     for (std::uint32_t v = 0; v < session_.of(to).interrupts; ++v)
                         ring_once(from, to, v, asio);
+    }
+
+    /// Each party changes its state, and the others get an event.
+    void states() {
+        constexpr std::uint32_t state_of_first = 0x300;
+        for (unsigned from = 0; from < session_.parties(); ++from) {
+            const std::uint64_t listens = ++step_;
+            const std::uint64_t noticed = ++step_;
+            if (session_.me() == from) {
+                session_.reach(listens);
+                session_.await_all(listens);
+                dev_.set_state(state_of_first + from);
+                session_.reach(noticed);
+                session_.await_all(noticed);
+                continue;
+            }
+            while (dev_.capabilities().state_events && dev_.next_event())
+                ;
+            session_.reach(listens);
+            report_.check("state-event." + way(from, session_.me()),
+                          [&] { notice(session_.of(from).id, state_of_first + from); });
+            session_.reach(noticed);
+            session_.await_all(noticed);
+        }
     }
 
     void messages() {
@@ -96,6 +121,28 @@ class walk {
         io.run_for(options_.timeout);
         expect(rings.count >= 1, "no ring");
         expect(rings.vector == vector, "vector " + std::to_string(rings.vector) + " fired");
+    }
+
+    void notice(std::uint16_t peer, std::uint32_t state) {
+        if (!dev_.capabilities().state_events) {
+            const auto deadline = std::chrono::steady_clock::now() + options_.timeout;
+            while (dev_.peer_state(peer) != state) {
+                expect(std::chrono::steady_clock::now() < deadline, "the state did not change");
+                ::usleep(1000);
+            }
+            return;
+        }
+        const ivshmem::event wanted{ivshmem::event::kind::state_changed, peer};
+        boost::asio::io_context io;
+        ivshmem::asio::device_events events{io, dev_};
+        ivshmem::event got;
+        events.async_next([&](boost::system::error_code ec, ivshmem::event event) {
+            if (!ec)
+                got = event;
+        });
+        io.run_for(options_.timeout);
+        expect(got == wanted, "no event of the peer");
+        expect(dev_.peer_state(peer) == state, "another state");
     }
 
     /// The words that `from` writes in a round. They differ for each party and each run.
@@ -168,6 +215,8 @@ void with_peers(ivshmem::device& dev, const options& o, report& r) {
         walk steps{dev, o, s, r};
         steps.rings(false);
         steps.rings(true);
+        if (dev.generation() == ivshmem::device_generation::v2)
+            steps.states();
         steps.messages(); // ends with all parties at one step, so that none leaves early
     });
 }

@@ -96,7 +96,7 @@ void device_watch::watch_device(ivshmem::device device) {
     if (can.peer_events)
         for (const auto peer : device_.peers())
             print_line("peer present", tools::format("peer {} is there", peer), {{"peer", peer}});
-    if (can.peer_events || can.removal_events) {
+    if (can.peer_events || can.removal_events || can.state_events) {
         events_.open(device_);
         read_event();
     }
@@ -153,6 +153,10 @@ void device_watch::print(const ivshmem::event& event) {
                    tools::format("peer {} {}", event.peer,
                                  event.type == kind::peer_joined ? "joined" : "left"),
                    {{"peer", event.peer}});
+    else if (event.type == kind::state_changed)
+        print_line(
+            what, tools::format("peer {} has state {}", event.peer, device_.peer_state(event.peer)),
+            {{"peer", event.peer}, {"state", device_.peer_state(event.peer)}});
     else
         print_line(what, tools::format("{}: {}", name_, what), {});
 }

@@ -13,12 +13,20 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace ivshmemctl {
 namespace {
 
 /// The channels of a newcomer need 50 MB: 4 slots, 4 lanes and rings of 1 MiB.
 constexpr std::uint64_t enough_for_channels = 1U << 26U;
+
+/// Returns the sections that channels use, or have used.
+std::vector<ivshmem::slot_section> sections_of(const ivshmem::device& device) {
+    return ivshmem::find_slot_sections(device.generation() == ivshmem::device_generation::v2
+                                           ? device.output_sections()
+                                           : device.memory().bytes());
+}
 
 } // namespace
 
@@ -33,7 +41,7 @@ ivshmem::device open_with_channels(const common_options& common) {
     };
     auto device = open(enough_for_channels);
     std::uint64_t needed = 0;
-    for (const auto& of : ivshmem::find_slot_sections(device.memory().bytes())) {
+    for (const auto& of : sections_of(device)) {
         constexpr std::uint64_t page = 4096; // a section is rounded down to it
         needed = std::max(needed, of.offset + (of.slots - of.slot) * (of.size + page));
     }
@@ -45,7 +53,7 @@ ivshmem::device open_with_channels(const common_options& common) {
 }
 
 memory_use inspect_memory(const ivshmem::device& device) {
-    const auto sections = ivshmem::find_slot_sections(device.memory().bytes());
+    const auto sections = sections_of(device);
     memory_use use;
     use.channels = !sections.empty();
     // Sections that are held show how the memory is divided now; others may be older.
