@@ -11,10 +11,15 @@ namespace ivshmem {
 namespace {
 
 constexpr std::uint32_t most_slots = 256; // of a geometry
-constexpr std::uint32_t usual_lanes = 4;
 
 std::uint32_t slots_of(const v2_facts& v2) {
     return std::min(v2.max_peers, most_slots);
+}
+
+/// As on v1, it leaves memory to later minor versions.
+region_geometry default_v2_geometry(std::uint64_t region, std::uint32_t slots) {
+    constexpr std::uint32_t lanes = 4;
+    return largest_rings(region - region / 8, slots, lanes);
 }
 
 } // namespace
@@ -32,8 +37,7 @@ division v2_division::with(const region_geometry& geometry) const noexcept {
 division v2_division::choose(failure& f) const {
     const std::uint32_t slots = slots_of(*facts_.v2);
     division chosen = with({});
-    chosen.geometry =
-        options_.geometry.value_or(largest_rings(chosen.region.size, slots, usual_lanes));
+    chosen.geometry = options_.geometry.value_or(default_v2_geometry(chosen.region.size, slots));
     if (options_.region)
         f.set(
             errc::sections_fixed,

@@ -82,6 +82,7 @@ TEST_CASE("on ivshmem-v2 the slot is the id, and claiming takes no time") {
     CHECK(held.number() == 2);
     CHECK(held.geometry().slots == 3);
     CHECK(held.region() == memory_region{0, 3 * 65536});
+    CHECK(region_needed(held.geometry()) <= held.region().size / 8 * 7);
     CHECK(held.application_memory().data() == device.memory().data());
     CHECK(link.state_of(2) == 1);
     std::uint32_t magic = 0;
