@@ -95,8 +95,12 @@ struct device_info {
     std::optional<std::uint8_t> revision;
     device_generation generation = device_generation::v1;
     device_type type = device_type::unknown;
-    /// The number of MSI-X vectors; absent if type is not doorbell, and for a v2 device with INTx.
+    /// The number of MSI-X vectors, or 1 if `intx`; absent if type is not doorbell, and for a v2
+    /// device with INTx.
     std::optional<std::uint32_t> vectors;
+    /// A v1 device of revision 0 that has INTx instead of MSI-X: rings on all vectors arrive as
+    /// vector 0, several may become one, and a wake-up may have no ring.
+    bool intx = false;
     std::array<bar_info, 6> bars{};
     /// ACRN: subsystem 8086:REGION names the shared memory region.
     std::optional<std::uint16_t> acrn_region;
@@ -108,6 +112,9 @@ struct device_info {
     bool enabled = false; ///< a driver, or sysfs `enable`, switched memory decoding on
 
     bool msi_allowed = true; ///< sysfs `msi_bus`: the bus lets the device use MSI-X
+    /// sysfs `msi_irqs`: how many MSI-X vectors the bound driver has set up. Only ACRN's
+    /// uio_pci_generic sets up any.
+    std::uint32_t driver_vectors = 0;
 
     std::optional<std::uint32_t> iommu_group;
     bool noiommu = false;                      ///< the group is VFIO's no-IOMMU group

@@ -18,9 +18,9 @@ struct diagnosis {
     std::string problem;
     /// The command or the step that fixes it; empty if there is nothing to fix.
     std::string remedy;
-    /// The driver with which most of the device works on this machine: "vfio-pci", "igb_uio" or
-    /// "none", as `ivshmemctl bind` takes it. Empty if none delivers the interrupts of a device
-    /// that has them, and for a device that cannot be used.
+    /// The driver with which most of the device works on this machine: "vfio-pci", "igb_uio",
+    /// "uio_pci_generic" or "none", as `ivshmemctl bind` takes it. Empty if none delivers the
+    /// interrupts of a device that has them, and for a device that cannot be used.
     std::string driver;
     /// How to get a driver that delivers interrupts, or through which a plain device can be used;
     /// empty if such a driver is bound.

@@ -13,6 +13,11 @@ constexpr std::uint32_t all_ones = 0xffffffffU;
 constexpr std::uint32_t max_id = 0xffffU;
 } // namespace
 
+void registers::enable_intx() const noexcept {
+    acknowledge_intx();
+    write(intr_mask, 1);
+}
+
 std::uint16_t registers::wait_for_id(const std::string& name, unsigned revision,
                                      std::chrono::milliseconds timeout, failure& f) const {
     const auto deadline = deadline_after(timeout);

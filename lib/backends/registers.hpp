@@ -26,6 +26,13 @@ class registers : public register_access {
 
     using register_access::register_access;
 
+    /// Lets a revision 0 device without MSI-X raise INTx, after dropping what was pending.
+    void enable_intx() const noexcept;
+    /// Keeps a revision 0 device from raising INTx.
+    void disable_intx() const noexcept { write(intr_mask, 0); }
+    /// Acknowledges INTx: reading IntrStatus clears it, so the device releases the line.
+    void acknowledge_intx() const noexcept { static_cast<void>(read(intr_status)); }
+
     /// Returns the doorbell for inline access; null if it is not mapped.
     [[nodiscard]] volatile std::uint32_t* mapped_doorbell() const noexcept {
         return mapped(doorbell);

@@ -3,8 +3,8 @@
 #include "backends/uio_backend.hpp"
 
 #include "backends/bar2.hpp"
+#include "backends/open_guarded.hpp"
 #include "discovery/advice.hpp"
-#include "discovery/permission.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -16,19 +16,6 @@
 namespace ivshmem {
 
 namespace {
-
-/// Opens a file that only some users may open; a failure names them.
-unique_fd open_guarded(const std::string& path, int flags, failure& f) {
-    unique_fd fd{retry_eintr([&] { return ::open(path.c_str(), flags | O_CLOEXEC); })};
-    if (fd)
-        return fd;
-    const int number = errno;
-    if (number == EACCES || number == EPERM)
-        f.set(errc::permission_denied, "{}: permission denied: {}", path, permission_remedy(path));
-    else
-        f.set_errno(number, "{}: open", path);
-    return fd;
-}
 
 std::size_t page_size() {
     return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -67,6 +54,8 @@ std::unique_ptr<backend> uio_backend::open(const device_info& info, const open_o
             opened->facts_.name, info.revision.value_or(1), options.timeout, f);
     if (!f)
         opened->map_memory(options, f);
+    if (!f && opened->interrupts_)
+        opened->set_up_interrupts(f);
     if (f)
         return nullptr;
     return opened;
@@ -107,28 +96,23 @@ void uio_backend::open_node(failure& f) {
     if (!info.uio_node)
         return f.set(errc::driver_unsuitable, "{}: bound to {}, but sysfs names no UIO node for it",
                      facts_.name, info.driver);
-    const std::string& path = info.uio_node->path;
-    // The node counts from the time when the driver was bound; earlier interrupts are ignored.
-    const sysfs_dir uio = sysfs_.dir("uio").dir(path.substr(path.rfind('/') + 1));
-    failure no_count;
-    last_count_ = static_cast<std::uint32_t>(
-        uio.number("event", std::numeric_limits<std::uint32_t>::max(), no_count).value_or(0));
-    node_ = open_guarded(path, O_RDWR | O_NONBLOCK, f);
-    if (f)
+    interrupts_.emplace(info, sysfs_);
+    interrupts_->open_node(f);
+}
+
+void uio_backend::set_up_interrupts(failure& f) {
+    interrupts_->set_up(registers_, f);
+    if (f || facts_.info->type == device_type::plain)
         return;
-    if (node_has_interrupt() && info.type != device_type::plain) {
-        facts_.capabilities.interrupts = 1; // igb_uio requests one vector, however many there are
-        if (facts_.vectors == 0)
-            facts_.vectors = 1;
-        const std::int32_t unmask = 1;
-        if (retry_eintr([&] { return ::write(node_.get(), &unmask, sizeof unmask); }) < 0)
-            f.set_errno(errno, "{}: unmasking the interrupt", path);
-    }
+    const std::uint32_t count = interrupts_->count();
+    facts_.capabilities.interrupts = count;
+    if (facts_.vectors == 0)
+        facts_.vectors = count;
     // The number of vectors may be unknown; still the driver is the reason why none can be waited
     // for.
-    if (facts_.capabilities.interrupts < std::max(facts_.vectors, 1U) &&
-        info.type != device_type::plain)
-        facts_.no_interrupts = why_no_interrupts();
+    if (count < std::max(facts_.vectors, 1U))
+        facts_.no_interrupts =
+            interrupts_->obstacle().empty() ? why_no_interrupts() : interrupts_->obstacle();
 }
 
 /// The kernel enables memory decoding once, for the first user. If it was disabled since then,
@@ -145,14 +129,6 @@ void uio_backend::check_decoding(failure& f) const {
               facts_.name, facts_.name);
 }
 
-/// For a node without an interrupt, read() fails with EIO and poll() always reports it ready
-/// (Linux, drivers/uio/uio.c): an event loop that waited for it would spin.
-bool uio_backend::node_has_interrupt() const {
-    std::int32_t total = 0;
-    const auto got = retry_eintr([&] { return ::read(node_.get(), &total, sizeof total); });
-    return got == sizeof total || (got < 0 && errno == EAGAIN);
-}
-
 std::string uio_backend::why_no_interrupts() const {
     const device_info& info = *facts_.info;
     if (const auto problem = msi_problem(info); !problem.empty())
@@ -161,8 +137,9 @@ std::string uio_backend::why_no_interrupts() const {
     if (info.driver.empty())
         return "no driver is bound that could deliver interrupts; try: " + cure;
     if (facts_.capabilities.interrupts == 0)
-        return formatted("{} delivers no interrupts of this device (it has MSI-X only); try: {}",
-                         info.driver, cure);
+        return formatted("{} delivers no interrupts of this device ({}); try: {}", info.driver,
+                         info.intx ? "the kernel has no IRQ for its INTx" : "it has MSI-X only",
+                         cure);
     return formatted("{} delivers vector 0 only; for the others: {}", info.driver,
                      iommu_remedy(info));
 }
@@ -199,7 +176,7 @@ void uio_backend::map_registers(failure& f) {
 /// The UIO node can map BAR0 for a process that may open the node, if its driver lists BAR0 with
 /// the address of a page (uio_pci_generic does; igb_uio does if BAR0 begins a page).
 mapping uio_backend::map_bar0_through_node() const {
-    if (!node_)
+    if (!interrupts_)
         return {};
     const std::string& path = facts_.info->uio_node->path;
     const sysfs_dir maps = sysfs_.dir("uio").dir(path.substr(path.rfind('/') + 1)).dir("maps");
@@ -211,7 +188,7 @@ mapping uio_backend::map_bar0_through_node() const {
             maps.dir(formatted("map{}", i))
                 .number("addr", std::numeric_limits<std::uint64_t>::max(), unreadable);
         if (address == first_page)
-            return mapping{node_.get(), page_size(), static_cast<off_t>(i * page_size())};
+            return mapping{interrupts_->node(), page_size(), static_cast<off_t>(i * page_size())};
     }
     return {};
 }
@@ -228,26 +205,12 @@ void uio_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& /*f*/)
     registers_.write(registers::doorbell, std::uint32_t{peer} << 16U | std::uint32_t{vector});
 }
 
-int uio_backend::rings_fd(std::uint32_t /*vector*/) const {
-    return node_.get();
+int uio_backend::rings_fd(std::uint32_t vector) const {
+    return interrupts_->rings_fd(vector);
 }
 
-std::uint64_t uio_backend::take(std::uint32_t /*vector*/, failure& f) {
-    std::uint32_t total = 0; // of all interrupts since the driver was bound
-    const auto got = retry_eintr([&] { return ::read(node_.get(), &total, sizeof total); });
-    if (got == sizeof total) {
-        std::uint32_t last = last_count_;
-        // Another thread may have read a newer total that includes these rings.
-        while (static_cast<std::int32_t>(total - last) > 0) {
-            if (last_count_.compare_exchange_weak(last, total))
-                return total - last;
-        }
-        return 0;
-    }
-    if (got < 0 && errno != EAGAIN)
-        f.set(errc::device_removed, "{}: {}: the device was removed or unbound: close it",
-              facts_.name, facts_.info->uio_node->path);
-    return 0;
+std::uint64_t uio_backend::take(std::uint32_t vector, failure& f) {
+    return interrupts_->take(vector, f);
 }
 
 } // namespace ivshmem

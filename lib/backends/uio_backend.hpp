@@ -4,19 +4,20 @@
 
 #include "backends/backend.hpp"
 #include "backends/registers.hpp"
+#include "backends/uio_interrupts.hpp"
 #include "base/mapping.hpp"
 #include "base/unique_fd.hpp"
 #include "discovery/sysfs.hpp"
 
-#include <atomic>
 #include <memory>
+#include <optional>
 
 #include <sys/types.h>
 
 namespace ivshmem {
 
 /// A device that is bound to a UIO driver (igb_uio, uio_pci_generic), or to none: the BARs through
-/// sysfs or the UIO node, and the node's interrupt, if it has one.
+/// sysfs or the UIO node, and the node's interrupts, if it has some.
 class uio_backend final : public backend {
   public:
     static std::unique_ptr<backend> open(const device_info& info, const open_options& options,
@@ -31,7 +32,7 @@ class uio_backend final : public backend {
     uio_backend(const device_info& info, const open_options& options);
     void switch_on(failure& f);
     void open_node(failure& f);
-    [[nodiscard]] bool node_has_interrupt() const;
+    void set_up_interrupts(failure& f);
     void check_decoding(failure& f) const;
     void map_registers(failure& f);
     [[nodiscard]] mapping map_bar0_through_node() const;
@@ -42,8 +43,7 @@ class uio_backend final : public backend {
     mapping bar0_;
     mapping bar2_;
     registers registers_;
-    unique_fd node_; ///< /dev/uioN
-    std::atomic<std::uint32_t> last_count_ = 0;
+    std::optional<uio_interrupts> interrupts_; ///< and the node /dev/uioN, if there is one
     unique_fd enable_; ///< sysfs `enable`, if this object enabled the device
     pid_t opener_;
 };

@@ -27,7 +27,7 @@ std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_
         formatted("vfio, {}IOMMU group {}", info.noiommu ? "no-" : "", *info.iommu_group);
     facts.info = info;
 
-    facts.vectors = opened->device_.irq_count(VFIO_PCI_MSIX_IRQ_INDEX, f);
+    opened->count_vectors(f);
     if (!f)
         opened->device_.enable_bus_master(f);
     if (!f)
@@ -62,8 +62,8 @@ void vfio_backend::map_registers(failure& f) {
         registers_ = registers{device_.fd(), region.offset};
         facts_.description += ", registers through system calls";
     }
-    // Only a device with MSI-X has a doorbell (QEMU, hw/misc/ivshmem-pci.c); IVPosition 0 means
-    // nothing.
+    // Only a device with MSI-X, or of revision 0, has a doorbell (QEMU, hw/misc/ivshmem-pci.c);
+    // IVPosition 0 means nothing.
     facts_.capabilities.ring = facts_.vectors > 0;
     if (facts_.capabilities.ring)
         facts_.doorbell = registers_.mapped_doorbell();
@@ -88,6 +88,16 @@ void vfio_backend::set_up_events(failure& f) {
         events_ = make_epoll(facts_.name, removal_and_errors_.fds(), f);
 }
 
+void vfio_backend::count_vectors(failure& f) {
+    facts_.vectors = device_.irq_count(VFIO_PCI_MSIX_IRQ_INDEX, f);
+    if (f || facts_.vectors != 0 || facts_.info->revision != 0)
+        return;
+    // Rings on all vectors arrive as one.
+    intx_ = device_.irq_count(VFIO_PCI_INTX_IRQ_INDEX, f) != 0;
+    facts_.vectors = intx_ ? 1 : 0;
+    facts_.info->intx = intx_; // an ordinary user cannot read the capabilities
+}
+
 void vfio_backend::set_up_vectors(failure& f) {
     if (facts_.vectors == 0)
         return;
@@ -100,8 +110,11 @@ void vfio_backend::set_up_vectors(failure& f) {
         vectors_.push_back(std::move(eventfd));
     }
     failure refused;
-    device_.signal_eventfds(VFIO_PCI_MSIX_IRQ_INDEX, eventfds, refused);
-    const auto problem = refused ? msi_problem(*facts_.info) : std::string{};
+    device_.signal_eventfds(intx_ ? VFIO_PCI_INTX_IRQ_INDEX : VFIO_PCI_MSIX_IRQ_INDEX, eventfds,
+                            refused);
+    if (intx_ && !refused)
+        registers_.enable_intx();
+    const auto problem = refused && !intx_ ? msi_problem(*facts_.info) : std::string{};
     if (problem.empty()) {
         facts_.capabilities.interrupts = facts_.vectors;
         f = std::move(refused);
@@ -123,6 +136,10 @@ int vfio_backend::rings_fd(std::uint32_t vector) const {
 
 std::uint64_t vfio_backend::take(std::uint32_t vector, failure& f) {
     const std::uint64_t count = take_eventfd(vectors_[vector].get());
+    if (count != 0 && intx_) {
+        registers_.acknowledge_intx();
+        device_.unmask_intx(f);
+    }
     if (count == 0)
         removal_and_errors_.check_removal(f);
     return count;

@@ -33,6 +33,7 @@ class vfio_backend final : public backend {
     void map_registers(failure& f);
     void map_memory(const open_options& options, failure& f);
     void set_up_events(failure& f);
+    void count_vectors(failure& f);
     void set_up_vectors(failure& f);
 
     vfio_device device_;
@@ -42,6 +43,7 @@ class vfio_backend final : public backend {
     vfio_events removal_and_errors_;
     unique_fd events_;
     std::vector<unique_fd> vectors_; ///< eventfds
+    bool intx_ = false;              ///< a revision 0 device without MSI-X
 };
 
 } // namespace ivshmem

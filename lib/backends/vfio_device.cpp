@@ -104,4 +104,14 @@ void vfio_device::signal_eventfds(std::uint32_t index, std::span<const int> even
                         eventfds.size()));
 }
 
+void vfio_device::unmask_intx(failure& f) const {
+    vfio_irq_set unmask{};
+    unmask.argsz = sizeof unmask;
+    unmask.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK;
+    unmask.index = VFIO_PCI_INTX_IRQ_INDEX;
+    unmask.count = 1;
+    if (::ioctl(fd_.get(), VFIO_DEVICE_SET_IRQS, &unmask) != 0)
+        f.set_errno(errno, "{}: VFIO_DEVICE_SET_IRQS: unmasking INTx", name_);
+}
+
 } // namespace ivshmem

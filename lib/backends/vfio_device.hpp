@@ -46,6 +46,9 @@ class vfio_device {
     /// Makes the kernel signal one eventfd for each interrupt. Sets the whole range at once,
     /// because kernels before 6.5 cannot add a vector later.
     void signal_eventfds(std::uint32_t index, std::span<const int> eventfds, failure& f) const;
+    /// Lets INTx arrive again, which the kernel masks before it signals the eventfd
+    /// (VFIO_IRQ_INFO_AUTOMASKED). If the device still raises the line, it arrives at once.
+    void unmask_intx(failure& f) const;
 
   private:
     std::shared_ptr<vfio_group> group_; ///< must outlive the device's descriptor

@@ -30,10 +30,11 @@ constexpr std::uint32_t safe_vectors = 256;
 constexpr std::uint32_t last_vector = 0xffff; ///< the doorbell register has 16 bits for it
 
 /// Whether it is QEMU's own device, which keeps the subsystem ids that QEMU gives to all devices.
-/// It drops rings on vectors that it lacks itself (hw/misc/ivshmem-pci.c, ivshmem_vector_notify).
+/// It drops rings on vectors that it lacks itself (hw/misc/ivshmem-pci.c, ivshmem_vector_notify),
+/// except with INTx: there it has one vector, and its peers may have more.
 bool is_of_qemu(const backend_facts& facts) {
     return facts.info && facts.info->subsystem_vendor == 0x1af4 &&
-           facts.info->subsystem_device == 0x1100;
+           facts.info->subsystem_device == 0x1100 && !facts.info->intx;
 }
 
 /// Returns the number of vectors that may be rung, from 0 on.

@@ -3,6 +3,7 @@
 #include "discovery/advice.hpp"
 
 #include "base/text.hpp"
+#include "discovery/diagnosis.hpp"
 #include "discovery/kernel_parameters.hpp"
 
 namespace ivshmem {
@@ -117,7 +118,9 @@ std::string suitable_driver(const device_info& info) {
         return "vfio-pci";
     if (is_installed(machine.igb_uio))
         return "igb_uio";
-    return machine.noiommu_allowed ? "vfio-pci" : "";
+    if (machine.noiommu_allowed)
+        return "vfio-pci";
+    return info.intx || generic_delivers(info) ? "uio_pci_generic" : "";
 }
 
 std::string get_uio_ivshmem() {
@@ -143,7 +146,7 @@ std::string driver_remedy(const device_info& info) {
         std::string command;
         if (info.driver == driver) // bound already, before something that it needs was there
             command = "ivshmemctl unbind " + name + " && ";
-        if (driver == "igb_uio" && !wrong_igb_uio_mode(info.machine).empty())
+        if (driver == "igb_uio" && !wrong_igb_uio_mode(info).empty())
             command += "rmmod igb_uio && "; // loading it again would not change its parameters
         return in_the_right_place(info, command + bind_command(driver, name));
     }
@@ -152,11 +155,15 @@ std::string driver_remedy(const device_info& info) {
                    ? iommu_remedy(info) +
                          "; or, for one interrupt for all vectors: " + get_uio_ivshmem()
                    : get_uio_ivshmem();
-    return iommu_remedy(info) + "; or, for interrupts on vector 0 only: " + get_igb_uio(info);
+    const auto first = info.acrn_region && info.driver != "uio_pci_generic"
+                           ? in_the_right_place(info, bind_command("uio_pci_generic", name)) +
+                                 ", if the kernel is ACRN's"
+                           : iommu_remedy(info);
+    return first + "; or, for interrupts on vector 0 only: " + get_igb_uio(info);
 }
 
 std::string msi_problem(const device_info& info) {
-    if (info.type == device_type::plain)
+    if (info.type == device_type::plain || info.intx)
         return {};
     const auto words = parameters_without_msi(info);
     if (!words.empty())
@@ -174,10 +181,10 @@ std::string msi_remedy(const device_info& info) {
     return words.empty() ? "dmesg | grep -i msi" : change_parameters(words, "");
 }
 
-std::string wrong_igb_uio_mode(const machine_info& machine) {
+std::string wrong_igb_uio_mode(const device_info& info) {
     // DPDK, dpdk-kmods: linux/igb_uio/igb_uio.c
-    return machine.igb_uio_mode == "legacy" || machine.igb_uio_mode == "msi" ? machine.igb_uio_mode
-                                                                             : std::string{};
+    const auto& mode = info.machine.igb_uio_mode;
+    return !info.intx && (mode == "legacy" || mode == "msi") ? mode : std::string{};
 }
 
 std::string remapping_remedy(const machine_info& machine) {

@@ -15,8 +15,8 @@ namespace ivshmem {
 /// Returns the command that binds an ivshmem device to a driver; see ivshmemctl(8).
 [[nodiscard]] std::string bind_command(std::string_view driver, std::string_view device);
 
-/// Returns the driver with which most of the device works on this machine: vfio-pci, igb_uio or
-/// none; empty if no driver delivers interrupts of a device that has them.
+/// Returns the driver with which most of the device works on this machine: vfio-pci, igb_uio,
+/// uio_pci_generic or none; empty if no driver delivers interrupts of a device that has them.
 [[nodiscard]] std::string suitable_driver(const device_info& info);
 
 /// Returns how to get an IOMMU group for the device.
@@ -34,8 +34,9 @@ namespace ivshmem {
 [[nodiscard]] std::string msi_remedy(const device_info& info);
 
 /// Returns the mode that igb_uio was loaded with, if no interrupt of an ivshmem device arrives in
-/// it; else an empty text. The device has MSI-X only, which intr_mode=msix, the default, uses.
-[[nodiscard]] std::string wrong_igb_uio_mode(const machine_info& machine);
+/// it; else an empty text. The device has MSI-X only, which intr_mode=msix, the default, uses; of a
+/// device with INTx any mode delivers the interrupt.
+[[nodiscard]] std::string wrong_igb_uio_mode(const device_info& info);
 
 /// Returns how to make VFIO accept a group whose IOMMU remaps no interrupts.
 [[nodiscard]] std::string remapping_remedy(const machine_info& machine);

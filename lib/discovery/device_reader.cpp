@@ -176,9 +176,12 @@ void device_reader::read_msix(const pci_config& config) {
             note(file + ": ends inside the MSI-X capability");
     } else if (msix.is == answer::absent) {
         // Every v2 device has a doorbell, and INTx if it has no MSI-X. The doorbell of a v1 device
-        // needs MSI-X.
-        info_.type =
-            info_.generation == device_generation::v1 ? device_type::plain : device_type::doorbell;
+        // needs MSI-X, except on revision 0.
+        const bool v1 = info_.generation == device_generation::v1;
+        info_.intx = v1 && info_.revision == 0 && config.interrupt_pin() != 0;
+        info_.type = v1 && !info_.intx ? device_type::plain : device_type::doorbell;
+        if (info_.intx)
+            info_.vectors = 1;
     } else if (!f) {
         note(formatted("{}: only {} of {} bytes can be read {}, so whether the device has MSI-X "
                        "is unknown; run as root to know",
@@ -215,6 +218,9 @@ void device_reader::read_placement() {
     }
     note(f, if_absent::ignore);
     info_.msi_allowed = number("msi_bus", 1, if_absent::ignore).value_or(1) != 0;
+    failure none; // the folder exists only while a driver uses MSI or MSI-X
+    const auto irqs = dir_.dir("msi_irqs").entries(none);
+    info_.driver_vectors = irqs ? static_cast<std::uint32_t>(irqs->size()) : 0;
     info_.enabled =
         number("enable", std::numeric_limits<int>::max(), if_absent::ignore).value_or(0) != 0;
 }

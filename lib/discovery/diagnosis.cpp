@@ -65,23 +65,39 @@ diagnosis diagnose_unmapped(const device_info& info) {
                      : access_remedy(info, *node));
 }
 
+/// Adds that the UIO node cannot be used, or INTx not without root.
+void add_node_problem(diagnosis& to, const device_info& info) {
+    if (!info.uio_node) {
+        to.problem =
+            "bound to " + info.driver + ", but there is no UIO node: no interrupt can arrive";
+        to.remedy = iommu_remedy(info);
+        return;
+    }
+    if (info.uio_node->usable()) {
+        to.problem = "INTx is masked when it arrives, and through uio_pci_generic only root may "
+                     "unmask it";
+        to.remedy = "run the program as root";
+        return;
+    }
+    to.problem =
+        info.uio_node->path + (info.uio_node->exists
+                                   ? ": this process may not open it, so no interrupt can arrive"
+                                   : ": is not there, so no interrupt can arrive");
+    to.remedy = access_remedy(info, *info.uio_node);
+}
+
 /// Adds why igb_uio delivers no interrupt, or not all.
 void add_igb_uio_problem(diagnosis& to, const device_info& info) {
-    const auto mode = wrong_igb_uio_mode(info.machine);
+    const auto mode = wrong_igb_uio_mode(info);
     to.remedy = driver_remedy(info);
     if (!info.uio_node) {
-        to.problem = "bound to igb_uio, but there is no UIO node: no interrupt can arrive";
-        to.remedy = iommu_remedy(info);
+        add_node_problem(to, info);
     } else if (!mode.empty()) {
         to.problem = formatted("igb_uio was loaded with intr_mode={}, so no interrupt of this "
                                "device, which has MSI-X only, can arrive",
                                mode);
     } else if (!info.uio_node->usable()) {
-        to.problem =
-            info.uio_node->path +
-            (info.uio_node->exists ? ": this process may not open it, so no interrupt can arrive"
-                                   : ": is not there, so no interrupt can arrive");
-        to.remedy = access_remedy(info, *info.uio_node);
+        add_node_problem(to, info);
     } else if (info.vectors.value_or(1) > 1) {
         to.problem = formatted("igb_uio delivers vector 0 only, of {}", *info.vectors);
         to.remedy = iommu_remedy(info) + (info.iommu_group ? "" : ", and bind vfio-pci");
@@ -109,8 +125,9 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
     if (!result.can_map)
         return diagnose_unmapped(info);
     result.can_ring = doorbell && (usable(info.resource0) || (bound && usable(info.uio_node)));
-    result.can_interrupt = doorbell && info.driver == "igb_uio" && usable(info.uio_node) &&
-                           wrong_igb_uio_mode(info.machine).empty();
+    result.can_interrupt = doorbell && usable(info.uio_node) &&
+                           ((generic_delivers(info) && (may.admin || !info.intx)) ||
+                            (info.driver == "igb_uio" && wrong_igb_uio_mode(info).empty()));
     if (!doorbell)
         return result;
     if (!result.can_ring) {
@@ -122,6 +139,12 @@ diagnosis diagnose_uio(const device_info& info, const privileges& may) {
     }
     if (info.driver == "igb_uio") {
         add_igb_uio_problem(result, info);
+        return result;
+    }
+    if (result.can_interrupt)
+        return result;
+    if (generic_delivers(info)) {
+        add_node_problem(result, info);
         return result;
     }
     result.problem = bound ? info.driver + " delivers no interrupts of this device: memory and "
@@ -150,8 +173,8 @@ diagnosis diagnose_unplaced(const device_info& info, std::size_t index) {
 bool is_suitable(const device_info& info) {
     if (info.type == device_type::plain || info.generation == device_generation::v2)
         return backend_for(info).has_value();
-    return info.driver == "vfio-pci" ||
-           (info.driver == "igb_uio" && wrong_igb_uio_mode(info.machine).empty());
+    return info.driver == "vfio-pci" || generic_delivers(info) ||
+           (info.driver == "igb_uio" && wrong_igb_uio_mode(info).empty());
 }
 
 /// Adds the advice that does not depend on the first obstacle.
@@ -231,6 +254,10 @@ diagnosis diagnose_access(const device_info& info, const privileges& may) {
 }
 
 } // namespace
+
+bool generic_delivers(const device_info& info) {
+    return info.driver == "uio_pci_generic" && (info.driver_vectors != 0 || info.intx);
+}
 
 bool holds_group_back(const group_function& member) {
     return !member.bridge && !member.driver.empty() && member.driver != "pci-stub" &&

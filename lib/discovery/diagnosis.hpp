@@ -13,6 +13,10 @@ namespace ivshmem {
 /// process.
 [[nodiscard]] diagnosis diagnose(const device_info& info, const privileges& may);
 
+/// Returns whether the bound driver is a uio_pci_generic that delivers interrupts: ACRN's, which
+/// sets up all vectors, or that of any kernel for a device with INTx.
+bool generic_delivers(const device_info& info);
+
 /// Returns whether a function keeps its group from being viable. The kernel's rule (drivers/vfio,
 /// since 5.18 drivers/iommu): no function may be bound to a driver that does DMA for the kernel,
 /// unlike bridges, pci-stub and VFIO's drivers.

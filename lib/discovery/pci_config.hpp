@@ -46,6 +46,8 @@ class pci_config {
 
     [[nodiscard]] std::optional<std::uint16_t> vendor() const noexcept { return u16(0x00); }
     [[nodiscard]] std::optional<std::uint16_t> device() const noexcept { return u16(0x02); }
+    /// 6.2.4: 1 to 4 for INTA# to INTD#; 0 if there is none, or if it lies beyond the bytes.
+    [[nodiscard]] std::uint8_t interrupt_pin() const noexcept { return u8(0x3d).value_or(0); }
 
     /// Follows the capability list (6.7) to the first capability with this id.
     /// @param name The file's path, for the message of a failure: a list that loops or leads into

@@ -46,6 +46,7 @@ std::string config_space(const function& f) {
     config.put(0x2c, f.subsystem_vendor);
     config.put(0x2e, f.subsystem_device);
     config.put(0x34, msix ? msix_at : vendor ? vendor_at : std::uint8_t{0});
+    config.put(0x3d, f.pin);
     if (msix) {
         config.put(msix_at, std::uint8_t{0x11});
         config.put(msix_at + 1U, vendor ? vendor_at : std::uint8_t{0});

@@ -161,6 +161,15 @@ class Doctor(Trees):
         self.assertEqual(found["status"], "warn")
         self.assertIn("enable_unsafe_noiommu_mode", found["next"])
 
+    def test_drivers_with_interrupts(self):
+        for tree, driver, msix in (("rev0-intx", "uio_pci_generic, with INTx", "INTx instead"),
+                                   ("acrn-kernel", "uio_pci_generic of ACRN's kernel", "8 vectors")):
+            with self.subTest(tree=tree):
+                found = self.doctor(tree, status=0)
+                self.assertEqual((found["driver"]["status"], found["vIOMMU"]["status"]), ("ok", "skip"))
+                self.assertIn(driver, found["driver"]["finding"])
+                self.assertIn(msix, found["MSI-X"]["finding"])
+
     def test_text(self):
         done = self.run_tool("doctor", "--sysroot", "uio_pci_generic", status=64)
         lines = done.stdout.splitlines()

@@ -43,6 +43,10 @@ tree& tree::add(const function& f) {
     write("numa_node", std::to_string(f.numa_node));
     write("enable", f.enabled ? "1" : "0");
     write("irq", "0");
+    for (unsigned i = 0; i < f.driver_vectors; ++i) {
+        fs::create_directories(dir / "msi_irqs");
+        write_file(dir / "msi_irqs" / std::to_string(24 + i), "msix\n");
+    }
     write_file(dir / "config", config_space(f).substr(0, f.config_size));
     add_resources(dir, f);
     add_links(dir, f);

@@ -36,6 +36,8 @@ struct function {
     std::uint8_t revision = 1;
     std::array<bar, 6> bars{};
     unsigned vectors = 0;          ///< of the MSI-X capability; 0 for none
+    std::uint8_t pin = 0;          ///< of INTx: 1 to 4; 0 for none
+    unsigned driver_vectors = 0;   ///< that the bound driver has set up
     std::string vendor_capability; ///< the bytes after id and next pointer; empty for none
     std::size_t config_size = 256; ///< 64: as for an unprivileged reader
     std::string driver;

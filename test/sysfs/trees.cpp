@@ -112,9 +112,26 @@ void rev0(tree& t) {
     t.add(f).node("uio0");
 }
 
+/// INTx without MSI-X.
+void rev0_intx(tree& t) {
+    auto f = with_driver(plain("0000:00:04.0"), "uio_pci_generic");
+    f.revision = 0;
+    f.pin = 1;
+    f.uio = 0;
+    t.add(f).node("uio0");
+}
+
 void acrn_hv(tree& t) {
     t.add(in_group(with_driver(acrn("0000:00:06.0", 1), "vfio-pci"), 1)).node("vfio/1");
     t.add(in_group(with_driver(acrn("0000:00:07.0", 2), "vfio-pci"), 2)).node("vfio/2");
+}
+
+/// The uio_pci_generic of ACRN's kernel.
+void acrn_kernel(tree& t) {
+    auto f = with_driver(acrn("0000:00:06.0", 1), "uio_pci_generic");
+    f.driver_vectors = 8;
+    f.uio = 0;
+    t.add(f).node("uio0");
 }
 
 /// BAR1 without an MSI-X capability; a small BAR2 is not prefetchable, so there is no resource2_wc.
@@ -192,7 +209,9 @@ constexpr machine sound[] = {
     {"no-driver", no_driver},
     {"other-driver", other_driver},
     {"rev0", rev0},
+    {"rev0-intx", rev0_intx},
     {"acrn-hv", acrn_hv},
+    {"acrn-kernel", acrn_kernel},
     {"acrn-dm", acrn_dm},
     {"jailhouse", jailhouse},
     {"cloud-hypervisor", cloud_hypervisor},

@@ -260,3 +260,51 @@ TEST_CASE("a bus without message-signalled interrupts") {
     info.msi_allowed = false;
     check(diagnose(info, root), true, true, false, "msi_bus", "dmesg");
 }
+
+TEST_CASE("uio_pci_generic delivers the vectors that it has set up, as ACRN's does") {
+    auto info = doorbell();
+    info.driver = "uio_pci_generic";
+    info.uio_node = node("/dev/uio0");
+    info.driver_vectors = 4;
+    check(diagnose(info, root), true, true, true, "", "");
+    check(diagnose(info, nobody), true, true, true, "", "");
+    CHECK(diagnose(info, root).driver == "uio_pci_generic");
+    CHECK(diagnose(info, root).driver_remedy.empty());
+    info.uio_node = node("/dev/uio0", false);
+    check(diagnose(info, root), true, true, false, "/dev/uio0: this process may not", "chown");
+    info.uio_node.reset();
+    check(diagnose(info, root), true, true, false, "no UIO node", "vIOMMU");
+}
+
+TEST_CASE("an ACRN device is bound to the driver that delivers its vectors there") {
+    auto info = doorbell();
+    info.acrn_region = 1;
+    check(diagnose(info, root), true, true, false, "no driver is bound",
+          "ivshmemctl bind --driver uio_pci_generic 0000:00:04.0, if the kernel is ACRN's");
+    info.iommu_group = 7;
+    CHECK(diagnose(info, root).driver == "vfio-pci");
+}
+
+TEST_CASE("INTx of revision 0 arrives through any driver") {
+    auto info = doorbell();
+    info.revision = 0;
+    info.intx = true;
+    info.vectors = 1;
+    info.uio_node = node("/dev/uio0");
+    info.machine.kernel_parameters = "pci=nomsi";
+    SECTION("uio_pci_generic, which leaves unmasking to root") {
+        info.driver = "uio_pci_generic";
+        check(diagnose(info, root), true, true, true, "", "");
+        check(diagnose(info, nobody), true, true, false, "only root may unmask", "as root");
+    }
+    SECTION("igb_uio in any mode") {
+        info.driver = "igb_uio";
+        info.machine.igb_uio_mode = "legacy";
+        check(diagnose(info, nobody), true, true, true, "", "");
+    }
+    SECTION("none yet") {
+        info.uio_node.reset();
+        check(diagnose(info, root), true, true, false, "no driver is bound",
+              "ivshmemctl bind --driver uio_pci_generic 0000:00:04.0");
+    }
+}

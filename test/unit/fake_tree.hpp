@@ -36,6 +36,9 @@ class fake_tree {
         unsigned revision = 1;
         bool decodes = true; ///< memory accesses: the command register
         bool of_qemu = true; ///< has the subsystem ids that QEMU gives its devices
+        unsigned pin = 0;    ///< of INTx
+        std::uint64_t bar0_bytes = 256;
+        std::uint16_t subsystem_vendor = 0x1af4;
     };
 
     explicit fake_tree(const shape& how) {
@@ -50,11 +53,11 @@ class fake_tree {
         write(pci / "device", "0x1110\n");
         write(pci / "class", "0x050000\n");
         write(pci / "revision", "0x0" + std::to_string(how.revision) + "\n");
-        write(pci / "subsystem_vendor", "0x1af4\n");
+        write(pci / "subsystem_vendor", ivshmem::formatted("{:#06x}\n", how.subsystem_vendor));
         write(pci / "subsystem_device", how.of_qemu ? "0x1100\n" : "0x0001\n");
         write(pci / "enable", "0\n");
         write(pci / "resource", resource(how));
-        write(pci / "config", config(how.vectors, how.decodes).substr(0, how.config_bytes));
+        write(pci / "config", config(how).substr(0, how.config_bytes));
         write(pci / "resource0", std::string(4096, '\0'));
         write(pci / "resource2", std::string(bar2_bytes, '\0'));
         write(pci / "resource2_wc", std::string(bar2_bytes, '\0'));
@@ -140,13 +143,13 @@ class fake_tree {
         std::string lines =
             ivshmem::formatted("{:#018x} {:#018x} {:#018x}\n{:#018x} {:#018x} {:#018x}\n"
                                "{:#018x} {:#018x} {:#018x}\n",
-                               how.bar0, how.bar0 + 255, 0x40200, 0xfebf2000U, 0xfebf2fffU, 0x40200,
-                               how.bar2, how.bar2 + bar2_bytes - 1, 0x14220c);
+                               how.bar0, how.bar0 + how.bar0_bytes - 1, 0x40200, 0xfebf2000U,
+                               0xfebf2fffU, 0x40200, how.bar2, how.bar2 + bar2_bytes - 1, 0x14220c);
         for (int i = 3; i < 7; ++i)
             lines += "0x0000000000000000 0x0000000000000000 0x0000000000000000\n";
         return lines;
     }
-    static std::string config(unsigned vectors, bool decodes) {
+    static std::string config(const shape& how) {
         std::string bytes(256, '\0');
         const auto put = [&](std::size_t at, unsigned value) {
             bytes[at] = static_cast<char>(value & 0xffU);
@@ -154,12 +157,13 @@ class fake_tree {
         };
         put(0, 0x1af4);
         put(2, 0x1110);
-        put(4, decodes ? 2 : 0); // the command register
-        if (vectors != 0) {
-            put(6, 0x10);            // it has capabilities
-            put(0x34, 0x40);         // the first
-            put(0x40, 0x11);         // MSI-X, the last
-            put(0x42, vectors - 1U); // table size - 1
+        put(4, how.decodes ? 2 : 0); // the command register
+        put(0x3c, how.pin << 8U);
+        if (how.vectors != 0) {
+            put(6, 0x10);                // it has capabilities
+            put(0x34, 0x40);             // the first
+            put(0x40, 0x11);             // MSI-X, the last
+            put(0x42, how.vectors - 1U); // table size - 1
         }
         return bytes;
     }

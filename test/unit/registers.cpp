@@ -139,3 +139,16 @@ TEST_CASE("all-ones everywhere, or on revision 1: the device is gone") {
     }
     CHECK(f.code() == errc::device_gone);
 }
+
+TEST_CASE("revision 0: INTx is enabled, acknowledged and disabled") {
+    const through_file file;
+    file.set(4, 1);
+    file.regs.enable_intx();
+    CHECK(file.get(0) == 1);
+    file.regs.acknowledge_intx(); // reads: a device clears IntrStatus
+    CHECK(file.get(4) == 1);
+    file.regs.disable_intx();
+    CHECK(file.get(0) == 0);
+    CHECK(file.get(8) == 0);
+    CHECK(file.get(12) == 0);
+}

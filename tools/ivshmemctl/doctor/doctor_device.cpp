@@ -48,6 +48,9 @@ finding check_msix(const examined_device& target) {
     case device_type::doorbell:
         if (!target.info.vectors && target.info.generation == ivshmem::device_generation::v2)
             return {"MSI-X", outcome::skip, "none: the device has INTx", ""};
+        if (target.info.intx)
+            return {"MSI-X", outcome::ok,
+                    "none: INTx instead, with rings on all vectors as vector 0", ""};
         if (!target.info.vectors)
             return {"MSI-X", outcome::warn, "the number of vectors cannot be read", "sudo"};
         if (!target.verdict.msi_problem.empty())

@@ -40,6 +40,11 @@ finding check_driver(const examined_device& target) {
                 target.info.iommu_group ? "ivshmemctl bind --driver vfio-pci " + target.name()
                                         : ""};
     }
+    if (target.is_generic_with_interrupts())
+        return {"driver", outcome::ok,
+                target.info.intx ? "uio_pci_generic, with INTx"
+                                 : "uio_pci_generic of ACRN's kernel, with MSI-X",
+                ""};
     if (driver.empty())
         return {"driver", outcome::fail, "none is bound, so no interrupt can arrive", bind};
     return {"driver", outcome::fail, driver + " delivers no interrupts of this device", bind};

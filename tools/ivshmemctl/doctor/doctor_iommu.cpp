@@ -45,6 +45,8 @@ finding check_iommu(const examined_device& target) {
                 "none; VFIO's no-IOMMU mode works without one, and is unsafe", ""};
     if (target.info.iommu_group)
         return {"vIOMMU", outcome::ok, "present and in use", ""};
+    if (target.is_generic_with_interrupts())
+        return {"vIOMMU", outcome::skip, "not needed: uio_pci_generic delivers the interrupts", ""};
     const bool works = target.info.driver == "igb_uio";
     const auto& machine = target.info.machine;
     if (machine.groups_when_bound())

@@ -70,7 +70,7 @@ finding check_modules(const examined_device& target) {
     }
     if (target.is_plain())
         return {"modules", outcome::skip, text + " (a plain device needs none)", ""};
-    if (missing.empty())
+    if (missing.empty() || target.is_generic_with_interrupts())
         return {"modules", outcome::ok, text, ""};
     // Without a vIOMMU, igb_uio is the second choice; check_iommu() reports the missing vIOMMU.
     return {

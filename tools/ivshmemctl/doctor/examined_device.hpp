@@ -21,6 +21,10 @@ struct examined_device {
     /// Whether this is a tree that was copied from a machine, so there is no device to open.
     [[nodiscard]] bool is_captured() const { return root != "/"; }
     [[nodiscard]] bool is_vfio() const { return info.driver == "vfio-pci"; }
+    /// Whether uio_pci_generic is bound and delivers interrupts: ACRN's, or INTx.
+    [[nodiscard]] bool is_generic_with_interrupts() const {
+        return info.driver == "uio_pci_generic" && !is_plain() && verdict.driver_remedy.empty();
+    }
 };
 
 } // namespace ivshmemctl

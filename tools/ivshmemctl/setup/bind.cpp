@@ -23,8 +23,9 @@ using ivshmem::device_info;
 constexpr const char* bind_footer = R"(
 The default driver is vfio-pci if the device has an IOMMU group (interrupts on every vector), else
 igb_uio if its module is installed (interrupts on vector 0). Without either, bind fails and changes
-nothing. A plain device keeps a driver that works; otherwise its default is none. uio_pci_generic gives memory and doorbell. none leaves the device without a driver and
-enables its memory, for the files resource* in sysfs.
+nothing. A plain device keeps a driver that works; otherwise its default is none. uio_pci_generic
+gives memory and doorbell, and interrupts too on ACRN's kernel and with INTx. none leaves the device
+without a driver and enables its memory, for the files resource* in sysfs.
 
 bind loads the module (igb_uio with intr_mode=msix wc_activate=1), sets the device's driver_override
 and waits for the device's node. It checks all devices before it changes the first. A failure or
