@@ -4,6 +4,7 @@
 
 #include "backends/bar2.hpp"
 #include "backends/open_guarded.hpp"
+#include "backends/other_registers.hpp"
 #include "discovery/advice.hpp"
 
 #include <algorithm>
@@ -49,6 +50,8 @@ std::unique_ptr<backend> uio_backend::open(const device_info& info, const open_o
         opened->check_decoding(f);
     if (!f)
         opened->map_registers(f);
+    if (!f)
+        refuse_other_registers(opened->registers_, info, f);
     if (!f)
         opened->facts_.id = opened->registers_.wait_for_id(
             opened->facts_.name, info.revision.value_or(1), options.timeout, f);

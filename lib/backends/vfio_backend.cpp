@@ -3,6 +3,7 @@
 #include "backends/vfio_backend.hpp"
 
 #include "backends/bar2.hpp"
+#include "backends/other_registers.hpp"
 #include "base/wait_fds.hpp"
 #include "discovery/advice.hpp"
 
@@ -32,6 +33,8 @@ std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_
         opened->device_.enable_bus_master(f);
     if (!f)
         opened->map_registers(f);
+    if (!f)
+        refuse_other_registers(opened->registers_, info, f);
     if (!f)
         facts.id =
             opened->registers_.wait_for_id(name, info.revision.value_or(1), options.timeout, f);

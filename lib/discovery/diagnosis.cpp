@@ -245,6 +245,11 @@ diagnosis diagnose_access(const device_info& info, const privileges& may) {
                      "check the VM's configuration (QEMU: memdev= or chardev= of the device)");
     if (info.type != device_type::plain && !info.bars[0].present())
         return stuck("there is no BAR0, so no registers", "check the VM's configuration");
+    if (may_have_other_registers(info) && info.revision == 0)
+        return stuck(formatted("BAR0 has {} bytes instead of {}: its registers are not those of "
+                               "ivshmem v1, although its PCI id is",
+                               info.bars[0].size, v1_register_bytes),
+                     "");
     const auto backend = backend_for(info);
     if (!backend)
         return stuck(
@@ -254,6 +259,11 @@ diagnosis diagnose_access(const device_info& info, const privileges& may) {
 }
 
 } // namespace
+
+bool may_have_other_registers(const device_info& info) {
+    return info.generation == device_generation::v1 && info.bars[0].size > v1_register_bytes &&
+           !info.acrn_region;
+}
 
 bool generic_delivers(const device_info& info) {
     return info.driver == "uio_pci_generic" && (info.driver_vectors != 0 || info.intx);
@@ -276,6 +286,12 @@ diagnosis diagnose(const device_info& info, const privileges& may) {
             result.problem = result.msi_problem;
             result.remedy = result.msi_remedy;
         }
+    }
+    if (result.can_map && may_have_other_registers(info)) { // no driver would help either
+        result.problem = formatted("BAR0 has {} bytes, and that of ivshmem v1 {}: if its registers "
+                                   "are others, opening it is refused",
+                                   info.bars[0].size, v1_register_bytes);
+        result.remedy = "ivshmemctl info -D " + to_string(info.address);
     }
     // A device that an ordinary user can use is not at fault for what only root may know.
     const auto wrong =

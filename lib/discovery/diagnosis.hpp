@@ -13,6 +13,13 @@ namespace ivshmem {
 /// process.
 [[nodiscard]] diagnosis diagnose(const device_info& info, const privileges& may);
 
+/// The size of BAR0 of a v1 device (ivshmem-spec.rst).
+inline constexpr std::uint64_t v1_register_bytes = 256;
+
+/// Returns whether a device with v1's ids may have other registers, because BAR0 is larger than
+/// v1's. Only ACRN made it larger once, with v1's registers in it.
+bool may_have_other_registers(const device_info& info);
+
 /// Returns whether the bound driver is a uio_pci_generic that delivers interrupts: ACRN's, which
 /// sets up all vectors, or that of any kernel for a device with INTx.
 bool generic_delivers(const device_info& info);

@@ -170,6 +170,11 @@ class Doctor(Trees):
                 self.assertIn(driver, found["driver"]["finding"])
                 self.assertIn(msix, found["MSI-X"]["finding"])
 
+    def test_other_registers(self):
+        found = self.doctor("axvisor", status=64)["BARs"]
+        self.assertEqual(found["status"], "warn")
+        self.assertIn("BAR0 of ivshmem v1 has 256 bytes", found["finding"])
+
     def test_text(self):
         done = self.run_tool("doctor", "--sysroot", "uio_pci_generic", status=64)
         lines = done.stdout.splitlines()

@@ -134,6 +134,16 @@ void acrn_kernel(tree& t) {
     t.add(f).node("uio0");
 }
 
+/// v1's ids with registers of its own: BAR0 is larger, and the subsystem is nobody's.
+void axvisor(tree& t) {
+    auto f = with_driver(doorbell("0000:00:01.0", 1, 64 * kib), "");
+    f.subsystem_vendor = 0;
+    f.subsystem_device = 0;
+    f.bars[0].size = 4 * kib;
+    f.bars[2].flags = memory_32;
+    t.add(f);
+}
+
 /// BAR1 without an MSI-X capability; a small BAR2 is not prefetchable, so there is no resource2_wc.
 void acrn_dm(tree& t) {
     auto f = plain("0000:00:06.0", 2 * mib);
@@ -212,6 +222,7 @@ constexpr machine sound[] = {
     {"rev0-intx", rev0_intx},
     {"acrn-hv", acrn_hv},
     {"acrn-kernel", acrn_kernel},
+    {"axvisor", axvisor},
     {"acrn-dm", acrn_dm},
     {"jailhouse", jailhouse},
     {"cloud-hypervisor", cloud_hypervisor},

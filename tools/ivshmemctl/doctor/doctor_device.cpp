@@ -38,6 +38,13 @@ finding check_bars(const examined_device& target) {
         if (bars.at(i).present())
             text += tools::format("{}BAR{} {} bytes at {:#x}", text.empty() ? "" : ", ", i,
                                   bars.at(i).size, bars.at(i).start);
+    constexpr std::uint64_t v1_registers = 256; // bytes; ivshmem-spec.rst
+    if (bars[0].size > v1_registers && !target.info.acrn_region)
+        return {"BARs", target.info.revision == 0 ? outcome::fail : outcome::warn,
+                text + tools::format(": BAR0 of ivshmem v1 has {} bytes; if these registers are "
+                                     "others, opening is refused",
+                                     v1_registers),
+                ""};
     return {"BARs", outcome::ok, text, ""};
 }
 
