@@ -65,7 +65,7 @@ class Guest(Migration, Pci):
         iommu: a vIOMMU with interrupt remapping, which VFIO needs on Debian's kernels.
         vfio_noiommu: a vfio module with CONFIG_VFIO_NOIOMMU instead of the kernel's own.
         kernel: a kernel other than that of this machine's Debian; arch is then ignored.
-        modules: the modules that it can load. extra_modules: more of them; igb_uio is built from its source.
+        modules: the modules that it can load. extra_modules: more of them, also of modules.BUILT.
         programs: programs of the host to copy to /bin, with their shared libraries.
         files: path in the guest to content, or to a path on the host.
         append: more arguments on the kernel's command line.

@@ -133,10 +133,14 @@ def boot_files(
 ) -> Initramfs:
     """Return an initramfs with modules (built if Debian has no binary), programs and files."""
     image = Initramfs(kernel)
-    wanted = list(names)
     replaced = {}
-    if "igb_uio" in wanted:
-        replaced["igb_uio"] = modules.igb_uio(kernel)
+    wanted = []
+    for name in names:
+        if name in modules.BUILT:
+            module = modules.BUILT[name](kernel)
+            replaced[module.name] = module
+            name = module.name
+        wanted.append(name)
     if vfio_noiommu:
         replaced["vfio"] = modules.vfio_noiommu(kernel)
     image.add_modules(kernel.closure(wanted, replaced))

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Modules that Debian has only as source, built for Debian's own kernel from Debian's own packages.
+"""Modules that Debian has only as source, and the project's own (test/vm/modules), built for Debian's own kernel
+from Debian's own packages.
 
 Nothing is installed: the headers are used from the cache.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -17,6 +19,9 @@ from pathlib import Path
 from . import cache, packages
 from .errors import LabError
 from .kernel import Kernel, Module
+
+
+_OWN = Path(__file__).resolve().parents[1] / "modules"
 
 
 def igb_uio(kernel: Kernel) -> Module:
@@ -64,6 +69,37 @@ def vfio_noiommu(kernel: Kernel) -> Module:
         return "-DCONFIG_VFIO_NOIOMMU=1"
 
     return _build(kernel, "vfio", f"noiommu-{package.version}", source)
+
+
+def acrn_uio(kernel: Kernel) -> Module:
+    """A uio_pci_generic with the ioctl of ACRN's kernel, instead of the kernel's own."""
+    return _own(kernel, "acrn_uio", "uio_pci_generic")
+
+
+def uio_ivshmem(kernel: Kernel) -> Module:
+    """A UIO driver for ivshmem-v2 with the maps of Jailhouse's."""
+    return _own(kernel, "uio_ivshmem", "uio_ivshmem")
+
+
+BUILT: dict[str, Callable[[Kernel], Module]] = {
+    "igb_uio": igb_uio,
+    "acrn_uio": acrn_uio,
+    "uio_ivshmem": uio_ivshmem,
+}
+"""The modules that are built if a guest asks for them by these names."""
+
+
+def _own(kernel: Kernel, folder: str, name: str) -> Module:
+    """Build a module of the project's own: the one of this name, from this folder."""
+    files = sorted((_OWN / folder).iterdir())
+    digest = hashlib.sha256(b"".join(file.name.encode() + b"\0" + file.read_bytes() for file in files)).hexdigest()
+
+    def source(target: Path) -> str:
+        for file in files:
+            shutil.copy(file, target)
+        return "-Werror"
+
+    return _build(kernel, name, f"{folder}-{digest[:12]}", source)
 
 
 def _keep_only(makefile: Path, wanted: str) -> None:
