@@ -135,6 +135,11 @@ void vfio_group::attach_container(const device_info& info, const std::filesystem
         return f.set(errc::permission_denied,
                      "{}: VFIO_SET_IOMMU: not permitted: the IOMMU remaps no interrupts; try: {}",
                      path_, remapping_remedy(info.machine));
+    if (info.noiommu && (errno == ENODEV || errno == EINVAL))
+        return f.set_errno(errno,
+                           "{}: VFIO_SET_IOMMU: VFIO's no-IOMMU mode was switched off; try: "
+                           "ivshmemctl unbind {} && ivshmemctl bind --no-iommu {}",
+                           path_, to_string(info.address), to_string(info.address));
     if (errno == ENODEV || errno == EINVAL)
         return f.set_errno(errno,
                            "{}: VFIO_SET_IOMMU: is the module vfio_iommu_type1 loaded? try: "

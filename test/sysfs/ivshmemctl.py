@@ -157,9 +157,26 @@ class Doctor(Trees):
 
     def test_no_iommu_mode(self):
         self.write("no-driver", "sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "N\n")
+        offer = ("warn", f"ivshmemctl bind --no-iommu {ADDRESS}")
         found = self.doctor("no-driver", status=64)["no-IOMMU mode"]
-        self.assertEqual(found["status"], "warn")
-        self.assertIn("enable_unsafe_noiommu_mode", found["next"])
+        self.assertEqual((found["status"], found["next"]), offer)
+        # It is not offered beside a vIOMMU, or if the kernel lacks it.
+        self.write("no-driver", "sys/firmware/acpi/tables/DMAR", "")
+        found = self.doctor("no-driver", status=64)["no-IOMMU mode"]
+        self.assertEqual((found["status"], found["next"]), ("skip", None))
+        (self.top / "no-driver/sys/firmware/acpi/tables/DMAR").unlink()
+        self.write("no-driver", "sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n")
+        self.assertEqual(self.doctor("no-driver", status=64)["no-IOMMU mode"]["status"], "ok")
+        shutil.rmtree(self.top / "no-driver/sys/module/vfio/parameters")
+        self.assertIn("is not set", self.doctor("no-driver", status=64)["no-IOMMU mode"]["finding"])
+        # Before the module is loaded, the kernel's configuration says so.
+        shutil.rmtree(self.top / "no-driver/sys/module/vfio")
+        self.assertIn("does not report", self.doctor("no-driver", status=64)["no-IOMMU mode"]["finding"])
+        for line, wanted in (("CONFIG_VFIO_NOIOMMU=y", offer), ("CONFIG_UIO=m", ("skip", None))):
+            self.write("no-driver", "proc/sys/kernel/osrelease", RELEASE)
+            self.write("no-driver", f"boot/config-{RELEASE}", f"#\nCONFIG_VFIO_PCI=m\n{line}\n")
+            found = self.doctor("no-driver", status=64)["no-IOMMU mode"]
+            self.assertEqual((found["status"], found["next"]), wanted)
 
     def test_drivers_with_interrupts(self):
         for tree, driver, msix in (("rev0-intx", "uio_pci_generic, with INTx", "INTx instead"),
@@ -254,6 +271,52 @@ class Bind(Trees):
             f"echo 1 >{DEVICE}/enable",
             f"mkdir -p /run/ivshmemctl && echo {ADDRESS} >/run/ivshmemctl/{ADDRESS}.enabled",
         ])
+
+    def no_iommu_mode(self, tree, value):
+        self.write(tree, "sys/module/vfio/parameters/enable_unsafe_noiommu_mode", f"{value}\n")
+
+    def test_no_iommu(self):
+        parameter = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+        record = "/run/ivshmemctl/no-iommu"
+        bind = ("bind", "--no-iommu", "--sysroot", "no-driver")
+        wanted = [
+            "modprobe vfio-pci",
+            f"mkdir -p /run/ivshmemctl && echo N >{record}",
+            f"echo Y >{parameter}",
+            f"echo vfio-pci >{DEVICE}/driver_override",
+            f"echo {ADDRESS} >/sys/bus/pci/drivers/vfio-pci/bind",
+            f"timeout 5 sh -c 'until [ -c /dev/vfio/noiommu-$(basename $(readlink {DEVICE}/iommu_group)) ]; "
+            "do sleep 0.1; done'",
+        ]
+        self.assertEqual(self.commands(*bind), wanted) # whether the kernel has it is unknown yet
+        self.no_iommu_mode("no-driver", "N")
+        self.assertEqual(self.commands(*bind), wanted)
+        self.no_iommu_mode("no-driver", "Y")
+        self.assertEqual(self.commands(*bind), wanted[:1] + wanted[3:])
+        # The mode that bind switched on is switched off with the last device.
+        self.no_iommu_mode("noiommu", "Y")
+        unbind = ("unbind", "--sysroot", "noiommu")
+        self.assertNotIn(f"echo N >{parameter}", self.commands(*unbind))
+        self.write("noiommu", record[1:], "N\n")
+        end = [f"echo N >{parameter}", f"rm -f {record}"]
+        self.assertEqual(self.commands(*unbind)[-2:], end)
+        self.assertEqual(self.commands("bind", "--driver", "none", "--sysroot", "noiommu")[-2:], end)
+        self.assertEqual(self.commands("bind", "--no-iommu", "--sysroot", "noiommu"), [])
+        group = self.top / "noiommu/sys/kernel/iommu_groups/1"
+        (group / "devices/0000:00:09.0").mkdir(parents=True)
+        (group / "name").write_text("vfio-noiommu\n")
+        self.assertNotIn(end[0], self.commands(*unbind))
+
+    def test_no_iommu_is_refused(self):
+        bind = ("bind", "--no-iommu", "--dry-run", "--sysroot")
+        self.assertIn("the machine has an IOMMU", self.refused(*bind, "vfio"))
+        self.assertIn("the machine has an IOMMU", self.refused(*bind, "other-driver"))
+        self.write("no-driver", "sys/module/vfio/version", "0.3\n")
+        printed = self.refused(*bind, "no-driver")
+        self.assertIn("has no no-IOMMU mode", printed)
+        self.assertIn("intel-iommu", printed)
+        self.assertIn("vfio-pci", self.refused(*bind, "no-driver", "--driver", "none"))
+        self.assertIn("modprobe.d", self.refused(*bind, "no-driver", "--persist"))
 
     def test_persist(self):
         self.write("vfio", "run/udev/control", "")
@@ -356,7 +419,7 @@ class Bind(Trees):
             self.assertIn("could not be written", done.stderr)
 
     def test_help(self):
-        for subcommand, options in (("bind", "--driver --persist --cached --dry-run"), ("unbind", "--dry-run"),
+        for subcommand, options in (("bind", "--driver --persist --cached --no-iommu --dry-run"), ("unbind", "--dry-run"),
                                     ("doctor", "DEVICE")):
             text = self.run_tool(subcommand, "--help").stdout
             for option in options.split():

@@ -110,6 +110,7 @@ CTL_CASES = [
     ("--sysroot vfio doctor 00:", TAB, "--sysroot vfio doctor 00:04.0 "),
     ("bind --driver v", TAB, "bind --driver vfio-pci "),
     ("bind --driver=n", TAB, "bind --driver=none "),
+    ("bind --no", TAB, "bind --no-iommu "),
     ("nonsense", TAB, "nonsense"),
 ]
 

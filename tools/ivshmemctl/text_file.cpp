@@ -21,6 +21,11 @@ std::optional<std::string> read_text(const std::filesystem::path& path) {
     return text;
 }
 
+bool exists(const std::filesystem::path& root, const std::string& path) {
+    std::error_code ec;
+    return std::filesystem::exists(root / path.substr(1), ec);
+}
+
 std::string link_name(const std::filesystem::path& path) {
     std::error_code ec;
     return std::filesystem::read_symlink(path, ec).filename().string();

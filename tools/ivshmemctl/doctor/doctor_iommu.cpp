@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "common/print.hpp"
 #include "doctor/checks.hpp"
-#include "doctor/kernel_config.hpp"
 #include "setup/bindable.hpp"
+#include "setup/no_iommu.hpp"
 #include "text_file.hpp"
 
 #include <string_view>
@@ -130,21 +130,19 @@ finding check_noiommu(const examined_device& target) {
                 ""};
     if (target.info.iommu_group)
         return {name, outcome::skip, "not needed: there is an IOMMU group", ""};
-    const auto mode =
-        read_text(target.root / "sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
-    if (mode == "Y")
+    if (target.info.machine.iommu != iommu_kind::none)
+        return {name, outcome::skip, "not needed: the VM has a vIOMMU", ""};
+    const auto mode = find_no_iommu_mode(target.root);
+    if (mode == no_iommu_mode::on)
         return {name, outcome::ok, "switched on", ""};
-    const kernel_config config{target.root};
-    if (mode || (config.known() && config.has("VFIO_NOIOMMU")))
-        return {name, outcome::warn, "the kernel has it, switched off (it is unsafe)",
-                tools::format("{} && ivshmemctl bind --driver vfio-pci {}",
-                              mode
-                                  ? "echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
-                                  : "modprobe vfio enable_unsafe_noiommu_mode=1",
-                              target.name())};
+    if (mode == no_iommu_mode::off)
+        return {name, outcome::warn,
+                "the kernel has it, switched off: interrupts on every vector without a vIOMMU, but "
+                "any program that has the device can use all memory",
+                "ivshmemctl bind --no-iommu " + target.name()};
     return {name, outcome::skip,
-            config.known() ? "this kernel has none (CONFIG_VFIO_NOIOMMU is not set)"
-                           : "this kernel does not report one",
+            mode == no_iommu_mode::missing ? "this kernel has none (CONFIG_VFIO_NOIOMMU is not set)"
+                                           : "this kernel does not report one",
             ""};
 }
 

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "common/print.hpp"
 #include "doctor/checks.hpp"
-#include "doctor/kernel_config.hpp"
 #include "lockdown.hpp"
+#include "setup/kernel_config.hpp"
 #include "setup/kernel_module.hpp"
 
 namespace ivshmemctl {

@@ -5,6 +5,7 @@
 #include "common/print.hpp"
 #include "setup/bindable.hpp"
 #include "setup/binding.hpp"
+#include "setup/no_iommu.hpp"
 #include "setup/rebind.hpp"
 #include "setup/select_devices.hpp"
 #include "subcommands.hpp"
@@ -33,6 +34,13 @@ Ctrl-C undoes all changes; unbind undoes a successful bind.
 
 --persist writes /etc/udev/rules.d/61-ivshmemctl-ADDRESS.rules.
 
+--no-iommu binds vfio-pci in a VM without a vIOMMU: interrupts on every vector. It needs a kernel
+with VFIO's no-IOMMU mode, which Ubuntu's, Fedora's and RHEL's have and Debian's have not. It is
+unsafe: a program that uses the device can use all memory of the machine, and needs CAP_SYS_RAWIO
+whatever the mode of the node. It sets /sys/module/vfio/parameters/enable_unsafe_noiommu_mode for
+the whole system; unbind, or bind with another driver, sets it back if no other device is bound so.
+The kernel is tainted until the next boot.
+
 --cached changes the whole system. Firmware may have marked the addresses of the shared memory as
 uncachable in an MTRR. bind drops that range from /proc/mtrr until unbind or the next boot, so that
 root can map the memory write-back through /dev/mem. Other devices in the range are no longer
@@ -41,7 +49,8 @@ protected from cached mappings; their drivers request none.
 Examples:
   ivshmemctl bind                        bind the only device to the best driver
   ivshmemctl bind --dry-run 00:04.0      print the shell commands instead
-  ivshmemctl bind --driver vfio-pci --persist 00:04.0 00:05.0)";
+  ivshmemctl bind --driver vfio-pci --persist 00:04.0 00:05.0
+  ivshmemctl bind --no-iommu 00:04.0     without a vIOMMU, on a kernel that can)";
 
 struct options {
     rebind_options common;
@@ -82,16 +91,39 @@ std::vector<binding> decide(const options& o, const std::vector<device_info>& de
     return result;
 }
 
-void remark(const std::vector<device_info>& before, const std::vector<binding>& wanted,
+/// Returns the devices as they are now.
+std::vector<device_info> look_again(std::vector<device_info> devices,
+                                    const std::filesystem::path& root) {
+    const auto all = ivshmem::discover(root).devices;
+    for (auto& device : devices)
+        for (const auto& now : all)
+            if (now.address == device.address)
+                device = now;
+    return devices;
+}
+
+/// Returns the devices that lose a driver that has them without an IOMMU.
+std::vector<device_info> released(const std::vector<device_info>& devices,
+                                  const std::vector<binding>& wanted) {
+    std::vector<device_info> result;
+    for (std::size_t i = 0; i < devices.size(); ++i)
+        if (devices[i].noiommu && wanted[i].driver != "vfio-pci")
+            result.push_back(devices[i]);
+    return result;
+}
+
+void remark(const std::vector<device_info>& bound, const std::vector<binding>& wanted,
             const std::filesystem::path& root) {
-    for (std::size_t i = 0; i < before.size(); ++i) {
-        const auto name = to_string(before[i].address);
-        const auto path = udev_rule_path(before[i].address);
+    for (std::size_t i = 0; i < bound.size(); ++i) {
+        const auto name = to_string(bound[i].address);
+        if (bound[i].noiommu && wanted[i].no_iommu)
+            complain(cost_of_no_iommu(bound[i]));
+        const auto path = udev_rule_path(bound[i].address);
         const auto rule = read_text(root / path.substr(1));
-        if (rule && *rule != udev_rule(before[i], wanted[i].driver))
+        if (rule && *rule != udev_rule(bound[i], wanted[i].driver))
             complain(tools::format("{}: {} still binds it to another driver at the next boot", name,
                                    path));
-        const auto verdict = diagnose_bound(before[i], wanted[i].driver, before);
+        const auto verdict = diagnose_bound(bound[i], wanted[i].driver, bound);
         if (!verdict.problem.empty() && wanted[i].driver != "none")
             complain(tools::format("{}: {}{}{}", name, verdict.problem,
                                    verdict.remedy.empty() ? "" : "; try: ", verdict.remedy));
@@ -106,6 +138,8 @@ int bind(const options& o, const common_options& common) {
     transaction plan;
     for (std::size_t i = 0; i < devices.size(); ++i)
         add_binding(plan, devices[i], wanted[i], root);
+    if (const auto free = released(devices, wanted); !free.empty())
+        add_no_iommu_end(plan, free, root);
     if (plan.empty() && o.common.dry_run)
         complain("nothing to do: the devices are already as requested");
     if (!plan.empty())
@@ -114,7 +148,7 @@ int bind(const options& o, const common_options& common) {
         return tools::exit_success;
     print_bound(devices, common);
     if (!common.quiet)
-        remark(devices, wanted, root);
+        remark(look_again(devices, root), wanted, root);
     return tools::exit_success;
 }
 
@@ -136,10 +170,20 @@ void add_bind(subcommands& line) {
     sub.add_flag("--persist", o->wanted.persist, "also bind after each boot");
     sub.add_flag("--cached", o->wanted.cached,
                  "make a write-back mapping possible; changes the whole system");
+    sub.add_flag("--no-iommu", o->wanted.no_iommu,
+                 "vfio-pci without a vIOMMU; unsafe, changes the whole system");
     sub.add_flag("--dry-run", o->common.dry_run, "print the shell commands and do nothing");
     sub.set_action([o](const common_options& common) {
         if (o->wanted.persist && o->wanted.driver == "none")
             throw usage_error{"--persist: needs a driver, not none"};
+        if (o->wanted.no_iommu && !o->wanted.driver.empty() && o->wanted.driver != "vfio-pci")
+            throw usage_error{"--no-iommu: the driver is vfio-pci"};
+        if (o->wanted.no_iommu && o->wanted.persist)
+            throw usage_error{"--no-iommu: lasts until the next boot; for --persist, put \"options "
+                              "vfio enable_unsafe_noiommu_mode=1\" into /etc/modprobe.d, and leave "
+                              "--no-iommu out"};
+        if (o->wanted.no_iommu)
+            o->wanted.driver = "vfio-pci";
         return bind(*o, common);
     });
 }

@@ -6,6 +6,7 @@
 #include "setup/holders.hpp"
 #include "setup/kernel_module.hpp"
 #include "setup/mtrr.hpp"
+#include "setup/no_iommu.hpp"
 #include "text_file.hpp"
 
 #include <algorithm>
@@ -36,15 +37,17 @@ std::string why_not_igb_uio(const device_info& device) {
 }
 
 /// Returns why the driver cannot take the device, whatever driver it has now.
-std::string why_not_driver(const device_info& device, const std::string& driver,
+std::string why_not_driver(const device_info& device, const binding& wanted,
                            std::span<const device_info> bound_too,
                            const std::filesystem::path& root) {
+    const auto& driver = wanted.driver;
     if (driver != "none" && find_module(root, driver) == module_state::missing)
         return tools::format("the kernel {} has no module {}; try: {}", kernel_release(root),
                              driver, how_to_get_module(driver, device.machine));
-    if (auto reason = driver == "vfio-pci"  ? why_not_vfio(device)
-                      : driver == "igb_uio" ? why_not_igb_uio(device)
-                                            : std::string{};
+    if (auto reason = wanted.no_iommu        ? why_not_without_iommu(device, root)
+                      : driver == "vfio-pci" ? why_not_vfio(device)
+                      : driver == "igb_uio"  ? why_not_igb_uio(device)
+                                             : std::string{};
         !reason.empty())
         return reason;
     if (driver == "vfio-pci" && !device.iommu_group)
@@ -106,9 +109,11 @@ std::string why_not_bindable(const device_info& device, const binding& wanted,
     if (!is_bound(device, wanted.driver)) {
         if (root == "/" && device.machine.read_only_sysfs)
             return "/sys is read-only, as in a container; bind it outside of the container";
-        reason = why_not_driver(device, wanted.driver, bound_too, root);
+        reason = why_not_driver(device, wanted, bound_too, root);
         if (reason.empty() && root == "/") // unknown for a captured tree
             reason = why_in_use(device);
+    } else if (wanted.no_iommu && !device.noiommu) {
+        reason = why_not_without_iommu(device, root);
     }
     if (reason.empty() && wanted.cached)
         reason = why_not_cached(device, root);

@@ -5,9 +5,8 @@
 #include "common/print.hpp"
 #include "setup/cached_range.hpp"
 #include "setup/kernel_module.hpp"
+#include "setup/no_iommu.hpp"
 #include "text_file.hpp"
-
-#include <system_error>
 
 namespace ivshmemctl {
 namespace {
@@ -29,11 +28,6 @@ std::string enabled_record(const device_info& device) {
 std::string override_of(const device_info& device, const std::filesystem::path& root) {
     const auto text = read_text(root / device_file(device, "driver_override").substr(1));
     return !text || *text == "(null)" ? "" : *text;
-}
-
-bool exists(const std::filesystem::path& root, const std::string& path) {
-    std::error_code ec;
-    return std::filesystem::exists(root / path.substr(1), ec);
 }
 
 operation set_override(const device_info& device, const std::string& driver) {
@@ -63,10 +57,10 @@ void add_override(transaction& plan, const device_info& device, const std::strin
         plan.add(set_override(device, wanted), {set_override(device, now)});
 }
 
-void add_module(transaction& plan, const std::string& driver, const std::filesystem::path& root) {
-    for (const auto& module : driver == "vfio-pci"
+void add_module(transaction& plan, const binding& wanted, const std::filesystem::path& root) {
+    for (const auto& module : wanted.driver == "vfio-pci" && !wanted.no_iommu
                                   ? std::vector<std::string>{"vfio-pci", "vfio_iommu_type1"}
-                                  : std::vector<std::string>{driver})
+                                  : std::vector<std::string>{wanted.driver})
         if (const auto load = command_line(modprobe_words(module));
             find_module(root, module) != module_state::present && !plan.has(load))
             plan.add(load, {command_line({"rmmod", module})});
@@ -83,8 +77,9 @@ std::string node_of(const device_info& device, const std::string& driver) {
                          device_file(device, "iommu_group"));
 }
 
-void add_change(transaction& plan, const device_info& device, const std::string& driver,
+void add_change(transaction& plan, const device_info& device, const binding& wanted,
                 const std::filesystem::path& root) {
+    const auto& driver = wanted.driver;
     const auto name = to_string(device.address);
     const auto override = override_of(device, root);
     if (driver == "none") {
@@ -95,7 +90,9 @@ void add_change(transaction& plan, const device_info& device, const std::string&
         plan.add(make_file(enabled_record(device), name), {remove_file(enabled_record(device))});
         return;
     }
-    add_module(plan, driver, root);
+    add_module(plan, wanted, root);
+    if (wanted.no_iommu)
+        add_no_iommu(plan, root);
     add_release(plan, device, override, root);
     add_override(plan, device, override, driver);
     plan.add(write_line(driver_file(driver, "bind"), name),
@@ -145,7 +142,7 @@ bool is_bound(const device_info& device, const std::string& driver) {
 void add_binding(transaction& plan, const device_info& device, const binding& wanted,
                  const std::filesystem::path& root) {
     if (!is_bound(device, wanted.driver))
-        add_change(plan, device, wanted.driver, root);
+        add_change(plan, device, wanted, root);
     if (wanted.cached)
         add_cached(plan, device, root);
     if (wanted.persist)

@@ -14,9 +14,10 @@ namespace ivshmemctl {
 
 /// The driver to bind a device to, and how.
 struct binding {
-    std::string driver;   ///< "none": no driver
-    bool persist = false; ///< also after each boot
-    bool cached = false;  ///< drop the MTRR ranges that prevent a write-back mapping
+    std::string driver;    ///< "none": no driver
+    bool persist = false;  ///< also after each boot
+    bool cached = false;   ///< drop the MTRR ranges that prevent a write-back mapping
+    bool no_iommu = false; ///< vfio-pci without an IOMMU group
 };
 
 /// The udev rule that binds the device when it appears: its path and its content.

@@ -5,6 +5,7 @@
 #include "common/print.hpp"
 #include "setup/binding.hpp"
 #include "setup/holders.hpp"
+#include "setup/no_iommu.hpp"
 #include "setup/rebind.hpp"
 #include "setup/select_devices.hpp"
 #include "subcommands.hpp"
@@ -21,8 +22,9 @@ namespace {
 constexpr const char* unbind_footer = R"(
 unbind takes each device from its driver, whichever it is, and clears its driver_override. It undoes
 the rest of "ivshmemctl bind" too: it deletes the udev rule of --persist, restores the MTRR range of
---cached and disables the memory that --driver none enabled. Modules stay loaded. A device that a
-program has open is not changed, and the program is named.
+--cached, disables the memory that --driver none enabled, and switches off the mode of --no-iommu
+unless another device is still bound so. Modules stay loaded. A device that a program has open is
+not changed, and the program is named.
 
 Examples:
   ivshmemctl unbind 00:04.0
@@ -38,6 +40,7 @@ int unbind(const rebind_options& o, const common_options& common) {
             throw std::runtime_error{to_string(device.address) + ": " + reason};
         add_unbinding(plan, device, root);
     }
+    add_no_iommu_end(plan, devices, root);
     if (plan.empty() && o.dry_run)
         complain("nothing to do: the devices are already as requested");
     if (!plan.empty())

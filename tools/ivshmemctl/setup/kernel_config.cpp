@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "doctor/kernel_config.hpp"
+#include "setup/kernel_config.hpp"
 
 #include "setup/kernel_module.hpp"
 #include "text_file.hpp"
