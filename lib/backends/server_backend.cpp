@@ -7,8 +7,6 @@
 #include "base/wait_fds.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <utility>
 
 #include <fcntl.h>
@@ -24,14 +22,6 @@ using clock = std::chrono::steady_clock;
 /// The number of messages that are read at once, so that a server that never stops sending cannot
 /// block a caller.
 constexpr int most_messages_at_once = 4096;
-
-/// Only an eventfd can be waited for and rung safely.
-bool is_eventfd(int fd) {
-    std::array<char, 64> target{};
-    const std::string link = formatted("/proc/self/fd/{}", fd);
-    const auto length = ::readlink(link.c_str(), target.data(), target.size() - 1);
-    return length < 0 || std::strstr(target.data(), "[eventfd]") != nullptr;
-}
 
 } // namespace
 

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "base/wait_fds.hpp"
 
+#include <array>
+#include <cstring>
 #include <utility>
 
 #include <poll.h>
@@ -55,6 +57,13 @@ void set_timer(int fd, std::chrono::nanoseconds after) noexcept {
 bool is_readable(int fd) noexcept {
     pollfd entry{fd, POLLIN, 0};
     return retry_eintr([&] { return ::poll(&entry, 1, 0); }) > 0;
+}
+
+bool is_eventfd(int fd) {
+    std::array<char, 64> target{};
+    const std::string link = formatted("/proc/self/fd/{}", fd);
+    const auto length = ::readlink(link.c_str(), target.data(), target.size() - 1);
+    return length < 0 || std::strstr(target.data(), "[eventfd]") != nullptr;
 }
 
 std::uint64_t take_eventfd(int fd) noexcept {

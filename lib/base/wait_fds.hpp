@@ -30,6 +30,10 @@ void set_timer(int fd, std::chrono::nanoseconds after) noexcept;
 /// Returns whether `fd` polls readable or hung up now.
 bool is_readable(int fd) noexcept;
 
+/// Returns whether `fd` is an eventfd, the only kind that doorbell_writer signals and
+/// take_eventfd() reads without ever blocking. True if /proc does not say.
+bool is_eventfd(int fd);
+
 /// Reads an eventfd's counter and resets it; returns 0 if it was not signalled. Never blocks, even
 /// if another process that shares the eventfd has made it blocking.
 std::uint64_t take_eventfd(int fd) noexcept;

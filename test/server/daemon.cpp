@@ -113,7 +113,7 @@ TEST_CASE("a limit on the size of files is an error, which leaves no socket") {
                         ::setrlimit(RLIMIT_FSIZE, &limit);
                     }};
     CHECK(program.wait() == 1);
-    CHECK(has(program.output(), "cannot make it 4194304 bytes long; choose a smaller size (-l): "
+    CHECK(has(program.output(), "cannot make it 4194304 bytes long; choose a smaller size: "
                                 "File too large"));
     CHECK_FALSE(std::filesystem::exists(folder / "socket"));
 }

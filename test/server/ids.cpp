@@ -5,8 +5,8 @@
 #include "base/wait_fds.hpp"
 #include "client.hpp"
 #include "helpers/catch.hpp"
-#include "listener.hpp"
 #include "server.hpp"
+#include "service/listener.hpp"
 
 #include <list>
 #include <memory>
@@ -27,7 +27,7 @@ class own_server {
   public:
     explicit own_server(ivshmem_server::ids numbers) {
         ivshmem::failure f;
-        listener_.emplace(ivshmem_server::listener::open(socket, f));
+        listener_.emplace(service::listener::open(socket, f));
         REQUIRE_FALSE(f);
         ivshmem_server::server::acceptor_type acceptor{io_};
         acceptor.assign(boost::asio::local::stream_protocol{}, listener_->release());
@@ -65,7 +65,7 @@ class own_server {
     const std::string socket = folder / "socket";
 
   private:
-    std::optional<ivshmem_server::listener> listener_;
+    std::optional<service::listener> listener_;
     boost::asio::io_context io_{1};
     std::unique_ptr<ivshmem_server::server> server_;
 };

@@ -3,7 +3,7 @@
 #include "client.hpp"
 #include "helpers/catch.hpp"
 #include "run.hpp"
-#include "size_option.hpp"
+#include "service/size_option.hpp"
 
 // The command line. server/memory.cpp tests the memory for -l, -M and -m.
 
@@ -74,7 +74,7 @@ TEST_CASE("sizes are taken as by QEMU's server") {
         example{"0x10000000000000000", "no memory"});
     INFO(e.text);
     std::string text = e.text;
-    const std::string wrong = ivshmem_server::convert_size(text);
+    const std::string wrong = service::convert_size(text);
     if (wrong.empty())
         CHECK(text == e.bytes);
     else

@@ -17,15 +17,8 @@
 namespace ivshmem_server {
 
 client::client(socket_type socket)
-    : next_share{socket.get_executor()}, socket_{std::move(socket)}, process_{"unknown process"} {
-    ucred credentials{};
-    socklen_t size = sizeof credentials;
-    uid_ = static_cast<uid_t>(-1);
-    if (::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
-        return;
-    uid_ = credentials.uid;
-    process_ = ivshmem::formatted("pid {} uid {}", credentials.pid, credentials.uid);
-}
+    : next_share{socket.get_executor()}, socket_{std::move(socket)},
+      process_{service::peer_process::of(socket_.native_handle())} {}
 
 void client::queue_number(std::int64_t value) {
     output_.push_back({.value = value});

@@ -4,6 +4,7 @@
 
 #include "base/unique_fd.hpp"
 #include "places.hpp"
+#include "service/peer_process.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -42,8 +43,8 @@ class client {
     [[nodiscard]] std::uint16_t id() const { return place_.id; }
     [[nodiscard]] const place& its_place() const { return place_; }
     [[nodiscard]] socket_type& socket() { return socket_; }
-    [[nodiscard]] const std::string& process() const { return process_; } ///< for messages
-    [[nodiscard]] uid_t uid() const { return uid_; }
+    [[nodiscard]] const std::string& process() const { return process_.name; } ///< for messages
+    [[nodiscard]] uid_t uid() const { return process_.uid; }
 
     /// Queues a message. flush() sends the messages in this order.
     void queue_number(std::int64_t value);
@@ -103,8 +104,7 @@ class client {
     std::deque<message> output_;
     id_set known_;
     id_set unsent_; ///< those in output_ with descriptors
-    std::string process_;
-    uid_t uid_ = 0;
+    service::peer_process process_;
     std::size_t unread_ = 0;
     steady::time_point caught_up_ = steady::now();
     steady::time_point progress_ = steady::now();

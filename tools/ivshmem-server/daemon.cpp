@@ -3,7 +3,7 @@
 #include "daemon.hpp"
 
 #include "base/text.hpp"
-#include "log.hpp"
+#include "service/log.hpp"
 
 #include <array>
 #include <cerrno>
@@ -46,7 +46,7 @@ std::optional<int> daemon::enter(failure& f) {
     int status = 0;
     retry_eintr([&] { return ::waitpid(child, &status, 0); });
     if (WIFSIGNALED(status))
-        log::error("the daemon was ended by signal {} while it started", WTERMSIG(status));
+        service::log::error("the daemon was ended by signal {} while it started", WTERMSIG(status));
     return EXIT_FAILURE;
 }
 
@@ -84,13 +84,13 @@ void daemon::write_pid_file(const std::string& path, failure& f) {
 }
 
 void daemon::ready() {
-    log::use_syslog();
+    service::log::use_syslog();
     // The number is above 2: prepare_process() has opened the standard streams.
     const unique_fd null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
     for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
         ::dup2(null.get(), standard);
     if (::chdir("/") != 0)
-        log::error("/: cannot change to it: the working directory stays in use");
+        service::log::error("/: cannot change to it: the working directory stays in use");
     const char word = 0;
     // A failure means that the parent is gone, so it does not wait.
     [[maybe_unused]] const auto written =

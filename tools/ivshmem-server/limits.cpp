@@ -3,33 +3,24 @@
 #include "limits.hpp"
 
 #include "base/text.hpp"
-#include "log.hpp"
 #include "options.hpp"
+#include "service/descriptor_limit.hpp"
+#include "service/log.hpp"
 
 #include <algorithm>
 #include <cstdint>
 
-#include <sys/resource.h>
-
 namespace ivshmem_server {
 
 unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f) {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        f.set_errno(errno, "RLIMIT_NOFILE: cannot read the limit of open descriptors");
+    const std::uint64_t numbers = service::raise_descriptor_limit(f);
+    if (f)
         return 0;
-    }
-    if (limit.rlim_cur < limit.rlim_max) {
-        const rlimit raised{limit.rlim_max, limit.rlim_max};
-        if (::setrlimit(RLIMIT_NOFILE, &raised) == 0)
-            limit = raised;
-    }
 
     // Standard streams, socket, memory, epoll, timer, signals, syslog and inherited ones; and one
     // for a client that is being refused.
     constexpr std::uint64_t own = 24;
     const std::uint64_t each = vectors + 1;
-    const std::uint64_t numbers = limit.rlim_cur;
     const std::uint64_t fit =
         std::min<std::uint64_t>(numbers > own ? (numbers - own) / each : 0, most_clients);
     const std::uint64_t least = std::max(1U, wanted);
@@ -41,13 +32,8 @@ unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f)
                   least, vectors, own + least * each, numbers));
         return 0;
     }
-    log::detail("the limit of {} open descriptors allows {} clients", numbers, fit);
+    service::log::detail("the limit of {} open descriptors allows {} clients", numbers, fit);
     return wanted != 0 ? wanted : static_cast<unsigned>(fit);
-}
-
-std::size_t descriptor_limit() {
-    rlimit limit{};
-    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : SIZE_MAX;
 }
 
 } // namespace ivshmem_server

@@ -4,8 +4,6 @@
 
 #include "base/failure.hpp"
 
-#include <cstddef>
-
 namespace ivshmem_server {
 
 /// Raises the limit of open descriptors (RLIMIT_NOFILE) as far as possible, and returns the number
@@ -13,8 +11,5 @@ namespace ivshmem_server {
 /// @param vectors The vectors of each client: an eventfd each, in addition to its socket.
 /// @param wanted The number of clients that must fit; 0: as many as do.
 unsigned client_capacity(unsigned vectors, unsigned wanted, ivshmem::failure& f);
-
-/// Returns the limit of open descriptors, which Linux applies to descriptors in flight too.
-std::size_t descriptor_limit();
 
 } // namespace ivshmem_server

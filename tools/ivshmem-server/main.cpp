@@ -4,12 +4,13 @@
 #include "common/process_start.hpp"
 #include "daemon.hpp"
 #include "limits.hpp"
-#include "listener.hpp"
-#include "log.hpp"
 #include "options.hpp"
 #include "region.hpp"
 #include "server.hpp"
-#include "systemd.hpp"
+#include "service/descriptor_limit.hpp"
+#include "service/listener.hpp"
+#include "service/log.hpp"
+#include "service/systemd.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -20,6 +21,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include <unistd.h>
 
@@ -29,11 +31,11 @@ namespace asio = boost::asio;
 
 void log_start(const std::string& socket, const ivshmem_server::region& memory,
                const ivshmem_server::client_policy& policy) {
-    ivshmem_server::log::info("listening on {}: {} bytes ({}), vectors: {}, clients: at most {}",
-                              socket, memory.size, memory.name, policy.vectors, policy.max_clients);
+    service::log::info("listening on {}: {} bytes ({}), vectors: {}, clients: at most {}", socket,
+                       memory.size, memory.name, policy.vectors, policy.max_clients);
 }
 
-void serve(const ivshmem_server::options& o, ivshmem::unique_fd passed,
+void serve(const ivshmem_server::options& o, std::vector<ivshmem::unique_fd> passed,
            ivshmem_server::daemon& background, ivshmem::failure& f) {
     // First, so that a signal never finds anything to clean up.
     asio::io_context io{1};
@@ -47,9 +49,10 @@ void serve(const ivshmem_server::options& o, ivshmem::unique_fd passed,
     policy.max_clients = ivshmem_server::client_capacity(o.vectors, o.max_clients, f);
     if (f)
         return;
-    policy.max_in_flight = ivshmem_server::descriptor_limit();
-    ivshmem_server::listener listener = passed ? ivshmem_server::listener::adopt(std::move(passed))
-                                               : ivshmem_server::listener::open(o.socket, f);
+    policy.max_in_flight = service::descriptor_limit();
+    service::listener listener = passed.empty()
+                                     ? service::listener::open(o.socket, f)
+                                     : service::listener::adopt(std::move(passed.front()));
     if (f)
         return;
     ivshmem_server::region memory = ivshmem_server::make_region(o, f);
@@ -67,13 +70,13 @@ void serve(const ivshmem_server::options& o, ivshmem::unique_fd passed,
     signals.async_wait([&](const boost::system::error_code& cancelled, int number) {
         if (cancelled)
             return;
-        ivshmem_server::systemd::notify("STOPPING=1");
-        ivshmem_server::log::info("ending: signal {}", number);
+        service::systemd::notify("STOPPING=1");
+        service::log::info("ending: signal {}", number);
         server.stop();
     });
     if (!o.foreground)
         background.ready();
-    ivshmem_server::systemd::notify(ivshmem::formatted("READY=1\nMAINPID={}", ::getpid()));
+    service::systemd::notify(ivshmem::formatted("READY=1\nMAINPID={}", ::getpid()));
     io.run();
 }
 
@@ -81,19 +84,20 @@ void serve(const ivshmem_server::options& o, ivshmem::unique_fd passed,
 
 int main(int argc, char* argv[]) {
     tools::prepare_process();
+    service::log::name_program("ivshmem-server");
     const auto parsed = ivshmem_server::parse(argc, argv);
     if (const int* const code = std::get_if<int>(&parsed))
         return *code;
     const auto& o = std::get<ivshmem_server::options>(parsed);
     if (o.verbose)
-        ivshmem_server::log::be_verbose();
+        service::log::be_verbose();
     // A closed log must not end the server (EPIPE); sockets use MSG_NOSIGNAL.
     std::signal(SIGPIPE, SIG_IGN);
     try {
         ivshmem::failure f;
         ivshmem_server::daemon background;
         // Before the fork: LISTEN_PID names this process.
-        ivshmem::unique_fd passed = ivshmem_server::systemd::passed_socket(f);
+        auto passed = service::systemd::passed_sockets(1, f);
         if (!f && !o.foreground) {
             if (const auto code = background.enter(f))
                 return *code;
@@ -102,9 +106,9 @@ int main(int argc, char* argv[]) {
             serve(o, std::move(passed), background, f);
         if (!f)
             return EXIT_SUCCESS;
-        ivshmem_server::log::error("{}", f.message());
+        service::log::error("{}", f.message());
     } catch (const std::exception& e) {
-        ivshmem_server::log::error("had to stop: {}", e.what());
+        service::log::error("had to stop: {}", e.what());
     }
     return EXIT_FAILURE;
 }

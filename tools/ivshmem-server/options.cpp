@@ -3,8 +3,8 @@
 #include "options.hpp"
 
 #include "config_file.hpp"
-#include "log.hpp"
-#include "size_option.hpp"
+#include "service/log.hpp"
+#include "service/size_option.hpp"
 
 #include <ivshmem/version.hpp>
 
@@ -95,7 +95,7 @@ void declare_common(CLI::App& app, options& o, raw& r) {
         ->type_name("DIR|NAME")
         ->excludes(name);
     app.add_option("-l,--size", o.size, "Bytes of shared memory: 4194304, 4M, 1.5G, 0x400000")
-        ->transform(CLI::Validator{convert_size, "", "size"})
+        ->transform(CLI::Validator{service::convert_size, "", "size"})
         ->capture_default_str()
         ->type_name("SIZE");
     app.add_option("-n,--vectors", o.vectors,
@@ -179,7 +179,7 @@ std::variant<options, int> parse(int argc, const char* const* argv) {
                 take(path, s, o, r, f);
         }
         if (f) {
-            log::error("{}", f.message());
+            service::log::error("{}", f.message());
             return 1;
         }
         // Again, because the command line overrides the file.

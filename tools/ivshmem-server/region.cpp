@@ -3,7 +3,8 @@
 #include "region.hpp"
 
 #include "base/text.hpp"
-#include "log.hpp"
+#include "service/log.hpp"
+#include "service/sealed_memory.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -23,10 +24,6 @@ namespace {
 
 using ivshmem::failure;
 
-#ifndef MFD_NOEXEC_SEAL
-constexpr unsigned MFD_NOEXEC_SEAL = 8; // Linux 6.3
-#endif
-
 constexpr const char* smaller = "choose a smaller size (-l)";
 
 /// Returns the page size of the file in bytes: that of huge pages in a hugetlbfs.
@@ -41,7 +38,8 @@ void round_up(region& r, std::uint64_t asked) {
     const std::uint64_t page = page_size(r.fd.get());
     r.size = std::max(std::bit_ceil(asked), page);
     if (r.size != asked)
-        log::info("size {} rounded up to {}: a power of two, and pages of {}", asked, r.size, page);
+        service::log::info("size {} rounded up to {}: a power of two, and pages of {}", asked,
+                           r.size, page);
 }
 
 void resize(const region& r, failure& f) {
@@ -80,18 +78,8 @@ void allocate(const region& r, failure& f) {
 region make_memfd(const options& o, failure& f) {
     region r;
     r.name = "memfd";
-    constexpr unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    r.fd.reset(::memfd_create("ivshmem", flags | MFD_NOEXEC_SEAL));
-    if (!r.fd && errno == EINVAL)
-        r.fd.reset(::memfd_create("ivshmem", flags));
-    if (!r.fd) {
-        f.set_errno(errno, "memfd: cannot create the shared memory; name one instead (-M, -m)");
-        return r;
-    }
     round_up(r, o.size);
-    resize(r, f);
-    if (!f && ::fcntl(r.fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-        f.set_errno(errno, "memfd: cannot seal its size");
+    r.fd = service::make_sealed_memory(r.size, f);
     return r;
 }
 

@@ -4,7 +4,7 @@
 
 #include "backends/server_protocol.hpp"
 #include "base/text.hpp"
-#include "log.hpp"
+#include "service/log.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -61,7 +61,8 @@ void server::accept() {
         // EMFILE, ENFILE or ENOMEM: the connection stays pending, so an immediate retry would fail
         // too.
         if (!std::exchange(accept_paused_, true))
-            log::error("cannot accept a connection: {}; trying again every second", ec.message());
+            service::log::error("cannot accept a connection: {}; trying again every second",
+                                ec.message());
         accept_pause_.expires_after(accept_again);
         accept_pause_.async_wait([this](const error_code& cancelled) {
             if (!cancelled)
@@ -95,19 +96,21 @@ std::string server::no_room(const client& c) const {
 void server::accepted(client::socket_type socket) {
     const auto c = std::make_shared<client>(std::move(socket));
     if (const std::string reason = no_room(*c); !reason.empty()) {
-        log::error("refused {}: {}", c->process(), reason);
+        service::log::error("refused {}: {}", c->process(), reason);
         return;
     }
     std::error_code ec;
     auto p = places_.take(clients_.size(), ec);
     if (ec) {
-        log::error("refused {}: cannot create its eventfds: {}", c->process(), ec.message());
+        service::log::error("refused {}: cannot create its eventfds: {}", c->process(),
+                            ec.message());
         return;
     }
     if (!p) {
-        log::error("refused {}: each of the {} ids is in use, or a connected client saw its "
-                   "departure and must not see it again; restart the oldest client, {} ({})",
-                   c->process(), ids::count, clients_.front()->id(), clients_.front()->process());
+        service::log::error(
+            "refused {}: each of the {} ids is in use, or a connected client saw its "
+            "departure and must not see it again; restart the oldest client, {} ({})",
+            c->process(), ids::count, clients_.front()->id(), clients_.front()->process());
         return;
     }
     c->join(std::move(*p));
@@ -116,7 +119,7 @@ void server::accepted(client::socket_type socket) {
 }
 
 void server::join(const client_ptr& c) {
-    log::info("client {} joined: {}", c->id(), c->process());
+    service::log::info("client {} joined: {}", c->id(), c->process());
     c->queue_number(ivshmem::server_protocol::version);
     c->queue_number(c->id());
     c->queue_memory(memory_.fd);
@@ -139,7 +142,7 @@ void server::join(const client_ptr& c) {
 void server::drop(const client_ptr& c, const std::string& why) {
     if (std::exchange(c->gone, true))
         return;
-    log::info("client {} left: {}, {}", c->id(), c->process(), why);
+    service::log::info("client {} left: {}, {}", c->id(), c->process(), why);
     error_code ignored;
     count_unread(*c);
     if (c->unread() == 0) {
@@ -194,10 +197,10 @@ void server::update_supply() {
     const std::string left =
         ivshmem::formatted("{} of {} ids are left", places_.numbers().clean(), ids::count);
     if (places_.state() == places::supply::plenty || clients_.empty()) {
-        log::info("{}", left);
+        service::log::info("{}", left);
     } else {
         const client& oldest = *clients_.front();
-        log::error(
+        service::log::error(
             "{}: an id is not given again while a client is connected that saw it leave; "
             "{}; to free ids, restart the oldest client, {} ({})",
             left,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "base/text.hpp"
-#include "log.hpp"
 #include "server.hpp"
+#include "service/log.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -50,7 +50,7 @@ void server::flush(const client_ptr& c) {
 void server::watch_output(const client_ptr& c) {
     if (std::exchange(c->watched, true))
         return;
-    log::detail("client {} is behind: it does not read its messages", c->id());
+    service::log::detail("client {} is behind: it does not read its messages", c->id());
     c->socket().async_wait(asio::socket_base::wait_write, [this, c](const error_code& ec) {
         c->watched = false;
         if (c->gone || ec == asio::error::operation_aborted)
@@ -122,7 +122,7 @@ void server::log_congestion() const {
         if (c->unread() > 0)
             slow += ivshmem::formatted(" {} ({})", c->id(), c->process());
     }
-    log::error(
+    service::log::error(
         "clients wait, because too many descriptors are in flight to clients that do not read "
         "them:{}; raise the limit of open descriptors (LimitNOFILE=) or give the server "
         "CAP_SYS_RESOURCE",

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "size_option.hpp"
+#include "service/size_option.hpp"
 
 #include <charconv>
 #include <cstdint>
 #include <string_view>
 #include <system_error>
 
-namespace ivshmem_server {
+namespace service {
 
 namespace {
 
@@ -81,4 +81,4 @@ std::string convert_size(std::string& text) {
     return result(text, (number << shift) + static_cast<std::uint64_t>(fraction * unit));
 }
 
-} // namespace ivshmem_server
+} // namespace service

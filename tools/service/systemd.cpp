@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "systemd.hpp"
+#include "service/systemd.hpp"
 
 #include "base/text.hpp"
-#include "log.hpp"
+#include "service/log.hpp"
 
 #include <charconv>
 #include <cstddef>
@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-namespace ivshmem_server::systemd {
+namespace service::systemd {
 
 namespace {
 
@@ -39,27 +39,33 @@ int socket_option(int fd, int option) {
 
 } // namespace
 
-ivshmem::unique_fd passed_socket(ivshmem::failure& f) {
+std::vector<ivshmem::unique_fd> passed_sockets(int most, ivshmem::failure& f) {
     constexpr int first = 3;
     const auto count = number("LISTEN_FDS");
-    if (number("LISTEN_PID") != ::getpid() || !count || *count == 0)
+    if (number("LISTEN_PID") != ::getpid() || !count || *count <= 0)
         return {};
-    ivshmem::unique_fd fd{first};
-    if (*count != 1) {
+    if (*count > most) {
         f.set(std::make_error_code(std::errc::invalid_argument),
               ivshmem::formatted(
-                  "LISTEN_FDS: {} sockets were passed; the socket unit must name one", *count));
+                  "LISTEN_FDS: {} sockets were passed; the socket unit must name at most {}",
+                  *count, most));
         return {};
     }
-    if (socket_option(first, SO_DOMAIN) != AF_UNIX ||
-        socket_option(first, SO_TYPE) != SOCK_STREAM || socket_option(first, SO_ACCEPTCONN) != 1) {
-        f.set(std::make_error_code(std::errc::invalid_argument),
-              "LISTEN_FDS: descriptor 3 is not a listening UNIX stream socket; the socket unit "
-              "must have ListenStream=/a/path and Accept=no");
-        return {};
+    std::vector<ivshmem::unique_fd> sockets;
+    for (int fd = first; fd < first + *count; ++fd) {
+        if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != SOCK_STREAM ||
+            socket_option(fd, SO_ACCEPTCONN) != 1) {
+            f.set(std::make_error_code(std::errc::invalid_argument),
+                  ivshmem::formatted(
+                      "LISTEN_FDS: descriptor {} is not a listening UNIX stream socket; the socket "
+                      "unit must have ListenStream=/a/path and Accept=no",
+                      fd));
+            return {};
+        }
+        ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+        sockets.emplace_back(fd);
     }
-    ::fcntl(first, F_SETFD, FD_CLOEXEC);
-    return fd;
+    return sockets;
 }
 
 void notify(std::string_view state) {
@@ -86,4 +92,4 @@ void notify(std::string_view state) {
         log::error("NOTIFY_SOCKET: cannot notify {}: {}", path, std::strerror(errno));
 }
 
-} // namespace ivshmem_server::systemd
+} // namespace service::systemd

@@ -6,15 +6,18 @@
 #include "base/unique_fd.hpp"
 
 #include <string_view>
+#include <vector>
 
 /// The protocol between systemd and a service, sd_listen_fds(3) and sd_notify(3). A few lines
 /// replace a dependency on libsystemd.
-namespace ivshmem_server::systemd {
+namespace service::systemd {
 
-/// Returns the listening socket that systemd passed to the process, if there is one.
-ivshmem::unique_fd passed_socket(ivshmem::failure& f);
+/// Returns the listening sockets that systemd passed to the process, in the order of the socket
+/// unit.
+/// @param most More than these are a failure.
+std::vector<ivshmem::unique_fd> passed_sockets(int most, ivshmem::failure& f);
 
 /// Sends a state to the service manager, if there is one.
 void notify(std::string_view state);
 
-} // namespace ivshmem_server::systemd
+} // namespace service::systemd

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace ivshmem_server {
+namespace service {
 
 /// Converts the size of a region, as QEMU's server takes it, to a decimal number of bytes: a
 /// decimal number with a suffix B, K, M, G, T, P or E in either case, which may have a fraction, or
@@ -12,4 +12,4 @@ namespace ivshmem_server {
 /// @return what is wrong with the text; empty if nothing is.
 std::string convert_size(std::string& text);
 
-} // namespace ivshmem_server
+} // namespace service

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "listener.hpp"
+#include "service/listener.hpp"
 
 #include "base/text.hpp"
-#include "log.hpp"
+#include "service/log.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-namespace ivshmem_server {
+namespace service {
 
 namespace {
 
@@ -45,8 +45,8 @@ void remove_stale(const std::string& path, const sockaddr_un& address, failure& 
     struct stat now {};
     if (::lstat(path.c_str(), &now) != 0 || !S_ISSOCK(now.st_mode)) {
         f.set(std::make_error_code(std::errc::file_exists),
-              ivshmem::formatted("{}: it exists and is not a socket; choose another path (-S)",
-                                 path));
+              ivshmem::formatted(
+                  "{}: it exists and is not a socket; choose another path (--socket)", path));
         return;
     }
     // connect() with another socket type fails with EPROTOTYPE if a server listens there, and does
@@ -55,7 +55,8 @@ void remove_stale(const std::string& path, const sockaddr_un& address, failure& 
     if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EPROTOTYPE) {
         f.set(std::make_error_code(std::errc::address_in_use),
               ivshmem::formatted(
-                  "{}: another server listens there; end it or choose another path (-S)", path));
+                  "{}: another server listens there; end it or choose another path (--socket)",
+                  path));
         return;
     }
     if (errno != ECONNREFUSED) {
@@ -103,8 +104,8 @@ void listener::listen_at(const std::string& path, failure& f) {
     if (path.size() >= sizeof address.sun_path) {
         f.set(std::make_error_code(std::errc::filename_too_long),
               ivshmem::formatted(
-                  "{}: the path of a UNIX socket has at most {} bytes; choose another (-S)", path,
-                  sizeof address.sun_path - 1));
+                  "{}: the path of a UNIX socket has at most {} bytes; choose another (--socket)",
+                  path, sizeof address.sun_path - 1));
         return;
     }
     std::copy(path.begin(), path.end(), std::begin(address.sun_path));
@@ -123,7 +124,8 @@ void listener::listen_at(const std::string& path, failure& f) {
         bound = ::bind(fd.get(), generic(address), sizeof address);
     }
     if (bound != 0) {
-        f.set_errno(errno, "{}: cannot create the socket there; choose another path (-S)", path);
+        f.set_errno(errno, "{}: cannot create the socket there; choose another path (--socket)",
+                    path);
         return;
     }
     std::error_code unknown;
@@ -148,4 +150,4 @@ listener::~listener() {
         ::unlink(remove_.c_str());
 }
 
-} // namespace ivshmem_server
+} // namespace service

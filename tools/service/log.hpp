@@ -7,10 +7,13 @@
 #include <string_view>
 #include <utility>
 
-/// Messages of the server: to stderr in the foreground, to syslog as a daemon.
-namespace ivshmem_server::log {
+/// Messages of a program that serves: to stderr in the foreground, to syslog as a daemon.
+namespace service::log {
 
 enum class level { error, info, detail };
+
+/// Sets the name that begins each line, a literal. main() calls it first.
+void name_program(const char* name);
 
 /// Enables messages of the level `detail`.
 void be_verbose();
@@ -37,4 +40,4 @@ void detail(fmt::format_string<Args...> format, Args&&... args) {
         write(level::detail, ivshmem::formatted(format, std::forward<Args>(args)...));
 }
 
-} // namespace ivshmem_server::log
+} // namespace service::log

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "log.hpp"
+#include "service/log.hpp"
 
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
@@ -10,21 +10,26 @@
 #include <syslog.h>
 #include <unistd.h>
 
-namespace ivshmem_server::log {
+namespace service::log {
 
 namespace {
 
+const char* program = "ivshmem";
 bool verbose = false;
 bool to_syslog = false;
 
 } // namespace
+
+void name_program(const char* name) {
+    program = name;
+}
 
 void be_verbose() {
     verbose = true;
 }
 
 void use_syslog() {
-    ::openlog("ivshmem-server", LOG_PID, LOG_DAEMON);
+    ::openlog(program, LOG_PID, LOG_DAEMON);
     to_syslog = true;
 }
 
@@ -41,10 +46,10 @@ void write(level how, std::string_view line) {
         return;
     }
     // One write() per line, so that lines of several programs on one terminal do not mix.
-    const std::string text = ivshmem::formatted("ivshmem-server: {}\n", line);
+    const std::string text = ivshmem::formatted("{}: {}\n", program, line);
     // A failure to write to stderr cannot be reported anywhere.
     [[maybe_unused]] const auto written =
         ivshmem::retry_eintr([&] { return ::write(STDERR_FILENO, text.data(), text.size()); });
 }
 
-} // namespace ivshmem_server::log
+} // namespace service::log

@@ -10,7 +10,7 @@
 
 #include <sys/types.h>
 
-namespace ivshmem_server {
+namespace service {
 
 /// A listening UNIX socket, whose file is removed at the end if this process made it.
 class listener {
@@ -39,4 +39,4 @@ class listener {
     ino_t inode_ = 0;
 };
 
-} // namespace ivshmem_server
+} // namespace service
