@@ -217,6 +217,21 @@ TEST_CASE("v2: INTx in place of MSI-X") {
     CHECK(b.interrupted(0));
 }
 
+TEST_CASE("axvisor: v1's PCI ids, with other registers") {
+    running_device device{{"axvisor", "--max-peers", "3"}};
+    vm b{device.socket(1)};
+    CHECK(b.config(0x00) == 0x11101af4);
+    CHECK((b.config(0x08) & 0xff) == 1);
+    CHECK(b.config(0x34) == 0x60);
+    CHECK(b.region_at(0).info.size == 4096);
+    CHECK(b.get(registers, 0x00) == 1);
+    CHECK(b.get(registers, 0x04) == 3);
+    b.set(registers, doorbell, rings(1, 1));
+    CHECK(b.get(registers, 0x14) == 2);
+    b.set(registers, 0x14, std::uint32_t{2});
+    CHECK(b.get(registers, 0x14) == 0);
+}
+
 TEST_CASE("v2: without BAR 2 the capability has the address at which the guest put the memory") {
     running_device device{small({"--no-bar2"})};
     vm b{device.socket(1)};

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""manual_pages.py TOP LSIVSHMEM IVSHMEM_SERVER IVSHMEMCTL: compares the manual pages with what the programs say
-of themselves, and formats the pages."""
+"""manual_pages.py TOP LSIVSHMEM IVSHMEM_SERVER IVSHMEM_DEVICE IVSHMEMCTL: compares the manual pages with what the
+programs say of themselves, and formats the pages."""
 
 import os
 import pathlib
@@ -103,7 +103,7 @@ def check_page(checks, source):
     return page
 
 
-def main(top, lsivshmem, server, ctl):
+def main(top, lsivshmem, server, device, ctl):
     checks = Checks()
     check_page(checks, top / "lib/ivshmem.7.scd")
 
@@ -114,6 +114,9 @@ def main(top, lsivshmem, server, ctl):
 
     page = check_page(checks, top / "tools/ivshmem-server/ivshmem-server.8.scd")
     checks.same("ivshmem-server", documented_options(page), described_options(server))
+
+    page = check_page(checks, top / "tools/ivshmem-device/ivshmem-device.8.scd")
+    checks.same("ivshmem-device", documented_options(page), described_options(device))
 
     page = check_page(checks, top / "tools/ivshmemctl/ivshmemctl.8.scd")
     checks.same("ivshmemctl", documented_options(page), described_options(ctl))

@@ -30,6 +30,7 @@ def lines(unit, key):
 
 
 def check_units(service, socket, bindir, sysconfdir, options):
+    """The units of the server."""
     program, *arguments = lines(service, "ExecStart")[0].split()
     check("the program", program == f"{bindir}/ivshmem-server", program)
     config = f"{sysconfdir}/ivshmem/%i.conf"
@@ -40,8 +41,8 @@ def check_units(service, socket, bindir, sysconfdir, options):
     check("no path is left to configure", "@bindir@" not in service and "@sysconfdir@" not in service + socket)
 
 
-def verify_units(service, socket, server, config):
-    """Asks systemd to verify the units, with other paths in place of those that are not installed yet."""
+def verify_units(unit, service, socket, server, config):
+    """Asks systemd to verify the units of this name, with other paths in place of those that are not installed yet."""
     global skipped
     if not shutil.which("systemd-analyze"):
         print("skip: systemd-analyze is not installed")
@@ -51,9 +52,9 @@ def verify_units(service, socket, server, config):
         units = []
         for name, text in (("service", service), ("socket", socket)):
             text = re.sub("(?m)^ExecStart=\\S*", f"ExecStart={server}", text).replace(config, "/dev/null")
-            template = pathlib.Path(folder, f"ivshmem-server@.{name}")
+            template = pathlib.Path(folder, f"{unit}@.{name}")
             template.write_text(text)
-            instance = pathlib.Path(folder, f"ivshmem-server@region.{name}")
+            instance = pathlib.Path(folder, f"{unit}@region.{name}")
             instance.symlink_to(template.name)
             units.append(str(instance))
         verified = run("systemd-analyze", "verify", "--man=no", *units)
@@ -82,7 +83,7 @@ def check_example(server, text, options):
             check("a line of the example", said.startswith("ivshmem-server: /nonexistent/socket: "), said)
 
 
-def completed(script, typed, prelude=""):
+def completed(script, typed, prelude="", function="_ivshmem_server"):
     """Returns bash's completions of the last word; an unset variable is an error."""
     words = " ".join(f"'{word}'" for word in typed)
     line = " ".join(typed).replace(" = ", "=").replace(" =", "=")  # where bash breaks words
@@ -90,7 +91,7 @@ def completed(script, typed, prelude=""):
         . '{script}'
         COMP_WORDS=({words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
         COMP_LINE='{line}' COMP_POINT=${{#COMP_LINE}} COMP_TYPE=9 COMP_KEY=9
-        _ivshmem_server && printf '%s\\n' ${{COMPREPLY[@]+"${{COMPREPLY[@]}}"}}""")
+        {function} && printf '%s\\n' ${{COMPREPLY[@]+"${{COMPREPLY[@]}}"}}""")
     check(f"completion of {typed} is silent", not shell.stderr, shell.stderr)
     return set(shell.stdout.split())
 
@@ -128,7 +129,7 @@ def main(top, server, bindir, sysconfdir, service, socket):
     here = pathlib.Path(top, "tools/ivshmem-server")
     units = pathlib.Path(service).read_text(), pathlib.Path(socket).read_text()
     check_units(*units, bindir, sysconfdir, options)
-    verify_units(*units, server, f"{sysconfdir}/ivshmem/%i.conf")
+    verify_units("ivshmem-server", *units, server, f"{sysconfdir}/ivshmem/%i.conf")
     check_example(server, (here / "example.conf").read_text(), options)
     check_completion(here / "ivshmem-server.bash", options, "")
     helpers = pathlib.Path("/usr/share/bash-completion/bash_completion")

@@ -55,6 +55,7 @@ v1_settings v1_of(const options& o) {
             s.vectors = 0;
         break;
     case profile::v2:
+    case profile::axvisor:
         break;
     }
     return s;
@@ -153,7 +154,7 @@ std::unique_ptr<device_source> device_source::open(boost::asio::io_context& io, 
                                                    failure& f) {
     if (!o.server.empty())
         return std::make_unique<server_source>(io, o);
-    const bool is_v2 = o.what == profile::v2;
+    const bool is_v2 = o.what == profile::v2 || o.what == profile::axvisor;
     shared_memory memory = shared_memory::create(is_v2 ? o.v2.layout.size() : o.size, f);
     if (f)
         return nullptr;

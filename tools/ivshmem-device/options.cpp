@@ -2,21 +2,15 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "options.hpp"
 
+#include "complete_options.hpp"
 #include "service/size_option.hpp"
 
 #include <ivshmem/version.hpp>
 
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
-#include <array>
-#include <bit>
 #include <iostream>
-#include <limits>
 #include <map>
-#include <optional>
-
-#include <unistd.h>
 
 namespace ivshmem_device {
 
@@ -35,7 +29,8 @@ Profiles:
   acrn-hv           ACRN's hypervisor: 8 vectors, the id is the VM's
   acrn-dm           ACRN's device model: memory only
   cloud-hypervisor  memory only, no BAR 1
-  revision-0        QEMU before 2.6: revision 0, with MSI-X or INTx)";
+  revision-0        QEMU before 2.6: revision 0, with MSI-X or INTx
+  axvisor           AxVisor: v1's PCI ids with registers like v2's)";
 
 constexpr const char* footer = R"(
 SIZE is a number of bytes: 4194304, 4M, 1.5G, 0x400000. Sockets that systemd
@@ -52,31 +47,7 @@ const std::map<std::string, profile> profile_names{
     {"acrn-dm", profile::acrn_dm},
     {"cloud-hypervisor", profile::cloud_hypervisor},
     {"revision-0", profile::revision_0},
-};
-
-constexpr std::array v1_only{profile::qemu, profile::acrn_hv, profile::acrn_dm,
-                             profile::cloud_hypervisor, profile::revision_0};
-
-/// An option that only some profiles have.
-struct limited_option {
-    const char* name;
-    std::vector<profile> profiles;
-};
-const std::vector<limited_option> limited_options{
-    {"--vectors", {profile::v2, profile::qemu, profile::revision_0}},
-    {"--size", {v1_only.begin(), v1_only.end()}},
-    {"--server", {profile::qemu}},
-    {"--id", {profile::acrn_hv}},
-    {"--region", {profile::acrn_hv}},
-    {"--late", {profile::revision_0}},
-    {"--intx", {profile::v2, profile::revision_0}},
-    {"--max-peers", {profile::v2}},
-    {"--protocol", {profile::v2}},
-    {"--state-size", {profile::v2}},
-    {"--rw-size", {profile::v2}},
-    {"--output-size", {profile::v2}},
-    {"--protect", {profile::v2}},
-    {"--no-bar2", {profile::v2}},
+    {"axvisor", profile::axvisor},
 };
 
 /// Returns a range check without CLI11's own description, because the option's text has the range.
@@ -101,14 +72,7 @@ CLI::Validator a_size_or_0() {
         "", "size"};
 }
 
-/// Raw values that parse() converts.
-struct raw {
-    std::string profile_name;
-    unsigned late = 0;
-    bool no_bar2 = false;
-};
-
-void declare_common(CLI::App& app, options& o, raw& r) {
+void declare_common(CLI::App& app, options& o, raw_options& r) {
     app.set_help_flag("-h,--help", "Show this help");
     app.set_version_flag("-V,--version", "ivshmem-device " IVSHMEM_VERSION_STRING,
                          "Show the version");
@@ -130,7 +94,7 @@ void declare_common(CLI::App& app, options& o, raw& r) {
     app.add_flag("--intx", o.intx, "v2, revision-0: INTx instead of MSI-X");
 }
 
-void declare_v1(CLI::App& app, options& o, raw& r) {
+void declare_v1(CLI::App& app, options& o, raw_options& r) {
     app.add_option("-l,--size", o.size,
                    "All but v2: bytes of memory, by default 4M; rounded up\nto "
                    "a power of two")
@@ -153,7 +117,7 @@ void declare_v1(CLI::App& app, options& o, raw& r) {
         ->type_name("MILLISECONDS");
 }
 
-void declare_v2(CLI::App& app, options& o, raw& r) {
+void declare_v2(CLI::App& app, options& o, raw_options& r) {
     v2_layout& l = o.v2.layout;
     app.add_option("--max-peers", l.max_peers,
                    "v2: the peers that the memory has room for, 2 to 65536; by\ndefault as many as "
@@ -186,93 +150,13 @@ void report(const std::string& what) {
     std::cerr << "ivshmem-device: " << what << "\nTry 'ivshmem-device -h'.\n";
 }
 
-/// Returns what is wrong with the sections of v2; empty if nothing is. Completes the defaults.
-std::string check_layout(v2_layout& l, std::size_t vms, bool has_max_peers) {
-    const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    if (!has_max_peers)
-        l.max_peers = static_cast<std::uint32_t>(std::max<std::size_t>(vms, 2));
-    if (vms > l.max_peers)
-        return "there are more sockets than --max-peers";
-    const std::uint64_t table = std::uint64_t{l.max_peers} * 4;
-    if (l.state_table == 0)
-        l.state_table = (table + page - 1) / page * page;
-    if (l.state_table < table)
-        return "--state-size: each of the " + std::to_string(l.max_peers) +
-               " peers needs 4 bytes of the state table";
-    constexpr std::uint64_t largest_table = std::numeric_limits<std::uint32_t>::max();
-    if (l.state_table > largest_table)
-        return "--state-size: the capability has 32 bits for it";
-    for (const auto& [name, size] :
-         {std::pair{"--state-size", l.state_table}, std::pair{"--rw-size", l.read_write},
-          std::pair{"--output-size", l.output}}) {
-        if (size % page != 0)
-            return std::string{name} + ": a section is a multiple of the page size, " +
-                   std::to_string(page) + " bytes";
-    }
-    constexpr std::uint64_t most = std::uint64_t{1} << 46;
-    if (l.read_write > most || l.output > most / l.max_peers)
-        return "the sections take more than 64 TiB; choose smaller sizes";
-    return {};
-}
-
-/// Returns what is wrong with the options of a profile; empty if nothing is. Completes the
-/// defaults.
-std::string complete(const CLI::App& app, options& o, const raw& r, std::size_t passed) {
-    for (const limited_option& l : limited_options) {
-        if (app.count(l.name) != 0 &&
-            std::find(l.profiles.begin(), l.profiles.end(), o.what) == l.profiles.end())
-            return std::string{l.name} + ": the profile " + r.profile_name + " has no such option";
-    }
-    const std::size_t vms = passed != 0 ? passed : o.sockets.size();
-    if (vms == 0)
-        return "--socket: name a socket for each VM";
-    if (vms > most_vms)
-        return "--socket: there are at most 65536 VMs";
-    std::vector<std::string> sorted = o.sockets;
-    std::sort(sorted.begin(), sorted.end());
-    if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
-        return "--socket: two VMs have the same socket";
-    if (o.what == profile::acrn_hv)
-        o.vectors = 8;
-    else if (o.what == profile::acrn_dm || o.what == profile::cloud_hypervisor)
-        o.vectors = 0;
-    else if (app.count("--vectors") == 0)
-        o.vectors = o.what == profile::v2 ? 2 : 1;
-    else if (o.vectors == 0 && o.what != profile::qemu)
-        return "--vectors: the profile " + r.profile_name + " has 1 to 256";
-    if (o.first_id + vms > most_vms)
-        return "--id: the last VM's id would be above 65535";
-    if (o.intx && app.count("--vectors") != 0)
-        return "--vectors: INTx has none; leave out --vectors or --intx";
-    if (!o.server.empty() && app.count("--size") != 0)
-        return "--size: the memory is that of --server, which has its size";
-    o.late = std::chrono::milliseconds{r.late};
-    if (o.what == profile::acrn_dm &&
-        (!std::has_single_bit(o.size) || o.size < (2U << 20U) || o.size > (512U << 20U))) {
-        if (app.count("--size") != 0)
-            return "--size: the memory of ACRN's device model is 2M to 512M, a power of two";
-    }
-    if (o.what != profile::v2) {
-        constexpr std::uint64_t most = std::uint64_t{1} << 46;
-        if (o.size > most)
-            return "--size: a BAR has at most 64 TiB";
-        o.size = std::max<std::uint64_t>(std::bit_ceil(o.size),
-                                         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
-        return {};
-    }
-    o.v2.vectors = o.vectors;
-    o.v2.intx = o.intx;
-    o.v2.bar2 = !r.no_bar2;
-    return check_layout(o.v2.layout, vms, app.count("--max-peers") != 0);
-}
-
 } // namespace
 
 std::variant<options, int> parse(int argc, const char* const* argv, std::size_t passed) {
     options o;
     o.v2.layout.read_write = std::uint64_t{1} << 20;
     o.v2.layout.output = std::uint64_t{256} << 10;
-    raw r;
+    raw_options r;
     CLI::App app{description, "ivshmem-device"};
     app.footer(footer);
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast); // as getopt does
@@ -289,12 +173,16 @@ std::variant<options, int> parse(int argc, const char* const* argv, std::size_t 
     }
     const auto found = profile_names.find(r.profile_name);
     if (found == profile_names.end()) {
-        report("unknown profile \"" + r.profile_name +
-               "\"; there are v2, qemu, acrn-hv, acrn-dm, cloud-hypervisor and revision-0");
+        report(
+            "unknown profile \"" + r.profile_name +
+            "\"; there are v2, qemu, acrn-hv, acrn-dm, cloud-hypervisor, revision-0 and axvisor");
         return 1;
     }
     o.what = found->second;
-    if (const std::string what = complete(app, o, r, passed); !what.empty()) {
+    r.is_given = [&](const char* option) {
+        return app.count(option) != 0;
+    };
+    if (const std::string what = complete(o, r, passed); !what.empty()) {
         report(what);
         return 1;
     }

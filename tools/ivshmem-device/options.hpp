@@ -19,6 +19,7 @@ enum class profile {
     acrn_dm,
     cloud_hypervisor,
     revision_0,
+    axvisor,
 };
 
 inline constexpr unsigned most_vectors = 256;

@@ -4,6 +4,7 @@
 
 #include "messages.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstring>
@@ -36,11 +37,22 @@ struct v2_register {
     static constexpr std::uint64_t int_control = 0x08;
     static constexpr std::uint64_t doorbell = 0x0c;
     static constexpr std::uint64_t state = 0x10;
+    static constexpr std::uint64_t event_status = 0x14; ///< AxVisor's
 };
 
-identity with_protocol(std::uint16_t protocol) {
+/// AxVisor's (rcore-os/tgoskits, pull request 2239).
+constexpr identity axvisor_identity{.vendor = 0x1af4,
+                                    .device = 0x1110,
+                                    .revision = 1,
+                                    .class_code = 0x050000,
+                                    .subsystem_vendor = 0,
+                                    .subsystem = 0};
+
+identity identity_of(const v2_settings& s) {
+    if (s.axvisor)
+        return axvisor_identity;
     identity who = v2_identity;
-    who.class_code |= protocol;
+    who.class_code |= s.protocol;
     return who;
 }
 
@@ -48,10 +60,11 @@ identity with_protocol(std::uint16_t protocol) {
 
 v2_function::v2_function(boost::asio::io_context& io, const v2_settings& s, std::uint16_t id,
                          link& l)
-    : function{io, with_protocol(s.protocol), s.intx, s.intx ? 0U : s.vectors}, settings_{s},
-      id_{id}, link_{l} {
+    : function{io, identity_of(s), s.intx, s.intx ? 0U : s.vectors}, settings_{s}, id_{id}, link_{
+                                                                                                l} {
     add_bar(0, {.size = v2_register_bytes});
-    add_vendor_capability();
+    if (!s.axvisor)
+        add_vendor_capability();
     if (!s.intx)
         add_msix(msix_capability);
     add_memory();
@@ -104,11 +117,15 @@ void v2_function::add_memory() {
 }
 
 bool v2_function::one_shot() const {
-    return (config().dword(capability) >> 24 & 1) != 0;
+    return !settings_.axvisor && (config().dword(capability) >> 24 & 1) != 0;
 }
 
 void v2_function::interrupt(std::uint16_t vector) {
-    if (vector >= (settings_.intx ? 1U : settings_.vectors) || !armed_)
+    if (vector >= (settings_.intx ? 1U : settings_.vectors))
+        return;
+    if (settings_.axvisor)
+        events_ |= 1U << std::min<unsigned>(vector, 31);
+    if (!armed_)
         return;
     // Before the delivery, which may fail: the event is lost then, and the device is disarmed.
     if (one_shot())
@@ -129,6 +146,8 @@ std::uint32_t v2_function::register_value(std::uint64_t offset) const {
         return armed_ ? 1 : 0;
     case v2_register::state:
         return state_;
+    case v2_register::event_status:
+        return events_;
     default:
         return 0;
     }
@@ -156,6 +175,9 @@ void v2_function::write_registers(std::uint64_t offset, std::span<const std::byt
         break;
     case v2_register::state:
         set_state(value);
+        break;
+    case v2_register::event_status:
+        events_ &= ~value;
         break;
     default:
         break;
@@ -200,6 +222,7 @@ void v2_function::changed() {
 
 void v2_function::reset_registers() {
     armed_ = false;
+    events_ = 0;
     set_state(0);
 }
 

@@ -31,7 +31,8 @@ struct v2_settings {
     std::uint16_t protocol = 0; ///< in the class code
     bool intx = false;          ///< INTx instead of MSI-X
     bool protect = false;       ///< sections that the guest must not write are not mapped
-    bool bar2 = true; ///< false: the capability has the address of the memory, which is BAR 4
+    bool axvisor = false; ///< AxVisor's: v1's PCI ids, no capability, and the register EventStatus
+    bool bar2 = true;     ///< false: the capability has the address of the memory, which is BAR 4
 };
 
 /// An ivshmem-v2 device, 110a:4106 (Jailhouse, ivshmem-v2-specification.md, and as
@@ -66,7 +67,8 @@ class v2_function final : public function, public peer {
     std::uint16_t id_;
     link& link_;
     std::unique_ptr<membership> place_;
-    bool armed_ = false; ///< IntControl
+    std::uint32_t events_ = 0; ///< EventStatus: the vectors that were rung
+    bool armed_ = false;       ///< IntControl
     std::uint32_t state_ = 0;
 };
 
