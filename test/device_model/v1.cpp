@@ -56,7 +56,7 @@ TEST_CASE("qemu: VMs ring each other on every vector, and themselves") {
         each->take_interrupts(VFIO_PCI_MSIX_IRQ_INDEX, 256);
         each->start(0x40);
     }
-    for (const std::uint32_t vector : {0, 1, 255}) {
+    for (const std::uint32_t vector : {0U, 1U, 255U}) {
         a.set(registers, doorbell, rings(1, vector));
         CHECK(b.interrupted(vector));
         b.set(registers, doorbell, rings(1, vector));

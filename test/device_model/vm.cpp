@@ -183,9 +183,9 @@ vm::region vm::region_at(std::uint32_t index) {
     if ((found.info.flags & VFIO_REGION_INFO_FLAG_CAPS) == 0)
         return found;
     const auto rest = std::span{r.body}.subspan(found.info.cap_offset);
-    const auto sparse = wire::load<vfio_region_info_cap_sparse_mmap>(rest);
-    REQUIRE(sparse.header.id == VFIO_REGION_INFO_CAP_SPARSE_MMAP);
-    for (std::uint32_t i = 0; i < sparse.nr_areas; ++i)
+    const auto sparse = wire::load<wire::sparse_areas>(rest);
+    REQUIRE(sparse.id == VFIO_REGION_INFO_CAP_SPARSE_MMAP);
+    for (std::uint32_t i = 0; i < sparse.count; ++i)
         found.areas.push_back(wire::load<vfio_region_sparse_mmap_area>(
             rest.subspan(sizeof sparse + i * sizeof(vfio_region_sparse_mmap_area))));
     return found;

@@ -74,6 +74,17 @@ struct device_info {
 };
 static_assert(sizeof(device_info) == 16);
 
+/// The begin of VFIO's capability of the areas of a region that can be mapped,
+/// vfio_region_info_cap_sparse_mmap; the areas, vfio_region_sparse_mmap_area, follow.
+struct sparse_areas {
+    std::uint16_t id = 1;
+    std::uint16_t version = 1;
+    std::uint32_t next = 0;
+    std::uint32_t count = 0;
+    std::uint32_t reserved = 0;
+};
+static_assert(sizeof(sparse_areas) == 16);
+
 /// Of a read and a write, and of the reply to each. The bytes follow a write and the reply to a
 /// read.
 struct region_access {

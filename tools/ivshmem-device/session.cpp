@@ -155,11 +155,8 @@ answer session::region_info(const packet& request) const {
     int fd = -1;
     if (info.index <= VFIO_PCI_BAR5_REGION_INDEX && device_.bar_at(info.index).fd != -1) {
         const bar& b = device_.bar_at(info.index);
-        vfio_region_info_cap_sparse_mmap sparse{};
-        sparse.header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
-        sparse.header.version = 1;
-        sparse.nr_areas = static_cast<std::uint32_t>(b.mapped.size());
-        wire::append(areas, sparse);
+        wire::append(areas,
+                     wire::sparse_areas{.count = static_cast<std::uint32_t>(b.mapped.size())});
         for (const area& a : b.mapped)
             wire::append(areas, vfio_region_sparse_mmap_area{.offset = a.offset, .size = a.size});
         info.flags |= VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
