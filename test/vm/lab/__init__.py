@@ -13,7 +13,8 @@
             print(left.run("ls /dev/vfio").stdout)
 """
 
-from .devices import Doorbell, Plain
+from .device_model import DeviceModel
+from .devices import Doorbell, Plain, VfioUser
 from .errors import CommandFailed, CommandTimeout, GuestGone, LabError
 from .guest import Guest, booted
 from .initramfs import Initramfs
@@ -25,6 +26,7 @@ from .workdir import Workdir
 __all__ = [
     "CommandFailed",
     "CommandTimeout",
+    "DeviceModel",
     "Doorbell",
     "Guest",
     "GuestGone",
@@ -34,6 +36,7 @@ __all__ = [
     "Plain",
     "Result",
     "Server",
+    "VfioUser",
     "Workdir",
     "booted",
     "build_folder",

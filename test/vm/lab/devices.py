@@ -78,4 +78,22 @@ class Doorbell:
         }
 
 
-Device = Plain | Doorbell
+@dataclass(frozen=True)
+class VfioUser:
+    """vfio-user-pci: any device, whose model is a process that listens on this socket. Only newer QEMUs have it: see
+    `qemu.with_vfio_user`."""
+
+    socket: Path
+    place: Place = "root"
+
+    def backend(self, name: str) -> None:
+        """The device has no object besides itself."""
+
+    def backend_options(self, name: str) -> list[str]:
+        return []
+
+    def properties(self, name: str) -> dict[str, Any]:
+        return {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": str(self.socket)}}
+
+
+Device = Plain | Doorbell | VfioUser

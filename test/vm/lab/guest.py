@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from . import accel, machine, processes
 from .control import Control
@@ -26,6 +26,9 @@ from .migration import Migration
 from .pci import Pci
 from .qmp import Qmp
 from .workdir import Workdir
+
+if TYPE_CHECKING:
+    from .qemu import Qemu
 
 BOOT_TIMEOUT = 300.0
 """Seconds. A guest needs two to three, alone on two cores under TCG."""
@@ -57,6 +60,7 @@ class Guest(Migration, Pci):
         spare_ports: int = 0,
         options: Sequence[str] = (),
         firmware: Path | None = None,
+        qemu: Qemu | None = None,
         arch: str = "x86_64",
         kernel: Kernel | None = None,
         modules: Sequence[str] = machine.MODULES,
@@ -71,6 +75,7 @@ class Guest(Migration, Pci):
         append: more arguments on the kernel's command line.
         memory: MiB. spare_ports: empty ports, for `plug`. options: more QEMU arguments.
         firmware: a UEFI firmware instead of QEMU's own; it boots the packed kernel only.
+        qemu: another QEMU than the installed one, which VfioUser devices need.
         """
         self.name = name
         self._work = work
@@ -83,7 +88,15 @@ class Guest(Migration, Pci):
         self._noiommu = vfio_noiommu
         self._initramfs = work / f"{name}.initramfs"
         self._machine = machine.Machine(
-            self.arch, name, devices, iommu=iommu, memory=memory, cpus=cpus, spare_ports=spare_ports
+            self.arch,
+            name,
+            devices,
+            qemu=qemu.command if qemu is not None else [self.arch.qemu],
+            vfio_user=qemu is not None,
+            iommu=iommu,
+            memory=memory,
+            cpus=cpus,
+            spare_ports=spare_ports,
         )
         self._append = append
         self._options = list(options)
@@ -273,6 +286,11 @@ class Guest(Migration, Pci):
         return "\n".join(lines)
 
     # -- devices ---------------------------------------------------------------------------------------
+
+    @property
+    def devices(self) -> int:
+        """The number of ivshmem devices that it has or had."""
+        return len(self._machine.slots)
 
     def plugged(self, index: int) -> bool:
         return self._machine.slot(index).plugged

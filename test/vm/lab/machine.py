@@ -12,7 +12,7 @@ from typing import Any
 
 from . import accel
 from .arch import Arch
-from .devices import Device, Doorbell
+from .devices import Device, Doorbell, Plain
 from .errors import LabError
 from .qmp import Qmp
 
@@ -59,13 +59,20 @@ class Machine:
         name: str,
         devices: Sequence[Device],
         *,
+        qemu: Sequence[str],
+        vfio_user: bool,
         iommu: bool,
         memory: int,
         cpus: int,
         spare_ports: int,
     ) -> None:
+        """
+        qemu: the program. vfio_user: whether the machine can have VfioUser devices.
+        """
         self._arch = arch
         self._name = name
+        self._qemu = qemu
+        self._vfio_user = vfio_user
         self._iommu = iommu
         self._memory = memory
         self._cpus = cpus
@@ -99,11 +106,17 @@ class Machine:
     def command(self, accelerator: str) -> list[str]:
         """Return QEMU's arguments for the machine and its devices; the caller adds consoles and the kernel."""
         # The machine has no default devices, so that it boots quickly.
-        command = [self._arch.qemu, "-name", self._name, *self._arch.machine, *accel.options(accelerator)]
+        command = [*self._qemu, "-name", self._name, *self._arch.machine, *accel.options(accelerator)]
         command += ["-m", str(self._memory), "-smp", str(self._cpus)]
         command += ["-nodefaults", "-no-user-config", "-display", "none"]
+        iommu = self._arch.iommu
+        if self._vfio_user:
+            # A device model gets the guest's memory for DMA, as descriptors.
+            command += ["-object", f"memory-backend-memfd,id=ram,size={self._memory}M,share=on"]
+            command += ["-machine", "memory-backend=ram"]
+            iommu = (*iommu[:-1], f"{iommu[-1]},caching-mode=on")
         if self._iommu:
-            command += self._arch.iommu
+            command += iommu
         for number, port in enumerate(self._ports):
             place = f"bus=pcie.0,addr={_FIRST_PORT + number:#x},chassis={number + 1}"
             command += ["-device", f"pcie-root-port,id={port},{place}"]
@@ -133,8 +146,9 @@ class Machine:
         index = len(self.slots)
         parent = _root_address(_FIRST_PORT + self._ports.index(free[0]))
         slot = Slot(device, f"ivshmem{index}", free[0], "0x0", parent)
-        command, arguments = device.backend(slot.backend)
-        qmp.execute(command, **arguments)
+        if (backend := device.backend(slot.backend)) is not None:
+            command, arguments = backend
+            qmp.execute(command, **arguments)
         qmp.execute("device_add", **slot.arguments())
         self.slots.append(slot)
         return index
@@ -159,7 +173,7 @@ class Machine:
             # QEMU 7.2 and 10.0 crash if another doorbell device is plugged within some 50 ms, and
             # have no event to wait for.
             time.sleep(_SETTLE)
-        else:
+        elif isinstance(slot.device, Plain):
             qmp.execute("object-del", id=slot.backend)
 
     def unplug(self, qmp: Qmp, index: int, timeout: float) -> None:

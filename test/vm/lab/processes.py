@@ -73,6 +73,16 @@ def describe(status: int) -> str:
     return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 
+def open_files(pid: int) -> dict[tuple[int, int], str]:
+    """Return the files that a process has open: device and inode, and the name that /proc shows."""
+    found = {}
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            known = os.stat(entry.path)
+            found[known.st_dev, known.st_ino] = os.readlink(entry.path)
+    return found
+
+
 @atexit.register
 def _stop_all() -> None:
     for child in list(_running):
