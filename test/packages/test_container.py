@@ -45,6 +45,7 @@ class Container(SuiteCase):
             self.assertEqual(listed.rc, _NO_DEVICE, listed.stdout + listed.stderr)
             self.assertIn("no ivshmem device", listed.stdout + listed.stderr)
             inside.run("ivshmem-server --version")
+            inside.run("ivshmem-device --version")
             inside.run(f"apt-get purge -y -q {ALL}")
             self.assertEqual(inside.run("getent group ivshmem", check=False).rc, 2)
             # Removes the dependencies of the packages.
