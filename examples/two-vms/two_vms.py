@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
 """Two VMs on Debian's own kernel find their ivshmem device, write into the shared memory and
-interrupt each other. Started by `run`, which builds the programs."""
+interrupt each other. With --v2 they also have states and sections, and send messages through a channel; that
+needs QEMU 10.1, which is fetched into the cache if this machine's is older. Started by `run`, which builds the
+programs."""
 
 from __future__ import annotations
 
@@ -19,10 +21,13 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "test" / "vm"))
 sys.dont_write_bytecode = True
 
-from lab import Doorbell, Guest, LabError, Plain, Server, Workdir, booted, processes  # noqa: E402
+from lab import DeviceModel, Doorbell, Guest, LabError, Plain, Server, Workdir, booted, processes  # noqa: E402
+from lab.devices import Device  # noqa: E402
+from lab.qemu import with_vfio_user  # noqa: E402
 from lab.server import build_folder  # noqa: E402
 
 PEER = "examples/two-vms/two-vms-peer"
+V2_PEER = "examples/two-vms/two-vms-v2-peer"
 LSIVSHMEM = "tools/lsivshmem/lsivshmem"
 PATIENCE = 180.0
 """The time limit of the conversation in seconds."""
@@ -37,7 +42,7 @@ class Report:
     def add(self, name: str, text: str) -> None:
         for line in text.strip().splitlines():
             print(f"  {name}: {line}", flush=True)
-            if line.startswith(("peer ", "vector ", "no doorbells")):
+            if line.startswith(("peer ", "vector ", "no doorbells", "state ", "channel: ")):
                 self.lines.append(f"{name}: {line}")
 
 
@@ -57,6 +62,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="examples/two-vms/run", description=__doc__)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--plain", action="store_true", help="ivshmem-plain: memory only, no interrupts")
+    kind.add_argument("--v2", action="store_true", help="ivshmem-v2, which ivshmem-device presents to both guests")
     kind.add_argument("--host", action="store_true", help="one guest and one process on the host")
     parser.add_argument("--vectors", type=int, default=4, metavar="N", help="vectors of each peer (4)")
     parser.add_argument("--rounds", type=int, default=200, metavar="N", help="round trips per vector (200)")
@@ -69,9 +75,10 @@ def options() -> argparse.Namespace:
     return chosen
 
 
-def guest(work: Workdir, name: str, device: Plain | Doorbell) -> Guest:
+def guest(work: Workdir, name: str, device: Device, v2: bool) -> Guest:
     build = build_folder()
-    return Guest(work, name, devices=[device], programs=[build / PEER, build / LSIVSHMEM])
+    programs = [build / PEER, build / LSIVSHMEM, *([build / V2_PEER] if v2 else [])]
+    return Guest(work, name, devices=[device], programs=programs, qemu=with_vfio_user() if v2 else None)
 
 
 def prepare(vm: Guest, plain: bool) -> str:
@@ -105,19 +112,35 @@ def talk(step: Callable[[str], None], report: Report, guests: tuple[Guest, ...],
         report.add("host", ended.stdout)
     for vm, job in jobs:
         report.add(vm.name, job.wait(PATIENCE).check().stdout)
+    if not chosen.v2:
+        return
+    step("states, sections and a channel")
+    jobs = [
+        (vm, vm.spawn(f"two-vms-v2-peer {address} {1 - number} {rounds}"))
+        for number, (vm, address) in enumerate(zip(guests, addresses))
+    ]
+    for vm, job in jobs:
+        report.add(vm.name, job.wait(PATIENCE).check().stdout)
 
 
 @contextlib.contextmanager
-def memory(step: Callable[[str], None], work: Workdir, chosen: argparse.Namespace) -> Iterator[tuple[Plain | Doorbell, Server | None]]:
-    """The shared memory of the peers: a file, or a server."""
+def memory(
+    step: Callable[[str], None], work: Workdir, chosen: argparse.Namespace
+) -> Iterator[tuple[list[Device], Server | None]]:
+    """The devices of the two peers, which share memory: a file, that of a server, or that of a device model."""
     if chosen.plain:
         shared = work / "memory"
         shared.write_bytes(bytes(4 << 20))
-        yield Plain(shared), None
-        return
-    step("starting ivshmem-server")
-    with Server(work, vectors=chosen.vectors) as server:
-        yield Doorbell(server.socket, chosen.vectors), server
+        yield [Plain(shared)] * 2, None
+    elif chosen.v2:
+        step("starting ivshmem-device")
+        sizes = ["--max-peers", "2", "--vectors", str(chosen.vectors), "--rw-size", "1M", "--output-size", "1M"]
+        with DeviceModel(work, "v2", *sizes, guests=2) as model:
+            yield [model.device(0), model.device(1)], None
+    else:
+        step("starting ivshmem-server")
+        with Server(work, vectors=chosen.vectors) as server:
+            yield [Doorbell(server.socket, chosen.vectors)] * 2, server
 
 
 def main() -> int:
@@ -127,10 +150,10 @@ def main() -> int:
     logs: list[Path] = []
     try:
         with Workdir("two-vms", keep=chosen.keep) as work:
-            with memory(step, work, chosen) as (device, server):
+            with memory(step, work, chosen) as (devices, server):
                 names = ["vm-a"] if chosen.host else ["vm-a", "vm-b"]
-                step("fetching Debian's kernel, unless it is cached")
-                guests = [guest(work, name, device) for name in names]
+                step(f"fetching Debian's kernel{' and a newer QEMU' if chosen.v2 else ''}, unless it is cached")
+                guests = [guest(work, name, device, chosen.v2) for name, device in zip(names, devices)]
                 logs = [vm.console for vm in guests]
                 step(f"booting {' and '.join(names)}")
                 with booted(*guests) as running:

@@ -55,6 +55,14 @@ class TwoVms(LabCase):
         summary = self.summary("--plain", "--rounds", "20")
         self.assertRegex(summary, r"(?m)^  vm-b: no doorbells")
 
+    @long("it boots two more guests")
+    def test_v2(self) -> None:
+        summary = self.summary("--v2", "--rounds", "20", "--vectors", "2")
+        for peer, name in enumerate(("vm-a", "vm-b")):
+            self.assertRegex(summary, rf"(?m)^  {name}: peer {1 - peer} says: hello from {1 - peer}, in its own section$")
+            self.assertRegex(summary, rf"(?m)^  {name}: state of peer {1 - peer}: [12], greet")
+        self.assertRegex(summary, r"(?m)^  vm-b: channel: 20 messages there and back: ")
+
     @long("it boots another guest")
     def test_host(self) -> None:
         summary = self.summary("--host", "--rounds", "20", "--vectors", "2")
