@@ -10,6 +10,7 @@ from comparison import Comparison
 
 from .channel_guests import between_guests as channels_between_guests
 from .channel_scale import scale
+from .device_model import channels, doorbells, mapped_memory, sockets, states
 from .doorbell import between_guests, between_processes
 from .ivshmemctl_ping import pinging
 from .ivshmemctl_setup import setup
@@ -35,4 +36,9 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "ivshmemctl-ping": pinging,
     "lsivshmem": listing,
     "ivshmemctl-setup": setup,
+    "model-doorbell": doorbells,
+    "model-memory": mapped_memory,
+    "model-channel": channels,
+    "model-state": states,
+    "model-join": sockets,
 }
