@@ -23,8 +23,8 @@ std::string prefix_of(const std::filesystem::path& root) {
     return prefix.empty() && root.is_relative() ? "." : prefix;
 }
 
-/// Returns the generation for the ids; nothing for other devices and, with f set, for a device whose
-/// ids cannot be read.
+/// Returns the generation for the ids; nothing for other devices and, with f set, for a device
+/// whose ids cannot be read.
 std::optional<device_generation> identify(const sysfs_dir& dir, failure& f) {
     const auto vendor = dir.number("vendor", 0xffff, f);
     if (!vendor || (*vendor != vendor_v1 && *vendor != vendor_v2))

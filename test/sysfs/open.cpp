@@ -39,9 +39,9 @@ std::string refused(errc wanted, const char* machine, const char* which = "any",
     const fake::temp_dir temp;
     fake::build_machine(machine, temp.path());
     if (driver != nullptr)
-        std::filesystem::create_symlink(
-            std::filesystem::path{"../drivers"} / driver,
-            std::filesystem::path{temp.path()} / "sys/bus/pci/devices/0000:00:0e.0/driver");
+        std::filesystem::create_symlink(std::filesystem::path{"../drivers"} / driver,
+                                        std::filesystem::path{temp.path()} /
+                                            "sys/bus/pci/devices/0000:00:0e.0/driver");
     how.root = temp.path();
     const int before = descriptors();
     std::error_code ec;

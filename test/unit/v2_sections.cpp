@@ -64,8 +64,8 @@ TEST_CASE("sizes of sections that are not") {
     constexpr std::uint64_t huge = std::numeric_limits<std::uint64_t>::max() - 4095;
     CHECK(has(refused_sizes({4096, huge, 4096, {}}, 2), "more than this process can map"));
     CHECK(has(refused_sizes({4096, 0, huge, {}}, 2), "more than this process can map"));
-    CHECK(has(refused_sizes({4096, 0, 0x7ffffffffffff000, {}}, 2),
-              "more than this process can map"));
+    CHECK(
+        has(refused_sizes({4096, 0, 0x7ffffffffffff000, {}}, 2), "more than this process can map"));
 }
 
 TEST_CASE("a process can write to the read/write section and its own section only") {

@@ -18,9 +18,9 @@ std::string size_text(std::uint64_t bytes, bool plain) {
 }
 
 std::string headline(const ivshmem::device_info& info) {
-    auto text = tools::format("{} ivshmem {} {}", to_string(info.address), to_string(info.generation),
-                              info.type == ivshmem::device_type::unknown ? "of unknown type"
-                                                                         : to_string(info.type));
+    auto text = tools::format(
+        "{} ivshmem {} {}", to_string(info.address), to_string(info.generation),
+        info.type == ivshmem::device_type::unknown ? "of unknown type" : to_string(info.type));
     if (info.vectors)
         text += tools::format(", {} vector{}", *info.vectors, *info.vectors == 1 ? "" : "s");
     if (info.memory_size() != 0)
