@@ -21,16 +21,14 @@ struct v2_facts {
     std::uint16_t protocol = 0;
     /// The state table: an entry for each peer. Read-only.
     const volatile std::uint32_t* states = nullptr;
-    /// The output sections of all peers, by id. Only that of this peer may be written.
-    std::span<std::byte> outputs{};
-    std::uint64_t output_size = 0;
+    std::span<const std::byte> outputs{}; ///< the output sections of all peers, by id; read-only
+    std::span<std::byte> output{};        ///< that of this peer
 
     /// Reads the state of a peer, before all later loads. @pre peer < max_peers
     [[nodiscard]] std::uint32_t state_of(std::uint32_t peer) const noexcept;
     /// @pre peer < max_peers
-    [[nodiscard]] std::span<std::byte> output_of(std::uint32_t peer) const noexcept {
-        return outputs.subspan(static_cast<std::size_t>(peer * output_size),
-                               static_cast<std::size_t>(output_size));
+    [[nodiscard]] std::span<const std::byte> output_of(std::uint32_t peer) const noexcept {
+        return outputs.subspan(peer * output.size(), output.size());
     }
 };
 

@@ -25,10 +25,8 @@ constexpr bool x86 = false;
 /// Tries one way after the other and keeps the reason of each failure.
 class attempts {
   public:
-    attempts(const device_info& info, const open_options& options)
-        : info_{info}, options_{options},
-          part_{options.part.value_or(memory_region{0, info.bars[2].size})}, name_{to_string(
-                                                                                 info.address)} {}
+    attempts(const device_info& info, const open_options& options, std::span<const bar2_part> parts)
+        : info_{info}, options_{options}, parts_{parts}, name_{to_string(info.address)} {}
 
     /// Returns whether a result in this mode is acceptable.
     [[nodiscard]] bool wanted(cache_mode mode) const {
@@ -44,11 +42,10 @@ class attempts {
                                   "firmware allows no caching",
                                   bar.start));
         const std::string path = (options_.root / "dev/mem").string();
-        mapping map =
-            open_and_map(path, static_cast<off_t>(bar.start + part_.offset), "write-back");
+        mapping map = open_and_map(result, path, bar.start, "write-back");
         if (!map)
             return;
-        const auto actual = mapped_memtype(options_.root, bar.start + part_.offset);
+        const auto actual = mapped_memtype(options_.root, bar.start + first().offset);
         if (actual && *actual != cache_mode::write_back)
             return note("write-back: the kernel maps the range otherwise (an MTRR covers it, or "
                         "another mapping came first)");
@@ -67,10 +64,10 @@ class attempts {
                           mode == cache_mode::write_combining && !info_.bars[2].prefetchable()
                               ? "BAR2 is not prefetchable"
                               : "sysfs has no file for it"));
-        mapping map = open_and_map(node->path, static_cast<off_t>(part_.offset), name);
+        mapping map = open_and_map(result, node->path, 0, name);
         if (!map)
             return;
-        const auto actual = mapped_memtype(options_.root, info_.bars[2].start + part_.offset);
+        const auto actual = mapped_memtype(options_.root, info_.bars[2].start + first().offset);
         if (actual && *actual != mode && !wanted(*actual))
             return note(
                 formatted("{}: another mapping made the range {} first", name, to_string(*actual)));
@@ -80,13 +77,11 @@ class attempts {
     void through_vfio(mapped_bar2& result, const vfio_bar2& vfio) {
         if (!vfio.can_mmap)
             return note("uncached: VFIO does not let BAR2 be mapped");
-        mapping map{vfio.fd, length(), static_cast<off_t>(vfio.offset + part_.offset)};
+        mapping map = map_all(result, vfio.fd, vfio.offset);
         if (!map)
             return note(formatted("uncached: VFIO: mmap: {}", std::strerror(errno)));
         accept(result, std::move(map), cache_mode::uncached, "VFIO", false);
     }
-
-    [[nodiscard]] std::size_t length() const { return static_cast<std::size_t>(part_.size); }
 
     /// Reports why nothing was mapped.
     void report(failure& f) const {
@@ -108,7 +103,28 @@ class attempts {
   private:
     void note(std::string line) { notes_.push_back(std::move(line)); }
 
-    mapping open_and_map(const std::string& path, off_t offset, std::string_view mode) {
+    [[nodiscard]] const memory_region& first() const { return parts_.front().region; }
+
+    /// Maps all parts; those after the first go into the result.
+    /// @param base The place of BAR2 in the file. @return The first; empty on failure.
+    mapping map_all(mapped_bar2& result, int fd, std::uint64_t base) const {
+        mapping map;
+        result.more.clear();
+        for (const bar2_part& part : parts_) {
+            mapping one{fd, static_cast<std::size_t>(part.region.size),
+                        static_cast<off_t>(base + part.region.offset), part.protection};
+            if (!one)
+                return {};
+            if (&part == &parts_.front())
+                map = std::move(one);
+            else
+                result.more.push_back(std::move(one));
+        }
+        return map;
+    }
+
+    mapping open_and_map(mapped_bar2& result, const std::string& path, std::uint64_t base,
+                         std::string_view mode) {
         const unique_fd fd{retry_eintr([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC); })};
         if (!fd) {
             last_errno_ = errno;
@@ -120,7 +136,7 @@ class attempts {
                            mode, path));
             return {};
         }
-        mapping map{fd.get(), length(), offset};
+        mapping map = map_all(result, fd.get(), base);
         if (!map) {
             const int number = errno;
             last_errno_ = number;
@@ -146,7 +162,7 @@ class attempts {
 
     const device_info& info_;
     const open_options& options_;
-    memory_region part_;
+    std::span<const bar2_part> parts_;
     std::string name_;
     std::vector<std::string> notes_;
     int last_errno_ = 0;
@@ -156,21 +172,28 @@ class attempts {
 
 mapped_bar2 map_bar2(const device_info& info, const open_options& options,
                      const std::optional<vfio_bar2>& vfio, failure& f) {
+    const bar2_part all{options.part.value_or(memory_region{0, info.bars[2].size})};
+    return map_bar2_parts(info, options, {&all, 1}, vfio, f);
+}
+
+mapped_bar2 map_bar2_parts(const device_info& info, const open_options& options,
+                           std::span<const bar2_part> parts, const std::optional<vfio_bar2>& vfio,
+                           failure& f) {
     mapped_bar2 result;
     const std::uint64_t all = info.bars[2].size;
-    const auto part = options.part.value_or(memory_region{0, all});
-    if (part.offset > all || part.size > all - part.offset || part.size == 0)
-        f.set(
-            std::make_error_code(std::errc::invalid_argument),
-            formatted("{}: open_options::part: {} bytes from {:#x} on are no part of the {} bytes "
-                      "of BAR2",
-                      to_string(info.address), part.size, part.offset, all));
-    else if (part.size > std::numeric_limits<std::size_t>::max() / 2)
-        f.set(errc::bar_missing, "{}: BAR2 has {} bytes, more than this process can map",
-              to_string(info.address), part.size);
+    for (const auto& [part, protection] : parts) {
+        if (part.offset > all || part.size > all - part.offset || part.size == 0)
+            f.set(std::make_error_code(std::errc::invalid_argument),
+                  formatted("{}: open_options::part: {} bytes from {:#x} on are no part of the {} "
+                            "bytes of BAR2",
+                            to_string(info.address), part.size, part.offset, all));
+        else if (part.size > std::numeric_limits<std::size_t>::max() / 2)
+            f.set(errc::bar_missing, "{}: BAR2 has {} bytes, more than this process can map",
+                  to_string(info.address), part.size);
+    }
     if (f)
         return result;
-    attempts attempt{info, options};
+    attempts attempt{info, options, parts};
     if (attempt.wanted(cache_mode::write_back))
         attempt.through_dev_mem(result);
     if (!result.map && attempt.wanted(cache_mode::write_combining))

@@ -55,9 +55,4 @@ mapping uio_maps::map_pages(const map& of, int node, int protection) noexcept {
     return {node, pages_of(of), static_cast<off_t>(of.number * page_bytes()), protection};
 }
 
-bool uio_maps::map_over(const map& of, int node, int protection, std::byte* at) noexcept {
-    return ::mmap(at, pages_of(of), protection, MAP_SHARED | MAP_FIXED, node,
-                  static_cast<off_t>(of.number * page_bytes())) != MAP_FAILED; // NOLINT: C's macro
-}
-
 } // namespace ivshmem

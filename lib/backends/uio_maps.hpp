@@ -36,9 +36,6 @@ class uio_maps {
     /// Returns the whole pages of a map, for reading or for reading and writing. Empty on failure,
     /// with errno set.
     static mapping map_pages(const map& of, int node, int protection) noexcept;
-    /// As map_pages(), over the pages at an address that are mapped otherwise. @return Whether it
-    /// could, with errno set if not.
-    static bool map_over(const map& of, int node, int protection, std::byte* at) noexcept;
 
   private:
     std::vector<map> maps_;

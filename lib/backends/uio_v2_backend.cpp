@@ -131,19 +131,16 @@ void uio_v2_backend::map_memory(const uio_maps& maps, const open_options& option
         map_outputs(maps, f);
     if (f)
         return;
-    sections_.states = states_.bytes();
-    sections_.read_write = read_write_.bytes();
-    sections_.output_size = layout.output;
     facts_.info->v2 = layout;
     take_sections(
-        sections_, options.part, cache_mode::write_back,
+        {states_.bytes(), read_write_.bytes(), outputs_.bytes(), output_.bytes()}, options.part,
+        cache_mode::write_back,
         formatted("write-back through {}, as {} asks for it (not verified: the kernel may "
                   "map it uncached if an MTRR says so)",
                   path_, facts_.info->driver),
         f);
 }
 
-/// The sections of all peers are one map, read-only; the own one is mapped over its place there.
 void uio_v2_backend::map_outputs(const uio_maps& maps, failure& f) {
     const auto* const inputs = maps.find("input_sections");
     const auto* const own = maps.find("output_section");
@@ -155,12 +152,8 @@ void uio_v2_backend::map_outputs(const uio_maps& maps, failure& f) {
             "output_section",
             path_, inputs == nullptr ? 0 : inputs->size, peers, own->size);
     outputs_ = map_section(*inputs, PROT_READ, f);
-    if (f)
-        return;
-    sections_.outputs = outputs_.bytes();
-    std::byte* const place = outputs_.bytes().data() + own->size * facts_.id;
-    if (!uio_maps::map_over(*own, node_.get(), PROT_READ | PROT_WRITE, place))
-        f.set_errno(errno, "{}: map {} ({}): mmap", path_, own->number, own->name);
+    if (!f)
+        output_ = map_section(*own, PROT_READ | PROT_WRITE, f);
 }
 
 /// As for v1: a node without an interrupt fails with EIO, and would poll readable for ever.

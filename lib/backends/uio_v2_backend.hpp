@@ -44,8 +44,8 @@ class uio_v2_backend final : public v2_backend {
     mapping bar0_;
     mapping states_;
     mapping read_write_;
-    mapping outputs_;
-    v2_sections sections_;
+    mapping outputs_; ///< of all peers
+    mapping output_;  ///< that of this peer
 };
 
 } // namespace ivshmem

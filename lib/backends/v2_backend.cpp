@@ -48,7 +48,7 @@ void v2_backend::take_sections(const v2_sections& sections,
     const void* const states = sections.states.data();
     facts_.v2->states = static_cast<const volatile std::uint32_t*>(states);
     facts_.v2->outputs = sections.outputs;
-    facts_.v2->output_size = sections.output_size;
+    facts_.v2->output = sections.output;
     const std::uint64_t all = sections.read_write.size();
     const auto [offset, size] = part.value_or(memory_region{0, all});
     if (offset > all || size > all - offset)

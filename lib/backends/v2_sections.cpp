@@ -32,22 +32,30 @@ std::uint64_t check_v2_sizes(const std::string& name, const v2_layout& layout,
     return layout.state_table + layout.read_write + layout.output * max_peers;
 }
 
-v2_sections divide_v2_memory(const std::string& name, const mapping& all, const v2_layout& layout,
-                             std::uint32_t max_peers, std::uint16_t id, failure& f) {
-    const auto part = [&](std::uint64_t offset, std::uint64_t size) {
-        return all.bytes().subspan(static_cast<std::size_t>(offset),
-                                   static_cast<std::size_t>(size));
-    };
+std::vector<bar2_part> v2_parts(const v2_layout& layout, std::uint32_t max_peers,
+                                std::uint16_t id) {
     const std::uint64_t outputs = layout.state_table + layout.read_write;
-    const auto before_own = part(outputs, layout.output * id);
-    const auto after_own =
-        part(outputs + layout.output * (id + 1U), layout.output * (max_peers - id - 1U));
-    const auto states = part(0, layout.state_table);
-    for (const auto& read_only : {states, before_own, after_own})
-        if (!read_only.empty() && ::mprotect(read_only.data(), read_only.size(), PROT_READ) != 0)
-            f.set_errno(errno, "{}: protecting the sections of others: mprotect", name);
-    return {states, part(layout.state_table, layout.read_write),
-            part(outputs, layout.output * max_peers), layout.output};
+    std::vector<bar2_part> parts{{{0, layout.state_table}, PROT_READ}};
+    if (layout.read_write != 0)
+        parts.push_back({{layout.state_table, layout.read_write}});
+    if (layout.output != 0) {
+        parts.push_back({{outputs, layout.output * max_peers}, PROT_READ});
+        parts.push_back({{outputs + layout.output * id, layout.output}});
+    }
+    return parts;
+}
+
+v2_sections v2_sections_in(const v2_layout& layout, std::span<const mapping* const> maps) {
+    v2_sections sections;
+    std::size_t next = 0;
+    sections.states = maps[next++]->bytes();
+    if (layout.read_write != 0)
+        sections.read_write = maps[next++]->bytes();
+    if (layout.output != 0) {
+        sections.outputs = maps[next++]->bytes();
+        sections.output = maps[next++]->bytes();
+    }
+    return sections;
 }
 
 } // namespace ivshmem

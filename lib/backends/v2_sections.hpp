@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include "backends/bar2.hpp"
 #include "base/failure.hpp"
 #include "base/mapping.hpp"
 
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace ivshmem {
 
@@ -19,8 +21,8 @@ namespace ivshmem {
 struct v2_sections {
     std::span<const std::byte> states;
     std::span<std::byte> read_write;
-    std::span<std::byte> outputs; ///< of all peers, by id; only the own one may be written
-    std::uint64_t output_size = 0;
+    std::span<const std::byte> outputs; ///< of all peers, by id
+    std::span<std::byte> output;        ///< that of this peer
 };
 
 /// Checks that the sizes of the sections are multiples of a page and that the state table holds all
@@ -28,10 +30,12 @@ struct v2_sections {
 std::uint64_t check_v2_sizes(const std::string& name, const v2_layout& layout,
                              std::uint32_t max_peers, failure& f);
 
-/// Divides memory that is mapped from its begin, and takes the right to write to those sections
-/// that belong to the hypervisor or to other peers. @pre check_v2_sizes() allows the sizes, and
-/// `all` has as many bytes.
-v2_sections divide_v2_memory(const std::string& name, const mapping& all, const v2_layout& layout,
-                             std::uint32_t max_peers, std::uint16_t id, failure& f);
+/// Returns the parts of the memory to map: the state table and the output sections of all peers for
+/// reading; the read/write section and, once more, the output section of this peer for writing.
+/// Those without bytes are left out. @pre check_v2_sizes() allows the sizes.
+std::vector<bar2_part> v2_parts(const v2_layout& layout, std::uint32_t max_peers, std::uint16_t id);
+
+/// Returns the sections in the mappings of v2_parts().
+v2_sections v2_sections_in(const v2_layout& layout, std::span<const mapping* const> maps);
 
 } // namespace ivshmem

@@ -84,17 +84,19 @@ void vfio_v2_backend::map_memory(const open_options& options, failure& f) {
             "{}: the sections of {} peers take {:#x} bytes, but BAR2 has {:#x}; look at the "
             "hypervisor's configuration",
             facts_.name, max_peers, size, region.size);
-    open_options all = options;
-    all.part = memory_region{0, size};
-    auto bar2 =
-        map_bar2(*facts_.info, all, vfio_bar2{device_.fd(), region.offset, region.can_mmap}, f);
+    const auto parts = v2_parts(capability_.layout, max_peers, facts_.id);
+    auto bar2 = map_bar2_parts(*facts_.info, options, parts,
+                               vfio_bar2{device_.fd(), region.offset, region.can_mmap}, f);
     if (f)
         return;
-    memory_ = std::move(bar2.map);
-    const auto sections =
-        divide_v2_memory(facts_.name, memory_, capability_.layout, max_peers, facts_.id, f);
-    if (!f)
-        take_sections(sections, options.part, bar2.mode, std::move(bar2.reason), f);
+    memory_.push_back(std::move(bar2.map));
+    for (mapping& other : bar2.more)
+        memory_.push_back(std::move(other));
+    std::vector<const mapping*> maps;
+    for (const mapping& map : memory_)
+        maps.push_back(&map);
+    take_sections(v2_sections_in(capability_.layout, maps), options.part, bar2.mode,
+                  std::move(bar2.reason), f);
 }
 
 void vfio_v2_backend::set_up_interrupts(failure& f) {

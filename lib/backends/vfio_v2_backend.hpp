@@ -37,7 +37,7 @@ class vfio_v2_backend final : public v2_backend {
 
     vfio_device device_;
     mapping bar0_;
-    mapping memory_;
+    std::vector<mapping> memory_; ///< one a section
     v2_capability capability_;
     vfio_events removal_and_errors_;
     std::vector<unique_fd> eventfds_; ///< one a vector, or one for all if the device is one-shot

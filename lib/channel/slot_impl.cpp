@@ -24,6 +24,10 @@ constexpr std::uint32_t state_of_holder = 1;
 slot::impl::impl(std::shared_ptr<device::impl> at, const division& of_memory, std::uint32_t number,
                  std::uint32_t incarnation, const slot_options& options)
     : device_{std::move(at)}, division_{of_memory}, all_{channel_memory(device_->facts())},
+      own_section_{device_->facts().v2
+                       ? words{device_->facts().v2->output.data(),
+                               device_->facts().memory.mode() == cache_mode::write_combining}
+                       : all_.at(of_memory.begin_of(number))},
       number_{number}, incarnation_{incarnation}, vector_{options.vector},
       memory_for_parts_{of_memory.geometry.slots, options.memory_for_parts},
       heartbeat_{options.heartbeat, of_memory.geometry.slots} {}
@@ -220,7 +224,7 @@ slot::impl::words slot::impl::block(std::uint32_t owner, std::uint32_t other,
                                     std::uint32_t lane) const {
     const std::uint64_t number =
         std::uint64_t{other < owner ? other : other - 1} * geometry().lanes + lane;
-    return all_.at(division_.begin_of(owner) + layout::header::size + number * block_size());
+    return header(owner).at(layout::header::size + number * block_size());
 }
 
 void slot::impl::ring(std::uint16_t peer, std::uint16_t vector) const noexcept {

@@ -111,7 +111,7 @@ class slot::impl {
     /// @}
 
     [[nodiscard]] words header(std::uint32_t slot) const {
-        return all_.at(division_.begin_of(slot));
+        return slot == number_ ? own_section_ : all_.at(division_.begin_of(slot));
     }
     /// The block in the section of `owner` for `other`.
     [[nodiscard]] words block(std::uint32_t owner, std::uint32_t other, std::uint32_t lane) const;
@@ -164,6 +164,7 @@ class slot::impl {
     const std::shared_ptr<device::impl> device_;
     const division division_;
     const words all_;
+    const words own_section_; ///< on ivshmem-v2 another mapping, because all_ may not be written
     const std::uint32_t number_;
     const std::uint32_t incarnation_;
     const std::uint16_t vector_;

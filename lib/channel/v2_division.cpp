@@ -25,12 +25,14 @@ region_geometry default_v2_geometry(std::uint64_t region, std::uint32_t slots) {
 } // namespace
 
 shared_words channel_memory(const backend_facts& facts) noexcept {
-    return {facts.v2 ? facts.v2->outputs.data() : facts.memory.data(),
+    // The sections of others are only read.
+    return {facts.v2 ? const_cast<std::byte*>(facts.v2->outputs.data()) // NOLINT
+                     : facts.memory.data(),
             facts.memory.mode() == cache_mode::write_combining};
 }
 
 division v2_division::with(const region_geometry& geometry) const noexcept {
-    const std::uint64_t section = facts_.v2->output_size;
+    const std::uint64_t section = facts_.v2->output.size();
     return {{0, section * slots_of(*facts_.v2)}, geometry, section};
 }
 

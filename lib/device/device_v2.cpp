@@ -35,18 +35,18 @@ std::uint32_t device::impl::peer_state(std::uint32_t peer, failure& f) const {
 
 std::span<std::byte> device::impl::output_section(failure& f) const {
     const auto* const facts = v2(errc::sections_unsupported, f);
-    return facts != nullptr ? facts->output_of(this->facts().id) : std::span<std::byte>{};
+    return facts != nullptr ? facts->output : std::span<std::byte>{};
 }
 
 std::span<const std::byte> device::impl::output_section(std::uint32_t peer, failure& f) const {
     const auto* const facts = v2(errc::sections_unsupported, f);
     return facts != nullptr && is_peer(*facts, peer, f) ? facts->output_of(peer)
-                                                        : std::span<std::byte>{};
+                                                        : std::span<const std::byte>{};
 }
 
 std::span<const std::byte> device::impl::output_sections(failure& f) const {
     const auto* const facts = v2(errc::sections_unsupported, f);
-    return facts != nullptr ? facts->outputs : std::span<std::byte>{};
+    return facts != nullptr ? facts->outputs : std::span<const std::byte>{};
 }
 
 } // namespace ivshmem

@@ -72,10 +72,15 @@ class fake_v2_device final : public ivshmem::v2_backend {
         REQUIRE_FALSE(f);
         facts_.doorbell = nullptr; // ring() is called
         facts_.vectors = vectors;
-        map_ = ivshmem::mapping{link.memory.get(), static_cast<std::size_t>(link.size), 0};
-        const auto sections =
-            ivshmem::divide_v2_memory("fake", map_, link.layout, link.max_peers, id, f);
-        take_sections(sections, {}, ivshmem::cache_mode::write_back, "made up", f);
+        std::vector<const ivshmem::mapping*> maps;
+        for (const auto& [part, protection] : ivshmem::v2_parts(link.layout, link.max_peers, id))
+            maps_.push_back(std::make_unique<ivshmem::mapping>(
+                link.memory.get(), static_cast<std::size_t>(part.size),
+                static_cast<off_t>(part.offset), protection));
+        for (const auto& map : maps_)
+            maps.push_back(map.get());
+        take_sections(ivshmem::v2_sections_in(link.layout, maps), {},
+                      ivshmem::cache_mode::write_back, "made up", f);
         std::vector<int> fds;
         for (std::uint32_t vector = 0; vector < (one_shot ? 1 : vectors); ++vector) {
             eventfds.push_back(ivshmem::make_eventfd("fake", f));
@@ -120,7 +125,7 @@ class fake_v2_device final : public ivshmem::v2_backend {
 
     v2_link& link_;
     const pid_t made_by_ = ::getpid();
-    ivshmem::mapping map_;
+    std::vector<std::unique_ptr<ivshmem::mapping>> maps_;
 };
 
 inline void v2_link::interrupt(std::uint32_t peer, std::uint32_t vector) const {

@@ -9,6 +9,8 @@
 #include <csetjmp>
 #include <csignal>
 #include <limits>
+#include <memory>
+#include <vector>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -29,7 +31,7 @@ std::string refused_sizes(const v2_layout& layout, std::uint32_t peers) {
 std::jmp_buf faulted; // NOLINT
 
 /// Whether a store raises SIGSEGV.
-bool faults(std::byte& at) {
+bool faults(const std::byte& at) {
     struct sigaction before {};
     struct sigaction caught {};
     caught.sa_handler = [](int) {
@@ -39,7 +41,7 @@ bool faults(std::byte& at) {
     ::sigaction(SIGSEGV, &caught, &before);
     volatile bool result = true;
     if (setjmp(faulted) == 0) {
-        static_cast<volatile std::byte&>(at) = std::byte{1};
+        const_cast<volatile std::byte&>(at) = std::byte{1}; // NOLINT
         result = false;
     }
     ::sigaction(SIGSEGV, &before, nullptr);
@@ -69,25 +71,33 @@ TEST_CASE("sizes of sections that are not") {
 }
 
 TEST_CASE("a process can write to the read/write section and its own section only") {
-    const v2_layout layout{4096, 4096, 8192, {}};
+    const bool shared = GENERATE(true, false);
+    const v2_layout layout{4096, shared ? 4096U : 0U, 8192, {}};
     const unique_fd memory{::memfd_create("v2", MFD_CLOEXEC)};
-    constexpr std::size_t size = 8192 + 3 * 8192;
-    REQUIRE(::ftruncate(memory.get(), size) == 0);
-    const mapping all{memory.get(), size, 0};
-    failure f;
+    const std::uint64_t outputs = 4096 + layout.read_write;
+    REQUIRE(::ftruncate(memory.get(), static_cast<off_t>(outputs + 3 * 8192)) == 0);
     const std::uint16_t own = GENERATE(std::uint16_t{0}, std::uint16_t{1}, std::uint16_t{2});
-    const auto sections = divide_v2_memory("0000:00:0e.0", all, layout, 3, own, f);
-    REQUIRE_FALSE(f);
-    CHECK(sections.states.size() == 4096);
-    CHECK(sections.read_write.size() == 4096);
-    CHECK(sections.outputs.size() == 3 * 8192);
-    CHECK(sections.read_write.data() == all.bytes().data() + 4096);
-    CHECK(sections.outputs.data() == all.bytes().data() + 8192);
-    CHECK(faults(all.bytes()[0]));
-    CHECK_FALSE(faults(sections.read_write.front()));
-    CHECK_FALSE(faults(sections.read_write.back()));
-    for (std::uint16_t peer = 0; peer < 3; ++peer) {
-        CHECK(faults(sections.outputs[peer * 8192U]) == (peer != own));
-        CHECK(faults(sections.outputs[peer * 8192U + 8191]) == (peer != own));
+    std::vector<std::unique_ptr<mapping>> owned;
+    std::vector<const mapping*> maps;
+    for (const auto& [part, protection] : v2_parts(layout, 3, own)) {
+        owned.push_back(std::make_unique<mapping>(memory.get(), static_cast<std::size_t>(part.size),
+                                                  static_cast<off_t>(part.offset), protection));
+        maps.push_back(owned.back().get());
     }
+    const auto sections = v2_sections_in(layout, maps);
+    CHECK(sections.states.size() == 4096);
+    CHECK(sections.read_write.size() == layout.read_write);
+    CHECK(sections.outputs.size() == 3 * 8192);
+    CHECK(sections.output.size() == 8192);
+    CHECK(faults(sections.states.front()));
+    CHECK(faults(sections.outputs.front()));
+    CHECK(faults(sections.outputs.back()));
+    CHECK_FALSE(faults(sections.output.front()));
+    CHECK_FALSE(faults(sections.output.back()));
+    if (shared)
+        CHECK_FALSE(faults(sections.read_write.back()));
+    std::byte seen{};
+    CHECK(::pread(memory.get(), &seen, 1, static_cast<off_t>(outputs + own * 8192U)) == 1);
+    CHECK(seen == std::byte{1});
+    CHECK(sections.outputs[own * 8192U] == std::byte{1});
 }
