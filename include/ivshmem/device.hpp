@@ -319,7 +319,7 @@ class IVSHMEM_API device {
     /// @{
 
     /// Reads this peer's own state (ivshmem-v2-specification.md, "State Register").
-    /// @throws error errc::states_unsupported, errc::forked, errc::closed.
+    /// @throws error errc::states_unsupported, errc::device_gone, errc::forked, errc::closed.
     [[nodiscard]] std::uint32_t state() const;
     [[nodiscard]] std::uint32_t state(std::error_code& ec) const;
     /// Sets this peer's own state, after a fence that makes earlier stores to the memory visible.

@@ -111,7 +111,7 @@ class backend {
     /// @name Devices of ivshmem-v2
     /// @pre facts().v2
     /// @{
-    [[nodiscard]] virtual std::uint32_t state() const { return 0; }
+    [[nodiscard]] virtual std::uint32_t state(failure& /*f*/) const { return 0; }
     virtual void set_state(std::uint32_t /*value*/, failure& /*f*/) {}
     /// Makes attention_fd() readable after a change of a state, for a caller that waits for rings
     /// of another vector than 0. Any thread.

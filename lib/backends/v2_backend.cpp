@@ -38,7 +38,7 @@ void v2_backend::take_registers(const v2_registers& registers, failure& f) {
     facts_.v2->max_peers = max_peers;
     facts_.doorbell = registers_.mapped_doorbell();
     registers_.write(v2_registers::int_control, 0);
-    if (state() != 0)
+    if (registers_.read(v2_registers::state) != 0)
         set_state(0, f);
 }
 
@@ -110,7 +110,17 @@ void v2_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) {
 
 void v2_backend::set_state(std::uint32_t value, failure& f) {
     if (!registers_.write(v2_registers::state, value))
-        f.set_errno(errno, "{}: writing the register State", facts_.name);
+        return f.set_errno(errno, "{}: writing the register State", facts_.name);
+    check_presence(f); // a store to a device that is gone vanishes
+}
+
+void v2_backend::check_presence(failure& f) const {
+    if (registers_.read(v2_registers::id) == ~0U)
+        f.set(
+            errc::device_gone,
+            "{}: the registers read as all-ones: the device does not answer; was it unplugged, or "
+            "did the process that presents it end?",
+            facts_.name);
 }
 
 int v2_backend::rings_fd(std::uint32_t vector) const {

@@ -36,8 +36,9 @@ class v2_backend : public backend {
     std::vector<std::uint16_t> peers(failure& f) override;
     /// Counts interrupts that may have been changes of states.
     [[nodiscard]] std::uint64_t departures() const noexcept override { return changes_; }
-    [[nodiscard]] std::uint32_t state() const override {
-        return registers_.read(v2_registers::state);
+    [[nodiscard]] std::uint32_t state(failure& f) const override {
+        check_presence(f);
+        return f ? 0 : registers_.read(v2_registers::state);
     }
     void set_state(std::uint32_t value, failure& f) override;
     void watch_states() override { states_watched_ = true; }
@@ -71,6 +72,8 @@ class v2_backend : public backend {
   private:
     enum class reader { rings, events };
 
+    /// Fails if the device does not answer.
+    void check_presence(failure& f) const;
     /// Reads the interrupts of vector 0 for both kinds of callers.
     std::uint64_t drain_for(reader who, failure& f);
     void pass_on_rings(std::uint64_t count);

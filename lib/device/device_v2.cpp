@@ -20,7 +20,7 @@ bool device::impl::is_peer(const v2_facts& of, std::uint32_t peer, failure& f) c
 }
 
 std::uint32_t device::impl::state(failure& f) const {
-    return v2(errc::states_unsupported, f) != nullptr ? backend_->state() : 0;
+    return v2(errc::states_unsupported, f) != nullptr ? backend_->state(f) : 0;
 }
 
 void device::impl::set_state(std::uint32_t value, failure& f) const {

@@ -99,7 +99,9 @@ class fake_v2_device final : public ivshmem::v2_backend {
     void ring(std::uint16_t peer, std::uint16_t vector, ivshmem::failure& /*f*/) override {
         link_.interrupt(peer, vector);
     }
-    [[nodiscard]] std::uint32_t state() const override { return link_.state_of(facts_.id); }
+    [[nodiscard]] std::uint32_t state(ivshmem::failure& /*f*/) const override {
+        return link_.state_of(facts_.id);
+    }
     void set_state(std::uint32_t value, ivshmem::failure& /*f*/) override {
         link_.set_state(facts_.id, value);
     }

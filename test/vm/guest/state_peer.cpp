@@ -121,7 +121,9 @@ void hold(ivshmem::device& dev, const words& args) {
             if (signal == SIGTERM)
                 return io.stop();
             std::error_code failed;
-            dev.set_state(dev.state(), failed);
+            const auto own = dev.state(failed);
+            if (!failed)
+                dev.set_state(own, failed);
             probe::report("set", failed);
             if (!failed)
                 check(dev);
