@@ -44,6 +44,7 @@ class Protected(_Trespassing):
     def test_1_stores_into_foreign_sections_do_not_arrive(self) -> None:
         self.assertEqual(self.seen_after_trespassing(), ["checked: 0=30 whole 1=31 whole"] * 2)
 
+    @long("each load of the other sections is an exchange with the model")
     def test_2_channels_of_others_go_on(self) -> None:
         guest = self.guests[2]
         guest.unbind(guest.address())
@@ -55,6 +56,7 @@ class Protected(_Trespassing):
         job.signal("KILL")
         job.wait()
 
+    @long("each load of the other sections is an exchange with the model")
     def test_3_together(self) -> None:
         self.together([self.party(0), self.party(1)], [3, 3], vectors=3)
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from device_support import ModelCase
 from lab import Guest, booted
 from lab.devices import VfioUser
+from lab.runner import long
 from support import DEVICES, IVSHMEMCTL, PATIENCE, PROGRAMS, facts, probe
 
 SIZE = ("--size", "1M")
@@ -62,6 +63,7 @@ class Revision0(ModelCase):
         address = self.use(self.left, None)
         self.alone(self.left, address, "interrupt.unsupported.0")
 
+    @long("it repeats with each driver what other tests do with one")
     def test_intx_of_two_guests(self) -> None:
         # After INTx, QEMU's vfio takes the mapping of BAR2 away for a second or more, so no large messages here.
         for left, right in (("vfio-pci", "uio_pci_generic"), ("igb_uio", "vfio-pci")):
@@ -78,6 +80,7 @@ class Revision0(ModelCase):
         probe(sender, "ring", other, peer, vector, count).check()
         self.assertRegex(waiting.wait(90).check().stdout, r"rung [1-9]")
 
+    @long("a storm takes seconds of all processors")
     def test_a_storm_of_rings_ends(self) -> None:
         address = self.use(self.left, "vfio-pci")
         sender = self.use(self.right, "uio_pci_generic")
