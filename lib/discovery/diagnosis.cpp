@@ -90,14 +90,12 @@ void add_node_problem(diagnosis& to, const device_info& info) {
 void add_igb_uio_problem(diagnosis& to, const device_info& info) {
     const auto mode = wrong_igb_uio_mode(info);
     to.remedy = driver_remedy(info);
-    if (!info.uio_node) {
+    if (!info.uio_node || (mode.empty() && !info.uio_node->usable())) {
         add_node_problem(to, info);
     } else if (!mode.empty()) {
         to.problem = formatted("igb_uio was loaded with intr_mode={}, so no interrupt of this "
                                "device, which has MSI-X only, can arrive",
                                mode);
-    } else if (!info.uio_node->usable()) {
-        add_node_problem(to, info);
     } else if (info.vectors.value_or(1) > 1) {
         to.problem = formatted("igb_uio delivers vector 0 only, of {}", *info.vectors);
         to.remedy = iommu_remedy(info) + (info.iommu_group ? "" : ", and bind vfio-pci");

@@ -26,6 +26,8 @@ _TOOLING = (
     *("test/bench/", "test/install-deps", "test/layers/", "test/packages/", "test/run", "test/vm/"),
 )
 """Files and folders that no build reads: they do not come along, and if they change nothing is built again."""
+_NAMED = ("test/meson.build", "test/vm/modules/")
+"""What comes along all the same: a build that runs no test reads the first, and debian/copyright names the second."""
 
 # The same packages with a version just below theirs.
 _PREVIOUS = """
@@ -84,7 +86,7 @@ def _sources(tested: bool) -> list[str]:
     return sorted(
         name
         for name in listed.split("\0")
-        if (name == "test/meson.build" or (name and not name.startswith(left_out))) and (TOP / name).is_file()
+        if name and (name.startswith(_NAMED) or not name.startswith(left_out)) and (TOP / name).is_file()
     )
 
 

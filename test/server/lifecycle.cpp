@@ -145,5 +145,5 @@ TEST_CASE(
     CHECK(stays.wrong().empty());
     CHECK(server.open_descriptors() == descriptors);
     CHECK(resident("VmHWM:") < before + 2048); // 125,000 messages would take 7 MiB
-    CHECK(resident("VmRSS:") < alone + 2048);
+    CHECK((keeps_freed_memory || resident("VmRSS:") < alone + 2048));
 }

@@ -13,6 +13,15 @@
 
 namespace host {
 
+/// Whether a sanitizer keeps memory that the server has freed.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool keeps_freed_memory = true;
+#elif defined(__has_feature)
+inline constexpr bool keeps_freed_memory = __has_feature(address_sanitizer);
+#else
+inline constexpr bool keeps_freed_memory = false;
+#endif
+
 /// The result of a run.
 struct outcome {
     std::optional<int> code; ///< empty if it did not end

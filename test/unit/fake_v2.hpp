@@ -64,7 +64,7 @@ class fake_v2_device final : public ivshmem::v2_backend {
         : v2_backend{ivshmem::backend_kind::vfio, info()}, one_shot{one_shot}, link_{link} {
         words[0] = id;
         words[1] = link.max_peers;
-        words[2] = 1; // left by a process that was killed
+        words[2] = words[4] = 1; // left by a process that was killed
         link.state_of(id) = 9;
         link.devices[id] = this;
         ivshmem::failure f;

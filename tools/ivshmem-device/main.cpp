@@ -13,6 +13,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -31,6 +32,7 @@ namespace asio = boost::asio;
 std::vector<service::listener> listen(const ivshmem_device::options& o,
                                       std::vector<ivshmem::unique_fd> passed, ivshmem::failure& f) {
     std::vector<service::listener> listeners;
+    listeners.reserve(std::max(passed.size(), o.sockets.size()));
     for (ivshmem::unique_fd& fd : passed)
         listeners.push_back(service::listener::adopt(std::move(fd)));
     if (!listeners.empty())
