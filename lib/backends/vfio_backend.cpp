@@ -4,6 +4,7 @@
 
 #include "backends/bar2.hpp"
 #include "backends/other_registers.hpp"
+#include "backends/vfio_registers.hpp"
 #include "base/wait_fds.hpp"
 #include "discovery/advice.hpp"
 
@@ -50,21 +51,9 @@ std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_
 }
 
 void vfio_backend::map_registers(failure& f) {
-    const auto region = device_.region_info(VFIO_PCI_BAR0_REGION_INDEX, f);
+    registers_ = map_registers_of<registers>(device_, facts_, bar0_, f);
     if (f)
         return;
-    if (region.size < registers::used_bytes)
-        return f.set(errc::bar_missing, "{}: BAR0 has {} bytes, too few for the registers",
-                     facts_.name, region.size);
-    if (region.can_mmap)
-        bar0_ = mapping{device_.fd(), region.size, static_cast<off_t>(region.offset)};
-    if (bar0_) {
-        void* const base = bar0_.bytes().data();
-        registers_ = registers{static_cast<volatile std::uint32_t*>(base)};
-    } else { // BAR0 shares its page with another BAR
-        registers_ = registers{device_.fd(), region.offset};
-        facts_.description += ", registers through system calls";
-    }
     // Only a device with MSI-X, or of revision 0, has a doorbell (QEMU, hw/misc/ivshmem-pci.c);
     // IVPosition 0 means nothing.
     facts_.capabilities.ring = facts_.vectors > 0;

@@ -3,6 +3,7 @@
 #include "backends/vfio_v2_backend.hpp"
 
 #include "backends/bar2.hpp"
+#include "backends/vfio_registers.hpp"
 #include "base/wait_fds.hpp"
 #include "discovery/advice.hpp"
 
@@ -42,20 +43,9 @@ std::unique_ptr<backend> vfio_v2_backend::open(const device_info& info, const op
 }
 
 void vfio_v2_backend::map_registers(failure& f) {
-    const auto region = device_.region_info(VFIO_PCI_BAR0_REGION_INDEX, f);
-    if (f)
-        return;
-    if (region.size < v2_registers::used_bytes)
-        return f.set(errc::bar_missing, "{}: BAR0 has {} bytes, too few for the registers",
-                     facts_.name, region.size);
-    if (region.can_mmap)
-        bar0_ = mapping{device_.fd(), region.size, static_cast<off_t>(region.offset)};
-    if (bar0_) {
-        void* const base = bar0_.bytes().data();
-        return take_registers(v2_registers{static_cast<volatile std::uint32_t*>(base)}, f);
-    }
-    facts_.description += ", registers through system calls";
-    take_registers(v2_registers{device_.fd(), region.offset}, f);
+    const auto found = map_registers_of<v2_registers>(device_, facts_, bar0_, f);
+    if (!f)
+        take_registers(found, f);
 }
 
 /// From the device itself, because sysfs shows it to CAP_SYS_ADMIN only.
