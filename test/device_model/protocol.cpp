@@ -229,7 +229,7 @@ TEST_CASE("the memory of a VM is neither mapped nor kept open") {
         ids.push_back(a.send(wire::command::dma_map, std::as_bytes(std::span{&map, 1}), fds));
     for (const std::uint16_t id : ids)
         CHECK(a.receive(id).number == 0);
-    CHECK(device.open_descriptors() == before);
+    CHECK(eventually([&] { return device.open_descriptors() == before; }));
     CHECK(text_of(maps).find("ram-of-a-vm") == std::string::npos);
     CHECK(text_of(maps).find("memfd:ivshmem") != std::string::npos);
     const wire::dma_unmap unmap{.argsz = 24, .size = 1 << 20};

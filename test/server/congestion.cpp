@@ -120,13 +120,29 @@ TEST_CASE("a client that was dropped keeps the server's end of its connection, n
     const std::size_t descriptors = server.open_descriptors();
     raw_client bad{server.socket()};
     REQUIRE(server.program().says("client 1 joined"));
-    CHECK(server.open_descriptors() == descriptors + 9);
+    CHECK(eventually([&] { return server.open_descriptors() == descriptors + 9; }));
     REQUIRE(::send(bad.socket(), "x", 1, MSG_NOSIGNAL) == 1);
     REQUIRE(good.knows({0}, 8));
     CHECK(server.program().says("client 1 left"));
     CHECK(eventually([&] { return server.open_descriptors() == descriptors + 1; }));
     bad.close();
     CHECK(eventually([&] { return server.open_descriptors() == descriptors; }));
+}
+
+TEST_CASE("clients that were dropped keep no eventfds of each other") {
+    constexpr std::size_t crowd = 40; // each is sent more than its socket holds
+    running_server server{{"-n", "16", "--stall-timeout", "1"}};
+    raw_client good{server.socket()};
+    REQUIRE(good.joined(16));
+    const std::size_t descriptors = server.open_descriptors();
+    std::list<raw_client> bad;
+    for (std::size_t id = 1; id <= crowd; ++id) {
+        bad.emplace_back(server.socket());
+        REQUIRE(server.program().says(ivshmem::formatted("client {} joined", id)));
+        good.read_all();
+    }
+    CHECK(good.knows({0}, 16));
+    CHECK(eventually([&] { return server.open_descriptors() == descriptors + crowd; }));
 }
 
 TEST_CASE("clients of one user beyond --max-clients-per-uid are refused") {

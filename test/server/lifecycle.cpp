@@ -111,13 +111,12 @@ TEST_CASE("an ending server does not remove the socket of another one") {
     CHECK(std::filesystem::exists(server.socket()));
 }
 
-TEST_CASE(
-    "clients that leave at once get nothing queued about each other, and their memory comes back") {
+TEST_CASE("clients that leave at once get nothing queued about each other") {
     running_server server;
-    const auto resident = [&](std::string_view wanted) { // KiB
+    const auto most_resident = [&] { // KiB
         std::ifstream file{ivshmem::formatted("/proc/{}/status", server.program().pid())};
         std::string word;
-        while (file >> word && word != wanted)
+        while (file >> word && word != "VmHWM:")
             continue;
         std::size_t size = 0;
         file >> size;
@@ -126,7 +125,6 @@ TEST_CASE(
     raw_client stays{server.socket()};
     REQUIRE(stays.joined(1));
     const std::size_t descriptors = server.open_descriptors();
-    const std::size_t alone = resident("VmRSS:");
     std::list<raw_client> leave;
     for (int i = 0; i < 500; ++i) {
         leave.emplace_back(server.socket());
@@ -135,15 +133,14 @@ TEST_CASE(
         for (raw_client& c : leave)
             c.read_all();
     }
-    const std::size_t before = resident("VmHWM:");
-    REQUIRE(before > alone);
+    const std::size_t before = most_resident();
+    REQUIRE(before > 0);
     server.program().signal(SIGSTOP);
     leave.clear();
     server.program().signal(SIGCONT);
     CHECK(stays.knows({0}, 1));
     CHECK(stays.departures() == 500);
     CHECK(stays.wrong().empty());
-    CHECK(server.open_descriptors() == descriptors);
-    CHECK(resident("VmHWM:") < before + 2048); // 125,000 messages would take 7 MiB
-    CHECK((keeps_freed_memory || resident("VmRSS:") < alone + 2048));
+    CHECK(eventually([&] { return server.open_descriptors() == descriptors; }));
+    CHECK(most_resident() < before + 2048); // 125,000 messages would take 7 MiB
 }
