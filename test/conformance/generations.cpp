@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "alone.hpp"
+#include "helpers/store_faults.hpp"
 
 #include <ivshmem/shared_memory.hpp>
 
-#include <csetjmp>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,28 +17,6 @@ namespace conformance {
 namespace {
 
 using ivshmem::errc;
-
-std::jmp_buf faulted; // NOLINT: a signal handler reaches nothing else
-
-/// Whether a store into memory that is mapped read-only raises SIGSEGV.
-bool store_faults(const std::byte* at) {
-    struct sigaction before {};
-    struct sigaction caught {};
-    caught.sa_handler = [](int) {
-        std::longjmp(faulted, 1);
-    };
-    caught.sa_flags = SA_NODEFER;
-    ::sigaction(SIGSEGV, &caught, &before);
-    volatile bool result = true;
-    if (setjmp(faulted) == 0) {
-        // A store of the byte that is there changes nothing if it is possible.
-        auto* const writable = const_cast<volatile std::byte*>(at); // NOLINT
-        *writable = *writable;
-        result = false;
-    }
-    ::sigaction(SIGSEGV, &before, nullptr);
-    return result;
-}
 
 void state_checks(ivshmem::device& dev, report& r) {
     r.check("state", [&] {
@@ -84,7 +61,7 @@ void section_checks(ivshmem::device& dev, report& r) {
         for (std::uint32_t peer = 0; peer < dev.max_peers(); ++peer) {
             const auto section = dev.output_section(peer);
             if (!section.empty())
-                expect(store_faults(&section.back()), "that of peer " + std::to_string(peer));
+                expect(test::store_faults(&section.back()), "that of peer " + std::to_string(peer));
         }
     });
 }

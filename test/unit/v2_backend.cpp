@@ -93,7 +93,8 @@ TEST_CASE("a change of a state is one event, however often it changed, and none 
     CHECK(device.peers() == std::vector<std::uint16_t>{1, 3});
 }
 
-TEST_CASE("rings and changes on vector 0 reach both kinds of readers, whoever reads first") {
+TEST_CASE(
+    "rings and changes on vector 0 reach both kinds of readers, in whichever order they read") {
     test::v2_link link{2};
     auto device = link.open(0);
     auto other = link.open(1);

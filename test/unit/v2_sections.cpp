@@ -5,9 +5,8 @@
 #include "base/unique_fd.hpp"
 #include "helpers/catch.hpp"
 #include "helpers/has.hpp"
+#include "helpers/store_faults.hpp"
 
-#include <csetjmp>
-#include <csignal>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -17,6 +16,7 @@
 
 using namespace ivshmem;
 using test::has;
+using test::store_faults;
 
 namespace {
 
@@ -26,26 +26,6 @@ std::string refused_sizes(const v2_layout& layout, std::uint32_t peers) {
     CHECK(f.code() == errc::sections_invalid);
     CHECK(has(f.message(), "0000:00:0e.0"));
     return f.message();
-}
-
-std::jmp_buf faulted; // NOLINT
-
-/// Whether a store raises SIGSEGV.
-bool faults(const std::byte& at) {
-    struct sigaction before {};
-    struct sigaction caught {};
-    caught.sa_handler = [](int) {
-        std::longjmp(faulted, 1);
-    };
-    caught.sa_flags = SA_NODEFER;
-    ::sigaction(SIGSEGV, &caught, &before);
-    volatile bool result = true;
-    if (setjmp(faulted) == 0) {
-        const_cast<volatile std::byte&>(at) = std::byte{1}; // NOLINT
-        result = false;
-    }
-    ::sigaction(SIGSEGV, &before, nullptr);
-    return result;
 }
 
 } // namespace
@@ -89,13 +69,14 @@ TEST_CASE("a process can write to the read/write section and its own section onl
     CHECK(sections.read_write.size() == layout.read_write);
     CHECK(sections.outputs.size() == 3 * 8192);
     CHECK(sections.output.size() == 8192);
-    CHECK(faults(sections.states.front()));
-    CHECK(faults(sections.outputs.front()));
-    CHECK(faults(sections.outputs.back()));
-    CHECK_FALSE(faults(sections.output.front()));
-    CHECK_FALSE(faults(sections.output.back()));
+    CHECK(store_faults(&sections.states.front()));
+    CHECK(store_faults(&sections.outputs.front()));
+    CHECK(store_faults(&sections.outputs.back()));
+    CHECK_FALSE(store_faults(&sections.output.front()));
+    CHECK_FALSE(store_faults(&sections.output.back()));
     if (shared)
-        CHECK_FALSE(faults(sections.read_write.back()));
+        CHECK_FALSE(store_faults(&sections.read_write.back()));
+    sections.output.front() = std::byte{1};
     std::byte seen{};
     CHECK(::pread(memory.get(), &seen, 1, static_cast<off_t>(outputs + own * 8192U)) == 1);
     CHECK(seen == std::byte{1});

@@ -96,7 +96,7 @@ static int node_release(struct inode *inode, struct file *file)
 {
 	struct node *node = file->private_data;
 
-	pci_clear_master(node->pci); /* as uio_pci_generic does, whoever closes it */
+	pci_clear_master(node->pci); /* as uio_pci_generic does with each close */
 	return 0;
 }
 
