@@ -170,15 +170,11 @@ bool channel::drained(std::error_code& ec) {
 std::optional<std::size_t> channel::try_receive(std::span<std::byte> into) {
     return throwing(*this, [&](std::error_code& ec) { return try_receive(into, ec); });
 }
-std::optional<std::size_t> channel::try_receive(std::span<std::byte> into, std::error_code& ec) {
-    if (!impl_) [[unlikely]] {
-        ec = errc::closed;
-        return std::nullopt;
-    }
-    std::size_t size = 0;
-    if (!impl_->try_receive(into, size, ec))
-        return std::nullopt;
-    return size;
+std::size_t channel::receive(std::span<std::byte> into, std::error_code& ec) {
+    if (impl_) [[likely]]
+        return impl_->try_receive(into, ec);
+    ec = errc::closed;
+    return no_message;
 }
 
 std::optional<std::size_t> channel::next_size() {

@@ -105,14 +105,13 @@ class channel::impl {
             wake_for_data();
     }
     bool try_send(std::span<const std::byte> message, std::error_code& ec) {
-        if (ec) [[unlikely]] // only if needed: clear() is a call into the C++ library
-            ec.clear();
-        if (!in_parts_ && is_ready_to_send(message.size()) && producer_.send(message)) [[likely]] {
-            if (peer_sleeps_)
-                wake_for_data();
-            return true;
-        }
-        return try_send_in_steps(message, ec);
+        const auto write = [message](const words& mine, std::size_t at) {
+            mine.write_short(at, message);
+        };
+        if (ec || !words::is_short(message.size()) || !may_send_whole(message.size()) ||
+            !producer_.send(static_cast<std::uint32_t>(message.size()), write)) [[unlikely]]
+            return try_send_other(message, ec);
+        return !peer_sleeps_ || wake_for_data();
     }
     /// Copies a message into the ring; flush() makes it visible.
     bool stage(std::span<const std::byte> message, std::error_code& ec) {
@@ -144,17 +143,19 @@ class channel::impl {
     /// @param copy Called as copy(std::size_t offset, std::span<const std::byte> part).
     template <typename Copy>
     bool receive_some(std::size_t capacity, std::size_t& done, Copy&& copy, std::error_code& ec);
-    /// @param size Set to the length of the message. @return Whether there is one.
-    bool try_receive(std::span<std::byte> into, std::size_t& size, std::error_code& ec) {
-        if (ec) [[unlikely]] // only if needed: clear() is a call into the C++ library
-            ec.clear();
-        if (state_ == channel_state::connected && holds_slot() && !fronted_ && !kept_ &&
-            consumer_.receive(into, size)) [[likely]] {
-            if (consumer_.release_due())
-                release();
-            return true;
-        }
-        return try_receive_in_steps(into, size, ec);
+    /// @return The length of the message; no_message if there is none.
+    std::size_t try_receive(std::span<std::byte> into, std::error_code& ec) {
+        std::uint32_t size = 0;
+        const auto takes = [into](std::uint32_t length) {
+            return words::is_short(length) && length <= into.size();
+        };
+        const auto read = [into, &size](const words& theirs, std::size_t at, std::uint32_t length) {
+            theirs.read_short(at, into.first(length));
+            size = length;
+        };
+        if (ec || !may_receive_whole() || !consumer_.receive(takes, read)) [[unlikely]]
+            return try_receive_other(into, ec);
+        return consumer_.release_due() ? release_after(size) : size;
     }
     std::optional<std::size_t> gather(std::size_t capacity, std::error_code& ec);
     std::optional<std::size_t> next_size(std::error_code& ec);
@@ -206,6 +207,12 @@ class channel::impl {
         return state_ == channel_state::connected && holds_slot() && !finished_ && !abandon_ &&
                !deaf_ && size <= whole_limit_;
     }
+    [[nodiscard]] bool may_send_whole(std::size_t size) const noexcept {
+        return !in_parts_ && is_ready_to_send(size);
+    }
+    [[nodiscard]] bool may_receive_whole() const noexcept {
+        return state_ == channel_state::connected && holds_slot() && !fronted_ && !kept_;
+    }
     bool ready_to_send(std::size_t size, std::error_code& ec) {
         if (ec) [[unlikely]] // only if needed: clear() is a call into the C++ library
             ec.clear();
@@ -229,8 +236,13 @@ class channel::impl {
         if (consumer_.release_due())
             release();
     }
-    bool try_send_in_steps(std::span<const std::byte> message, std::error_code& ec);
-    bool try_receive_in_steps(std::span<std::byte> into, std::size_t& size, std::error_code& ec);
+    [[gnu::noinline]] bool try_send_other(std::span<const std::byte> message, std::error_code& ec);
+    [[gnu::noinline]] std::size_t try_receive_other(std::span<std::byte> into, std::error_code& ec);
+    /// release(), for the end of a function: @return size
+    [[gnu::noinline]] std::size_t release_after(std::size_t size) {
+        release();
+        return size;
+    }
     bool skip_rest();
     bool keep_more(std::span<const std::byte> part);
     void drop_kept() noexcept;
@@ -251,7 +263,7 @@ class channel::impl {
     void no_room(std::error_code& ec);
     void nothing(std::error_code& ec);
     void release();
-    void wake_for_data();
+    [[gnu::noinline]] bool wake_for_data(); ///< @return true
 
     words mine_;
     words theirs_;

@@ -41,7 +41,15 @@ bool channel::impl::send_parts(std::size_t size, std::size_t& done, fill_functio
     }
 }
 
-bool channel::impl::try_send_in_steps(std::span<const std::byte> message, std::error_code& ec) {
+bool channel::impl::try_send_other(std::span<const std::byte> message, std::error_code& ec) {
+    const auto write = [message](const words& mine, std::size_t at) {
+        mine.write(at, message);
+    };
+    if (may_send_whole(message.size()) &&
+        producer_.send(static_cast<std::uint32_t>(message.size()), write)) {
+        ec.clear();
+        return !peer_sleeps_ || wake_for_data();
+    }
     if (!stage(message, ec))
         return false;
     flush();
@@ -78,11 +86,22 @@ std::optional<std::size_t> channel::impl::gather(std::size_t capacity, std::erro
     return std::nullopt;
 }
 
-bool channel::impl::try_receive_in_steps(std::span<std::byte> into, std::size_t& size,
-                                         std::error_code& ec) {
+std::size_t channel::impl::try_receive_other(std::span<std::byte> into, std::error_code& ec) {
+    std::uint32_t size = 0;
+    const auto takes = [into](std::uint32_t length) {
+        return length <= into.size();
+    };
+    const auto read = [into, &size](const words& theirs, std::size_t at, std::uint32_t length) {
+        theirs.read(at, into.first(length));
+        size = length;
+    };
+    if (may_receive_whole() && consumer_.receive(takes, read)) {
+        ec.clear();
+        return consumer_.release_due() ? release_after(size) : size;
+    }
     const auto length = gather(into.size(), ec);
     if (!length)
-        return false;
+        return no_message;
     if (kept_)
         std::memcpy(into.data(), kept_->data(), kept_->size());
     const std::size_t before = *length - record_.length;
@@ -90,8 +109,7 @@ bool channel::impl::try_receive_in_steps(std::span<std::byte> into, std::size_t&
         theirs_.read(record_.payload, into.subspan(before, record_.length));
     drop_kept();
     pop();
-    size = *length;
-    return true;
+    return *length;
 }
 
 bool channel::impl::not_ready_to_send(std::size_t size, std::error_code& ec) {

@@ -15,11 +15,12 @@ void channel::impl::release() {
         ring(word);
 }
 
-void channel::impl::wake_for_data() {
+bool channel::impl::wake_for_data() {
     if (slot_ == nullptr)
-        return;
+        return true;
     if (const std::uint32_t word = sleep_.to_ring_for_data(); word != 0)
         ring(word);
+    return true;
 }
 
 void channel::impl::ring(std::uint32_t wake_word) {

@@ -45,8 +45,11 @@ class ring_consumer {
         for (;;) {
             const std::uint32_t place = position_ & (size_ - 1);
             const std::uint32_t head = theirs_.look(layout::block::ring + place);
-            if (head == 0)
+            if (head == 0) {
+                if (get_behind())
+                    continue;
                 return false;
+            }
             record.kind = static_cast<layout::kind>(head >> layout::record_kind_shift & 3U);
             record.length = head & layout::record_length;
             const std::uint32_t size = layout::record_size(record.length);
@@ -60,34 +63,34 @@ class ring_consumer {
             }
             record.payload = layout::block::ring + place + layout::record_header;
             record.total = theirs_.load(layout::block::ring + place + layout::record_total);
-            theirs_.prefetch(layout::block::ring + ((place + ahead) & (size_ - 1)));
             return plausible(record);
         }
     }
     /// Reads a whole message and removes it: front() and pop() in one step, for the usual case.
+    /// @param takes Called as takes(std::uint32_t length): whether read can take so many bytes.
+    /// @param read Called as read(theirs, std::size_t offset, std::uint32_t length).
     /// @return false if it is not usual, and nothing has happened: front() finds out more.
-    [[nodiscard, gnu::always_inline]] bool receive(std::span<std::byte> into, std::size_t& length) {
-        const std::uint32_t position = position_;
-        const std::uint32_t place = position & (size_ - 1);
-        const Words theirs = theirs_; // a copy: the stores below do not change it
+    template <typename Takes, typename Read>
+    [[nodiscard, gnu::always_inline]] bool receive(Takes&& takes, Read&& read) {
+        const std::uint32_t place = position_ & (size_ - 1);
         if (fault_ != layout_violation::none || in_message()) [[unlikely]]
             return false;
+        const Words theirs = theirs_; // a copy: the stores below do not change it
         const std::uint32_t head = theirs.look(layout::block::ring + place);
-        const std::uint32_t bytes = head & layout::record_length;
-        const std::uint32_t size = layout::record_size(bytes);
-        if (head >> layout::record_kind_shift !=
-                layout::record_valid >> layout::record_kind_shift ||
-            size > size_ - place || bytes > limit_ || bytes > into.size() ||
-            theirs.load(layout::block::ring + place + layout::record_total) != bytes) [[unlikely]]
+        const std::uint32_t length = head & layout::record_length;
+        const std::uint32_t size = layout::record_size(length);
+        if (head != (layout::record_valid | length) || !takes(length) || size > size_ - place ||
+            length > limit_ ||
+            theirs.load(layout::block::ring + place + layout::record_total) != length) [[unlikely]]
             return false;
-        theirs.prefetch(layout::block::ring + ((place + ahead) & (size_ - 1)));
-        position_ = position + size;
-        length = bytes;
-        theirs.read(layout::block::ring + place + layout::record_header, into.first(bytes));
+        position_ += size;
+        ++streak_;
+        read(theirs, layout::block::ring + place + layout::record_header, length);
         return true;
     }
     /// Removes the record that front() returned.
     void pop(const ring_record& record) {
+        ++streak_;
         position_ += layout::record_size(record.length);
         remaining_ = record.kind == layout::kind::part ? record.total - record.length : 0;
     }
@@ -112,11 +115,21 @@ class ring_consumer {
     [[nodiscard]] layout_violation fault() const noexcept { return fault_; }
 
   private:
-    /// Prefetches the next lines while this one is used. Measured: a larger distance takes lines
-    /// away from the peer that writes them; a smaller one does not hide the latency between the
-    /// caches.
-    static constexpr std::uint32_t ahead = 256;
+    /// As many records without a gap are a stream. Fewer may be an exchange of messages, whose
+    /// every nanosecond counts.
+    static constexpr std::uint32_t stream = 4;
 
+    /// Lets a stream that was caught up with get ahead. Each look at a line that the peer is about
+    /// to write takes it away from the peer: a receiver that is always close behind would slow both
+    /// down to a transfer of each line there and back.
+    /// @return Whether to look again.
+    bool get_behind() {
+        const bool streams = streak_ >= stream;
+        streak_ = 0;
+        if (streams)
+            Words::pause();
+        return streams;
+    }
     bool fail(layout_violation what) noexcept {
         fault_ = what;
         return false;
@@ -146,6 +159,7 @@ class ring_consumer {
     std::uint32_t limit_ = 0;
     std::uint32_t position_ = 0;
     std::uint32_t cursor_ = 0;    ///< the last position that was published
+    std::uint32_t streak_ = 0;    ///< records since the ring was last found empty
     std::uint32_t remaining_ = 0; ///< bytes of the current message that are still to come
     layout_violation fault_ = layout_violation::none;
 };

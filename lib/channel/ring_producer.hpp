@@ -26,7 +26,7 @@ class ring_producer {
     /// @param size Of the ring: a power of two. @param start The first position.
     ring_producer(const Words& mine, const Words& theirs, std::uint32_t size,
                   std::uint32_t start = 0)
-        : mine_{mine}, theirs_{theirs}, size_{size}, tail_{start}, cursor_{start}, first_{start} {}
+        : mine_{mine}, theirs_{theirs}, size_{size}, cursor_{start}, first_{start} {}
 
     /// The longest payload of one record, which takes half of the ring with its header.
     [[nodiscard]] std::uint32_t longest_record() const noexcept {
@@ -38,16 +38,16 @@ class ring_producer {
     /// @return Whether there is room; false also after a fault.
     [[nodiscard]] bool reserve(std::uint32_t length) {
         const std::uint32_t size = layout::record_size(length);
-        const std::uint32_t to_end = size_ - place(tail_);
+        const std::uint32_t to_end = size_ - place(tail());
         pad_ = size > to_end ? to_end : 0;
         needed_ = pad_ + size + layout::record_header; // the head after it must be cleared
         return fits() || (look_at_cursor() && fits());
     }
     /// Whether there was room for the last reserve() when the cursor was last read.
-    [[nodiscard]] bool fits() const noexcept { return size_ - (tail_ - cursor_) >= needed_; }
+    [[nodiscard]] bool fits() const noexcept { return size_ - (tail() - cursor_) >= needed_; }
     /// The place of the payload: an offset in `mine`.
     [[nodiscard]] std::size_t payload() const noexcept {
-        return layout::block::ring + place(tail_ + pad_) + layout::record_header;
+        return layout::block::ring + place(tail() + pad_) + layout::record_header;
     }
     /// Completes the record, which stays invisible to the peer until publish().
     /// @param length At most the reserved length. @param total As defined by the layout.
@@ -55,43 +55,46 @@ class ring_producer {
         const std::uint32_t size = layout::record_size(length);
         if (pad_ != 0) {
             mark(pad_ - layout::record_header, layout::kind::pad);
-            tail_ += pad_;
+            staged_ += pad_;
             pad_ = 0;
         }
-        mine_.store(layout::block::ring + place(tail_) + layout::record_total, total);
+        mine_.store(layout::block::ring + place(tail()) + layout::record_total, total);
         mark(length, kind);
-        tail_ += size;
+        staged_ += size;
         prepare(size);
     }
     /// Makes all staged records visible to the peer.
     void publish() {
-        if (first_ == tail_)
+        if (staged_ == 0)
             return;
-        mine_.store(layout::block::ring + place(tail_), 0);
+        mine_.store(layout::block::ring + place(tail()), 0);
         mine_.publish(layout::block::ring + place(first_), first_head_);
-        first_ = tail_;
+        first_ = tail();
+        staged_ = 0;
     }
 
     /// Writes a whole message and publishes it: reserve(), stage() and publish() in one step, for
     /// the usual case.
+    /// @param write Called as write(mine, std::size_t offset).
     /// @return false if it is not usual, and nothing has happened: there are staged records, or
-    /// there may be no room, or a pad must come first.
-    [[nodiscard, gnu::always_inline]] bool send(std::span<const std::byte> message) {
-        const auto length = static_cast<std::uint32_t>(message.size());
+    /// there may be no room, or a pad must come first, or the memory is write-combining.
+    template <typename Write>
+    [[nodiscard, gnu::always_inline]] bool send(std::uint32_t length, Write&& write) {
         const std::uint32_t size = layout::record_size(length);
-        const std::uint32_t tail = tail_;
-        const std::uint32_t at = place(tail);
-        if (first_ != tail || size > size_ - at ||
-            size_ - (tail - cursor_) < size + layout::record_header) [[unlikely]]
-            return false;
-        const std::size_t next = layout::block::ring + place(tail + size);
+        const std::uint32_t at = place(first_);
         const Words mine = mine_; // a copy: the stores below do not change it
-        tail_ = first_ = tail + size;
-        mine.store(layout::block::ring + at + layout::record_total, length);
-        mine.write(layout::block::ring + at + layout::record_header, message);
-        mine.store(next, 0);
-        mine.publish(layout::block::ring + at, layout::record_valid | length);
-        prepare(size);
+        if (staged_ != 0 || mine.combining() || size > size_ - at ||
+            size_ - (first_ - cursor_) < size + layout::record_header) [[unlikely]]
+            return false;
+        const std::uint32_t next = first_ + size;
+        const std::uint32_t mask = size_ - 1;
+        mine.prefetch_to_write(layout::block::ring + ((next + ahead) & mask));
+        first_ = next;
+        write(mine, layout::block::ring + at + layout::record_header);
+        mine.store(layout::block::ring + (next & mask), 0);
+        mine.publish(layout::block::ring + at, layout::record_valid | length, length);
+        if (size > 2 * line)
+            prepare(size - line);
         return true;
     }
 
@@ -120,7 +123,7 @@ class ring_producer {
     /// The cursor at which there is room for the record that reserve() refused, and for half of the
     /// ring.
     [[nodiscard]] std::uint32_t room_position() const noexcept {
-        return tail_ - std::min(size_ / 2, size_ - needed_);
+        return tail() - std::min(size_ / 2, size_ - needed_);
     }
     [[nodiscard]] layout_violation fault() const noexcept { return fault_; }
 
@@ -137,11 +140,12 @@ class ring_producer {
         const auto next_line = [](std::uint32_t at) {
             return (at + line - 1) & ~(line - 1);
         };
-        const std::uint32_t end = tail_ + ahead;
+        const std::uint32_t end = tail() + ahead;
         for (std::uint32_t at = next_line(end - std::min(size, ahead)); at != next_line(end);
              at += line)
             mine_.prefetch_to_write(layout::block::ring + place(at));
     }
+    [[nodiscard]] std::uint32_t tail() const noexcept { return first_ + staged_; }
     [[nodiscard]] std::uint32_t place(std::uint32_t position) const noexcept {
         return position & (size_ - 1);
     }
@@ -150,18 +154,18 @@ class ring_producer {
         const std::uint32_t head = layout::record_valid |
                                    static_cast<std::uint32_t>(kind) << layout::record_kind_shift |
                                    length;
-        if (first_ == tail_)
+        if (staged_ == 0)
             first_head_ = head;
         else
-            mine_.store(layout::block::ring + place(tail_), head);
+            mine_.store(layout::block::ring + place(tail()), head);
     }
 
     Words mine_{};
     Words theirs_{};
     std::uint32_t size_ = 0;
-    std::uint32_t tail_ = 0;
     std::uint32_t cursor_ = 0; ///< the peer's, the last one that passed the check
     std::uint32_t first_ = 0;  ///< the end of the published records
+    std::uint32_t staged_ = 0; ///< bytes of the records behind them
     std::uint32_t first_head_ = 0;
     std::uint32_t pad_ = 0;
     std::uint32_t needed_ = 0;

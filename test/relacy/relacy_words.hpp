@@ -74,6 +74,10 @@ class relacy_words {
             value, Mutation == mutation::relaxed_publish ? rl::mo_relaxed : rl::mo_release,
             RL_INFO);
     }
+    void publish(std::size_t offset, std::uint32_t first, std::uint32_t second) const {
+        store(offset + sizeof first, second);
+        publish(offset, first);
+    }
     static void fence() {
         if (Mutation != mutation::no_fence)
             rl::atomic_thread_fence(rl::mo_seq_cst, RL_INFO);
@@ -92,7 +96,8 @@ class relacy_words {
             std::memcpy(bytes.data() + i, &value, 4);
         }
     }
-    void prefetch(std::size_t) const {}
+    static void pause() {}
+    [[nodiscard]] static bool combining() { return false; }
     void prefetch_to_write(std::size_t) const {}
 
   private:

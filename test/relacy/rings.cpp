@@ -108,7 +108,10 @@ struct one_step : two_ends<one_step<Sender, Receiver>, Sender, Receiver> {
     }
     bool send(std::uint32_t number) {
         const std::array<std::uint32_t, 2> message{number * 16 + 1, number * 16 + 5};
-        if (this->out.send(std::as_bytes(std::span{message})))
+        const auto write = [&](const auto& mine, std::size_t at) {
+            mine.write(at, std::as_bytes(std::span{message}));
+        };
+        if (this->out.send(length, write))
             return true;
         if (!this->stage(number, length))
             return false;
@@ -117,10 +120,14 @@ struct one_step : two_ends<one_step<Sender, Receiver>, Sender, Receiver> {
     }
     bool take(std::uint32_t number) {
         std::array<std::uint32_t, 2> message{};
-        std::size_t size = 0;
-        if (this->in.receive(std::as_writable_bytes(std::span{message}), size)) {
-            RL_ASSERT(size == length && message[0] == number * 16 + 1 &&
-                      message[1] == number * 16 + 5);
+        const auto takes = [](std::uint32_t size) {
+            return size == length;
+        };
+        const auto read = [&](const auto& theirs, std::size_t at, std::uint32_t) {
+            theirs.read(at, std::as_writable_bytes(std::span{message}));
+        };
+        if (this->in.receive(takes, read)) {
+            RL_ASSERT(message[0] == number * 16 + 1 && message[1] == number * 16 + 5);
         } else if (!this->receive(number, length)) {
             return false;
         }

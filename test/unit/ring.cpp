@@ -6,8 +6,8 @@
 #include "helpers/catch.hpp"
 #include "ring_fixture.hpp"
 
-#include <array>
 #include <deque>
+#include <functional>
 #include <random>
 #include <vector>
 
@@ -102,12 +102,52 @@ TEST_CASE("a message is not received in one step if it is a part, too long or no
     CHECK_FALSE(pair.receive_at_once()); // the rest of a message
     CHECK(pair.receive() == "last");
     REQUIRE(pair.send("12345678"));
-    std::array<std::byte, 8> room{};
-    std::size_t length = 0;
-    CHECK_FALSE(pair.in.receive(std::span{room}.first(7), length));
-    CHECK(pair.in.receive(room, length));
-    CHECK(length == 8);
-    CHECK(pair.in.empty());
+    CHECK_FALSE(pair.receive_at_once(7));
+    CHECK(pair.receive_at_once(8) == "12345678");
+}
+
+namespace {
+
+/// Words whose pause() does what a peer does meanwhile.
+struct paused_words : ivshmem::shared_words {
+    using shared_words::shared_words;
+    explicit paused_words(const shared_words& of) : shared_words{of} {}
+    static inline std::function<void()> meanwhile;
+    static void pause() { meanwhile(); }
+};
+
+} // namespace
+
+TEST_CASE("a receiver looks away only from a stream that has run dry, and then once more") {
+    ring_pair pair;
+    ivshmem::ring_consumer<paused_words> in{paused_words{pair.receiver.at()},
+                                            paused_words{pair.sender.at()}, pair.size, 1000};
+    ivshmem::ring_record record;
+    unsigned pauses = 0;
+    const auto receive = [&](unsigned count) {
+        for (unsigned i = 0; i < count; ++i) {
+            REQUIRE(in.front(record));
+            in.pop(record);
+        }
+    };
+    paused_words::meanwhile = [&] {
+        if (++pauses == 1)
+            REQUIRE(pair.send("meanwhile"));
+    };
+    for (const unsigned count : {0U, 1U, 3U}) {
+        for (unsigned i = 0; i < count; ++i)
+            REQUIRE(pair.send("few"));
+        receive(count);
+        CHECK_FALSE(in.front(record));
+    }
+    CHECK(pauses == 0);
+    for (unsigned i = 0; i < 4; ++i)
+        REQUIRE(pair.send("many"));
+    receive(4);
+    receive(1); // what came meanwhile
+    CHECK(pauses == 1);
+    CHECK_FALSE(in.front(record));
+    CHECK(pauses == 1);
 }
 
 TEST_CASE("a full ring refuses records, loses none, and accepts more when there is room") {

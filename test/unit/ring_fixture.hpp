@@ -79,15 +79,33 @@ struct ring_pair {
         return staged;
     }
     /// Sends a message in one step.
-    bool send_at_once(std::string_view bytes) { return out.send(std::as_bytes(std::span{bytes})); }
+    bool send_at_once(std::string_view bytes) {
+        const auto write = [bytes](const ivshmem::shared_words& mine, std::size_t at) {
+            if (mine.is_short(bytes.size()))
+                mine.write_short(at, std::as_bytes(std::span{bytes}));
+            else
+                mine.write(at, std::as_bytes(std::span{bytes}));
+        };
+        return out.send(static_cast<std::uint32_t>(bytes.size()), write);
+    }
     /// Returns the message at the front as a copy of the receiver takes it in one step.
-    [[nodiscard]] std::optional<std::string> receive_at_once() const {
+    [[nodiscard]] std::optional<std::string>
+    receive_at_once(std::size_t most = ~std::size_t{}) const {
         auto copy = in;
-        std::string bytes(size, '\0');
-        std::size_t length = 0;
-        if (!copy.receive(std::as_writable_bytes(std::span{bytes}), length))
+        std::string bytes;
+        const auto takes = [most](std::uint32_t length) {
+            return length <= most;
+        };
+        const auto read = [&bytes](const ivshmem::shared_words& theirs, std::size_t at,
+                                   std::uint32_t length) {
+            bytes.resize(length);
+            if (theirs.is_short(length))
+                theirs.read_short(at, std::as_writable_bytes(std::span{bytes}));
+            else
+                theirs.read(at, std::as_writable_bytes(std::span{bytes}));
+        };
+        if (!copy.receive(takes, read))
             return std::nullopt;
-        bytes.resize(length);
         return bytes;
     }
     /// Receives one record of any kind.
