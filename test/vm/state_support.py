@@ -7,9 +7,9 @@ from __future__ import annotations
 import contextlib
 from typing import ClassVar
 
-from device_support import STATES, ModelCase, bind
+from device_support import DEVICE_PROGRAMS, STATES, ModelCase, bind
 from lab import DeviceModel, Guest, GuestGone, Job, booted
-from support import PATIENCE, Party
+from support import IVSHMEMCTL, PATIENCE, Party
 
 STATE_TABLE = 4096
 READ_WRITE = 64 << 10
@@ -37,7 +37,8 @@ class StatesCase(ModelCase):
 
     @classmethod
     def guest_with_id(cls, peer: int) -> Guest:
-        return cls.new_guest(f"vm{peer}", [cls.model_of_all.device(peer, "port" if peer == 1 else "root")])
+        devices = [cls.model_of_all.device(peer, "port" if peer == 1 else "root")]
+        return cls.new_guest(f"vm{peer}", devices, programs=(*DEVICE_PROGRAMS, IVSHMEMCTL))
 
     @classmethod
     def output_section(cls, peer: int) -> int:
@@ -58,6 +59,19 @@ class StatesCase(ModelCase):
     def run_on(self, peer: int, command: str, *words: object) -> str:
         """Run a state-peer in a guest to its end, which must be a success; return its output."""
         return self.spawn(peer, command, *words).wait(PATIENCE).check().stdout
+
+    def spawn_tool(self, peer: int, words: str) -> Job:
+        """Start ivshmemctl in a guest; its output includes standard error."""
+        guest = self.guests[peer]
+        job = guest.spawn(f"exec {IVSHMEMCTL.name} -D {guest.address()} {words} 2>&1")
+        self.addCleanup(end, guest, job)
+        return job
+
+    def run_tool(self, peer: int, words: str, status: int = 0) -> str:
+        """Run ivshmemctl in a guest to its end; return its output."""
+        result = self.spawn_tool(peer, words).wait(PATIENCE)
+        self.assertEqual(result.rc, status, f"{words}\n{result.stdout}")
+        return result.stdout
 
     def hold(self, peer: int, state: int, *words: str) -> Job:
         """Give a peer a state, and report the changes of others' states."""

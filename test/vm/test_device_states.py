@@ -21,6 +21,13 @@ class States(StatesCase):
             wanted = {"id": peer, "max peers": 3, "protocol": 0, "read/write": READ_WRITE, "output": self.OUTPUT}
             self.assertEqual({name: int(found[name]) for name in wanted}, wanted)
 
+    def test_1_memory_by_ivshmemctl(self) -> None:
+        """The memory is the read/write section, not the whole BAR."""
+        self.run_tool(0, f"fill 0x5a {READ_WRITE - 1}")
+        self.assertEqual(self.run_tool(1, "read | wc -c").strip(), str(READ_WRITE))
+        self.assertIn(" 5a ", self.run_tool(1, f"dump {READ_WRITE - 1}"))
+        self.assertIn("past the end", self.run_tool(0, f"dump {READ_WRITE} 1", status=1))
+
     def test_1_together(self) -> None:
         self.together([self.party(0), self.party(1)], [3, 3], vectors=3)
 

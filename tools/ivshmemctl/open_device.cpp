@@ -43,7 +43,9 @@ std::optional<ivshmem::memory_region> no_memory(const common_options& common) {
 }
 
 std::uint64_t memory_size(const ivshmem::device& device) {
-    return device.info() != nullptr ? device.info()->memory_size() : device.memory().size();
+    // Of ivshmem-v2 all of the section is mapped, and BAR2 has other sections too.
+    const bool v1 = device.generation() == ivshmem::device_generation::v1;
+    return v1 && device.info() != nullptr ? device.info()->memory_size() : device.memory().size();
 }
 
 std::string name_of(const ivshmem::device& device) {

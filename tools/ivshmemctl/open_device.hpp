@@ -24,7 +24,8 @@ std::optional<ivshmem::memory_region> no_memory(const common_options& common);
 /// The most bytes that are mapped at once if less than all of the memory will do: 2 MiB of page
 /// tables.
 inline constexpr std::uint64_t largest_window = 1U << 30U;
-/// Returns the size of the whole memory of a device, in bytes.
+/// Returns the size of the whole memory of a device, in bytes; of the read/write section, for
+/// ivshmem-v2.
 std::uint64_t memory_size(const ivshmem::device& device);
 /// Returns the device's name for messages: its PCI address, or "server PATH".
 std::string name_of(const ivshmem::device& device);
