@@ -215,6 +215,31 @@ class Doctor(Trees):
         self.run_tool("doctor", "--socket", "/run/none", status=1)
 
 
+class Info(Trees):
+    def info(self, tree, *words):
+        done = self.run_tool("info", "--sysroot", tree, *words, status=1)
+        self.assertIn("a captured tree has no device to open", done.stderr)
+        return done.stdout
+
+    def test_v2(self):
+        text = self.info("jailhouse")
+        self.assertIn("\nprotocol       0x0001, Ethernet\n", text)
+        self.assertIn("\nsections       state table 4K, read/write 0B, output 64K a peer\n", text)
+        # It is a register, which only an open device has.
+        self.assertNotIn("max peers", text)
+        printed = json.loads(self.info("jailhouse", "-J"))
+        self.assertEqual((printed["generation"], printed["protocol"]), ("v2", 1))
+        self.assertEqual(printed["sections"],
+                         {"state_table": 4096, "read_write": 0, "output": 65536, "base": 0x3ff00000})
+
+    def test_v1(self):
+        text = self.info("vfio")
+        self.assertNotIn("protocol", text)
+        self.assertNotIn("sections", text)
+        printed = json.loads(self.info("vfio", "-J"))
+        self.assertEqual((printed["protocol"], printed["sections"]), (None, None))
+
+
 class Bind(Trees):
     def commands(self, *words):
         return self.run_tool(*words, "--dry-run").stdout.splitlines()

@@ -28,6 +28,7 @@ class Info(MemoryCase):
         self.assertEqual((printed["address"], printed["backend"], printed["error"]), (None, "server", None))
         self.assertEqual((printed["size"], printed["cache_mode"], printed["vectors"], printed["interrupts"]),
                          (SIZE, "write-back", 2, 2))
+        self.assertEqual((printed["max_peers"], printed["peer_events"], printed["state_events"]), (65536, True, False))
         self.assertEqual(printed["system"]["kernel"], os.uname().release)
 
     def test_a_failed_open_is_described(self):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 from device_support import bind
 from lab import GuestGone, LabError
 from lab.processes import open_files
@@ -20,6 +22,17 @@ class States(StatesCase):
             found = dict(line.split(": ") for line in self.run_on(peer, "info").splitlines())
             wanted = {"id": peer, "max peers": 3, "protocol": 0, "read/write": READ_WRITE, "output": self.OUTPUT}
             self.assertEqual({name: int(found[name]) for name in wanted}, wanted)
+
+    def test_1_facts_by_ivshmemctl(self) -> None:
+        text = self.run_tool(0, "info")
+        sections = f"state table 4K, read/write {READ_WRITE >> 10}K, output {self.OUTPUT >> 10}K a peer"
+        for line in ("max peers      3", "protocol       0x0000, undefined", f"sections       {sections}",
+                     f"memory         {READ_WRITE >> 10}K ({READ_WRITE} bytes), write-"):  # fmt: skip
+            self.assertIn(f"\n{line}", text)
+        self.assertRegex(text, r"(?m)^events .*states that change$")
+        found = json.loads(self.run_tool(0, "info -J"))
+        wanted = {"max_peers": 3, "protocol": 0, "size": READ_WRITE, "state_events": True}
+        self.assertEqual({name: found[name] for name in wanted}, wanted)
 
     def test_1_memory_by_ivshmemctl(self) -> None:
         """The memory is the read/write section, not the whole BAR."""

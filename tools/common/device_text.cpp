@@ -67,6 +67,29 @@ const char* bar_purpose(const ivshmem::device_info& info, std::size_t bar) {
     }
 }
 
+std::string protocol_text(const ivshmem::device_info& info) {
+    // ivshmem-v2-specification.md, "Header Registers" and "Protocols"
+    const std::uint32_t protocol = info.class_code & 0xffffU;
+    const char* meaning = "reserved";
+    if (protocol == 0)
+        meaning = "undefined";
+    else if (protocol == 1)
+        meaning = "Ethernet";
+    else if (protocol >= 0xc000)
+        meaning = "virtio, back-end";
+    else if (protocol >= 0x8000)
+        meaning = "virtio, front-end";
+    else if (protocol >= 0x4000)
+        meaning = "user-defined";
+    return format("{:#06x}, {}", protocol, meaning);
+}
+
+std::string sections_text(const ivshmem::v2_layout& layout, bool plain) {
+    return format("state table {}, read/write {}, output {} a peer",
+                  size_text(layout.state_table, plain), size_text(layout.read_write, plain),
+                  size_text(layout.output, plain));
+}
+
 std::string use_text(const ivshmem::diagnosis& verdict) {
     std::string text;
     const auto add = [&](bool can, const char* word) {

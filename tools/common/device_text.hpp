@@ -24,6 +24,10 @@ namespace tools {
 [[nodiscard]] std::string member_text(const ivshmem::group_function& member);
 /// Returns "registers", "MSI-X table" or "shared memory".
 [[nodiscard]] const char* bar_purpose(const ivshmem::device_info& info, std::size_t bar);
+/// Returns the protocol of an ivshmem-v2 device: "0x0001, Ethernet".
+[[nodiscard]] std::string protocol_text(const ivshmem::device_info& info);
+/// Returns "state table 4K, read/write 64K, output 64K a peer"; sizes in bytes if `plain`.
+[[nodiscard]] std::string sections_text(const ivshmem::v2_layout& layout, bool plain);
 /// Returns "map ring interrupt", or "none".
 [[nodiscard]] std::string use_text(const ivshmem::diagnosis& verdict);
 

@@ -69,6 +69,10 @@ void print_info(const device_info& info) {
         line("IOMMU group", "none");
     for (const auto& member : info.group_members)
         line("  shared with", tools::member_text(member));
+    if (info.generation == ivshmem::device_generation::v2)
+        line("protocol", tools::protocol_text(info));
+    if (info.v2)
+        line("sections", tools::sections_text(*info.v2, false));
     for (const auto* node : tools::nodes_of(info))
         line("node", tools::node_text(*node));
     for (const auto& problem : info.problems)
@@ -97,9 +101,15 @@ std::string vectors_text(const ivshmem::device& device) {
 }
 
 std::string events_text(const ivshmem::device_capabilities& can) {
-    if (can.removal_events)
-        return can.peer_events ? "removal, peers that join and leave" : "removal";
-    return can.peer_events ? "peers that join and leave" : "none";
+    std::string text;
+    const auto add = [&](bool reported, const char* words) {
+        if (reported)
+            text += (text.empty() ? "" : ", ") + std::string{words};
+    };
+    add(can.removal_events, "removal");
+    add(can.peer_events, "peers that join and leave");
+    add(can.state_events, "states that change");
+    return text.empty() ? "none" : text;
 }
 
 void print_device(const ivshmem::device& device) {
@@ -107,6 +117,8 @@ void print_device(const ivshmem::device& device) {
     const auto& memory = device.memory();
     line("reached by", device.description());
     line("id", can.ring ? std::to_string(device.id()) : "none: a plain device");
+    if (device.generation() == ivshmem::device_generation::v2)
+        line("max peers", std::to_string(device.max_peers()));
     line("vectors", vectors_text(device));
     line("ring", can.ring ? "yes" : "no");
     line("events", events_text(can));
@@ -129,6 +141,15 @@ json::value or_null(std::string_view text) {
     return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
+json::value sections(const device_info& info) {
+    if (!info.v2)
+        return nullptr;
+    return {{"state_table", info.v2->state_table},
+            {"read_write", info.v2->read_write},
+            {"output", info.v2->output},
+            {"base", info.v2->base ? json::value(*info.v2->base) : json::value(nullptr)}};
+}
+
 void add_facts(json::object& to, const device_info& info) {
     const auto verdict = diagnose(info);
     json::array nodes;
@@ -140,6 +161,10 @@ void add_facts(json::object& to, const device_info& info) {
     to["type"] = to_string(info.type);
     to["generation"] = to_string(info.generation);
     to["revision"] = info.revision ? json::value(*info.revision) : json::value(nullptr);
+    to["protocol"] = info.generation == ivshmem::device_generation::v2
+                         ? json::value(info.class_code & 0xffffU)
+                         : json::value(nullptr);
+    to["sections"] = sections(info);
     to["driver"] = or_null(info.driver);
     to["group"] = info.iommu_group ? json::value(*info.iommu_group) : json::value(nullptr);
     to["noiommu"] = info.noiommu;
@@ -155,11 +180,13 @@ void add_device(json::object& to, const ivshmem::device& device) {
     to["backend"] = to_string(device.backend());
     to["description"] = device.description();
     to["id"] = can.ring ? json::value(device.id()) : json::value(nullptr);
+    to["max_peers"] = device.max_peers();
     to["vectors"] = device.vectors();
     to["ring"] = can.ring;
     to["interrupts"] = can.interrupts;
     to["removal_events"] = can.removal_events;
     to["peer_events"] = can.peer_events;
+    to["state_events"] = can.state_events;
     to["size"] = memory_size(device);
     to["cache_mode"] = to_string(memory.mode());
     to["cache_reason"] = memory.reason();

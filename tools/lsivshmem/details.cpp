@@ -66,11 +66,11 @@ void print_memory(const device_info& info, bool plain) {
              bar.is_memory() ? bar.is_64bit() ? "64-bit" : "32-bit" : "no memory",
              bar.prefetchable() ? "" : "not ");
     }
+    if (info.generation == ivshmem::device_generation::v2)
+        line("Protocol: {}", tools::protocol_text(info));
     if (!info.v2)
         return;
-    line("Sections: state table {}, read/write {}, output {} a peer",
-         tools::size_text(info.v2->state_table, plain),
-         tools::size_text(info.v2->read_write, plain), tools::size_text(info.v2->output, plain));
+    line("Sections: {}", tools::sections_text(*info.v2, plain));
     if (info.v2->base)
         line("Base address: {:#x}", *info.v2->base);
 }
