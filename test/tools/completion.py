@@ -88,6 +88,9 @@ BROKEN_ONLY = [("--sysroot=jail", TAB, "--sysroot=jailhouse/")]
 CTL_CASES = [
     ("du", TAB, "dump "),
     ("-q du", TAB, "-q dump "),
+    ("st", TAB, "state "),
+    ("state --js", TAB, "state --json "),
+    ("state ", TAB, "state "),
     ("--sysroot vfio -D ", TAB, "--sysroot vfio -D 0000:00:04.0 "),
     ("--sysroot vfio -D0000:", TAB, "--sysroot vfio -D0000:00:04.0 "),
     ("--sysroot vfio --device=00:0", TAB, "--sysroot vfio --device=00:04.0 "),

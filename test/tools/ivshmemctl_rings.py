@@ -176,7 +176,7 @@ class Ringing(Session):
     def test_no_device(self):
         empty = self.work / "machine"
         (empty / "sys/bus/pci/devices").mkdir(parents=True)
-        for words in (["ring", "0", "0"], ["wait"], ["peers"], ["ping"], ["serve"]):
+        for words in (["ring", "0", "0"], ["wait"], ["peers"], ["state"], ["ping"], ["serve"]):
             for status, device in ((1, f"server:{self.work}/none"), (32, "00:04.0"), (32, "any"), (1, "nonsense")):
                 command = [IVSHMEMCTL, "--sysroot", empty, "-D", device, *words]
                 result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
@@ -186,7 +186,7 @@ class Ringing(Session):
     @unittest.skipIf(os.geteuid() == 0, "root may do everything")
     def test_no_permission(self):
         self.socket.chmod(0)
-        for words in (["ring", "self", "0"], ["wait"], ["peers"], ["monitor"], ["ping"], ["serve"]):
+        for words in (["ring", "self", "0"], ["wait"], ["peers"], ["state"], ["monitor"], ["ping"], ["serve"]):
             self.bad(*words, says=[str(self.socket)])
 
 
@@ -207,8 +207,8 @@ class Peers(Session):
         serving = int(server.wait_for(r"as peer (\d+), in slot 0\n", where="err")[1])
         self.assertEqual(self.good("peers"), f"peer {waiting}\npeer {serving}, slot 0\n")
         printed = json.loads(self.good("peers", "-J"))
-        self.assertEqual(printed["peers"], [{"id": waiting, "slot": None, "absent": False},
-                                            {"id": serving, "slot": 0, "absent": False}])
+        self.assertEqual(printed["peers"], [{"id": waiting, "slot": None, "state": None, "absent": False},
+                                            {"id": serving, "slot": 0, "state": None, "absent": False}])
         self.assertNotIn(printed["id"], (waiting, serving))
         # A killed peer leaves its slot as it was; one that another server knows looks the same.
         server.kill()

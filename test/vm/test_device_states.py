@@ -68,6 +68,42 @@ class States(StatesCase):
         self.assertIn("own state: 0\n", self.run_on(0, "info"))
         second.wait_output("state 0 0\n", PATIENCE)
 
+    def test_2_states_by_ivshmemctl(self) -> None:
+        self.assertEqual(
+            self.run_tool(0, "state"), "peer 0 has state 0 (own)\npeer 1 has state 0\npeer 2 has state 0\n"
+        )
+        self.assertEqual(self.run_tool(0, "peers"), "")
+        holding = self.spawn_tool(1, "state 7")
+        holding.wait_output("peer 1 has state 7 until Ctrl-C", PATIENCE)
+        # Other commands of the same guest do not get the device meanwhile.
+        self.assertIn("in use by another process", self.run_tool(1, "state", status=1))
+        self.assertEqual(self.run_tool(0, "peers"), "peer 1, state 7\n")
+        peers = json.loads(self.run_tool(0, "peers -J"))
+        self.assertEqual(peers, {"id": 0, "peers": [{"id": 1, "slot": None, "state": 7, "absent": False}]})
+        states = json.loads(self.run_tool(0, "state -J"))
+        self.assertEqual(states, {"id": 0, "state": 0, "peers": [{"id": 1, "state": 7}, {"id": 2, "state": 0}]})
+        watching = self.spawn_tool(0, "monitor")
+        watching.wait_output(" peer 1 is there, with state 7\n", PATIENCE)
+        holding.signal("TERM")
+        self.assertEqual(holding.wait(PATIENCE).check().stdout.count("state 7"), 2)
+        watching.wait_output(" peer 1 has state 0\n", PATIENCE)
+        watching.signal("INT")
+        watching.wait(PATIENCE).check()
+        # As JSON, with the highest state; both hold one now.
+        holding = self.spawn_tool(0, "state -q -J 0xffffffff")
+        holding.wait_output('"state":4294967295', PATIENCE)
+        other = self.spawn_tool(1, "state -q 5")
+        other.wait_output("peer 0 has state 4294967295\npeer 1 has state 5 (own)\npeer 2 has state 0\n", PATIENCE)
+        holding.wait_output('"state":5}', PATIENCE)
+        other.signal("HUP")
+        other.wait(PATIENCE).check()
+        holding.wait_output('"state":0}\n', PATIENCE)
+        holding.signal("INT")
+        first, *changes = map(json.loads, holding.wait(PATIENCE).check().stdout.splitlines())
+        self.assertEqual((first["id"], first["state"]), (0, 0xFFFFFFFF))
+        self.assertEqual({change["event"] for change in changes}, {"state changed"})
+        self.assertEqual([(change["peer"], change["state"]) for change in changes][-2:], [(1, 5), (1, 0)])
+
     def test_3_sections_are_their_owners(self) -> None:
         for peer in (0, 1):
             self.run_on(peer, "write", f"by-{peer}")

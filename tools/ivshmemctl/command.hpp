@@ -29,6 +29,7 @@ void add_ping(subcommands& line);
 void add_read(subcommands& line);
 void add_ring(subcommands& line);
 void add_serve(subcommands& line);
+void add_state(subcommands& line);
 void add_unbind(subcommands& line);
 void add_wait(subcommands& line);
 void add_write(subcommands& line);

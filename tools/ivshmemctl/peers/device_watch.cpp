@@ -93,13 +93,25 @@ void device_watch::watch_device(ivshmem::device device) {
         interrupts_.open(device_);
         read_ring();
     }
-    if (can.peer_events)
+    const bool states = device_.generation() == ivshmem::device_generation::v2;
+    if (can.peer_events || states)
         for (const auto peer : device_.peers())
-            print_line("peer present", tools::format("peer {} is there", peer), {{"peer", peer}});
+            print_present(peer, states);
     if (can.peer_events || can.removal_events || can.state_events) {
         events_.open(device_);
         read_event();
     }
+}
+
+void device_watch::print_present(std::uint16_t peer, bool with_state) {
+    std::string text = tools::format("peer {} is there", peer);
+    json::object members{{"peer", peer}};
+    if (with_state) {
+        const auto state = device_.peer_state(peer);
+        text += tools::format(", with state {}", state);
+        members["state"] = state;
+    }
+    print_line("peer present", text, members);
 }
 
 void device_watch::close_device() {
@@ -154,11 +166,16 @@ void device_watch::print(const ivshmem::event& event) {
                                  event.type == kind::peer_joined ? "joined" : "left"),
                    {{"peer", event.peer}});
     else if (event.type == kind::state_changed)
-        print_line(
-            what, tools::format("peer {} has state {}", event.peer, device_.peer_state(event.peer)),
-            {{"peer", event.peer}, {"state", device_.peer_state(event.peer)}});
+        print_state(event.peer);
     else
         print_line(what, tools::format("{}: {}", name_, what), {});
+}
+
+void device_watch::print_state(std::uint16_t peer) {
+    const auto state = device_.peer_state(peer);
+    print_line(to_string(ivshmem::event::kind::state_changed),
+               tools::format("peer {} has state {}", peer, state),
+               {{"peer", peer}, {"state", state}});
 }
 
 void device_watch::print(const ivshmem::device_change& change) {

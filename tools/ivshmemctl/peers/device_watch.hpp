@@ -38,6 +38,8 @@ class device_watch {
     void read_event();
     void print(const ivshmem::device_change& change);
     void print(const ivshmem::event& event);
+    void print_present(std::uint16_t peer, bool with_state);
+    void print_state(std::uint16_t peer);
     void try_to_open();
     void watch_device(ivshmem::device device);
     void close_device();

@@ -25,8 +25,8 @@ int monitor(const common_options& common) {
 } // namespace
 
 void add_monitor(subcommands& line) {
-    auto sub = line.add("monitor",
-                        "print rings, and the peers and devices that come and go, until Ctrl-C");
+    auto sub = line.add(
+        "monitor", "print rings, states, and peers and devices that come and go, until Ctrl-C");
     sub.set_action(monitor);
 }
 
