@@ -27,7 +27,7 @@ TEST_CASE("-h shows every option and profile") {
           "-l,--size",     "--server",     "--id",         "--region",         "--late",
           "--intx",        "--max-peers",  "--protocol",   "--state-size",     "--rw-size",
           "--output-size", "--protect",    "--no-bar2",    "cloud-hypervisor", "revision-0",
-          "acrn-hv",       "acrn-dm",      "Exit codes: 0"})
+          "acrn-hv",       "acrn-dm",      "--express",    "since 10.1",       "Exit codes: 0"})
         CHECK(has(o.output, text));
     const outcome version = run_device({"-V"});
     CHECK(version.code == 0);

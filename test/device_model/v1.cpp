@@ -266,3 +266,15 @@ TEST_CASE("revision-0: with MSI-X it rings as v1 does") {
     a.set(registers, doorbell, rings(0, 1));
     CHECK(a.interrupted(1));
 }
+
+TEST_CASE("a PCI Express endpoint, if it is asked for") {
+    const bool v2 = GENERATE(true, false);
+    running_device device{{v2 ? "v2" : "qemu", "--express"}};
+    vm a{device.socket(0)};
+    CHECK((a.config(v2 ? 0x60 : 0x40) & 0xffff) == 0x8011);
+    CHECK(a.config(0x80) == 0x00020010); // the last capability; version 2, an endpoint
+    a.set<std::uint16_t>(VFIO_PCI_CONFIG_REGION_INDEX, 0x88, 0xffff);
+    CHECK((a.config(0x88) & 0xffff) == 0x7fff);
+    running_device conventional{{v2 ? "v2" : "qemu"}};
+    CHECK(vm{conventional.socket(0)}.config(0x80) == 0);
+}

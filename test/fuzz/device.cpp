@@ -185,6 +185,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 const v2_settings s{.layout = layout,
                                     .intx = (kind & 2) != 0,
                                     .protect = (kind & 4) != 0,
+                                    .express = (kind & 16) != 0,
                                     .bar2 = (kind & 8) != 0};
                 machines.emplace_back(std::make_unique<v2_function>(io, s, id, shared));
                 continue;
@@ -194,7 +195,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                 .vectors = (kind & 2) != 0 ? 0U : 9U,
                                 .intx = (kind & 2) != 0,
                                 .only_dwords = (kind & 4) != 0,
-                                .latches = (kind & 8) != 0};
+                                .latches = (kind & 8) != 0,
+                                .express = (kind & 16) != 0};
             auto device = std::make_unique<v1_function>(io, s, shared.memory());
             device->enter(shared.join(id, *device));
             machines.emplace_back(std::move(device));

@@ -13,7 +13,7 @@ import server_units
 from server_units import check, completed, lines, run, verify_units
 
 PROFILES = ("v2", "qemu", "acrn-hv", "acrn-dm", "cloud-hypervisor", "revision-0", "axvisor")
-FLAGS = ("--intx", "--protect", "--no-bar2")
+FLAGS = ("--express", "--intx", "--protect", "--no-bar2")
 
 
 def check_units(service, socket, bindir, sysconfdir):

@@ -21,15 +21,18 @@ class Pitfalls(ModelCase):
         "late": ("revision-0", "--size", "1M", "--late", "700"),
         "intx": ("revision-0", "--size", "1M", "--intx"),
         "acrn-hv": ("acrn-hv", "--size", "1M", "--id", "1"),
+        "express": ("qemu", "--size", "1M", "--vectors", "2", "--express"),
         "doomed": ("qemu", "--size", "1M", "--vectors", "2"),
+        "doomed-0": ("revision-0", "--size", "1M"),
     }
+    PORTS = ("late", "express")
+    """Behind a port, the kernel resets a device when a program opens it, and QEMU can report an error."""
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
         cls.models = {name: cls.model(*words, name=name) for name, words in cls.PROFILES.items()}
-        # Behind a port, the kernel resets a device when a program opens it.
-        devices = [model.device(place="port" if name == "late" else "root") for name, model in cls.models.items()]
+        devices = [model.device(place="port" if name in cls.PORTS else "root") for name, model in cls.models.items()]
         cls.guest = cls.enterClassContext(cls.new_guest("guest", devices))
 
     def address(self, name: str) -> str:
@@ -70,12 +73,28 @@ class Pitfalls(ModelCase):
 
     def test_registers_of_all_ones(self) -> None:
         # Through VFIO, the guest would change its IOMMU's mappings, and QEMU aborts if a device model misses that.
-        address = self.address("doomed")
-        self.guest.unbind(address)
-        probe(self.guest, "info", address).check()
-        self.models["doomed"].kill()
-        self.assertFails(probe(self.guest, "info", address), "device_gone", address)
-        self.assertEqual(self.guest.run("echo alive").stdout, "alive\n")
+        for name in ("doomed", "doomed-0"):
+            with self.subTest(name=name):
+                address = self.address(name)
+                self.guest.unbind(address)
+                probe(self.guest, "info", address).check()
+                self.models[name].kill()
+                # On revision 0 too, whose IVPosition is -1 at first: all registers are.
+                self.assertFails(probe(self.guest, "info", address), "device_gone", address)
+                self.assertEqual(self.guest.run(f"cat {DEVICES}/{address}/enable").stdout, "0\n")
+                self.assertEqual(self.guest.run("echo alive").stdout, "alive\n")
+
+    def test_device_error(self) -> None:
+        address = self.address("express")
+        self.guest.bind(address, "vfio-pci")
+        job = self.guest.spawn(f"exec probe events {address}")
+        job.wait_output("waiting", PATIENCE)
+        self.guest.report_error(list(self.PROFILES).index("express"))
+        job.wait_output("event: device error 0\n", PATIENCE)
+        # That is an event, not the end: the device goes on.
+        job.signal("KILL")
+        job.wait()
+        self.alone(self.guest, address, "self.wait.1", vectors=2)
 
 
 @long("it boots a guest for one question")

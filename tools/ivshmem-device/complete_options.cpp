@@ -125,3 +125,4 @@ std::string complete(options& o, const raw_options& r, std::size_t passed) {
 }
 
 } // namespace ivshmem_device
+    o.v2.express = o.express;

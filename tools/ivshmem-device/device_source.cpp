@@ -22,6 +22,7 @@ constexpr std::uint64_t largest_low_bar = std::uint64_t{32} << 20;
 v1_settings v1_of(const options& o) {
     v1_settings s{.who = {.vendor = 0x1af4, .device = 0x1110, .revision = 1, .class_code = ram}};
     s.vectors = o.vectors;
+    s.express = o.express;
     switch (o.what) {
     case profile::qemu: // hw/misc/ivshmem-pci.c: ivshmem-doorbell; without vectors ivshmem-plain
         s.who.subsystem_vendor = 0x1af4;

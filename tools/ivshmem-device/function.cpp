@@ -15,6 +15,19 @@ constexpr std::uint8_t msix_id = 0x11;
 constexpr unsigned msix_bar = 1;
 constexpr std::uint64_t table_entry = 16;
 
+/// The capability of PCI Express (PCI Express Base Specification 3.0, 7.8), version 2.
+struct express {
+    static constexpr std::uint8_t id = 0x10;
+    static constexpr std::size_t size = 0x3c;
+    static constexpr std::size_t flags = 0x02; ///< bits 7:4 are the type; 0: an endpoint
+    static constexpr std::size_t device_capabilities = 0x04;
+    static constexpr std::size_t device_control = 0x08;
+    static constexpr std::size_t link_capabilities = 0x0c;
+    static constexpr std::size_t link_status = 0x12;
+    static constexpr std::byte one_lane_of_2_5_gt{0x11};
+    static constexpr std::byte role_based_error_reporting{0x80}; ///< in the second byte
+};
+
 } // namespace
 
 function::function(boost::asio::io_context& io, const identity& who, bool intx, unsigned vectors)
@@ -45,6 +58,18 @@ void function::add_msix(std::uint8_t offset) {
     config_.add_capability(offset, msix_id, body);
     config_.make_writable(offset + 3U, 0xc0); // enable, and mask all
     msix_capability_ = offset;
+}
+
+void function::add_express(std::uint8_t offset) {
+    constexpr std::size_t header = 2; // id and next pointer
+    std::vector<std::byte> body(express::size - header);
+    body[express::flags - header] = std::byte{2};
+    body[express::device_capabilities + 1 - header] = express::role_based_error_reporting;
+    body[express::link_capabilities - header] = express::one_lane_of_2_5_gt;
+    body[express::link_status - header] = express::one_lane_of_2_5_gt;
+    config_.add_capability(offset, express::id, body);
+    config_.make_writable(offset + express::device_control, 0xff);
+    config_.make_writable(offset + express::device_control + 1, 0x7f); // there is no reset
 }
 
 bool function::send_msix(unsigned vector) {

@@ -61,6 +61,8 @@ class function {
     void add_bar(unsigned index, bar what);
     /// Adds BAR 1 with the table of MSI-X, and the capability at this offset.
     void add_msix(std::uint8_t offset);
+    /// Makes it a PCI Express endpoint: adds that capability at this offset.
+    void add_express(std::uint8_t offset);
     [[nodiscard]] config_space& config() { return config_; }
     [[nodiscard]] const config_space& config() const { return config_; }
     [[nodiscard]] interrupts& irqs() { return irqs_; }

@@ -56,7 +56,7 @@ _ivshmem_device() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " ${profiles[*]} " == *" $word "* ]] && profile=$word
     done
-    local common=(-h --help -V --version -v --verbose -S --socket)
+    local common=(-h --help -V --version -v --verbose -S --socket --express)
     case $profile in
         v2)
             _ivshmem_device_offer "${common[@]}" -n --vectors --intx --max-peers --protocol \

@@ -91,6 +91,8 @@ void declare_common(CLI::App& app, options& o, raw_options& r) {
                    "which has 8. Default: 2 for v2, else 1")
         ->check(between(0, most_vectors))
         ->type_name("COUNT");
+    app.add_flag("--express", o.express,
+                 "A PCI Express endpoint, so that the guest's kernel can report\nerrors of it");
     app.add_flag("--intx", o.intx, "v2, revision-0: INTx instead of MSI-X");
 }
 

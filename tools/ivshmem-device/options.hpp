@@ -31,6 +31,7 @@ struct options {
     bool verbose = false;
     std::vector<std::string> sockets; ///< of each VM; unused if systemd passes sockets
     unsigned vectors = 1;             ///< of MSI-X; 0: none
+    bool express = false;             ///< PCI Express endpoints
 
     // v1
     std::uint64_t size = std::uint64_t{4} << 20; ///< bytes, a power of two

@@ -32,6 +32,8 @@ v1_function::v1_function(boost::asio::io_context& io, const v1_settings& s,
         add_msix(0x40);
     else if (s.empty_bar1)
         add_bar(1, {.size = 4096});
+    if (s.express)
+        add_express(0x80);
     add_bar(2, {.size = memory.size(),
                 .wide = true,
                 .prefetchable = s.prefetchable,

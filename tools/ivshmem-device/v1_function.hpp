@@ -25,6 +25,7 @@ struct v1_settings {
     std::uint32_t reserved = 0; ///< the value of reserved registers
     bool empty_bar1 = false;    ///< a BAR 1 without MSI-X
     bool prefetchable = true;   ///< BAR 2
+    bool express = false;       ///< a PCI Express endpoint, which none of these is
     std::chrono::milliseconds late{0}; ///< after a reset, IVPosition is -1 for this time
 };
 

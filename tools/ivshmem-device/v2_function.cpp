@@ -26,6 +26,7 @@ constexpr std::uint8_t vendor_id = 0x09;
 constexpr std::uint8_t privileged_control = capability + 3; ///< bit 0: one-shot
 constexpr std::uint8_t base_address = capability + 0x18;
 constexpr std::uint8_t msix_capability = 0x60;
+constexpr std::uint8_t express_capability = 0x80;
 
 constexpr std::uint64_t v2_register_bytes = 4096;
 constexpr unsigned hidden_memory_bar = 4; ///< instead of BAR 2
@@ -67,6 +68,8 @@ v2_function::v2_function(boost::asio::io_context& io, const v2_settings& s, std:
         add_vendor_capability();
     if (!s.intx)
         add_msix(msix_capability);
+    if (s.express)
+        add_express(express_capability);
     add_memory();
     if (link_.empty()) {
         // The first peer finds all states 0. Guests that may write the table may have left others.

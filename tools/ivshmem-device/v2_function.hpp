@@ -32,6 +32,7 @@ struct v2_settings {
     bool intx = false;          ///< INTx instead of MSI-X
     bool protect = false;       ///< sections that the guest must not write are not mapped
     bool axvisor = false; ///< AxVisor's: v1's PCI ids, no capability, and the register EventStatus
+    bool express = false; ///< a PCI Express endpoint, which Jailhouse's is not
     bool bar2 = true;     ///< false: the capability has the address of the memory, which is BAR 4
 };
 

@@ -310,6 +310,10 @@ class Guest(Migration, Pci):
     def wait_unplugged(self, index: int, timeout: float = 30) -> None:
         self._machine.wait_unplugged(self.qmp, index, timeout)
 
+    def report_error(self, index: int) -> None:
+        """Make the port above a device report an uncorrectable error of PCI Express, which is not fatal."""
+        self._machine.report_error(self.qmp, index)
+
 
 def _console(log: Path, terminal: bool, append: bool) -> list[str]:
     if not terminal:

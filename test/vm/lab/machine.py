@@ -176,6 +176,11 @@ class Machine:
         elif isinstance(slot.device, Plain):
             qmp.execute("object-del", id=slot.backend)
 
+    def report_error(self, qmp: Qmp, index: int) -> None:
+        said = qmp.execute("human-monitor-command", command_line=f"pcie_aer_inject_error {self.slot(index).bus} COMP_TIME")
+        if not said.startswith("OK"):
+            raise LabError(f"guest {self._name}: {self.slot(index).bus}: no error can be injected: {said.strip()}")
+
     def unplug(self, qmp: Qmp, index: int, timeout: float) -> None:
         self.request_unplug(qmp, index)
         self.wait_unplugged(qmp, index, timeout)
