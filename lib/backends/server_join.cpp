@@ -46,8 +46,11 @@ void server_backend::join(const open_options& options, clock::time_point deadlin
                          "{}: the ivshmem server sent no whole greeting within {} ms ({}); is it "
                          "an ivshmem server, and is it running?",
                          path_, options.timeout.count(),
-                         next != step::vectors ? std::string{"no shared memory yet"}
-                                               : formatted("{} vectors so far", own_.size()));
+                         next == step::version
+                             ? std::string{"nothing yet: a socket of ivshmem-device is for a VM, "
+                                           "not for a process"}
+                         : next != step::vectors ? std::string{"no shared memory yet"}
+                                                 : formatted("{} vectors so far", own_.size()));
         auto message = receiver_.next(socket_.get(), path_.c_str(), f);
         if (f)
             return;

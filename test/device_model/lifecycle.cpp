@@ -5,6 +5,7 @@
 #include "vm.hpp"
 
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include <signal.h>
@@ -52,6 +53,45 @@ TEST_CASE("sockets that dead devices left are replaced, and those that are serve
     CHECK(std::filesystem::exists(socket));
 }
 
+TEST_CASE("a file that is no socket is kept, and nothing starts") {
+    const temporary_folder folder;
+    const std::string path = folder / "file";
+    if (GENERATE(true, false))
+        std::ofstream{path} << "kept";
+    else
+        std::filesystem::create_directory(path);
+    const bool was_folder = std::filesystem::is_directory(path);
+    const outcome o = run_device({"v2", "-S", folder / "first", "-S", path});
+    CHECK(o.code == 1);
+    CHECK(has(o.output, path + ": it exists and is not a socket; choose another path (--socket)"));
+    CHECK(std::filesystem::is_directory(path) == was_folder);
+    CHECK((was_folder || std::filesystem::file_size(path) == 4));
+    CHECK_FALSE(std::filesystem::exists(folder / "first"));
+}
+
+TEST_CASE("a VM may move its BARs at any time, and no other VM notices") {
+    const bool v2 = GENERATE(true, false);
+    running_device device{{v2 ? "v2" : "qemu"}};
+    vm a{device.socket(0)};
+    vm b{device.socket(1)};
+    b.take_interrupts(VFIO_PCI_MSIX_IRQ_INDEX, 1);
+    b.start(v2 ? 0x60 : 0x40);
+    if (v2)
+        b.set(registers, 0x08, std::uint32_t{1}); // IntControl
+    b.set<std::uint8_t>(memory, 5000, 42);
+    for (const std::uint32_t address : {~0U, 0U, 0xfebf0000U, 0x12345678U}) {
+        for (std::uint64_t at = 0x10; at < 0x28; at += 4)
+            a.set(VFIO_PCI_CONFIG_REGION_INDEX, at, address);
+        CHECK(a.config(0x10) == (address & (v2 ? ~0xfffU : ~0xffU)));
+        CHECK((a.config(0x18) & 0xf) == 0xc); // 64 bits, prefetchable
+        CHECK(b.config(0x10) == 0);
+        CHECK(b.get<std::uint8_t>(memory, 5000) == 42);
+        a.set(registers, doorbell, rings(1, 0));
+        CHECK(b.interrupted(0));
+        CHECK(a.get<std::uint8_t>(memory, 5000) == 42);
+    }
+}
+
 TEST_CASE("a second client of a VM's socket is refused, and the first goes on") {
     running_device device{{"qemu"}};
     vm a{device.socket(0)};
@@ -61,6 +101,7 @@ TEST_CASE("a second client of a VM's socket is refused, and the first goes on") 
         CHECK(second.closed());
     }
     CHECK(device.says("refused pid " + std::to_string(::getpid())));
+    CHECK(device.says("a client is connected, and a VM has one device; give each VM a socket"));
     CHECK(a.config(0) == 0x11101af4);
 }
 
@@ -93,7 +134,8 @@ TEST_CASE("a client that says nothing does not keep the VM out for ever") {
     running_device device{{"qemu"}};
     vm silent{device.socket(0), false};
     CHECK(silent.closed());
-    CHECK(device.says("QEMU's ivshmem-doorbell needs ivshmem-server"));
+    CHECK(device.says("QEMU has one since 10.1"));
+    CHECK(device.says("its ivshmem-doorbell needs ivshmem-server"));
     CHECK(vm{device.socket(0)}.config(0) == 0x11101af4);
 }
 

@@ -63,8 +63,11 @@ TEST_CASE("a bad option is refused by name, and nothing starts") {
         example{{"qemu", "--server", "x", "--size", "1M"}, "--size: the memory is that of"},
         example{{"acrn-dm", "--size", "1M"}, "2M to 512M, a power of two"},
         example{{"acrn-dm", "--size", "3M"}, "2M to 512M, a power of two"},
+        example{{"acrn-dm", "--size", "1G"}, "2M to 512M, a power of two"},
+        example{{"v2", "--server", "x"}, "--server: the profile v2 has no such option"},
         example{{"acrn-hv", "--id", "65536"}, "--id"}, example{{"qemu", "-S", ""}, "--socket: "},
         example{{"qemu", "-S", "/tmp/vm"}, "two VMs have the same socket"},
+        example{{"qemu", "-S", "/tmp/../tmp/./vm"}, "two VMs have the same socket"},
         example{{"v2", "--max-peers", "2", "-S", "/tmp/b", "-S", "/tmp/c"},
                 "more sockets than --max-peers"});
     auto options = e.options;

@@ -3,6 +3,7 @@
 #include "backends/server_protocol.hpp"
 #include "base/mapping.hpp"
 #include "helpers/catch.hpp"
+#include "helpers/has.hpp"
 #include "vm.hpp"
 
 #include <ivshmem/device.hpp>
@@ -11,6 +12,7 @@
 #include <chrono>
 
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -21,6 +23,7 @@
 using namespace host;
 using namespace std::chrono_literals;
 using ivshmem::unique_fd;
+using test::has;
 
 TEST_CASE("server: VMs and host processes ring each other, and share the memory") {
     running_server server{{"-n", "3", "-l", "1M"}};
@@ -139,6 +142,13 @@ TEST_CASE("server: a VM is refused while the server cannot be used") {
         answers_with({0, 5, -1}, memory.get());
         CHECK(device.says("the server's memory has 12288 bytes, and a BAR must be a power of two"));
     }
+    SECTION("its memory is empty, or no file") {
+        const bool empty = GENERATE(true, false);
+        const unique_fd memory{empty ? ::memfd_create("empty", MFD_CLOEXEC)
+                                     : ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+        answers_with({0, 5, -1}, memory.get());
+        CHECK(device.says("shared memory that is no file with bytes in it"));
+    }
     SECTION("it sends no memory") {
         answers_with({0, 5, 7}, -1);
         CHECK(device.says("the server sent 7 without a descriptor"));
@@ -147,4 +157,32 @@ TEST_CASE("server: a VM is refused while the server cannot be used") {
         answers_with({}, -1);
         CHECK(device.says("the ivshmem server sent no whole greeting within 4 s"));
     }
+}
+
+TEST_CASE("server: a device's socket is no server's, and the other way round") {
+    const std::string profile = GENERATE("v2", "qemu");
+    running_device device{{profile}, 1};
+    ivshmem::open_options brief;
+    brief.timeout = 200ms;
+    try {
+        static_cast<void>(
+            ivshmem::device::open(ivshmem::selector::server(device.socket(0)), brief));
+        FAIL("nothing was thrown");
+    } catch (const ivshmem::error& e) {
+        INFO(e.what());
+        CHECK(e.code() == ivshmem::errc::timed_out);
+        CHECK(has(e.what(), device.socket(0) + ": the ivshmem server sent no whole greeting"));
+        CHECK(has(e.what(), "a socket of ivshmem-device is for a VM"));
+    }
+    // The VM is not kept out.
+    CHECK(vm{device.socket(0)}.config(0) == (profile == "v2" ? 0x4106110a : 0x11101af4));
+
+    running_server server{{"-n", "1"}};
+    auto client = ivshmem::device::open(ivshmem::selector::server(server.socket()));
+    vm lost{server.socket(), false};
+    static_cast<void>(lost.send(ivshmem_device::wire::command::version, {}));
+    CHECK(lost.closed());
+    CHECK(server.program().says("QEMU's vfio-user-pci needs a socket of ivshmem-device"));
+    client.ring(0, 0);
+    CHECK(client.wait(0, 30s) > 0);
 }

@@ -93,6 +93,14 @@ class Refusals(MemoryCase):
                 self.assertEqual((result.returncode, result.stdout), (status, ""), command)
                 self.assertRegex(result.stderr, r"\Aivshmemctl: .*\n\Z")
 
+    def test_doctor_without_a_device(self):
+        empty = self.work / "empty"
+        (empty / "sys/bus/pci/devices").mkdir(parents=True)
+        done = subprocess.run([IVSHMEMCTL, "--sysroot", empty, "doctor"], capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
+        self.assertEqual(done.returncode, 32, done.stderr)
+        self.assertRegex(done.stdout.replace("\n", " "), r"vfio-user-pci, +which +QEMU +has +since +10\.1")
+
     @unittest.skipUnless(os.geteuid() == 0, "only root can become nobody")
     def test_no_permission(self):
         self.work.chmod(0o755)

@@ -7,7 +7,9 @@
 #include <bit>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -84,7 +86,11 @@ std::string complete(options& o, const raw_options& r, std::size_t passed) {
         return "--socket: name a socket for each VM";
     if (vms > most_vms)
         return "--socket: there are at most 65536 VMs";
-    std::vector<std::string> sorted = o.sockets;
+    std::vector<std::filesystem::path> sorted;
+    for (const std::string& path : o.sockets) {
+        std::error_code unknown;
+        sorted.push_back(std::filesystem::absolute(path, unknown).lexically_normal());
+    }
     std::sort(sorted.begin(), sorted.end());
     if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
         return "--socket: two VMs have the same socket";
@@ -120,9 +126,9 @@ std::string complete(options& o, const raw_options& r, std::size_t passed) {
     o.v2.vectors = o.vectors;
     o.v2.intx = o.intx;
     o.v2.bar2 = !r.no_bar2;
+    o.v2.express = o.express;
     o.v2.axvisor = o.what == profile::axvisor;
     return check_layout(o.v2.layout, vms, r.is_given("--max-peers"));
 }
 
 } // namespace ivshmem_device
-    o.v2.express = o.express;

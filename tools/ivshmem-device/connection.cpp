@@ -35,8 +35,8 @@ void connection::start(std::unique_ptr<function> device) {
         if (cancelled || self->closed_ || self->session_->is_open())
             return;
         self->end(ivshmem::formatted(
-            "it sent no version for {} s: it is no vfio-user client (QEMU's ivshmem-doorbell needs "
-            "ivshmem-server)",
+            "it sent no version for {} s: it is no vfio-user client (QEMU has one since 10.1, "
+            "vfio-user-pci; its ivshmem-doorbell needs ivshmem-server)",
             version_limit.count()));
     });
     read();

@@ -226,7 +226,9 @@ void server::watch_input(const client_ptr& c) {
         if (got == 0 || (got < 0 && errno == ECONNRESET))
             drop(c, "it closed the connection");
         else if (got > 0)
-            drop(c, "it sent data, which no ivshmem client does");
+            drop(c, "it sent data, which no ivshmem client does (QEMU's vfio-user-pci needs a "
+                    "socket of "
+                    "ivshmem-device)");
         else if (errno != EAGAIN && errno != EWOULDBLOCK)
             drop(c, std::error_code{errno, std::system_category()}.message());
         else

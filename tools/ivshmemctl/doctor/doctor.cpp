@@ -83,7 +83,8 @@ int doctor_without_device(const std::string& why, const ivshmem::discovery& foun
     std::vector<finding> findings{
         {"device", outcome::fail, why,
          "lsivshmem; then add a device to the VM (QEMU: -device ivshmem-doorbell,chardev=... or "
-         "ivshmem-plain,memdev=...)"}};
+         "ivshmem-plain,memdev=...; for a device of ivshmem-device, vfio-user-pci, which QEMU has "
+         "since 10.1)"}};
     add_unexamined(findings, found);
     const verdict end{false, "there is no device to examine"};
     common.json ? print_json(findings, end, "") : print_text(findings, end, common.color);
