@@ -9,7 +9,7 @@ from typing import ClassVar
 from device_support import POKER, ModelCase, bind
 from lab import DeviceModel, Guest, booted
 from lab.runner import long
-from support import PATIENCE, Party
+from support import Party
 
 ROUNDS = 4
 POKES = 20_000

@@ -194,4 +194,5 @@ class Three(StatesCase):
         with self.assertRaises(LabError):
             self.enterContext(self.new_guest("twin", [self.model_of_all.device(1)]))
         self.assertTrue(self.model_of_all.running)
+        self.assertIn("give each VM a socket of its own", self.model_of_all.log.read_text("utf-8"))
         self.together([self.party(0), self.party(1)], [3, 3], vectors=3)
