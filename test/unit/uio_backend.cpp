@@ -146,23 +146,6 @@ TEST_CASE("capabilities that could not be read: ringing is allowed, no type is a
     CHECK(has(what, "igb_uio"));
 }
 
-TEST_CASE("registers that show that the device is absent") {
-    fake_tree::shape how;
-    SECTION("revision 1") {
-        const fake_tree tree{how};
-        tree.set_register(8, 0xffffffff);
-        CHECK(has(tree.fail(errc::device_gone), "0000:00:04.0"));
-        CHECK(fake_tree::read(tree.pci / "enable").substr(0, 1) == "0");
-    }
-    SECTION("revision 0 without an id") {
-        how.revision = 0;
-        fake_tree tree{how};
-        tree.set_register(8, 0xffffffff);
-        tree.options.timeout = 20ms;
-        CHECK(has(tree.fail(errc::position_timeout), "0000:00:04.0"));
-    }
-}
-
 TEST_CASE("a device that does not decode memory is an error") {
     fake_tree::shape how;
     how.decodes = false;
