@@ -35,6 +35,7 @@ the same memory at the same time, in any order, and ring each other.
   -p, --peer ID       the id that the lowest other role must have
   -v, --vectors N     how many vectors the device must have
   -t, --timeout SEC   give up on another party after so long (default 60)
+  -c, --crowded       peers that are no party may ring this one at any time
   -l, --list          say what the device is and can, and check nothing
   -h, --help          show this
 
@@ -64,16 +65,18 @@ unsigned role_number(std::string_view name) {
 }
 
 conformance::options parse(int argc, char** argv) {
-    static const std::array<option, 8> longs{{{"role", required_argument, nullptr, 'r'},
+    static const std::array<option, 9> longs{{{"role", required_argument, nullptr, 'r'},
                                               {"parties", required_argument, nullptr, 'n'},
                                               {"peer", required_argument, nullptr, 'p'},
                                               {"vectors", required_argument, nullptr, 'v'},
                                               {"timeout", required_argument, nullptr, 't'},
+                                              {"crowded", no_argument, nullptr, 'c'},
                                               {"list", no_argument, nullptr, 'l'},
                                               {"help", no_argument, nullptr, 'h'},
                                               {nullptr, 0, nullptr, 0}}};
     conformance::options o;
-    for (int c = 0; (c = ::getopt_long(argc, argv, "r:n:p:v:t:lh", longs.data(), nullptr)) != -1;) {
+    for (int c = 0;
+         (c = ::getopt_long(argc, argv, "r:n:p:v:t:clh", longs.data(), nullptr)) != -1;) {
         switch (c) {
         case 'r':
             o.role = role_number(optarg);
@@ -89,6 +92,9 @@ conformance::options parse(int argc, char** argv) {
             break;
         case 't':
             o.timeout = std::chrono::seconds{number(optarg, 1, 3600)};
+            break;
+        case 'c':
+            o.crowded = true;
             break;
         case 'l':
             o.list = true;

@@ -18,6 +18,7 @@ struct options {
     std::uint32_t vectors = 0; ///< the number that the device must have; 0: any number
     std::chrono::milliseconds timeout{60'000};
     bool list = false;
+    bool crowded = false; ///< peers that are no party ring this one, too
 };
 
 } // namespace conformance

@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t magic_value = 0x3130666e6f637669; // "ivconf01"
 constexpr std::size_t slot_bytes = 1024;
 constexpr std::size_t header_bytes = 4096;
-constexpr std::uint32_t state_of_first = 0x200;
+constexpr std::uint32_t state_of_first = 0x69760200; ///< no state that others have by chance
 
 /// The bytes of a party's part of memory that all may write.
 std::size_t each_part(const ivshmem::device& dev, unsigned parties) {

@@ -34,7 +34,7 @@ namespace conformance {
 /// for messages, in the order of the roles.
 ///
 /// On ivshmem-v2 the slot and the part of party r are in the output section of its device, and its
-/// state is 0x200 + r.
+/// state is 0x69760200 + r.
 class session {
   public:
     static constexpr std::size_t most_parties = 3;

@@ -86,15 +86,18 @@ class DeviceCase(LabCase):
         self.assertConforms(result, "memory.every-page", "open-again", *wanted)
         return result
 
-    def together(self, parties: Sequence[Party], rung: Sequence[int], vectors: int = 0) -> None:
+    def together(
+        self, parties: Sequence[Party], rung: Sequence[int], vectors: int = 0, *, crowded: bool = False
+    ) -> None:
         """Run the conformance program on two or three devices at once.
 
-        rung: the number of vectors of each party that the others can ring.
+        rung: the number of vectors of each party that the others can ring. crowded: others than the parties may ring.
         """
         waits = [
             party.start(
                 CONFORMANCE, party.device, "--role", role, "--parties", len(parties),
-                *(("--vectors", vectors) if vectors else ()), "--timeout", int(PATIENCE),
+                *(("--vectors", vectors) if vectors else ()), *(["--crowded"] if crowded else []),
+                "--timeout", int(PATIENCE),
             )
             for party, role in zip(parties, _ROLES)
         ]  # fmt: skip
