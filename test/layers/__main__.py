@@ -44,14 +44,31 @@ def _say(name: str) -> Say:
     return say
 
 
+class _Failures:
+    """Keeps each line that begins with FAIL, and the indented lines below it, of what passes through `say`."""
+
+    def __init__(self, say: Say) -> None:
+        self.lines: list[str] = []
+        self._say = say
+        self._inside = False
+
+    def say(self, text: str) -> None:
+        self._say(text)
+        for line in text.splitlines():
+            self._inside = line.startswith("FAIL") or (self._inside and line.startswith("  "))
+            if self._inside:
+                self.lines.append(line)
+
+
 def _processor_seconds() -> float:
     """Of this process and of those that it has waited for."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
-def _run(name: str, layer: Layer, everything: bool) -> tuple[str, Totals]:
-    say = _say(name)
+def _run(name: str, layer: Layer, everything: bool, failures: dict[str, list[str]]) -> tuple[str, Totals]:
+    kept = _Failures(_say(name))
+    say, failures[name] = kept.say, kept.lines
     say(f"== {layer.what}")
     began = time.monotonic(), _processor_seconds()
     try:
@@ -99,13 +116,19 @@ def main() -> int:
             parser.error(f"{tool}: not found; test/install-deps installs it")
 
     # One after another: each keeps all processors busy.
-    played = {name: _run(name, layer, options.all) for name, layer in _layers(chosen).items() if name in chosen}
+    failures: dict[str, list[str]] = {}
+    played = {name: _run(name, layer, options.all, failures) for name, layer in _layers(chosen).items() if name in chosen}
     print("==")
     for name, (seconds, counted) in played.items():
         print(f"{name:8} {seconds}  {counted}")
     left_out = [f"{name}: {', '.join(counted.left_out)}" for name, (_, counted) in played.items() if counted.left_out]
     if left_out:
         print(f"left out: {'; '.join(left_out)} (test/run --all)")
+    # Again, where a reader of a long log looks first.
+    for name, lines in failures.items():
+        if lines:
+            print("==")
+            _say(name)("\n".join(lines))
     totals = sum((counted for _, counted in played.values()), Totals())
     print(totals)
     return 1 if totals.failed or totals.passed == 0 else 0

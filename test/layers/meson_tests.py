@@ -18,6 +18,9 @@ from totals import FAILED, PASSED, Totals
 LONG = "long"
 """The suite of tests that a quick run leaves out."""
 
+_SHOWN = 40
+"""Lines of a failed test's output that are shown again at the end."""
+
 
 @dataclass(frozen=True)
 class Test:
@@ -90,6 +93,10 @@ def run(say: Say, folder: Path, chosen: Iterable[Test], env: Mapping[str, str] |
             totals += counted
             if counted.skipped:
                 say(f"skip {entry['name']}: {counted.skipped}")
+            if counted.failed:
+                say(f"FAIL {entry['name']}")
+                said = entry.get("stdout", "").splitlines() + entry.get("stderr", "").splitlines()
+                say("\n".join(f"  {line}" for line in said[-_SHOWN:]))
     for name in names:
         if name not in reported:
             say(f"FAIL {name}: meson reports no result of it")
