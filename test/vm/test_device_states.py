@@ -111,6 +111,21 @@ class States(StatesCase):
             for other in (0, 1):
                 self.assertEqual(self.run_on(peer, "read", other), f"by-{other}\n")
 
+    def test_3_sections_with_other_data_are_left_alone(self) -> None:
+        """Only the peer's own section counts: no claim writes into the read/write section."""
+        self.run_tool(0, f"fill 0x5a 0 {READ_WRITE}")
+        for peer in (0, 1):
+            self.run_on(peer, "write", f"by-{peer}")
+            text = self.run_tool(peer, "serve", status=1)
+            self.assertRegex(text, "the output section of this peer holds data that are not channels.* --reformat")
+            self.assertEqual(self.run_on(peer, "read", peer), f"by-{peer}\n")
+        for reformat in (" --reformat", ""):
+            serving = self.spawn_tool(0, "serve" + reformat)
+            serving.wait_output("in slot 0\n", PATIENCE)
+            self.assertIn("3 sent, 3 received", self.run_tool(1, f"ping -c 3 -i 0.1{reformat}"))
+            serving.signal("TERM")
+            serving.wait(PATIENCE).check()
+
     def test_4_no_interrupt_is_lost(self) -> None:
         self.bounce(1000)
 

@@ -33,6 +33,36 @@ extern "C" void report_lost_memory(int) {
     ::_exit(tools::exit_failure);
 }
 
+void refuse_other_data(const ivshmem::device& device, const common_options& common) {
+    if (device.generation() == ivshmem::device_generation::v2) {
+        const auto own = device.output_section(device.id());
+        progress bar{common, "looking for other data", own.size(), false};
+        if (has_other_data(device, bar))
+            throw std::runtime_error{name_of(device) +
+                                     ": the output section of this peer holds data that are not "
+                                     "channels, which would be overwritten; if the data is not "
+                                     "needed, use --reformat"};
+        return;
+    }
+    // If a peer holds a slot, the memory is divided among channels, whatever it held before.
+    const auto is_divided = [&] {
+        return !inspect_memory(device).held.empty();
+    };
+    if (is_divided())
+        return;
+    progress bar{common, "looking for other data", device.memory().size(), false};
+    if (!has_other_data(device, bar))
+        return;
+    // The data may come from a peer that is taking a slot at the same time.
+    std::this_thread::sleep_for(while_slots_are_taken);
+    if (!is_divided())
+        throw std::runtime_error{
+            name_of(device) +
+            ": the shared memory holds data outside the slots of channels, which would be "
+            "overwritten; if the data is not needed, use --reformat, or clear the memory with "
+            "'ivshmemctl fill'"};
+}
+
 } // namespace
 
 void add_slot_choice(subcommand& sub, slot_choice& choice) {
@@ -49,22 +79,8 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
     std::signal(SIGBUS, report_lost_memory);
     // The slot must be released even if the output is a closed pipe.
     std::signal(SIGPIPE, SIG_IGN);
-    memory_use use = inspect_memory(device);
-    // If a peer holds a slot, the memory is divided among channels, whatever it held before.
-    if (use.held.empty() && !choice.reformat) {
-        progress bar{common, "looking for other data", device.memory().size(), false};
-        if (has_other_data(device.memory(), bar)) {
-            // The data may come from a peer that is taking a slot at the same time.
-            std::this_thread::sleep_for(while_slots_are_taken);
-            use = inspect_memory(device);
-            if (use.held.empty())
-                throw std::runtime_error{
-                    name_of(device) +
-                    ": the shared memory holds data outside the slots of channels, which would be "
-                    "overwritten; if the data is not needed, use --reformat, or clear the memory "
-                    "with 'ivshmemctl fill'"};
-        }
-    }
+    if (!choice.reformat)
+        refuse_other_data(device, common);
     ivshmem::slot_options options;
     options.reformat = choice.reformat;
     options.memory_for_parts = memory_for_parts;

@@ -65,9 +65,14 @@ memory_use inspect_memory(const ivshmem::device& device) {
     return use;
 }
 
-bool has_other_data(const ivshmem::shared_memory& memory, progress& bar) {
-    const auto sections = ivshmem::find_slot_sections(memory.bytes());
-    auto next = sections.begin();
+bool has_other_data(const ivshmem::device& device, progress& bar) {
+    const bool v2 = device.generation() == ivshmem::device_generation::v2;
+    const auto memory = v2 ? device.output_section(device.id()) : device.memory().bytes();
+    const auto sections = sections_of(device);
+    if (v2 && std::any_of(sections.begin(), sections.end(),
+                          [&](const ivshmem::slot_section& s) { return s.slot == device.id(); }))
+        return false;
+    auto next = v2 ? sections.end() : sections.begin();
     std::array<std::uint64_t, 512> words{}; // an eighth of the work of bytes
     for (std::uint64_t offset = 0; offset < memory.size(); bar.update(offset)) {
         if (next != sections.end() && next->offset == offset) {
@@ -75,11 +80,11 @@ bool has_other_data(const ivshmem::shared_memory& memory, progress& bar) {
             ++next;
             continue;
         }
-        const auto rest = memory.bytes().subspan(offset);
+        const auto rest = memory.subspan(offset);
         const auto part = rest.first(std::min(rest.size(), sizeof words));
         if (part.size() < sizeof words)
             words.fill(0);
-        copy_from(memory.mode(), part, std::as_writable_bytes(std::span{words}).data());
+        copy_from(device.memory().mode(), part, std::as_writable_bytes(std::span{words}).data());
         if (std::any_of(words.begin(), words.end(), [](std::uint64_t word) { return word != 0; }))
             return true;
         offset += part.size();

@@ -32,8 +32,10 @@ struct memory_use {
 ivshmem::device open_with_channels(const common_options& common);
 /// Reads the first word of each page and the headers of slots.
 memory_use inspect_memory(const ivshmem::device& device);
-/// Returns whether a byte outside the sections of channels, present or past, is not zero. Reads the
-/// memory up to the first such byte, and shows the progress.
-bool has_other_data(const ivshmem::shared_memory& memory, progress& bar);
+/// Returns whether a claim of a slot may overwrite data of another use: whether a byte outside the
+/// sections of channels, present or past, is not zero. A claim on ivshmem-v2 writes only to the
+/// peer's own output section, which is all that counts there. Reads up to the first such byte, and
+/// shows the progress.
+bool has_other_data(const ivshmem::device& device, progress& bar);
 
 } // namespace ivshmemctl
