@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "command.hpp"
+#include "common/device_json.hpp"
 #include "common/device_text.hpp"
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
@@ -141,34 +142,19 @@ json::value or_null(std::string_view text) {
     return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
-json::value sections(const device_info& info) {
-    if (!info.v2)
-        return nullptr;
-    return {{"state_table", info.v2->state_table},
-            {"read_write", info.v2->read_write},
-            {"output", info.v2->output},
-            {"base", info.v2->base ? json::value(*info.v2->base) : json::value(nullptr)}};
-}
-
 void add_facts(json::object& to, const device_info& info) {
     const auto verdict = diagnose(info);
-    json::array nodes;
-    for (const auto* node : tools::nodes_of(info))
-        nodes.push_back({{"path", node->path},
-                         {"exists", node->exists},
-                         {"readable", node->readable},
-                         {"writable", node->writable}});
     to["type"] = to_string(info.type);
     to["generation"] = to_string(info.generation);
     to["revision"] = info.revision ? json::value(*info.revision) : json::value(nullptr);
     to["protocol"] = info.generation == ivshmem::device_generation::v2
                          ? json::value(info.class_code & 0xffffU)
                          : json::value(nullptr);
-    to["sections"] = sections(info);
+    to["sections"] = tools::sections_json(info);
     to["driver"] = or_null(info.driver);
     to["group"] = info.iommu_group ? json::value(*info.iommu_group) : json::value(nullptr);
     to["noiommu"] = info.noiommu;
-    to["nodes"] = std::move(nodes);
+    to["nodes"] = tools::nodes_json(info);
     to["use"] = tools::use_text(verdict);
     to["problem"] = or_null(verdict.problem);
     to["remedy"] = or_null(verdict.remedy);

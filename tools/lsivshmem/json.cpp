@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "json.hpp"
 
+#include "common/device_json.hpp"
 #include "common/device_text.hpp"
 #include "common/print.hpp"
 #include "pci_access.hpp"
@@ -32,18 +33,6 @@ json::value size_or_null(std::uint64_t bytes) {
     return bytes == 0 ? json::value(nullptr) : bytes;
 }
 
-json::value node(const ivshmem::device_node& n) {
-    return {
-        {"path", n.path}, {"exists", n.exists}, {"readable", n.readable}, {"writable", n.writable}};
-}
-
-json::array nodes(const device_info& info) {
-    json::array result;
-    for (const auto* n : tools::nodes_of(info))
-        result.push_back(node(*n));
-    return result;
-}
-
 json::array bars(const device_info& info) {
     json::array result;
     for (std::size_t i = 0; i < info.bars.size(); ++i) {
@@ -68,15 +57,6 @@ json::array members(const device_info& info) {
     return result;
 }
 
-json::value sections(const device_info& info) {
-    if (!info.v2)
-        return nullptr;
-    return {{"state_table", info.v2->state_table},
-            {"read_write", info.v2->read_write},
-            {"output", info.v2->output},
-            {"base", info.v2->base ? json::value(*info.v2->base) : json::value(nullptr)}};
-}
-
 std::string lower(std::string_view name) {
     std::string result{name};
     std::transform(result.begin(), result.end(), result.begin(),
@@ -90,13 +70,13 @@ json::object structured(const listed_device& device) {
     return {{"revision", number(info.revision)},
             {"size", size_or_null(info.memory_size())},
             {"start", info.bars[2].present() ? json::value(info.bars[2].start) : nullptr},
-            {"sections", sections(info)},
+            {"sections", tools::sections_json(info)},
             {"vectors", number(info.vectors)},
             {"region", number(info.acrn_region)},
             {"group", number(info.iommu_group)},
             {"noiommu", info.noiommu},
             {"members", members(info)},
-            {"nodes", nodes(info)},
+            {"nodes", tools::nodes_json(info)},
             {"numa", number(info.numa_node)},
             {"enabled", info.enabled},
             {"gone", info.gone},
