@@ -761,7 +761,7 @@ static uint32_t go_on_claiming(peer* p) {
         ++p->slot;
         return compete(p);
     }
-    if ((int32_t)(now - p->claim_end) < 0) {
+    if ((int32_t)(now - p->claim_end) < 0 && !is_known_gone(p, (uint16_t)load(p->own, H_PEER))) {
         ring_holder(p, p->slot); /* again: a ring may be lost */
         p->step_at = now;
         p->step = least(FREE_TIME, p->claim_end - now);
