@@ -27,7 +27,8 @@ def build(say: Say, folder: Path, compiler: str, options: Sequence[str] = (), ta
         known = (folder / "build.ninja").exists()
         verb = ["meson", "configure", folder] if known else ["meson", "setup", folder, TOP]
         began = time.monotonic()
-        environment = {**os.environ, **_CCACHE, "CXX": f"ccache {compiler}"}
+        of_c = {"g++": "gcc", "clang++": "clang"}[compiler]
+        environment = {**os.environ, **_CCACHE, "CXX": f"ccache {compiler}", "CC": f"ccache {of_c}"}
         for command in ([*verb, "-Dwerror=true", *options], ["ninja", "-C", folder, *targets]):
             if subprocess.run(command, cwd=TOP, env=environment, stdout=out, stderr=out, check=False).returncode:
                 say("\n".join(log.read_text("utf-8", "replace").splitlines()[-60:]))

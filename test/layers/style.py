@@ -35,7 +35,7 @@ def _untagged() -> str:
 
 
 def _unformatted() -> str:
-    command = ["clang-format", "--dry-run", "-Werror", *tracked("*.cpp", "*.hpp")]
+    command = ["clang-format", "--dry-run", "-Werror", *tracked("*.cpp", "*.hpp", "lib/*.c", "lib/*.h", "test/peer/*.c")]
     ran = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
     return (ran.stdout + ran.stderr or f"status {ran.returncode}") if ran.returncode else ""
 
