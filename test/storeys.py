@@ -4,6 +4,7 @@
 """Check that each storey of lib includes only itself and the storeys below it: storeys.py TOP.
 
 Public headers include public headers only, and none outside of ivshmem/asio includes Boost or the Asio layer.
+The peer in C, lib/peer, is two files that include nothing but three headers of a freestanding C.
 """
 
 from __future__ import annotations
@@ -54,8 +55,21 @@ def public(top: Path) -> Iterator[str]:
                 yield f"{name}: includes {header}: only the Asio layer does"
 
 
+def peer(top: Path) -> Iterator[str]:
+    """Return the violations in the peer in C, which a user copies."""
+    freestanding = {("<", "stdbool.h"), ("<", "stddef.h"), ("<", "stdint.h")}
+    allowed = {"ivshmem_peer.h": freestanding, "ivshmem_peer.c": {('"', "ivshmem_peer.h")}}
+    sources = {source.name: source for source in (top / "lib/peer").iterdir() if source.suffix != ".md"}
+    if sources.keys() != allowed.keys():
+        yield f"lib/peer: has {', '.join(sorted(sources))}, not the two files {', '.join(allowed)}"
+    for name in sources.keys() & allowed.keys():
+        for quote, header in included(sources[name]):
+            if (quote, header) not in allowed[name]:
+                yield f"lib/peer/{name}: includes {header}: it must be freestanding"
+
+
 def main(top: Path) -> int:
-    complaints = [*library(top), *public(top)]
+    complaints = [*library(top), *public(top), *peer(top)]
     print("\n".join(complaints) or "each storey stands on those below it")
     return 1 if complaints else 0
 

@@ -238,7 +238,7 @@ static uint32_t random_of(const peer* p) {
 }
 
 static bool is_v2(const peer* p) {
-    return p->config.own_section != NULL;
+    return IVSHMEM_PEER_V2 && p->config.own_section != NULL;
 }
 
 static uint32_t least(uint32_t a, uint32_t b) {

@@ -39,6 +39,9 @@ extern "C" {
 
 /* Sizes, which a program may define before it includes this file, the same in each of its sources.
  */
+#ifndef IVSHMEM_PEER_V2
+#define IVSHMEM_PEER_V2 1 /**< 0: without the code for ivshmem-v2 */
+#endif
 #ifndef IVSHMEM_PEER_SERVICES
 #define IVSHMEM_PEER_SERVICES 4 /**< services that a peer offers at a time; 32 at most */
 #endif

@@ -21,6 +21,8 @@ _PROMISED = {
     "libivshmem-dev": [
         *(f"usr/include/{path.relative_to(TOP / 'include')}" for path in (TOP / "include").rglob("*.hpp")),
         r"usr/include/ivshmem/version\.hpp",
+        r"usr/include/ivshmem_peer\.h",
+        r"usr/share/libivshmem/ivshmem_peer\.c",
         rf"{_LIB}/cmake/ivshmem/ivshmemConfig\.cmake",
         rf"{_LIB}/cmake/ivshmem/ivshmemConfigVersion\.cmake",
         rf"{_LIB}/libivshmem\.a",
@@ -29,6 +31,7 @@ _PROMISED = {
         *(f"usr/share/doc/libivshmem-dev/examples/{path.name}" for path in (TOP / "examples").glob("*.[ch]pp")),
         "usr/share/doc/libivshmem-dev/examples/Makefile",
         r"usr/share/doc/libivshmem-dev/channel-layout\.md\.gz",
+        r"usr/share/doc/libivshmem-dev/porting\.md(\.gz)?",
     ],
     "libivshmem-doc": [
         "usr/share/doc-base/libivshmem-doc.*",
