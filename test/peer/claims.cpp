@@ -249,6 +249,21 @@ TEST_CASE("a slot whose holder does not answer is taken, and the holder notices"
     }
 }
 
+TEST_CASE("a claim clears the directory and all blocks of the slot, whatever was in them") {
+    two_kinds peers;
+    ivshmem_peer_leave(&peers.c.peer);
+    const auto section = peers.header(1);
+    for (std::size_t word = 0x800; word < 32768; word += 4)
+        section.store(word, 0x7777);
+    REQUIRE(peers.c.claim() == IVSHMEM_PEER_OK);
+    for (std::size_t entry = 0; entry < 32; ++entry)
+        CHECK(section.load(layout::header::directory + entry * 64) == 0);
+    for (const std::size_t block : {std::size_t{4096}, std::size_t{4096 + 1280}})
+        for (const auto word :
+             {layout::block::epoch, layout::block::ack, layout::block::flags, layout::block::wake})
+            CHECK(section.load(block + word) == 0);
+}
+
 TEST_CASE("any free slot: the first one that no peer holds") {
     const deadline limit;
     meeting server;

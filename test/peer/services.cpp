@@ -145,6 +145,25 @@ TEST_CASE("two clients on one lane: that of the lower slot keeps it") {
     CHECK(y.state == IVSHMEM_PEER_CHANNEL_CONNECTED);
 }
 
+TEST_CASE("of two clients on one lane, a peer in C in the lower slot keeps it") {
+    meeting server;
+    const auto device = server.join(1);
+    const auto slot = claim(device, 1);
+    c_peer c{server.memory(), 0};
+    REQUIRE(c.claim() == IVSHMEM_PEER_OK);
+    service_directory directory{slot};
+    directory.offer("library");
+    const auto key = ivshmem_peer_offer(&c.peer, "c");
+    ivshmem_peer_channel y{};
+    REQUIRE(ivshmem_peer_request(&c.peer, &y, "library", 100) == IVSHMEM_PEER_OK);
+    channel x = channel::open(slot, 0, y.lane, {.service = key});
+    for (int i = 0; i < 3; ++i)
+        c.poll();
+    CHECK(y.lane == 1);
+    x.update();
+    CHECK(ivshmem::channel_driver{x}.is_contested());
+}
+
 TEST_CASE("lanes that are in use, or whose other side reported a fault, are not the first choice") {
     two_kinds peers;
     service_directory directory{peers.slot};

@@ -118,6 +118,7 @@ TEST_CASE("a side that closes while it is opening leaves the other one waiting")
     channel x = channel::open(peers.slot, 1, 0);
     ivshmem_peer_channel y{};
     REQUIRE(ivshmem_peer_open(&peers.c.peer, &y, 0, 0, 100) == IVSHMEM_PEER_OK);
+    peers.c.poll(); // acknowledges
     ivshmem_peer_close(&y);
     x.update();
     CHECK(x.state() == channel_state::opening);
@@ -125,6 +126,19 @@ TEST_CASE("a side that closes while it is opening leaves the other one waiting")
     meet(x, peers.c);
     CHECK(x.state() == channel_state::connected);
     CHECK(y.state == IVSHMEM_PEER_CHANNEL_CONNECTED);
+}
+
+TEST_CASE("an epoch is new, also if the random words are not") {
+    two_kinds peers;
+    peers.c.config.hooks.random = [](void*) -> std::uint32_t {
+        return 5;
+    };
+    peers.c.peer.config.hooks.random = peers.c.config.hooks.random;
+    two_ends ends{peers};
+    CHECK(peers.block(1).load(layout::block::epoch) == 5);
+    peers.block(0).store(layout::block::ack, 6);
+    CHECK(ivshmem_peer_reopen(&ends.y) == IVSHMEM_PEER_OK);
+    CHECK(peers.block(1).load(layout::block::epoch) == 7); // not the one before, nor their ack
 }
 
 TEST_CASE("both leave, and the other side notices") {
@@ -205,7 +219,10 @@ TEST_CASE("a side that sleeps is rung for messages and for room, once") {
         }
         const auto before = channel_driver{ends.x}.rings();
         CHECK(ivshmem_peer_arm(&peers.c.peer) != 0);
-        for (int i = 0; i < 7; ++i)
+        for (int i = 0; i < 3; ++i)
+            REQUIRE(next(ends.x).has_value());
+        CHECK(channel_driver{ends.x}.rings() == before); // less than half of the ring is free
+        for (int i = 0; i < 4; ++i)
             REQUIRE(next(ends.x).has_value());
         CHECK(channel_driver{ends.x}.rings() == before + 1);
         CHECK(ivshmem_peer_arm(&peers.c.peer) == 0);
