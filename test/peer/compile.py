@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-FLAGS = "-Os -Wall -Wextra -Wconversion -Wcast-align -Wshadow -pedantic -Werror -ffreestanding -nostdlib".split()
+FLAGS = "-Os -Wall -Wextra -Wconversion -Wcast-align -Wshadow -pedantic -Werror -ffreestanding -nostdlib -fno-pic".split()
 ALLOWED = re.compile(r"memcpy|__aeabi_\w+|__sync_synchronize")
 STATE = """
 #include "ivshmem_peer.h"
