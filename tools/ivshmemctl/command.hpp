@@ -19,6 +19,7 @@ using command = std::function<int(const common_options&)>;
 /// @{
 void add_bench(subcommands& line);
 void add_bind(subcommands& line);
+void add_conformance(subcommands& line);
 void add_doctor(subcommands& line);
 void add_dump(subcommands& line);
 void add_fill(subcommands& line);
