@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""A copy of the peer in C that breaks one rule is caught by the check of this rule."""
+
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+import kit
+from mutations import MUTATIONS
+
+CC = os.environ.get("CC", "cc").split()
+SOURCE = kit.TOP / "lib/peer/ivshmem_peer.c"
+
+
+def changed(mutation):
+    """The source of the peer in which each text, which must be there once, is replaced."""
+    text = SOURCE.read_text()
+    for old, new in zip(mutation[1::2], mutation[2::2]):
+        if text.count(old) != 1:
+            raise AssertionError(f"{mutation[0]}: {text.count(old)} times in {SOURCE.name}: {old}")
+        text = text.replace(old, new)
+    return text
+
+
+def compiled(work, number, text, server):
+    source, program = work / f"{number}.c", work / f"{number}"
+    source.write_text(text)
+    subprocess.run([*CC, "-std=c11", "-w", "-I", SOURCE.parent, source, server, "-o", program], check=True,
+                   env={**os.environ, "CCACHE_DISABLE": "1"})
+    return program
+
+
+def verdict(work, number, mutation, server):
+    """Returns the entry of the rule."""
+    program = compiled(work, number, changed(mutation), server)
+    with kit.Table() as table:
+        table.c_peer(program)
+        # A slot whose holder seems to be gone must be named.
+        slot = ["--slot", "2"] if mutation[0] == "H4" else []
+        return table.verdicts("--rule", mutation[0], "--time-limit", "2", *slot)[1].get(mutation[0])
+
+
+class Mutations(unittest.TestCase):
+    def test_each_is_caught(self):
+        with tempfile.TemporaryDirectory(prefix="ivshmem-mutants-") as work, \
+                concurrent.futures.ThreadPoolExecutor(4) as pool:
+            work = pathlib.Path(work)
+            server = work / "server_peer.o"
+            subprocess.run([*CC, "-std=gnu11", "-w", "-c", "-I", SOURCE.parent, kit.TOP / "test/peer/server_peer.c",
+                            "-o", server], check=True)
+            runs = [pool.submit(verdict, work, number, mutation, server) for number, mutation in enumerate(MUTATIONS)]
+            for mutation, run in zip(MUTATIONS, runs):
+                with self.subTest(rule=mutation[0], to=mutation[2]):
+                    said = run.result()
+                    print(mutation[0], said)
+                    self.assertEqual(said and said["verdict"], "broken", said)
+
+    def test_each_rule_has_one(self):
+        with kit.Table() as table:
+            table.c_peer()
+            rules = table.verdicts(*kit.PATIENT)[1]
+        checked = {number for number, rule in rules.items() if rule["verdict"] == "holds"}
+        self.assertEqual({mutation[0] for mutation in MUTATIONS}, checked)
+
+
+if __name__ == "__main__":
+    unittest.main()
