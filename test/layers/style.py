@@ -35,7 +35,8 @@ def _untagged() -> str:
 
 
 def _unformatted() -> str:
-    command = ["clang-format", "--dry-run", "-Werror", *tracked("*.cpp", "*.hpp", "lib/*.c", "lib/*.h", "test/peer/*.c")]
+    sources = tracked("*.cpp", "*.hpp", *(f"{folder}/*.[ch]" for folder in ("examples", "lib", "test/peer")))
+    command = ["clang-format", "--dry-run", "-Werror", *sources]
     ran = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
     return (ran.stdout + ran.stderr or f"status {ran.returncode}") if ran.returncode else ""
 

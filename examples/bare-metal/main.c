@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSL-1.0 */
+/* SPDX-FileCopyrightText: The libivshmem authors */
+
+/* The program: opens the device, claims a slot, serves "echo", and asks a service if the command
+   line has one:
+
+       slot=N                       the slot (any that is free)
+       geometry=SLOTS,LANES,RING    insists on it (that of the others, or a default)
+       heartbeat=MS                 (1000)
+       ask=SERVICE count=N pause=MS asks it N times (100; 0: no end), with a pause (0) */
+
+#include "device.h"
+#include "echo.h"
+#include "platform.h"
+#include "text.h"
+
+enum { POLLS_EACH = 1, TRIES_EACH = 1000 }; /* milliseconds */
+
+static struct device device;
+static uint32_t nap; /* the longest wait that the client allows, in milliseconds */
+
+static void ring(void* context, uint16_t peer, uint16_t vector) {
+    (void)context;
+    device_ring(&device, peer, vector);
+}
+
+static uint32_t now(void* context) {
+    (void)context;
+    return platform_now();
+}
+
+static uint32_t random_word(void* context) {
+    (void)context;
+    return platform_random();
+}
+
+static void wait(void* context, uint32_t milliseconds) {
+    (void)context;
+    if (milliseconds > nap)
+        milliseconds = nap;
+    if (!device.interrupts && milliseconds > POLLS_EACH)
+        milliseconds = POLLS_EACH;
+    platform_wait(milliseconds);
+}
+
+const char* in_words(enum ivshmem_peer_result result) {
+    switch (result) {
+    case IVSHMEM_PEER_OK:
+        return "no error";
+    case IVSHMEM_PEER_AGAIN:
+        return "not yet";
+    case IVSHMEM_PEER_CLOSED:
+        return "closed";
+    case IVSHMEM_PEER_RESET:
+        return "the other side started again";
+    case IVSHMEM_PEER_LOST:
+        return "the other side has ended without closing";
+    case IVSHMEM_PEER_FAULT:
+        return "the other side broke the rules";
+    case IVSHMEM_PEER_REJECTED:
+        return "the other side reports a fault of this one";
+    case IVSHMEM_PEER_TOO_LARGE:
+        return "the message is too large";
+    case IVSHMEM_PEER_INVALID:
+        return "the geometry, or an argument, is out of range";
+    case IVSHMEM_PEER_IN_USE:
+        return "the slot is in use";
+    case IVSHMEM_PEER_NO_SLOT:
+        return "no such slot, or none is free";
+    case IVSHMEM_PEER_MISMATCH:
+        return "the peers there have another geometry";
+    case IVSHMEM_PEER_VERSION:
+        return "the peers there have another version";
+    case IVSHMEM_PEER_TOO_SMALL:
+        return "the memory is too small for the geometry";
+    case IVSHMEM_PEER_UNKNOWN:
+        return "no peer offers this service";
+    case IVSHMEM_PEER_FULL:
+        return "no lane is free";
+    case IVSHMEM_PEER_SLOT_LOST:
+        return "another peer took the slot";
+    case IVSHMEM_PEER_OVERWRITTEN:
+        return "something wrote to this peer's section";
+    }
+    return "?";
+}
+
+static void read_options(struct ivshmem_peer_config* config) {
+    uint32_t numbers[3];
+    config->hooks = (struct ivshmem_peer_hooks){
+        .ring = device.rings ? ring : NULL, .now = now, .random = random_word, .wait = wait};
+    config->memory = device.memory;
+    config->memory_size = device.memory_size;
+    config->id = device.id;
+    config->polls = !device.interrupts;
+    config->slot = option_numbers("slot", numbers, 1) == 1 ? numbers[0] : IVSHMEM_PEER_ANY_SLOT;
+    config->heartbeat = option_numbers("heartbeat", numbers, 1) == 1 ? numbers[0] : 1000;
+    if (option_numbers("geometry", numbers, 3) == 3) {
+        config->slots = numbers[0];
+        config->lanes = numbers[1];
+        config->ring_size = numbers[2];
+    }
+}
+
+/* From a claim to the end of the slot. @return Why it ended. */
+static enum ivshmem_peer_result run(struct ivshmem_peer* peer,
+                                    const struct ivshmem_peer_config* config) {
+    static char service[60];
+    uint32_t count = 100, pause = 0;
+    nap = TRIES_EACH;
+    ivshmem_peer_begin(peer, config);
+    while (peer->phase == IVSHMEM_PEER_CLAIMING)
+        ivshmem_peer_wait(peer);
+    if (peer->phase == IVSHMEM_PEER_ENDED)
+        return peer->why;
+    serve_begin(peer);
+    option_numbers("count", &count, 1);
+    option_numbers("pause", &pause, 1);
+    ask_begin(option_text("ask", service, sizeof service) ? service : NULL, count, pause);
+    while (peer->phase == IVSHMEM_PEER_HELD) {
+        serve(peer);
+        nap = ask(peer, platform_now());
+        ivshmem_peer_wait(peer);
+    }
+    return peer->why;
+}
+
+void bare_metal(void) {
+    static struct ivshmem_peer peer;
+    struct ivshmem_peer_config config = {0};
+    enum ivshmem_peer_result before = IVSHMEM_PEER_OK;
+    const char* const problem = device_open(&device);
+    if (problem != NULL) {
+        say("%s", problem);
+        return;
+    }
+    say("id %u, %u KiB, %s", (uint32_t)device.id, (uint32_t)(device.memory_size >> 10),
+        device.interrupts ? "interrupts" : "polling");
+    read_options(&config);
+    for (;;) {
+        const enum ivshmem_peer_result why = run(&peer, &config);
+        if (why != before)
+            say("no slot: %s; trying again", in_words(why));
+        before = why;
+        platform_wait(TRIES_EACH);
+    }
+}
