@@ -13,6 +13,7 @@
             print(left.run("ls /dev/vfio").stdout)
 """
 
+from .bare_metal import BareMetal
 from .device_model import DeviceModel
 from .devices import Doorbell, Plain, VfioUser
 from .errors import CommandFailed, CommandTimeout, GuestGone, LabError
@@ -24,6 +25,7 @@ from .server import Server, build_folder
 from .workdir import Workdir
 
 __all__ = [
+    "BareMetal",
     "CommandFailed",
     "CommandTimeout",
     "DeviceModel",
