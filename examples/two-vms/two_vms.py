@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """Two VMs on Debian's own kernel find their ivshmem device, write into the shared memory and
 interrupt each other. With --v2 they also have states and sections, and send messages through a channel; that
-needs QEMU 10.1, which is fetched into the cache if this machine's is older. Started by `run`, which builds the
-programs."""
+needs QEMU 10.1, which is fetched into the cache if this machine's is older. With --rtos one of the two
+has no operating system. Started by `run`, which builds the programs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "test" / "vm"))
 sys.dont_write_bytecode = True
 
+import rtos  # noqa: E402
 from lab import DeviceModel, Doorbell, Guest, LabError, Plain, Server, Workdir, booted, processes  # noqa: E402
 from lab.devices import Device  # noqa: E402
 from lab.qemu import with_vfio_user  # noqa: E402
@@ -42,8 +43,15 @@ class Report:
     def add(self, name: str, text: str) -> None:
         for line in text.strip().splitlines():
             print(f"  {name}: {line}", flush=True)
-            if line.startswith(("peer ", "vector ", "no doorbells", "state ", "channel: ")):
+            if line.startswith(("peer ", "vector ", "no doorbells", "state ", "channel: ", "asked")):
                 self.lines.append(f"{name}: {line}")
+
+    def summary(self) -> int:
+        """Print the lines; return the exit status of a success."""
+        print("\ntwo-vms: summary")
+        for line in self.lines:
+            print(f"  {line}")
+        return 0
 
 
 class Steps:
@@ -64,6 +72,7 @@ def options() -> argparse.Namespace:
     kind.add_argument("--plain", action="store_true", help="ivshmem-plain: memory only, no interrupts")
     kind.add_argument("--v2", action="store_true", help="ivshmem-v2, which ivshmem-device presents to both guests")
     kind.add_argument("--host", action="store_true", help="one guest and one process on the host")
+    kind.add_argument("--rtos", action="store_true", help="one guest on Debian's kernel, one without an operating system")
     parser.add_argument("--vectors", type=int, default=4, metavar="N", help="vectors of each peer (4)")
     parser.add_argument("--rounds", type=int, default=200, metavar="N", help="round trips per vector (200)")
     parser.add_argument("--keep", action="store_true", help="keep the logs also on success")
@@ -151,6 +160,12 @@ def main() -> int:
     try:
         with Workdir("two-vms", keep=chosen.keep) as work:
             with memory(step, work, chosen) as (devices, server):
+                if chosen.rtos:
+                    step("fetching Debian's kernel, unless it is cached")
+                    linux, other = rtos.guests(work, devices[0], chosen.rounds)
+                    logs = [linux.console, other.console]
+                    rtos.talk(step, report.add, linux, other, chosen.rounds, PATIENCE)
+                    return report.summary()
                 names = ["vm-a"] if chosen.host else ["vm-a", "vm-b"]
                 step(f"fetching Debian's kernel{' and a newer QEMU' if chosen.v2 else ''}, unless it is cached")
                 guests = [guest(work, name, device, chosen.v2) for name, device in zip(names, devices)]
@@ -164,10 +179,7 @@ def main() -> int:
         for log in logs:
             print(f"two-vms: the guest's console log is {log}", file=sys.stderr)
         return 1
-    print("\ntwo-vms: summary")
-    for line in report.lines:
-        print(f"  {line}")
-    return 0
+    return report.summary()
 
 
 if __name__ == "__main__":

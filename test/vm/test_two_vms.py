@@ -63,6 +63,12 @@ class TwoVms(LabCase):
             self.assertRegex(summary, rf"(?m)^  {name}: state of peer {1 - peer}: [12], greet")
         self.assertRegex(summary, r"(?m)^  vm-b: channel: 20 messages there and back: ")
 
+    @long("it boots two more guests")
+    def test_rtos(self) -> None:
+        summary = self.summary("--rtos", "--rounds", "20")
+        self.assertRegex(summary, r"(?m)^  vm-a: asked: 20 lines came back from rtos$")
+        self.assertRegex(summary, r"(?m)^  rtos: asked echo of slot 1: 20 answers; done; [1-9]\d* interrupts so far$")
+
     @long("it boots another guest")
     def test_host(self) -> None:
         summary = self.summary("--host", "--rounds", "20", "--vectors", "2")
