@@ -226,3 +226,19 @@ class BareMetalAndLinux(BareMetalCase):
         job.wait(PATIENCE).check()
         self.assertAsked(printed)
         self.assertGreater(interrupts(printed), 0)
+
+
+@long("the quick run has the same on x86")
+class BareMetalAarch64AndHost(BareMetalAndHost):
+    port = "aarch64"
+
+    def test_asks_another_processor(self) -> None:
+        with BareMetal(self.work, "x86", append="slot=1", device=Doorbell(self.server.socket, 1)) as other:
+            other.wait_output("offering echo in slot 1", PATIENCE)
+            self.assertAsked(self.boot("slot=0 ask=echo count=1000").wait_output("; done", PATIENCE), 1000)
+            self.assertGreater(interrupts(other.wait_output("slot 0: 1000 answers; closed", PATIENCE)), 0)
+
+
+@long("the quick run has the same on x86")
+class BareMetalAarch64AndLinux(BareMetalAndLinux):
+    port = "aarch64"

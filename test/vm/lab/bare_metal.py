@@ -30,6 +30,7 @@ class _Port:
 
 _PORTS = {
     "x86": _Port(arch.X86_64.qemu, arch.X86_64.machine, True),
+    "aarch64": _Port("qemu-system-aarch64", ("-machine", "virt"), False),
 }
 
 
@@ -58,7 +59,7 @@ class BareMetal:
         """The output of QEMU itself."""
         kernel = build_folder() / f"examples/bare-metal/bare-metal-{port}"
         if not kernel.exists():
-            raise LabError(f"{kernel}: not built; try test/install-deps all, and configure again")
+            raise LabError(f"{kernel}: not built; try test/install-deps all cross, and configure again")
         known = _PORTS[port]
         self._command = [
             *(known.qemu, "-name", name, *known.machine),
