@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The peer in C, compiled for another processor and run by qemu-user, at a server with the library's peers.
+
+foreign_processor.py TRIPLET EMULATOR SOURCE-FOLDER IVSHMEMCTL SERVER: status 77 if a tool is missing."""
+
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+sys.dont_write_bytecode = True
+
+from ivshmemctl_session import PATIENCE, Running, Session  # noqa: E402  (it takes the last two arguments)
+
+SOURCES = pathlib.Path(sys.argv.pop())
+EMULATOR = sys.argv.pop()
+COMPILER = f"{sys.argv.pop()}-gcc"
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wcast-align", "-Wshadow", "-Werror")
+PING = "ivshmemctl ping"
+"""The service that `ivshmemctl ping` asks for: an echo."""
+
+
+class ForeignProcessor(Session):
+    MEMORY = "4M"
+
+    def setUp(self):
+        super().setUp()
+        self.program = self.work / "server_peer"
+        command = [COMPILER, "-std=c11", "-O2", "-static", *WARNINGS, "-I", SOURCES / "lib/peer", "-o", self.program,
+                   SOURCES / "lib/peer/ivshmem_peer.c", SOURCES / "test/peer/server_peer.c"]
+        subprocess.run(command, check=True, timeout=PATIENCE)
+
+    def serve(self, *words):
+        """Start the peer, with a service that answers pings; return it when it holds its slot."""
+        peer = Running(self, [EMULATOR, str(self.program), str(self.socket), "--name", PING, *map(str, words)])
+        peer.wait_for(r"slot \d+ of \d+, ")
+        return peer
+
+    def ping(self, *words):
+        """Ping the only peer that answers; return the numbers of those that were sent and that came back."""
+        said = self.good("ping", "-i", 0, "-W", PATIENCE, *words)
+        return tuple(map(int, re.search(r"^(\d+) sent, (\d+) received", said, re.MULTILINE).groups()))
+
+    def test_messages_of_each_size(self):
+        self.serve()
+        # Whole ones, and parts of a ring of 64 KiB.
+        for size in (8, 9, 15, 16, 17, 56, 4096, 32760, 32761, 65536):
+            self.assertEqual(self.ping("-c", 20, "-s", size), (20, 20), f"{size} bytes")
+
+    def test_many_messages(self):
+        self.serve()
+        self.assertEqual(self.ping("-c", 5000), (5000, 5000))
+
+    def test_a_peer_that_polls(self):
+        self.serve("--polls")
+        self.assertEqual(self.ping("-c", 20), (20, 20))
+
+    def test_a_peer_that_beats_is_not_lost(self):
+        self.serve("--heartbeat", 100)
+        self.assertEqual(self.ping("-c", 20), (20, 20))
+
+    def test_its_geometry_is_adopted(self):
+        self.assertIn("slot 1 of 3, 2 lanes, rings of 8192 bytes\n", self.serve("--geometry", "3,2,8192", "--slot", 1).out)
+        self.assertEqual(self.ping("-c", 20, "-s", 9000), (20, 20))
+
+    def test_it_adopts_the_librarys_geometry(self):
+        serving = self.start("serve")
+        serving.wait_for("answering pings", where="err")
+        peer = Running(self, [EMULATOR, str(self.program), str(self.socket), "--slot", "any"])
+        self.assertEqual(peer.wait_for(r"slot (\d) of 4, 4 lanes")[1], "1")
+
+    def test_it_leaves_its_slot_and_comes_back(self):
+        for _ in range(3):
+            peer = self.serve("--slot", 0)
+            self.assertEqual(self.ping("-c", 3), (3, 3))
+            self.assertEqual(peer.end(signal.SIGTERM), 0)
+            self.assertTrue(peer.out.endswith("ended: 0\n"), peer.out)
+
+    def test_it_is_killed_and_comes_back(self):
+        peer = self.serve("--slot", 0)
+        ping = self.start("ping", "-i", 0.05, "-W", 0.3)
+        ping.wait_for("seq=3 ")
+        peer.kill()
+        ping.wait_for("no answer: seq=")
+        before = len(re.findall(" time=", ping.out))
+        self.serve("--slot", 0)
+        ping.wait_for(" time=", before + 3)
+        self.assertEqual(ping.end(signal.SIGINT), 0)
+
+
+if __name__ == "__main__":
+    for tool in (COMPILER, EMULATOR):
+        if shutil.which(tool) is None:
+            print(f"{tool}: not found; test/install-deps cross installs it")
+            sys.exit(77)
+    unittest.main()
