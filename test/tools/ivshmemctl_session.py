@@ -73,6 +73,8 @@ class Session(unittest.TestCase):
     """A test with its own server."""
 
     MEMORY = "1M"
+    MORE: tuple = ()
+    """Options of the server."""
 
     def setUp(self):
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="ivshmem-ctl-"))
@@ -80,8 +82,8 @@ class Session(unittest.TestCase):
         self.socket = self.work / "socket"
         said = self.work / "server.log"
         with said.open("wb") as log:
-            self.server = subprocess.Popen([SERVER, "-F", "-S", self.socket, "-l", self.MEMORY, "-n", str(VECTORS)],
-                                           stdout=log, stderr=log)
+            self.server = subprocess.Popen([SERVER, "-F", "-S", self.socket, "-l", self.MEMORY, "-n", str(VECTORS),
+                                            *self.MORE], stdout=log, stderr=log)
         self.addCleanup(self.stop_server)
         deadline = time.monotonic() + PATIENCE
         # The socket's file exists a moment before the server listens.
