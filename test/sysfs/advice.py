@@ -5,6 +5,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +17,14 @@ IVSHMEMCTL, LSIVSHMEM, MAKE_TREES = (pathlib.Path(sys.argv.pop()).resolve() for 
 ADDRESS = "0000:00:04.0"
 DEVICE = f"sys/bus/pci/devices/{ADDRESS}"
 RELEASE = "6.1.0-1-amd64"
+CAP_SYS_ADMIN = 21
+"""capabilities(7), <linux/capability.h>."""
 
 
 class Machine(unittest.TestCase):
+    before: tuple = ()
+    """A command that runs the tools."""
+
     def setUp(self):
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="ivshmem-advice-"))
         self.addCleanup(shutil.rmtree, self.top)
@@ -44,7 +50,7 @@ class Machine(unittest.TestCase):
         self.write(f"lib/modules/{RELEASE}/modules.dep", "".join(f"kernel/{name}.ko:\n" for name in names))
 
     def tool(self, program, *words, status):
-        done = subprocess.run([program, "--sysroot", self.tree, *words], text=True, capture_output=True,
+        done = subprocess.run([*self.before, program, "--sysroot", self.tree, *words], text=True, capture_output=True,
                               stdin=subprocess.DEVNULL, timeout=60, check=False)
         self.assertEqual(done.returncode, status, f"{words}\n{done.stdout}\n{done.stderr}")
         return done
@@ -221,6 +227,34 @@ class TheMachine(Machine):
         self.advised("install the module igb_uio", unwanted=["apt"])
         self.write("etc/os-release", "ID=ubuntu\nID_LIKE=debian\n")
         self.advised("apt install")
+
+
+def has_capability(number):
+    status = pathlib.Path("/proc/self/status").read_text()
+    return os.geteuid() == 0 and int(re.search(r"CapEff:\s*(\w+)", status)[1], 16) >> number & 1 == 1
+
+
+class Privileges(Machine):
+    """INTx, which uio_pci_generic delivers masked, is only for a process that may unmask it."""
+
+    def setUp(self):
+        super().setUp()
+        self.tree = self.top / "rev0-intx"
+
+    @unittest.skipUnless(has_capability(CAP_SYS_ADMIN), "this process is not root")
+    def test_root(self):
+        self.assertEqual((self.listed()["use"], self.listed()["problem"]), ("map ring interrupt", None))
+        found = self.doctor(0)
+        self.assertEqual((found["driver"]["status"], found["vIOMMU"]["status"]), ("ok", "skip"))
+        self.assertIn("uio_pci_generic, with INTx", found["driver"]["finding"])
+        self.assertIn("INTx instead", found["MSI-X"]["finding"])
+
+    def test_others(self):
+        if has_capability(CAP_SYS_ADMIN):
+            self.before = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+        self.assertEqual(self.listed()["use"], "map ring")
+        self.assertIn("only root may unmask", self.listed()["problem"])
+        self.everywhere("run the program as root")
 
 
 class Parts(Machine):

@@ -83,9 +83,9 @@ def check_commands(checks, page, program):
             checks.same(f"ivshmemctl {name}", documented_options(documented[name]), options)
 
 
-def check_page(checks, source):
+def check_page(checks, top, source):
     page = source.read_text()
-    made = subprocess.run(["scdoc"], input=page, text=True, capture_output=True, check=False)
+    made = subprocess.run([top / "tools/manual-page", "scdoc"], input=page, text=True, capture_output=True, check=False)
     checks.silent(source.name, made.stderr)
     environment = {**os.environ, "MANROFFSEQ": "", "MANWIDTH": "80", "LC_ALL": "C.UTF-8"}
     for command in (FORMAT, LINT):
@@ -105,20 +105,20 @@ def check_page(checks, source):
 
 def main(top, lsivshmem, server, device, ctl):
     checks = Checks()
-    check_page(checks, top / "lib/ivshmem.7.scd")
+    check_page(checks, top, top / "lib/ivshmem.7.scd")
 
-    page = check_page(checks, top / "tools/lsivshmem/lsivshmem.8.scd")
+    page = check_page(checks, top, top / "tools/lsivshmem/lsivshmem.8.scd")
     checks.same("lsivshmem", documented_options(page), described_options(lsivshmem))
     columns = {line.split()[0] for line in said(lsivshmem, "--list-columns").splitlines()}
     checks.same("lsivshmem: COLUMNS", {term.strip("*") for term in terms(page, "COLUMNS")}, columns)
 
-    page = check_page(checks, top / "tools/ivshmem-server/ivshmem-server.8.scd")
+    page = check_page(checks, top, top / "tools/ivshmem-server/ivshmem-server.8.scd")
     checks.same("ivshmem-server", documented_options(page), described_options(server))
 
-    page = check_page(checks, top / "tools/ivshmem-device/ivshmem-device.8.scd")
+    page = check_page(checks, top, top / "tools/ivshmem-device/ivshmem-device.8.scd")
     checks.same("ivshmem-device", documented_options(page), described_options(device))
 
-    page = check_page(checks, top / "tools/ivshmemctl/ivshmemctl.8.scd")
+    page = check_page(checks, top, top / "tools/ivshmemctl/ivshmemctl.8.scd")
     checks.same("ivshmemctl", documented_options(page), described_options(ctl))
     check_commands(checks, page, ctl)
 

@@ -59,8 +59,12 @@ finding check_node(const examined_device& target) {
         return {"node", outcome::skip, "none for this driver", ""};
     const auto text = tools::format(
         "{}: {}", node->path, node->exists ? mode_of(*node) + " for this process" : "missing");
-    if (node->usable())
+    const bool may_unmask = !info.intx || !info.uio_node || target.verdict.can_interrupt;
+    if (node->usable() && may_unmask)
         return {"node", outcome::ok, text, ""};
+    if (node->usable())
+        return {"node", outcome::fail, text + ", but only root may unmask INTx",
+                target.verdict.remedy};
     return {"node", outcome::fail, text,
             target.verdict.problem.starts_with(node->path) ? target.verdict.remedy : "sudo"};
 }
