@@ -1339,6 +1339,7 @@ result ivshmem_peer_send(channel* c, const void* data, uint32_t size) {
 }
 
 result ivshmem_peer_send_some(channel* c, const void* data, uint32_t size, uint32_t* done) {
+    const unsigned char* bytes = (const unsigned char*)data; /* null, if there are none */
     for (;;) {
         const uint32_t longest = c->state != IVSHMEM_PEER_CHANNEL_CLOSED ? longest_record(c) : 0;
         result why = may_send(c, size);
@@ -1350,7 +1351,7 @@ result ivshmem_peer_send_some(channel* c, const void* data, uint32_t size, uint3
         /* Parts are small enough for the other side to read one while the next is written. */
         part =
             *done == 0 && size <= longest ? size : least(size - *done, (longest + HEAD) / 4 - HEAD);
-        why = send_record(c, (const unsigned char*)data + *done, part,
+        why = send_record(c, *done != 0 ? bytes + *done : bytes, part,
                           part == size - *done ? LAST : PART, size - *done);
         if (why != IVSHMEM_PEER_OK)
             return why;
@@ -1541,7 +1542,8 @@ result ivshmem_peer_receive(channel* c, void* into, uint32_t capacity, uint32_t*
             *size = c->have + c->total;
             return IVSHMEM_PEER_TOO_LARGE;
         }
-        copy_front(c, (unsigned char*)into + c->have, c->length);
+        if (c->length != 0) /* else the buffer may be null */
+            copy_front(c, (unsigned char*)into + c->have, c->length);
         c->have += c->length;
         kind = c->kind;
         pop(c);
