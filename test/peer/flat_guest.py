@@ -61,6 +61,11 @@ class FlatGuest(Session):
         self.assertEqual(set(re.findall(r"from peer (\d+) \(slot 0\)", said)), {self.peer})
         return tuple(map(int, re.search(r"^(\d+) sent, (\d+) received", said, re.MULTILINE).groups()))
 
+    def test_rules(self):
+        """`ivshmemctl conformance` finds no rule of the layout broken."""
+        self.boot()
+        self.good("conformance", "--service", "ivshmemctl ping")
+
     def test_messages_of_each_size(self):
         self.boot()
         for size in (8, 9, 15, 56, 4096, 65536):

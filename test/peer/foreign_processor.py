@@ -46,6 +46,11 @@ class ForeignProcessor(Session):
         said = self.good("ping", "-i", 0, "-W", PATIENCE, *words)
         return tuple(map(int, re.search(r"^(\d+) sent, (\d+) received", said, re.MULTILINE).groups()))
 
+    def test_rules(self):
+        """`ivshmemctl conformance` finds no rule of the layout broken."""
+        self.serve()
+        self.good("conformance", "--service", "ivshmemctl ping")
+
     def test_messages_of_each_size(self):
         self.serve()
         # Whole ones, and parts of a ring of 64 KiB.

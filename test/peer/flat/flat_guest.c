@@ -40,33 +40,40 @@ static uint32_t random_word(void* context) {
     return state ^ state >> 15;
 }
 
-static unsigned char message[65536];
+/* The echo. */
 
-static void echo(struct ivshmem_peer* peer, struct ivshmem_peer_channel* channel, uint32_t key) {
-    static uint32_t size, done;
-    static bool answers;
+enum { SERVED = 4, LONGEST = 65536 }; /* channels, and the bytes of a message */
+
+static struct server {
+    struct ivshmem_peer_channel channel;
+    bool answers;
+    uint32_t size, done;
+    unsigned char message[LONGEST];
+} servers[SERVED];
+
+static void serve(struct ivshmem_peer* peer, struct server* s, uint32_t key) {
     enum ivshmem_peer_result result;
-    if (ivshmem_peer_accept(peer, channel, key, sizeof message) == IVSHMEM_PEER_OK)
-        answers = false;
+    if (ivshmem_peer_accept(peer, &s->channel, key, LONGEST) == IVSHMEM_PEER_OK)
+        s->answers = false;
     do {
-        if (!answers) {
-            result = ivshmem_peer_receive(channel, message, sizeof message, &size);
-            answers = result == IVSHMEM_PEER_OK;
-            done = 0;
+        if (!s->answers) {
+            result = ivshmem_peer_receive(&s->channel, s->message, LONGEST, &s->size);
+            s->answers = result == IVSHMEM_PEER_OK;
+            s->done = 0;
         } else {
-            result = ivshmem_peer_send_some(channel, message, size, &done);
-            answers = result == IVSHMEM_PEER_AGAIN;
+            result = ivshmem_peer_send_some(&s->channel, s->message, s->size, &s->done);
+            s->answers = result == IVSHMEM_PEER_AGAIN;
         }
     } while (result == IVSHMEM_PEER_OK);
     if (result != IVSHMEM_PEER_AGAIN)
-        ivshmem_peer_close(channel);
+        ivshmem_peer_close(&s->channel);
 }
 
 int main(void) {
     static struct ivshmem_peer peer;
-    static struct ivshmem_peer_channel channels[1];
     static struct ivshmem_peer_config config;
     uint32_t key = 0;
+    int i;
     while (*reg(PRESENT) == 0) {
     }
     config.hooks.now = now;
@@ -93,7 +100,8 @@ int main(void) {
     }
     while (peer.phase == IVSHMEM_PEER_HELD) {
         ivshmem_peer_poll(&peer);
-        echo(&peer, &channels[0], key);
+        for (i = 0; i < SERVED; ++i)
+            serve(&peer, &servers[i], key);
     }
     board_print("ended: ");
     board_print_number((uint32_t)peer.why);
