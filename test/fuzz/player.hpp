@@ -32,6 +32,11 @@ class player {
     /// Opens an ended channel again.
     void start_again();
     [[nodiscard]] ivshmem::channel_state state() const { return channel_.state(); }
+    /// Returns whether one side has reported that the other broke the rules.
+    [[nodiscard]] bool accuses() const {
+        return state() == ivshmem::channel_state::poisoned ||
+               state() == ivshmem::channel_state::rejected;
+    }
     [[nodiscard]] std::chrono::milliseconds heartbeat() const { return heartbeat_; }
 
   private:

@@ -81,4 +81,9 @@ inline std::string pattern(std::size_t size) {
     return text;
 }
 
+/// The words of the memory from an offset on.
+inline ivshmem::shared_words at(const meeting& of, std::size_t offset) {
+    return {of.memory().data() + offset, false};
+}
+
 } // namespace test
