@@ -6,8 +6,6 @@
 #include "channel/division.hpp"
 #include "fixture.hpp"
 
-#include <cstring>
-
 using namespace test;
 
 namespace {
