@@ -76,6 +76,9 @@ MUTATIONS = [
      "(head & VALID) == 0 || size > ring / 2 || size > ring - place"),
     ("R9", "    if (c->position != c->cursor)\n        release(c);",
      "    if (c->position - c->cursor > c->peer->division.ring_size / 8)\n        release(c);"),
+    ("R12", "c->position - c->cursor >= c->peer->division.ring_size / 8 &&",
+     "c->position - c->cursor >= c->peer->division.ring_size &&",
+     "        settle(c);\n        if (p->config.polls)", "        if (p->config.polls)"),
     ("R10", *BLIND_BLOCK, "return c->peer->division.ring_size - (c->tail - c->seen) >= c->needed;",
      "return c->needed != 0;"),
     ("R11", "    if (size > c->peer_limit)\n        return IVSHMEM_PEER_TOO_LARGE;\n    if (c->abandons)",
@@ -86,9 +89,13 @@ MUTATIONS = [
     ("S4", "(wake & FOR_ROOM) != 0 && wake != c->answered", "(wake & FOR_ROOM) != 0 && wake == 0"),
     ("S5", "    return time_left(p);\n}\n\nvoid ivshmem_peer_wait", "    return 60000;\n}\n\nvoid ivshmem_peer_wait"),
     ("S6", "c->sleeps && c->answered != 0 &&", "c->sleeps && false &&"),
+    ("S7", "    if (p->config.hooks.ring != NULL)\n        p->config.hooks.ring(",
+     "    if (vector > 255)\n        __builtin_trap();\n    if (p->config.hooks.ring != NULL)\n"
+     "        p->config.hooks.ring("),
     ("L1", "++p->beat << 16", "1U << 16"),
     ("L1", "p->config.heartbeat != 0 ? p->incarnation : 0", "0"),
     ("L2", ">= SILENT_PERIODS * longer_period(p, heartbeat);", ">= 1U << 31;"),
+    ("L3", "(c->gone || is_absent", "(is_absent"),
     ("F1", "(head & VALID) == 0 || size > ring - place", "size > ring - place"),
     ("F1", "(head & VALID) == 0 || size > ring - place", "(head & VALID) == 0"),
     ("F2", "    if (c->kind == PART ? c->length == 0 || c->length >= c->total : c->length != c->total)\n"

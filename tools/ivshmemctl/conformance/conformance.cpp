@@ -160,6 +160,9 @@ int run_conformance(const common_options& common, conformance_options asked) {
             name_of(device) +
             ": the rules are checked on ivshmem v1 only, and this device is ivshmem-v2; use "
             "--socket PATH with a server that the peer under test joins, or a v1 device"};
+    asked.how.join = [&] {
+        return open_with_channels(common);
+    };
     // The slot must be released even if the output is a closed pipe.
     std::signal(SIGPIPE, SIG_IGN);
     const caught_signals signals;

@@ -177,6 +177,12 @@ std::vector<std::string> other_side::services() const {
     return all;
 }
 
+ivshmem::device other_side::join_again() const {
+    if (!knows_peers(device_))
+        throw not_shown{"the device does not list its peers"};
+    return how_.join();
+}
+
 void other_side::start_rule(milliseconds more) {
     end_ = std::chrono::steady_clock::now() + how_.time_limit + more;
 }

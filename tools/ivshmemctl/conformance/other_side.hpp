@@ -20,8 +20,9 @@ using milliseconds = std::chrono::milliseconds;
 /// How the tool plays.
 struct play {
     std::string service = "echo";
-    milliseconds time_limit{5000}; ///< of each rule
-    milliseconds claim_time{250};  ///< in which a claim must be answered
+    milliseconds time_limit{5000};           ///< of each rule
+    milliseconds claim_time{250};            ///< in which a claim must be answered
+    std::function<ivshmem::device()> join{}; ///< opens the device once more
 };
 
 /// Returns the offsets of the headers of slots that are held; if any is consistent with its place,
@@ -63,6 +64,9 @@ class other_side {
     [[nodiscard]] std::uint32_t key() const;
     /// The names of all services of the peer.
     [[nodiscard]] std::vector<std::string> services() const;
+
+    /// Joins the server once more. @throws not_shown The device is not at a server.
+    [[nodiscard]] ivshmem::device join_again() const;
 
     /// Starts the time of a rule. @param more In addition to the time limit.
     void start_rule(milliseconds more = milliseconds{0});

@@ -106,6 +106,40 @@ void check_cursor(other_side& side) {
             tools::format("{}, because the ring is empty", x.tail()));
 }
 
+void check_cursor_early(other_side& side) {
+    constexpr std::uint32_t before = 8, in_room = 7, more = 7;
+    lane x{side};
+    x.connect();
+    const auto record_size = side.ring_size() / 16, size = record_size - 8;
+    need_limit(x, size);
+    // The answers are looked at, but no room is made: the peer stops in the middle of the ring.
+    const auto await_answer = [&] {
+        require(side.wait([&] { return x.take().has_value(); }), "no answer " + side.in_time(),
+                "answers as long as there is room for them");
+    };
+    for (std::uint32_t i = 0; i < before; ++i) {
+        x.send(pattern(size, i));
+        await_answer();
+    }
+    const auto start = x.tail();
+    for (std::uint32_t i = 0; i < in_room + more; ++i)
+        x.send(pattern(size, i));
+    for (std::uint32_t i = 0; i < in_room; ++i)
+        await_answer();
+    // What was answered was read.
+    const auto read = start + in_room * record_size;
+    require(side.wait([&] {
+        const auto cursor = x.theirs().look(in_block::cursor);
+        return x.tail() - cursor <= x.tail() - read || read - cursor < side.ring_size() / 8;
+    }),
+            tools::format("cursor {} after {} bytes were answered, {}",
+                          x.theirs().look(in_block::cursor), read, side.in_time()),
+            "less than an eighth of the ring that was read, and not published");
+    x.free_room();
+    for (std::uint32_t i = 0; i < more; ++i)
+        require(x.receive() == pattern(size, in_room + i), "another message", "the rest");
+}
+
 void check_back_pressure(other_side& side) {
     constexpr std::uint32_t messages = 12;
     lane x{side};
@@ -157,8 +191,8 @@ constexpr rule ring[] = {
     {"R7", "the head after the last record is 0", check_next_head},
     {"R8", "a receiver takes each record that ends within the ring", check_long_record},
     {"R9", "the cursor is published when the ring is found empty", check_cursor},
-    {"R12", "the cursor is published at the latest after an eighth of the ring", nullptr,
-     "the moment at which the peer reads cannot be seen"},
+    {"R12", "the cursor is published at the latest after an eighth of the ring",
+     check_cursor_early},
     {"R10", "a record is only written if there is room", check_back_pressure},
     {"R11", "no message is longer than the limit of this side", check_limit},
     {"R13", "an empty message on a stream is a fault", nullptr, "the service answers messages"},

@@ -164,6 +164,50 @@ void check_silence(other_side& side) {
             "finished and deaf: the holder is lost");
 }
 
+void check_gone(other_side& side) {
+    auto second = side.join_again();
+    struct restore {
+        other_side& of;
+        ~restore() { of.mine().publish(in_header::peer, of.device().id()); }
+    } const at_end{side};
+    side.mine().publish(in_header::peer, second.id());
+    lane x{side};
+    x.connect();
+    x.echo(pattern(8));
+    const auto epoch = x.theirs().look(in_block::epoch);
+    second.close();
+    require(side.wait([&] {
+        return x.theirs().look(in_block::flags) == (is_finished | is_deaf) ||
+               x.theirs().look(in_block::epoch) != epoch;
+    }),
+            tools::format("flags {:#x} {}", x.theirs().look(in_block::flags), side.in_time()),
+            "finished and deaf: the holder is lost");
+}
+
+void check_unknown_doorbell(other_side& side) {
+    constexpr std::uint32_t nobody = 0xfff0, no_vector = 0xffff;
+    struct restore {
+        other_side& of;
+        ~restore() {
+            of.mine().publish(in_header::peer, of.device().id());
+            of.ask_for_rings(true);
+        }
+    };
+    for (const std::uint32_t id : {std::uint32_t{side.device().id()}, nobody}) {
+        const restore at_end{side};
+        side.mine().publish(in_header::peer, id);
+        side.mine().publish(in_header::attention, bit31 | no_vector);
+        lane x{side, {.sleeps = true}};
+        x.connect();
+        for (std::uint32_t i = 1; i <= 3; ++i) {
+            x.mine().publish(in_block::room, x.tail());
+            x.mine().publish(in_block::wake, no_vector << 16U | i << 2U | for_data | for_room);
+            x.echo(pattern(8, i));
+        }
+    }
+    pass_a_message(side);
+}
+
 constexpr rule sleeping[] = {
     {"S1", "a peer that sleeps shows a new value in wake each time", check_arming},
     {"S2", "the peer rings for data, if this side sleeps", check_ring_for_data},
@@ -171,10 +215,11 @@ constexpr rule sleeping[] = {
     {"S4", "the peer rings for room, if this side waits for it", check_ring_for_room},
     {"S5", "a message is found also if its ring was lost", check_lost_ring},
     {"S6", "the peer rings again until the data is read", check_ring_again},
+    {"S7", "an id or a vector that does not exist is no fault, and harms nobody",
+     check_unknown_doorbell},
     {"L1", "a peer that beats shows its period, and a new value once a period", check_beats},
     {"L2", "a peer that beats finds that a silent holder is lost", check_silence},
-    {"L3", "a holder that the server reports as gone is lost", nullptr,
-     "this side would have to leave the server"},
+    {"L3", "a holder that the server reports as gone is lost", check_gone},
 };
 
 } // namespace
