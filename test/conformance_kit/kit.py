@@ -2,10 +2,13 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """The common parts of the tests of `ivshmemctl conformance`: a server, a peer under test, the tool."""
 
+import contextlib
 import json
+import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,8 +34,9 @@ class Table:
 
     def __exit__(self, *_):
         for process in reversed(self.running):
-            if process.poll() is None:
-                process.kill()
+            # Also what a shell has started.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         shutil.rmtree(self.work)
 
@@ -41,7 +45,7 @@ class Table:
         said = self.work / f"{len(self.running)}.log"
         with said.open("wb") as log:
             process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=log)
+                                       stderr=log, start_new_session=True)
         self.running.append(process)
         deadline = time.monotonic() + PATIENCE
         while not re.search(says, said.read_text()):
@@ -49,6 +53,17 @@ class Table:
                 raise AssertionError(f"{command} does not say {says!r}: {said.read_text()}")
             time.sleep(0.01)
         return process
+
+    def again(self, command, says):
+        """Starts a program that is started again whenever it ends."""
+        words = ["sh", "-c", 'while :; do "$@"; sleep 0.05; done', "sh", *command]
+        return self.start(words, says)
+
+    def c_peer_again(self, program=SERVER_PEER, *options):
+        return self.again([program, self.socket, "--slot", "2", "--heartbeat", "100", *options], r"slot \d+ of")
+
+    def library_again(self, *options):
+        return self.again([IVSHMEMCTL, "--socket", self.socket, "serve", *options], "answering pings")
 
     def c_peer(self, program=SERVER_PEER, *options):
         return self.start([program, self.socket, "--slot", "2", "--heartbeat", "100", *options], r"slot \d+ of")

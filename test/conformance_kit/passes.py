@@ -7,7 +7,10 @@ import unittest
 
 import kit
 
-UNSEEN = {"D2", "R13", "C3", "C4", "C5", "C6", "V1"}
+UNSEEN = {"R13", "V1"}
+"""Rules that cannot be seen from outside."""
+ENDS = {"D2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10"}
+"""Rules that are seen only of a peer that comes again when it ends."""
 
 
 class Passes(unittest.TestCase):
@@ -16,7 +19,10 @@ class Passes(unittest.TestCase):
             start(table)
             status, rules = table.verdicts(*kit.PATIENT, *options)
         for number, rule in rules.items():
-            self.assertEqual(rule["verdict"], "not shown" if number in UNSEEN else "holds", rule)
+            unseen = UNSEEN if "--restarts" in options else UNSEEN | ENDS
+            self.assertEqual(rule["verdict"], "not shown" if number in unseen else "holds", rule)
+            if number in ENDS and rule["verdict"] == "not shown":
+                self.assertIn("use --restarts", rule["why"])
         self.assertEqual(status, 0)
         return rules
 
@@ -26,13 +32,28 @@ class Passes(unittest.TestCase):
         numbers = re.findall(r"\[([A-Z]\d+)\]", page)
         self.assertEqual(len(numbers), len(set(numbers)))
         self.assertEqual(set(numbers), set(rules))
-        self.assertLessEqual(UNSEEN, set(rules))
+        self.assertLessEqual(UNSEEN | ENDS, set(rules))
 
     def test_the_peer_in_c_in_another_slot(self):
         self.passes(lambda table: table.c_peer(kit.SERVER_PEER, "--slot", "0", "--geometry", "2,2,1024"))
 
     def test_the_library(self):
         self.passes(lambda table: table.library(), "--service", "ivshmemctl ping")
+
+    def test_the_peer_in_c_that_comes_again(self):
+        self.passes(lambda table: table.c_peer_again(), "--restarts")
+
+    def test_the_library_that_comes_again(self):
+        self.passes(lambda table: table.library_again("--slot", "2"), "--restarts", "--service", "ivshmemctl ping")
+
+    def test_a_peer_that_comes_again_in_any_slot(self):
+        with kit.Table() as table:
+            table.c_peer_again(kit.SERVER_PEER, "--slot", "any")
+            rules = [word for number in ENDS for word in ("--rule", number)]
+            status, said = table.verdicts("--restarts", *rules, *kit.PATIENT)
+        self.assertEqual(status, 0, said)
+        self.assertEqual({number for number, rule in said.items() if rule["verdict"] == "not shown"}, {"C10"})
+        self.assertIn("start it in slot 2", said["C10"]["why"])
 
     def test_a_peer_of_few_abilities(self):
         for options in (["--polls"], ["--limit", "16"], ["--geometry", "2,1,1024", "--slot", "1"]):
@@ -46,9 +67,9 @@ class Passes(unittest.TestCase):
     def test_text(self):
         with kit.Table() as table:
             table.c_peer()
-            status, out, err = table.check(*kit.PATIENT, "--rule", "R1", "--rule", "C4")
+            status, out, err = table.check(*kit.PATIENT, "--rule", "R1", "--rule", "R13")
         self.assertEqual(status, 1)
-        self.assertIn("C4 is not a rule with a check", err)
+        self.assertIn("R13 is not a rule with a check", err)
         self.assertEqual(out, "")
         with kit.Table() as table:
             table.c_peer()

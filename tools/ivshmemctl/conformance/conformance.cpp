@@ -5,6 +5,7 @@
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
 #include "conformance/lane.hpp"
+#include "conformance/newcomer.hpp"
 #include "conformance/other_side.hpp"
 #include "conformance/report.hpp"
 #include "number.hpp"
@@ -105,6 +106,8 @@ void find_service(other_side& side) {
 bool answers(other_side& side) {
     side.start_rule();
     try {
+        if (!side.has_peer())
+            newcomer{side}.await_return();
         lane x{side};
         x.connect();
         x.echo(pattern(8));
@@ -130,7 +133,7 @@ int examine(ivshmem::device& device, const common_options& common,
             results.give_up("the header is wrong");
         }
         for (const auto rules : {directory_rules(), opening_rules(), ring_rules(), sleeping_rules(),
-                                 fault_rules(), claim_rules()})
+                                 fault_rules(), claim_rules(), ending_rules(), claiming_rules()})
             results.check(side, rules, answers);
     } catch (const peer_left& left) {
         results.end(false);
@@ -188,6 +191,8 @@ void add_conformance(subcommands& line) {
     add_seconds(sub, {"--time-limit", "SECONDS", "the time for each rule (5)"}, asked->limit);
     add_number(sub, {"--claim-time", "MS", "the time in which a claim must be answered (250)"},
                asked->claim_time);
+    sub.add_flag("--restarts", asked->how.restarts,
+                 "the peer starts again when it ends: also check rules that end it");
     sub.footer("\nThe rules have the numbers of channel-layout.md.");
     sub.set_action(
         [asked](const common_options& common) { return run_conformance(common, *asked); });

@@ -183,6 +183,20 @@ ivshmem::device other_side::join_again() const {
     return how_.join();
 }
 
+void other_side::meet(std::uint64_t header) {
+    at_ = header;
+    theirs_ = memory().from(header);
+    peer_slot_ = theirs_.look(in_header::slot);
+    peer_incarnation_ = theirs_.look(in_header::incarnation);
+    listed_ = is_listed(device_, peer_id());
+    for (const std::size_t word : {in_header::slots, in_header::lanes, in_header::ring_size,
+                                   in_header::section_size, in_header::region_offset})
+        require(theirs_.look(word) == mine_.look(word),
+                tools::format("{} at {:#x} of the header", theirs_.look(word), word),
+                tools::format("{}, as before", mine_.look(word)));
+    leaving_ = false;
+}
+
 void other_side::start_rule(milliseconds more) {
     end_ = std::chrono::steady_clock::now() + how_.time_limit + more;
 }
@@ -194,6 +208,11 @@ std::string other_side::in_time() const {
 void other_side::watch_peer() const {
     if (caught_signals::arrived())
         throw interrupted{};
+    if (incarnation_ != 0 && mine_.look(in_header::incarnation) == incarnation_ &&
+        mine_.look(in_header::claim) != incarnation_)
+        mine_.publish(in_header::claim, incarnation_);
+    if (leaving_)
+        return;
     if (theirs_.look(in_header::incarnation) != peer_incarnation_ &&
         theirs_.look(in_header::claim) != peer_incarnation_)
         throw peer_left{theirs_.look(in_header::incarnation) == 0
@@ -201,8 +220,6 @@ void other_side::watch_peer() const {
                             : "its slot was taken by another peer"};
     if (listed_ && !is_listed(device_, peer_id()) && knows_peers(device_))
         throw peer_left{"the server reports that it has disconnected"};
-    if (incarnation_ != 0 && mine_.look(in_header::claim) != incarnation_)
-        mine_.publish(in_header::claim, incarnation_);
 }
 
 bool other_side::wait(const std::function<bool()>& holds) const {

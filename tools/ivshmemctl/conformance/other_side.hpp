@@ -22,6 +22,7 @@ struct play {
     std::string service = "echo";
     milliseconds time_limit{5000};           ///< of each rule
     milliseconds claim_time{250};            ///< in which a claim must be answered
+    bool restarts = false;                   ///< the peer starts again when it ends
     std::function<ivshmem::device()> join{}; ///< opens the device once more
 };
 
@@ -53,6 +54,7 @@ class other_side {
     [[nodiscard]] words mine() const { return mine_; }
     [[nodiscard]] words their_block(std::uint32_t lane) const;
     [[nodiscard]] words my_block(std::uint32_t lane) const;
+    [[nodiscard]] std::uint32_t slots() const { return slots_; }
     [[nodiscard]] std::uint32_t lanes() const { return lanes_; }
     [[nodiscard]] std::uint32_t ring_size() const { return ring_size_; }
     [[nodiscard]] std::uint32_t slot() const { return slot_; }
@@ -62,6 +64,14 @@ class other_side {
     [[nodiscard]] std::uint32_t peer_incarnation() const { return peer_incarnation_; }
     /// The key of the service, in the directory of the peer; 0: there is none.
     [[nodiscard]] std::uint32_t key() const;
+    /// The header of a slot.
+    [[nodiscard]] words header(std::uint32_t number) const;
+    /// From now on, the peer may leave; until meet().
+    void expect_end() { leaving_ = true; }
+    [[nodiscard]] bool has_peer() const { return !leaving_; }
+    /// Plays with the peer of this header, which divides the region as the one before.
+    /// @throws broken It does not.
+    void meet(std::uint64_t header);
     /// The names of all services of the peer.
     [[nodiscard]] std::vector<std::string> services() const;
 
@@ -89,7 +99,6 @@ class other_side {
     void watch_peer() const;
     void write_header(std::uint32_t number) const;
     void clear(std::uint32_t number) const;
-    [[nodiscard]] words header(std::uint32_t number) const;
     [[nodiscard]] std::size_t block_offset(std::uint32_t owner, std::uint32_t other,
                                            std::uint32_t lane) const;
 
@@ -100,7 +109,8 @@ class other_side {
     std::uint64_t section_ = 0, region_ = 0;
     std::uint32_t slots_ = 0, lanes_ = 0, ring_size_ = 0, peer_slot_ = 0, slot_ = 0;
     std::uint32_t peer_incarnation_ = 0, incarnation_ = 0;
-    bool listed_ = false; ///< the server knows the peer
+    bool listed_ = false;  ///< the server knows the peer
+    bool leaving_ = false; ///< its end is expected
     std::chrono::steady_clock::time_point end_{};
 };
 

@@ -63,8 +63,9 @@ report::report(const common_options& common, std::vector<std::string> only)
 report::~report() = default;
 
 bool report::knows(const std::string& number) {
-    for (const auto rules : {header_rules(), directory_rules(), opening_rules(), ring_rules(),
-                             sleeping_rules(), fault_rules(), claim_rules()})
+    for (const auto rules :
+         {header_rules(), directory_rules(), opening_rules(), ring_rules(), sleeping_rules(),
+          fault_rules(), claim_rules(), ending_rules(), claiming_rules()})
         for (const rule& r : rules)
             if (r.number == number)
                 return r.check != nullptr;

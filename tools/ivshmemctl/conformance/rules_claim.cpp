@@ -55,11 +55,6 @@ void check_incarnation(other_side& side) {
 constexpr rule claims[] = {
     {"C1", "a claim of the slot is answered in the claim time", check_claim},
     {"C2", "an incarnation that no claim has overwritten is written again", check_incarnation},
-    {"C3", "a slot is claimed step by step", nullptr, "the peer holds its slot already"},
-    {"C4", "a peer whose slot was taken stops using it", nullptr, "the peer would end"},
-    {"C5", "a peer whose section was overwritten leaves", nullptr, "the peer would end"},
-    {"C6", "a peer that leaves closes, and gives the slot back", nullptr,
-     "the peer decides when it leaves"},
     {"V1", "the differences on ivshmem-v2", nullptr, "this device is not ivshmem-v2"},
 };
 

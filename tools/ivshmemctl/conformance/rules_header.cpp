@@ -207,8 +207,6 @@ constexpr rule header[] = {
 };
 constexpr rule directory[] = {
     {"D1", "a name in the directory has 1 to 59 bytes, and the rest is zero", check_directory},
-    {"D2", "the first key of an incarnation is random, and none is used again", nullptr,
-     "the peer would have to start again and again"},
     {"D4", "the peer opens the lane, with accepted = the key that is requested", check_accepted},
     {"D3", "a key that is not in the directory is not answered", check_unknown_service},
     {"D5", "a request that was answered is not answered again", check_old_request},

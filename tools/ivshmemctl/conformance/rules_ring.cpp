@@ -122,8 +122,15 @@ void check_cursor_early(other_side& side) {
         await_answer();
     }
     const auto start = x.tail();
-    for (std::uint32_t i = 0; i < in_room + more; ++i)
-        x.send(pattern(size, i));
+    require(side.wait([&] { return x.theirs().look(in_block::cursor) == start; }),
+            tools::format("cursor {} {}", x.theirs().look(in_block::cursor), side.in_time()),
+            tools::format("{}, because the ring is empty", start));
+    // All at once: the peer does not find the ring empty between them.
+    const auto first = x.put(last, size, size, pattern(size, 0), false);
+    for (std::uint32_t i = 1; i < in_room + more; ++i)
+        x.put(last, size, size, pattern(size, i));
+    x.show(first, last, size);
+    x.ring_for_data();
     for (std::uint32_t i = 0; i < in_room; ++i)
         await_answer();
     // What was answered was read.

@@ -75,6 +75,7 @@ class words {
     explicit words(std::byte* at) : at_{at} {}
 
     [[nodiscard]] words from(std::size_t offset) const { return words{at_ + offset}; }
+    [[nodiscard]] bool is(const words& other) const { return at_ == other.at_; }
     [[nodiscard]] std::uint32_t look(std::size_t offset) const {
         return word(offset).load(std::memory_order_acquire);
     }
