@@ -27,7 +27,19 @@ class Refuses(unittest.TestCase):
 
     def test_wrong_words(self):
         with kit.Table() as table:
-            self.refuses(table, "--rule", "R99", says=["R99 is not a rule", "channel-layout.md"])
+            for number in ("R99", "R13", "V1", ""):
+                self.refuses(table, "--rule", number, says=[f"{number} is not a rule", "channel-layout.md"])
+            for words in (["--time-limit", "soon"], ["--slot", "-1"], ["--claim-time", "x"]):
+                status, out, err = table.check(*words)
+                self.assertEqual((status, out), (1, ""), err)
+                self.assertIn(words[0], err)
+
+    def test_help(self):
+        with kit.Table() as table:
+            status, out, err = table.check("--help")
+        self.assertEqual((status, err), (0, ""))
+        for word in ("--slot", "--service", "--rule", "--time-limit", "--claim-time", "--restarts", "channel-layout.md"):
+            self.assertIn(word, out)
 
     def test_two_peers(self):
         with kit.Table() as table:
@@ -79,6 +91,40 @@ class Refuses(unittest.TestCase):
         self.assertEqual(rules["D4"]["verdict"], "broken")
         self.assertEqual((rules["C2"]["verdict"], rules["C2"].get("why")),
                          ("not shown", "the peer does not answer any more"))
+
+    def test_a_peer_that_does_not_come_again(self):
+        with kit.Table() as table:
+            table.c_peer()
+            status, rules = table.verdicts("--restarts", "--rule", "C6", "--rule", "C7", "--time-limit", "2")
+        self.assertEqual(status, 64)
+        self.assertEqual((rules["C6"]["verdict"], rules["C6"].get("seen")), ("broken", "no slot in 2000 ms"))
+
+    def test_a_signal_while_the_peer_is_away(self):
+        for number in ("C7", "C9", "C10"):
+            with self.subTest(number), kit.Table() as table:
+                peer = table.c_peer()
+                with subprocess.Popen(table.command("--restarts", "--rule", number, *kit.PATIENT),
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tool:
+                    peer.wait(kit.PATIENCE)  # its slot was taken
+                    tool.send_signal(signal.SIGTERM)
+                    _, err = tool.communicate(timeout=kit.PATIENCE)
+                self.assertEqual(tool.returncode, -signal.SIGTERM, err)
+                # What it had put into the memory is gone.
+                table.c_peer()
+                status, out, err = table.check(*kit.PATIENT)
+                self.assertEqual(status, 0, out + err)
+
+    def test_the_server_ends(self):
+        with kit.Table() as table:
+            table.c_peer().send_signal(signal.SIGSTOP)
+            with subprocess.Popen(table.command("-J", "--rule", "R1", *kit.PATIENT), stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True) as tool:
+                tool.stderr.readline()  # its remark: it has begun
+                table.running[0].kill()
+                out, err = tool.communicate(timeout=kit.PATIENCE)
+        self.assertEqual(tool.returncode, 1, err)
+        self.assertRegex(err, r"during rule \w+: the server has ended the connection")
+        self.assertFalse(json.loads(out)["complete"])
 
     def test_a_signal(self):
         with kit.Table() as table:

@@ -7,6 +7,8 @@
 #include "conformance/rule.hpp"
 #include "open_device.hpp"
 
+#include <ivshmem/error.hpp>
+
 #include <algorithm>
 #include <stdexcept>
 #include <system_error>
@@ -22,6 +24,13 @@ bool is_listed(ivshmem::device& device, std::uint32_t id) {
     std::error_code ec;
     const auto all = device.peers(ec);
     return !ec && std::find(all.begin(), all.end(), id) != all.end();
+}
+
+bool has_lost_server(ivshmem::device& device) {
+    std::error_code ec;
+    while (device.next_event(ec)) {
+    }
+    return ec == ivshmem::errc::server_closed;
 }
 
 bool knows_peers(ivshmem::device& device) {
@@ -218,7 +227,9 @@ void other_side::watch_peer() const {
         throw peer_left{theirs_.look(in_header::incarnation) == 0
                             ? "it gave its slot back"
                             : "its slot was taken by another peer"};
-    if (listed_ && !is_listed(device_, peer_id()) && knows_peers(device_))
+    if (listed_ && has_lost_server(device_))
+        throw peer_left{"the server has ended the connection"};
+    if (listed_ && !is_listed(device_, peer_id()))
         throw peer_left{"the server reports that it has disconnected"};
 }
 
