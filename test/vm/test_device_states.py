@@ -41,6 +41,10 @@ class States(StatesCase):
         self.assertIn(" 5a ", self.run_tool(1, f"dump {READ_WRITE - 1}"))
         self.assertIn("past the end", self.run_tool(0, f"dump {READ_WRITE} 1", status=1))
 
+    def test_1_the_conformance_kit_refuses(self) -> None:
+        text = self.run_tool(0, "conformance --time-limit 1", status=1)
+        self.assertRegex(text, r"checked on ivshmem v1 only, and this device is ivshmem-v2; use --socket PATH .*\n\Z")
+
     def test_1_together(self) -> None:
         self.together([self.party(0), self.party(1)], [3, 3], vectors=3)
 

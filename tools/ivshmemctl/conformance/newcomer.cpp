@@ -5,7 +5,9 @@
 #include "common/print.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
+#include <thread>
 
 namespace ivshmemctl::conformance {
 namespace {
@@ -43,7 +45,30 @@ std::uint32_t newcomer::take_slot() {
     slot_.publish(in_header::peer, side_.device().id());
     slot_.publish(in_header::attention, side_.can_be_rung() ? bit31 : 0);
     ring();
+    settle();
     return taken_;
+}
+
+void newcomer::settle() {
+    using clock = std::chrono::steady_clock;
+    constexpr milliseconds enough{300}; // until a peer that is rung has looked
+    const auto old = side_.peer_incarnation();
+    const auto end = clock::now() + enough;
+    watch_arrivals();
+    const bool listed = std::find(ids_.begin(), ids_.end(), old_id_) != ids_.end();
+    while (clock::now() < end) {
+        const auto claim = slot_.look(in_header::claim);
+        // A peer that saw only one of the words change has written the other one back, once.
+        if (claim == old)
+            slot_.publish(in_header::claim, taken_);
+        if (slot_.look(in_header::incarnation) == old)
+            slot_.publish(in_header::incarnation, taken_);
+        watch_arrivals();
+        if ((listed && std::find(ids_.begin(), ids_.end(), old_id_) == ids_.end()) ||
+            (claim != old && claim != taken_))
+            return; // it has ended; the next one is there
+        std::this_thread::sleep_for(milliseconds{1});
+    }
 }
 
 void newcomer::ring() const {

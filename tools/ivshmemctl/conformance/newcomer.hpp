@@ -50,6 +50,8 @@ class newcomer {
     void watch_arrivals();
 
   private:
+    /// Waits until the peer has seen that it lost the slot.
+    void settle();
     [[nodiscard]] std::vector<std::uint64_t> others() const;
 
     other_side& side_;

@@ -24,6 +24,7 @@ struct claimed {
 };
 claimed await_claim(other_side& side, newcomer& peer) {
     claimed found;
+    found.not_later = clock::now();
     found.taken = peer.take_slot();
     static_cast<void>(side.take_rings());
     require(side.wait([&] {
