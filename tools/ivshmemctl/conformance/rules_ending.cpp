@@ -72,6 +72,8 @@ left_behind overwrite(other_side& side, newcomer& peer, const char* name,
         lane x{side};
         x.connect();
         x.echo(pattern(8));
+        // It must not write the word once more itself.
+        static_cast<void>(side.wait([&] { return x.theirs().look(in_block::cursor) == x.tail(); }));
         peer.expect_end();
         const auto header = peer.slot();
         const auto [at, offset] = of(header, x);
