@@ -17,6 +17,10 @@ sys.dont_write_bytecode = True
 
 from ivshmemctl_session import PATIENCE, Running, Session  # noqa: E402  (it takes the last two arguments)
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent))
+
+from silent_holder import SilentHolder  # noqa: E402
+
 SOURCES = pathlib.Path(sys.argv.pop())
 EMULATOR = sys.argv.pop()
 COMPILER = f"{sys.argv.pop()}-gcc"
@@ -35,9 +39,13 @@ class ForeignProcessor(Session):
                    SOURCES / "lib/peer/ivshmem_peer.c", SOURCES / "test/peer/server_peer.c"]
         subprocess.run(command, check=True, timeout=PATIENCE)
 
+    def emulated(self):
+        kernel = ["--little-endian-kernel"] if sys.byteorder == "little" else []
+        return [EMULATOR, str(self.program), str(self.socket), *kernel]
+
     def serve(self, *words):
         """Start the peer, with a service that answers pings; return it when it holds its slot."""
-        peer = Running(self, [EMULATOR, str(self.program), str(self.socket), "--name", PING, *map(str, words)])
+        peer = Running(self, [*self.emulated(), "--name", PING, *map(str, words)])
         peer.wait_for(r"slot \d+ of \d+, ")
         return peer
 
@@ -50,6 +58,24 @@ class ForeignProcessor(Session):
         """`ivshmemctl conformance` finds no rule of the layout broken."""
         self.serve()
         self.good("conformance", "--service", "ivshmemctl ping")
+
+    def test_rules_about_the_slot(self):
+        """... also if the peer is ended, and comes again."""
+        loop = ["sh", "-c", 'while :; do "$@"; sleep 0.1; done', "sh"]  # what it starts ends with the server
+        Running(self, [*loop, *self.emulated(), "--slot", "2"]).wait_for(r"slot 2 of \d+, ")
+        rules = [word for number in ("D2", *(f"C{n}" for n in range(1, 11))) for word in ("--rule", number)]
+        said = self.good("conformance", "--restarts", "--time-limit", 60, "--claim-time", 60000, *rules)
+        self.assertIn("11 hold, 0 broken, 0 not shown", said)
+
+    def test_a_ring_counts_one(self):
+        """The peer rings a holder of its slot, which does not answer, once in 20 ms, until it takes the slot."""
+        holder = SilentHolder(self.socket)
+        self.addCleanup(holder.close)
+        holder.hold(slot=2)
+        self.serve("--slot", 2)
+        rings = holder.rings(PATIENCE)
+        self.assertGreater(rings, 0)
+        self.assertLess(rings, 1000)
 
     def test_messages_of_each_size(self):
         self.serve()
@@ -76,7 +102,7 @@ class ForeignProcessor(Session):
     def test_it_adopts_the_librarys_geometry(self):
         serving = self.start("serve")
         serving.wait_for("answering pings", where="err")
-        peer = Running(self, [EMULATOR, str(self.program), str(self.socket), "--slot", "any"])
+        peer = Running(self, [*self.emulated(), "--slot", "any"])
         self.assertEqual(peer.wait_for(r"slot (\d) of 4, 4 lanes")[1], "1")
 
     def test_it_leaves_its_slot_and_comes_back(self):

@@ -163,9 +163,16 @@ static void join_server(const char* path, uint16_t vector) {
 
 /* The hooks. */
 
+/* The count of an eventfd is in the order of the kernel. qemu-user converts it only if its program
+   has created the eventfd, and these come from the server. */
+static bool little_endian_kernel;
+
 static void ring_peer(void* context, uint16_t id, uint16_t vector) {
-    const uint64_t one = 1;
+    static const unsigned char little[8] = {1};
+    uint64_t one = 1;
     int i;
+    if (little_endian_kernel)
+        memcpy(&one, little, sizeof one);
     (void)context;
     for (i = 0; i < PEERS; ++i)
         if (device.others[i].id == id && vector < device.others[i].vectors &&
@@ -249,6 +256,7 @@ static const char usage[] =
     "  --claim-time MS             (250)\n"
     "  --vector N                  is rung on it (0)\n"
     "  --polls                     is not rung\n"
+    "  --little-endian-kernel      of an emulator that does not convert eventfds\n"
     "  --limit BYTES               the longest message (65536)\n"
     "  --name NAME                 of the service (echo)\n"
     "  --open SLOT,LANE            also echoes on this lane, opened by its number; repeatedly\n";
@@ -267,6 +275,10 @@ int main(int count, char** arguments) {
         const int numbers = sscanf(value, "%li,%li,%li", (long*)&a, (long*)&b, (long*)&c);
         if (strcmp(option, "--polls") == 0) {
             config.polls = true;
+            continue;
+        }
+        if (strcmp(option, "--little-endian-kernel") == 0) {
+            little_endian_kernel = true;
             continue;
         }
         ++i;
