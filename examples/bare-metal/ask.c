@@ -63,7 +63,7 @@ static enum ivshmem_peer_result receive_answer(void) {
 uint32_t ask(struct ivshmem_peer* peer, uint32_t now) {
     enum ivshmem_peer_result result = IVSHMEM_PEER_OK;
     if (client.service == NULL)
-        return 1000;
+        return IVSHMEM_PEER_NO_LIMIT;
     if (client.channel.state == IVSHMEM_PEER_CHANNEL_CLOSED &&
         ivshmem_peer_request(peer, &client.channel, client.service, sizeof client.answer) !=
             IVSHMEM_PEER_OK)
@@ -72,7 +72,7 @@ uint32_t ask(struct ivshmem_peer* peer, uint32_t now) {
         if (!client.waits && client.answers != 0 && client.answers == client.count) {
             end("done");
             client.service = NULL;
-            return 1000;
+            return IVSHMEM_PEER_NO_LIMIT;
         }
         if (!client.waits && client.answers != 0 && now - client.sent_at < client.period)
             return client.period - (now - client.sent_at);
@@ -83,6 +83,6 @@ uint32_t ask(struct ivshmem_peer* peer, uint32_t now) {
         }
     }
     if (result != IVSHMEM_PEER_AGAIN)
-        end(in_words(result));
+        end(ivshmem_peer_in_words(result));
     return RETRY;
 }

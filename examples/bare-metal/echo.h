@@ -9,9 +9,6 @@
 
 enum { LONGEST_MESSAGE = 65536 };
 
-/** Returns a result in words. */
-const char* in_words(enum ivshmem_peer_result result);
-
 /** Offers the service "echo" from now on: each message is answered with the same. */
 void serve_begin(struct ivshmem_peer* peer);
 /** Accepts, receives and sends as much as possible now. */

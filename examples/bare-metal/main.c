@@ -17,7 +17,6 @@
 enum { POLLS_EACH = 1, TRIES_EACH = 1000 }; /* milliseconds */
 
 static struct device device;
-static uint32_t nap; /* the longest wait that the client allows, in milliseconds */
 
 static void ring(void* context, uint16_t peer, uint16_t vector) {
     (void)context;
@@ -36,53 +35,9 @@ static uint32_t random_word(void* context) {
 
 static void wait(void* context, uint32_t milliseconds) {
     (void)context;
-    if (milliseconds > nap)
-        milliseconds = nap;
     if (!device.interrupts && milliseconds > POLLS_EACH)
         milliseconds = POLLS_EACH;
     platform_wait(milliseconds);
-}
-
-const char* in_words(enum ivshmem_peer_result result) {
-    switch (result) {
-    case IVSHMEM_PEER_OK:
-        return "no error";
-    case IVSHMEM_PEER_AGAIN:
-        return "not yet";
-    case IVSHMEM_PEER_CLOSED:
-        return "closed";
-    case IVSHMEM_PEER_RESET:
-        return "the other side started again";
-    case IVSHMEM_PEER_LOST:
-        return "the other side has ended without closing";
-    case IVSHMEM_PEER_FAULT:
-        return "the other side broke the rules";
-    case IVSHMEM_PEER_REJECTED:
-        return "the other side reports a fault of this one";
-    case IVSHMEM_PEER_TOO_LARGE:
-        return "the message is too large";
-    case IVSHMEM_PEER_INVALID:
-        return "the geometry, or an argument, is out of range";
-    case IVSHMEM_PEER_IN_USE:
-        return "the slot is in use";
-    case IVSHMEM_PEER_NO_SLOT:
-        return "no such slot, or none is free";
-    case IVSHMEM_PEER_MISMATCH:
-        return "the peers there have another geometry";
-    case IVSHMEM_PEER_VERSION:
-        return "the peers there have another version";
-    case IVSHMEM_PEER_TOO_SMALL:
-        return "the memory is too small for the geometry";
-    case IVSHMEM_PEER_UNKNOWN:
-        return "no peer offers this service";
-    case IVSHMEM_PEER_FULL:
-        return "no lane is free";
-    case IVSHMEM_PEER_SLOT_LOST:
-        return "another peer took the slot";
-    case IVSHMEM_PEER_OVERWRITTEN:
-        return "something wrote to this peer's section";
-    }
-    return "?";
 }
 
 static void read_options(struct ivshmem_peer_config* config) {
@@ -107,10 +62,9 @@ static enum ivshmem_peer_result run(struct ivshmem_peer* peer,
                                     const struct ivshmem_peer_config* config) {
     static char service[60];
     uint32_t count = 100, pause = 0;
-    nap = TRIES_EACH;
     ivshmem_peer_begin(peer, config);
     while (peer->phase == IVSHMEM_PEER_CLAIMING)
-        ivshmem_peer_wait(peer);
+        ivshmem_peer_wait(peer, IVSHMEM_PEER_NO_LIMIT);
     if (peer->phase == IVSHMEM_PEER_ENDED)
         return peer->why;
     serve_begin(peer);
@@ -119,8 +73,7 @@ static enum ivshmem_peer_result run(struct ivshmem_peer* peer,
     ask_begin(option_text("ask", service, sizeof service) ? service : NULL, count, pause);
     while (peer->phase == IVSHMEM_PEER_HELD) {
         serve(peer);
-        nap = ask(peer, platform_now());
-        ivshmem_peer_wait(peer);
+        ivshmem_peer_wait(peer, ask(peer, platform_now()));
     }
     return peer->why;
 }
@@ -140,7 +93,7 @@ void bare_metal(void) {
     for (;;) {
         const enum ivshmem_peer_result why = run(&peer, &config);
         if (why != before)
-            say("no slot: %s; trying again", in_words(why));
+            say("no slot: %s; trying again", ivshmem_peer_in_words(why));
         before = why;
         platform_wait(TRIES_EACH);
     }

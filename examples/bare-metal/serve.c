@@ -44,7 +44,7 @@ static bool step(struct client* c) {
     if (result == IVSHMEM_PEER_AGAIN)
         return false;
     say("slot %u: %u answers; %s; %u interrupts so far", c->channel.slot, c->count,
-        in_words(result), platform_rings());
+        ivshmem_peer_in_words(result), platform_rings());
     c->answers = c->channel.holds_back = false;
     ivshmem_peer_close(&c->channel);
     return false;

@@ -17,6 +17,13 @@
 #define MAY_ALIAS
 #endif
 
+/* For functions that GCC inlines although that makes the code larger. */
+#if defined(__OPTIMIZE_SIZE__)
+#define NOINLINE __attribute__((__noinline__))
+#else
+#define NOINLINE
+#endif
+
 /* FENCE orders all before it and all after it, also a store before a load, and memory before the
    doorbell; ACQUIRE follows a load, RELEASE precedes a store, and CONCLUDE follows one that must
    leave a buffer of write-combining memory. */
@@ -58,6 +65,18 @@
 #endif
 #ifndef IVSHMEM_PEER_INVALIDATE
 #define IVSHMEM_PEER_INVALIDATE(address, bytes) ((void)(address), (void)(bytes))
+#endif
+
+/* Between processors with caches: PREFETCH fetches a line of 64 bytes that will be written, and
+   PAUSE looks away from the memory for about a microsecond. Without them nothing is done. */
+#if defined(__x86_64__) && !defined(IVSHMEM_PEER_PREFETCH)
+#define IVSHMEM_PEER_PREFETCH(address) __asm__ volatile("prefetchw %0" : : "m"(*(address)))
+#define IVSHMEM_PEER_PAUSE() pause_x86()
+static void pause_x86(void) {
+    int i;
+    for (i = 0; i < 32; ++i)
+        __builtin_ia32_pause();
+}
 #endif
 
 /* Copies private memory of any alignment. */
@@ -113,30 +132,44 @@ static void publish(unsigned char* base, size_t offset, uint32_t value) {
     IVSHMEM_PEER_CONCLUDE();
 }
 
-/* Device memory refuses accesses that are not aligned, and the memory of others changes while it is
-   read: so shared memory is only accessed by whole words, each once. */
+/* The payload of a record, of which nothing is checked. The place in shared memory is a multiple of
+   8 for COPY_OUT, and any for COPY_IN. Device memory refuses accesses that are not aligned, which
+   memcpy() makes: x86 has none, elsewhere the program knows. Without IVSHMEM_PEER_NORMAL_MEMORY
+   only whole words are accessed, each once. */
+#ifndef IVSHMEM_PEER_NORMAL_MEMORY
+#if defined(__x86_64__) || defined(__i386__)
+#define IVSHMEM_PEER_NORMAL_MEMORY 1
+#else
+#define IVSHMEM_PEER_NORMAL_MEMORY 0
+#endif
+#endif
 #ifndef IVSHMEM_PEER_COPY_IN
+#if IVSHMEM_PEER_NORMAL_MEMORY
+#define IVSHMEM_PEER_COPY_IN(to, from, bytes) IVSHMEM_PEER_MEMCPY(to, from, bytes)
+#define IVSHMEM_PEER_COPY_OUT(to, from, bytes) IVSHMEM_PEER_MEMCPY(to, from, bytes)
+#else
 #define IVSHMEM_PEER_COPY_IN(to, from, bytes) copy_in(to, from, bytes)
 #define IVSHMEM_PEER_COPY_OUT(to, from, bytes) copy_out(to, from, bytes)
 
-/* from: a multiple of 8. */
 static void copy_in(unsigned char* to, const unsigned char* from, size_t bytes) {
-    wide piece;
-    for (; bytes >= sizeof piece; bytes -= sizeof piece) {
-        piece = *(const volatile wide*)(const void*)from;
-        IVSHMEM_PEER_MEMCPY(to, &piece, sizeof piece);
-        from += sizeof piece;
-        to += sizeof piece;
-    }
-    if (bytes != 0) {
-        const unsigned char* first = (const unsigned char*)&piece;
-        piece = *(const volatile wide*)(const void*)from;
-        while (bytes-- != 0)
-            *to++ = *first++;
+    while (bytes != 0) {
+        const size_t odd = (uintptr_t)from % sizeof(wide);
+        size_t some = sizeof(wide) - odd, i;
+        const wide piece = *(const volatile wide*)(const void*)(from - odd);
+        if (some > bytes)
+            some = bytes;
+        if (some == sizeof piece)
+            IVSHMEM_PEER_MEMCPY(to, &piece, sizeof piece);
+        else
+            for (i = 0; i < some; ++i)
+                to[i] = ((const unsigned char*)&piece)[odd + i];
+        from += some;
+        to += some;
+        bytes -= some;
     }
 }
 
-/* to: a multiple of 8. Writes whole words: a record has room for them. */
+/* Writes whole words: a record has room for them. */
 static void copy_out(unsigned char* to, const unsigned char* from, size_t bytes) {
     wide piece;
     for (; bytes >= sizeof piece; bytes -= sizeof piece) {
@@ -154,6 +187,7 @@ static void copy_out(unsigned char* to, const unsigned char* from, size_t bytes)
     }
 }
 #endif
+#endif
 
 /* "The header". */
 enum {
@@ -167,7 +201,6 @@ enum {
     H_SECTION = 0x018,
     H_OFFSET = 0x020,
     H_SIZE = 0x028,
-    FIXED_WORDS = 12, /* from magic to region size */
     H_INCARNATION = 0x040,
     H_CLAIM = 0x044,
     H_PEER = 0x048,
@@ -217,6 +250,9 @@ enum { FAULT_RECORD = 1, FAULT_TOTAL, FAULT_LIMIT, FAULT_SEQUENCE, FAULT_CURSOR 
 #define POLLING 100U
 #define RUNG 1000U
 
+#define LINE 64U
+#define AHEAD 768U
+#define STREAM 4U /* as many records one after the other are a stream */
 #define RECORDS_A_CALL 32U
 #define SILENT_PERIODS 4U
 #define STATE_OF_HOLDER 1U /* on ivshmem-v2 */
@@ -239,6 +275,12 @@ static uint32_t random_of(const peer* p) {
 
 static bool is_v2(const peer* p) {
     return IVSHMEM_PEER_V2 && p->config.own_section != NULL;
+}
+
+static NOINLINE void clear(void* from, size_t bytes) {
+    unsigned char* at = (unsigned char*)from;
+    while (bytes-- != 0)
+        *at++ = 0;
 }
 
 static uint32_t least(uint32_t a, uint32_t b) {
@@ -270,8 +312,12 @@ static bool is_consistent(const division* d) {
 }
 
 static bool same_division(const division* a, const division* b) {
-    return a->offset == b->offset && a->size == b->size && a->section == b->section &&
-           a->slots == b->slots && a->lanes == b->lanes && a->ring_size == b->ring_size;
+    const unsigned char *x = (const unsigned char*)a, *y = (const unsigned char*)b;
+    size_t i;
+    for (i = 0; i < sizeof *a; ++i) /* it has no padding */
+        if (x[i] != y[i])
+            return false;
+    return true;
 }
 
 static uint32_t memory_pages(const peer* p) {
@@ -291,9 +337,11 @@ static unsigned char* page_of(const peer* p, uint32_t page) {
 }
 
 static const unsigned char* header_of(const peer* p, uint32_t slot) {
-    return is_v2(p) && slot == p->slot
-               ? p->own
-               : page_of(p, p->division.offset + p->division.section * slot);
+    if (is_v2(p) && slot == p->slot)
+        return p->own;
+    if (is_v2(p) && p->config.hooks.section != NULL)
+        return (const unsigned char*)p->config.hooks.section(p->config.context, slot);
+    return page_of(p, p->division.offset + p->division.section * slot);
 }
 
 static size_t block_offset(const peer* p, uint32_t owner, uint32_t other, uint32_t lane) {
@@ -313,10 +361,11 @@ static uint16_t id_of(const peer* p, uint32_t slot) {
     return (uint16_t)(is_v2(p) ? slot : load(header_of(p, slot), H_PEER));
 }
 
-static bool is_known_gone(const peer* p, uint16_t id) {
+static bool is_known_gone(const peer* p, uint32_t id) {
     unsigned i;
-    for (i = 0; i < p->gone_count; ++i)
-        if (p->gone[i] == id)
+    id &= 0xffffU;
+    for (i = 0; i < IVSHMEM_PEER_GONE; ++i)
+        if (p->gone[i] == id + 1)
             return true;
     return false;
 }
@@ -348,10 +397,10 @@ static void ring_everyone(const peer* p) {
 /* ---- "The first header" ---- */
 
 struct header {
+    bool same_major, beyond;
     const unsigned char* at;
     uint32_t version, slot, incarnation;
     division d;
-    bool same_major, beyond;
 };
 
 /* Two words that count bytes. @return The pages, or NO_PAGE if that is not a number of them. */
@@ -389,24 +438,29 @@ static bool header_at(const peer* p, uint32_t page, struct header* h) {
     if (!h->same_major) {
         h->beyond = false;
         return h->d.section != 0 && h->d.section <= memory_pages(p) &&
-               (h->slot == 0 ? page == 0 : page % h->slot == 0 && page / h->slot == h->d.section);
+               (uint64_t)h->d.section * h->slot == page;
     }
     return is_consistent(&h->d) && h->slot < h->d.slots &&
            h->d.offset + h->d.section * h->slot == page;
 }
 
+/* Reads the header at `at`. @return Whether it is that of a slot of this division. */
+static bool is_header_of(const peer* p, const unsigned char* at, uint32_t slot, struct header* h) {
+    return read_header(p, at, h) && h->same_major && h->slot == slot &&
+           same_division(&h->d, &p->division);
+}
+
 static bool holder_insists(const peer* p, const struct header* h) {
-    return !is_known_gone(p, (uint16_t)load(h->at, H_PEER));
+    return !is_known_gone(p, load(h->at, H_PEER));
 }
 
 /* One look at all headers. */
 struct search {
-    const peer* p;
-    division wanted; /* as it was at the beginning */
-    division* chosen;
+    peer* p;
     bool adopt;
     bool clears; /* takes the magic from first headers that nobody uses, instead of comparing */
     result why;
+    division wanted; /* as p->division was at the beginning */
 };
 
 static void meet(struct search* s, const struct header* h) {
@@ -414,13 +468,13 @@ static void meet(struct search* s, const struct header* h) {
     bool adoptable;
     if (s->clears) {
         if (h->same_major && h->slot == 0 && h->d.offset < s->wanted.offset &&
-            overlap(&h->d, &s->wanted))
+            s->wanted.offset - h->d.offset < h->d.size)
             publish(page_of(s->p, h->d.offset), H_MAGIC, 0);
         return;
     }
     if (s->why != IVSHMEM_PEER_OK || (h->incarnation == 0 && !h->beyond))
         return;
-    if (h->same_major && same_division(&h->d, s->chosen)) {
+    if (h->same_major && same_division(&h->d, &s->p->division)) {
         s->adopt = false;
         return;
     }
@@ -429,12 +483,12 @@ static void meet(struct search* s, const struct header* h) {
         (c->region_size == 0 || (h->d.offset == s->wanted.offset && h->d.size == s->wanted.size)) &&
         (c->slots == 0 ||
          (h->d.slots == c->slots && h->d.lanes == c->lanes && h->d.ring_size == c->ring_size));
-    if (h->same_major && !adoptable && !overlap(&h->d, s->chosen))
+    if (h->same_major && !adoptable && !overlap(&h->d, &s->p->division))
         return;
     if (!h->beyond && !holder_insists(s->p, h))
         return;
     if (adoptable) {
-        *s->chosen = h->d;
+        s->p->division = h->d;
         s->adopt = false;
     } else {
         s->why = !h->same_major ? IVSHMEM_PEER_VERSION
@@ -511,75 +565,113 @@ static void meet_all(struct search* s) {
     }
 }
 
+/* ... of the peers of an ivshmem-v2 device. */
+static NOINLINE void meet_all_v2(struct search* s) {
+    const peer* p = s->p;
+    uint32_t id;
+    for (id = 0; id < s->wanted.slots; ++id) {
+        struct header h;
+        if (id == p->slot || is_absent(p, id) || !read_header(p, header_of(p, id), &h))
+            continue;
+        if (h.same_major && (h.slot != id || h.d.offset != 0 || h.d.size != s->wanted.size ||
+                             h.d.section != s->wanted.section || h.d.slots != s->wanted.slots))
+            continue; /* no header of this device */
+        s->adopt = s->adopt && is_consistent(&h.d);
+        meet(s, &h);
+    }
+}
+
 /* Compares the headers with p->division, or adopts theirs. */
 static result compare_headers(peer* p, bool adopt) {
-    struct search s = {p, p->division, &p->division, adopt, false, IVSHMEM_PEER_OK};
-    meet_all(&s);
+    struct search s = {p, adopt, false, IVSHMEM_PEER_OK, p->division};
+    if (is_v2(p))
+        meet_all_v2(&s);
+    else
+        meet_all(&s);
     return s.why;
 }
 
-/* The geometry of peers that were told none. */
-static void divide_by_default(division* d, uint32_t slots) {
-    d->slots = slots;
-    d->lanes = 4;
-    d->ring_size = 1U << 20;
-    while (d->ring_size > 1024 && needed(d) > (d->size - d->size / 8) / slots)
-        d->ring_size /= 2;
+/* Where the region is. @return Its slots, or 0: the configuration is not valid. */
+static uint32_t place_region(peer* p) {
+    const struct ivshmem_peer_config* c = &p->config;
+    division* d = &p->division;
+    if (is_v2(p)) {
+        const uint32_t slots = least(c->max_peers, 256);
+        d->size = (uint32_t)(c->section_size / PAGE) * slots;
+        return c->region_size == 0 && c->section_size % PAGE == 0 && slots >= 2 &&
+                       c->section_size / PAGE <= memory_pages(p) / slots &&
+                       c->hooks.state != NULL && c->hooks.set_state != NULL &&
+                       (c->slots == 0 || c->slots == slots)
+                   ? slots
+                   : 0;
+    }
+    d->offset = (uint32_t)(c->region_offset / PAGE);
+    d->size = c->region_size != 0 ? (uint32_t)(c->region_size / PAGE) : memory_pages(p);
+    if (c->region_offset % PAGE != 0 || c->region_size % PAGE != 0 || !fits_memory(p, d))
+        return 0;
+    return c->slots != 0 ? c->slots : 4;
 }
 
 static result choose_division(peer* p) {
     const struct ivshmem_peer_config* c = &p->config;
     division* d = &p->division;
     result why;
-    d->offset = (uint32_t)(c->region_offset / PAGE);
-    d->size = c->region_size != 0 ? (uint32_t)(c->region_size / PAGE) : memory_pages(p);
-    if (c->region_offset % PAGE != 0 || c->region_size % PAGE != 0 || !fits_memory(p, d))
+    d->slots = place_region(p);
+    if (d->slots == 0)
         return IVSHMEM_PEER_INVALID;
-    divide_by_default(d, 4);
+    d->section = d->size / d->slots;
+    /* The geometry of peers that were told none. */
+    d->lanes = 4;
+    d->ring_size = 1U << 20;
+    while (d->ring_size > 1024 && needed(d) > (d->size - d->size / 8) / d->slots)
+        d->ring_size /= 2;
     if (c->slots != 0) {
-        d->slots = c->slots;
         d->lanes = c->lanes;
         d->ring_size = c->ring_size;
         if (!is_valid(d))
             return IVSHMEM_PEER_INVALID;
-        if (needed(d) > d->size / d->slots)
+        if (needed(d) > d->section)
             return IVSHMEM_PEER_TOO_SMALL;
     }
-    d->section = d->size / d->slots;
     why = compare_headers(p, c->slots == 0 || c->region_size == 0);
-    return why == IVSHMEM_PEER_OK && needed(d) > d->section ? IVSHMEM_PEER_TOO_SMALL : why;
+    if (why == IVSHMEM_PEER_OK && needed(d) > d->section)
+        why = IVSHMEM_PEER_TOO_SMALL;
+    return why == IVSHMEM_PEER_OK && p->slot >= d->slots ? IVSHMEM_PEER_NO_SLOT : why;
+}
+
+static void store_pages(unsigned char* to, size_t offset, uint32_t pages) {
+    store(to, offset, pages << 12);
+    store(to, offset + 4, pages >> 20);
 }
 
 static void write_fixed_words(const division* d, unsigned char* to, uint32_t slot) {
-    const uint32_t words[FIXED_WORDS - 1] = {
-        VERSION,          d->slots,         d->lanes,        d->ring_size,    slot,
-        d->section << 12, d->section >> 20, d->offset << 12, d->offset >> 20, d->size << 12,
-        d->size >> 20};
-    unsigned i;
-    for (i = 0; i < FIXED_WORDS - 1; ++i)
-        store(to, H_VERSION + i * 4, words[i]);
+    store(to, H_VERSION, VERSION);
+    store(to, H_SLOTS, d->slots);
+    store(to, H_LANES, d->lanes);
+    store(to, H_RING_SIZE, d->ring_size);
+    store(to, H_SLOT, slot);
+    store_pages(to, H_SECTION, d->section);
+    store_pages(to, H_OFFSET, d->offset);
+    store_pages(to, H_SIZE, d->size);
     publish(to, H_MAGIC, MAGIC);
 }
 
 /* Writes the first header, if it differs and no peer holds slot 0. */
-static void announce(peer* p) {
-    struct search clearing = {p, p->division, &p->division, false, true, IVSHMEM_PEER_OK};
+static NOINLINE void announce(peer* p) {
+    struct search clearing = {p, false, true, IVSHMEM_PEER_OK, p->division};
     unsigned char* first = page_of(p, p->division.offset);
     struct header h;
-    bool was_header;
     meet_all(&clearing);
-    p->displaces = false;
-    was_header = read_header(p, first, &h);
-    if (was_header && h.same_major && h.slot == 0 && same_division(&h.d, &p->division))
-        return;
-    was_header = was_header && h.same_major && is_consistent(&h.d) && !h.beyond;
-    if (was_header && h.slot == 0 && h.incarnation != 0 && holder_insists(p, &h))
-        return; /* it came in the meantime: confirm() fails */
-    publish(first, H_MAGIC, 0);
-    publish(first, H_INCARNATION, 0);
+    if (header_at(p, p->division.offset, &h) && h.same_major && !h.beyond) {
+        if (h.slot == 0 &&
+            (same_division(&h.d, &p->division) || (h.incarnation != 0 && holder_insists(p, &h))))
+            return; /* if it came in the meantime, confirm() fails */
+        p->displaced = h.d;
+    }
+    store(first, H_MAGIC, 0);
+    store(first, H_INCARNATION, 0);
+    IVSHMEM_PEER_FENCE();
     write_fixed_words(&p->division, first, 0);
-    p->displaces = was_header;
-    p->displaced = h.d;
 }
 
 /* Whether the header at a page is one of another geometry of this memory. */
@@ -594,66 +686,14 @@ static bool contradicts(const peer* p, uint32_t page, bool also_free) {
 static result confirm(peer* p) {
     const result why = compare_headers(p, false);
     uint32_t slot;
-    if (why != IVSHMEM_PEER_OK)
+    if (why != IVSHMEM_PEER_OK || is_v2(p))
         return why;
     if (contradicts(p, p->division.offset, true))
         return IVSHMEM_PEER_MISMATCH;
-    for (slot = 0; p->displaces && slot < p->displaced.slots; ++slot)
+    for (slot = 0; slot < p->displaced.slots; ++slot)
         if (contradicts(p, p->displaced.offset + p->displaced.section * slot, false))
             return IVSHMEM_PEER_MISMATCH;
     return IVSHMEM_PEER_OK;
-}
-
-/* ---- "On ivshmem-v2" ---- */
-
-static result meet_v2(peer* p, bool adopt) {
-    uint32_t id;
-    for (id = 0; id < p->division.slots; ++id) {
-        struct header h;
-        division same = p->division;
-        if (id == p->config.id || is_absent(p, id) ||
-            !read_header(p, page_of(p, p->division.section * id), &h) || h.incarnation == 0)
-            continue;
-        if (!h.same_major)
-            return IVSHMEM_PEER_VERSION;
-        same.lanes = h.d.lanes;
-        same.ring_size = h.d.ring_size;
-        if (h.slot != id || !same_division(&h.d, &same))
-            continue; /* no header of this device */
-        if (same_division(&h.d, &p->division))
-            adopt = false;
-        else if (adopt && is_consistent(&h.d))
-            p->division = h.d, adopt = false;
-        else
-            return IVSHMEM_PEER_MISMATCH;
-    }
-    return IVSHMEM_PEER_OK;
-}
-
-static result choose_v2(peer* p) {
-    const struct ivshmem_peer_config* c = &p->config;
-    const uint32_t slots = least(c->max_peers, 256);
-    const uint32_t section = (uint32_t)(c->section_size / PAGE);
-    division* d = &p->division;
-    result why;
-    d->offset = 0;
-    d->section = section;
-    d->size = section * slots;
-    if (c->region_size != 0 || c->section_size % PAGE != 0 || slots < 2 ||
-        section > memory_pages(p) / slots || c->hooks.state == NULL || c->hooks.set_state == NULL ||
-        (c->slots != 0 && c->slots != slots))
-        return IVSHMEM_PEER_INVALID;
-    if (c->id >= slots)
-        return IVSHMEM_PEER_NO_SLOT;
-    divide_by_default(d, slots);
-    if (c->slots != 0) {
-        d->lanes = c->lanes;
-        d->ring_size = c->ring_size;
-    }
-    if (!is_valid(d))
-        return IVSHMEM_PEER_INVALID;
-    why = meet_v2(p, c->slots == 0);
-    return why == IVSHMEM_PEER_OK && needed(d) > d->section ? IVSHMEM_PEER_TOO_SMALL : why;
 }
 
 /* ---- "Claiming a slot" ---- */
@@ -668,9 +708,14 @@ static uint32_t end(peer* p, result why) {
     return RUNG;
 }
 
-static void write_beat(peer* p) {
-    publish(p->own, H_HEARTBEAT,
-            p->config.heartbeat != 0 ? ++p->beat << 16 | p->config.heartbeat : 0);
+static NOINLINE void write_beat(peer* p) {
+    store(p->own, H_HEARTBEAT,
+          p->config.heartbeat != 0 ? ++p->beat << 16 | p->config.heartbeat : 0);
+}
+
+static void keep_claim(peer* p) {
+    if (load(p->own, H_CLAIM) != p->incarnation)
+        publish(p->own, H_CLAIM, p->incarnation);
 }
 
 static void move_in(peer* p) {
@@ -678,16 +723,15 @@ static void move_in(peer* p) {
     unsigned char* mine = p->own;
     uint32_t other, lane, now;
     unsigned i;
-    publish(mine, H_INCARNATION, 0);
+    store(mine, H_INCARNATION, 0);
     IVSHMEM_PEER_FENCE();
     for (i = 0; i < ENTRIES; ++i)
         store(mine, H_DIRECTORY + i * ENTRY, 0);
     for (other = 0; other < d->slots; ++other) {
-        if (look(mine, H_CLAIM) != p->incarnation) /* clearing may take longer than another waits */
-            publish(mine, H_CLAIM, p->incarnation);
+        keep_claim(p); /* clearing may take longer than another waits */
         for (lane = 0; other != p->slot && lane < d->lanes; ++lane) {
             unsigned char* block = own_block(p, other, lane);
-            publish(block, B_EPOCH, 0);
+            store(block, B_EPOCH, 0);
             store(block, B_ACK, 0);
             store(block, B_FLAGS, 0);
             store(block, B_WAKE, 0);
@@ -700,8 +744,7 @@ static void move_in(peer* p) {
     store(mine, H_BEATING, p->config.heartbeat != 0 ? p->incarnation : 0);
     publish(mine, H_INCARNATION, p->incarnation);
     IVSHMEM_PEER_FENCE();
-    if (load(mine, H_CLAIM) != p->incarnation)
-        publish(mine, H_CLAIM, p->incarnation);
+    keep_claim(p);
     now = now_of(p);
     p->next_key = random_of(p);
     p->beat_due = now + p->config.heartbeat;
@@ -718,7 +761,7 @@ static void move_in(peer* p) {
 /* Whether a peer holds the slot, as far as this side knows. */
 static bool has_holder(const peer* p) {
     return look(p->own, H_INCARNATION) != 0 && load(p->own, H_MAGIC) == MAGIC &&
-           !is_known_gone(p, (uint16_t)load(p->own, H_PEER));
+           !is_known_gone(p, load(p->own, H_PEER));
 }
 
 /* Writes the claim. @return The milliseconds to wait. */
@@ -737,7 +780,7 @@ static uint32_t compete(peer* p) {
         IVSHMEM_PEER_FENCE();
         holder = has_holder(p);
         if (any && holder) { /* it came in the meantime */
-            publish(p->own, H_CLAIM, look(p->own, H_INCARNATION));
+            publish(p->own, H_CLAIM, load(p->own, H_INCARNATION));
             continue;
         }
         p->step_at = p->claim_end = now;
@@ -750,9 +793,21 @@ static uint32_t compete(peer* p) {
     }
 }
 
+/* Ends the claim. @return The milliseconds to wait. */
+static uint32_t take(peer* p) {
+    result why = confirm(p);
+    if (why != IVSHMEM_PEER_OK)
+        return end(p, why);
+    move_in(p);
+    why = confirm(p);
+    if (why == IVSHMEM_PEER_OK)
+        return 0;
+    ivshmem_peer_leave(p);
+    return end(p, why);
+}
+
 static uint32_t go_on_claiming(peer* p) {
     const uint32_t now = now_of(p);
-    result why;
     if (now - p->step_at < p->step)
         return p->step - (now - p->step_at);
     if (look(p->own, H_CLAIM) != p->incarnation) {
@@ -761,104 +816,86 @@ static uint32_t go_on_claiming(peer* p) {
         ++p->slot;
         return compete(p);
     }
-    if ((int32_t)(now - p->claim_end) < 0 && !is_known_gone(p, (uint16_t)load(p->own, H_PEER))) {
+    if ((int32_t)(now - p->claim_end) < 0 && !is_known_gone(p, load(p->own, H_PEER))) {
         ring_holder(p, p->slot); /* again: a ring may be lost */
         p->step_at = now;
         p->step = least(FREE_TIME, p->claim_end - now);
         return p->step;
     }
-    why = confirm(p);
-    if (why != IVSHMEM_PEER_OK)
-        return end(p, why);
-    move_in(p);
-    why = confirm(p);
-    if (why != IVSHMEM_PEER_OK) {
-        ivshmem_peer_leave(p);
-        return end(p, why);
-    }
-    return 0;
+    return take(p);
+}
+
+static bool is_possible(const struct ivshmem_peer_config* c) {
+    return c->memory != NULL && ((uintptr_t)c->memory | (uintptr_t)c->own_section) % 8 == 0 &&
+           c->memory_size >= PAGE && c->memory_size / PAGE < MOST_PAGES && c->hooks.now != NULL &&
+           c->hooks.random != NULL &&
+           (c->heartbeat == 0 || (c->heartbeat >= 100 && c->heartbeat <= 60000));
 }
 
 result ivshmem_peer_begin(peer* p, const struct ivshmem_peer_config* config) {
-    unsigned char* bytes = (unsigned char*)p;
-    size_t i;
-    result why;
-    for (i = 0; i < sizeof *p; ++i)
-        bytes[i] = 0;
+    result why = IVSHMEM_PEER_INVALID;
+    clear(p, sizeof *p);
     p->config = *config;
-    p->slot = config->slot != IVSHMEM_PEER_ANY_SLOT ? config->slot : 0;
-    if (config->memory == NULL || (uintptr_t)config->memory % 8 != 0 ||
-        (uintptr_t)config->own_section % 8 != 0 || config->memory_size < PAGE ||
-        config->memory_size / PAGE >= MOST_PAGES || config->hooks.now == NULL ||
-        config->hooks.random == NULL ||
-        (config->heartbeat != 0 && (config->heartbeat < 100 || config->heartbeat > 60000))) {
-        end(p, IVSHMEM_PEER_INVALID);
-        return p->why;
-    }
     p->phase = IVSHMEM_PEER_CLAIMING;
-    if (is_v2(p)) {
-        p->slot = config->id;
-        p->own = (unsigned char*)config->own_section;
-        why = choose_v2(p);
-        if (why == IVSHMEM_PEER_OK) {
-            p->incarnation = random_of(p);
-            publish(p->own, H_CLAIM, p->incarnation);
-            move_in(p);
-            why = meet_v2(p, false);
-            if (why != IVSHMEM_PEER_OK)
-                ivshmem_peer_leave(p);
-        }
-    } else {
+    p->own = (unsigned char*)config->own_section;
+    p->slot = is_v2(p) ? config->id : config->slot != IVSHMEM_PEER_ANY_SLOT ? config->slot : 0;
+    if (is_possible(config))
         why = choose_division(p);
-        if (why == IVSHMEM_PEER_OK && p->slot >= p->division.slots)
-            why = IVSHMEM_PEER_NO_SLOT;
-        if (why == IVSHMEM_PEER_OK) {
-            announce(p);
-            compete(p);
-            return p->why;
-        }
-    }
-    if (why != IVSHMEM_PEER_OK)
+    if (why != IVSHMEM_PEER_OK) {
         end(p, why);
-    return why;
+    } else if (is_v2(p)) {
+        p->incarnation = random_of(p);
+        publish(p->own, H_CLAIM, p->incarnation);
+        take(p);
+    } else {
+        announce(p);
+        compete(p);
+    }
+    return p->why;
 }
 
-/* @return Its length, or 0: it is no name. */
-static uint32_t length_of(const char* name) {
+static bool is_name(const char* name) {
     uint32_t length = 0;
     for (; name[length] != 0; ++length)
         if (length == NAME - 1 || (unsigned char)name[length] < 0x20 || name[length] == 0x7f)
-            return 0;
-    return length;
+            return false;
+    return length != 0;
 }
 
-/* Word `number` of a name, of which a directory has 15. */
-static uint32_t name_word(const char* name, uint32_t length, uint32_t number) {
-    uint32_t value = 0, i;
-    for (i = 0; i < 4; ++i)
-        if (number * 4 + i < length)
-            value |= (uint32_t)(unsigned char)name[number * 4 + i] << (8 * i);
+static bool same_name(const char* a, const char* b) {
+    while (*a != 0 && *a == *b)
+        ++a, ++b;
+    return *a == *b;
+}
+
+/* The next word of a name, of which a directory has 15: zero behind its end. */
+static uint32_t next_word(const char** name) {
+    uint32_t value = 0, shift;
+    for (shift = 0; shift < 32 && **name != 0; shift += 8)
+        value |= (uint32_t)(unsigned char)*(*name)++ << shift;
     return value;
+}
+
+static NOINLINE bool has_name(const unsigned char* entry, const char* name) {
+    unsigned at;
+    for (at = 4; at < ENTRY; at += 4)
+        if (load(entry, at) != next_word(&name))
+            return false;
+    return true;
 }
 
 static bool has_intact_header(const peer* p) {
     struct header h;
-    return read_header(p, p->own, &h) && h.version == VERSION && h.slot == p->slot &&
-           same_division(&h.d, &p->division);
+    return is_header_of(p, p->own, p->slot, &h) && h.version == VERSION;
 }
 
 static bool has_intact_directory(const peer* p) {
-    unsigned i, k;
+    unsigned i;
     for (i = 0; i < IVSHMEM_PEER_SERVICES; ++i) {
         const unsigned char* entry = p->own + H_DIRECTORY + i * ENTRY;
         const char* name = p->services[i].name;
-        if (name == NULL)
-            continue;
-        if (load(entry, 0) != p->services[i].key)
+        if (name != NULL && (load(entry, 0) != p->services[i].key || !has_name(entry, name)))
             return false;
-        for (k = 0; k < NAME / 4; ++k)
-            if (load(entry, 4 + k * 4) != name_word(name, length_of(name), k))
-                return false;
     }
     return true;
 }
@@ -876,9 +913,7 @@ static bool defend(peer* p) {
         if (intact && load(p->own, H_CLAIM) == p->incarnation) {
             publish(p->own, H_INCARNATION, p->incarnation);
             ++p->repairs;
-            return true;
-        }
-        if (load(p->own, H_MAGIC) == MAGIC) {
+        } else if (load(p->own, H_MAGIC) == MAGIC) {
             end(p, IVSHMEM_PEER_SLOT_LOST);
             return false;
         }
@@ -887,14 +922,13 @@ static bool defend(peer* p) {
         leave_overwritten(p);
         return false;
     }
-    if (load(p->own, H_CLAIM) != p->incarnation)
-        publish(p->own, H_CLAIM, p->incarnation);
+    keep_claim(p);
     return true;
 }
 
 void ivshmem_peer_leave(peer* p) {
     channel* c;
-    if (p->phase == IVSHMEM_PEER_HELD && look(p->own, H_INCARNATION) == p->incarnation &&
+    if (p->phase == IVSHMEM_PEER_HELD && load(p->own, H_INCARNATION) == p->incarnation &&
         load(p->own, H_CLAIM) == p->incarnation) {
         for (c = p->channels; c != NULL; c = c->next)
             publish(c->mine, B_FLAGS, load(c->mine, B_FLAGS) | FINISHED | DEAF);
@@ -912,7 +946,6 @@ void ivshmem_peer_leave(peer* p) {
 
 void ivshmem_peer_gone(peer* p, uint16_t id) {
     channel* c;
-    unsigned i;
     for (c = p->channels; c != NULL; c = c->next)
         if (c->state == IVSHMEM_PEER_CHANNEL_OPENING
                 ? id_of(p, c->slot) == id /* it counts if this is the peer that it meets */
@@ -920,14 +953,8 @@ void ivshmem_peer_gone(peer* p, uint16_t id) {
             c->gone = true;
             c->gone_id = id;
         }
-    if (is_known_gone(p, id))
-        return;
-    if (p->gone_count == IVSHMEM_PEER_GONE) {
-        for (i = 1; i < IVSHMEM_PEER_GONE; ++i)
-            p->gone[i - 1] = p->gone[i];
-        --p->gone_count;
-    }
-    p->gone[p->gone_count++] = id;
+    if (!is_known_gone(p, id))
+        p->gone[p->gone_next++ % IVSHMEM_PEER_GONE] = id + 1U;
 }
 
 void ivshmem_peer_came(peer* p, uint16_t id) {
@@ -936,9 +963,9 @@ void ivshmem_peer_came(peer* p, uint16_t id) {
     for (c = p->channels; c != NULL; c = c->next)
         if (c->state == IVSHMEM_PEER_CHANNEL_OPENING && c->gone_id == id)
             c->gone = false;
-    for (i = 0; i < p->gone_count; ++i)
-        if (p->gone[i] == id)
-            p->gone[i--] = p->gone[--p->gone_count];
+    for (i = 0; i < IVSHMEM_PEER_GONE; ++i)
+        if (p->gone[i] == id + 1U)
+            p->gone[i] = 0;
 }
 
 static uint32_t longer_period(const peer* p, uint32_t heartbeat) {
@@ -946,37 +973,36 @@ static uint32_t longer_period(const peer* p, uint32_t heartbeat) {
 }
 
 static void judge(peer* p, uint32_t passed) {
+    struct ivshmem_peer_judgement* j = p->judged;
     uint32_t slot;
-    for (slot = 0; slot < least(p->division.slots, IVSHMEM_PEER_JUDGED); ++slot) {
+    for (slot = 0; slot < least(p->division.slots, IVSHMEM_PEER_JUDGED); ++slot, ++j) {
         const unsigned char* theirs = header_of(p, slot);
         const uint32_t incarnation = look(theirs, H_INCARNATION);
         const uint32_t beating = load(theirs, H_BEATING);
         const uint32_t heartbeat = load(theirs, H_HEARTBEAT);
-        if (incarnation == p->judged[slot].incarnation && beating == p->judged[slot].beating &&
-            heartbeat == p->judged[slot].heartbeat) {
-            p->judged[slot].silence += least(passed, longer_period(p, heartbeat));
-            /* Enough for any period; more would wrap around. */
-            p->judged[slot].silence = least(p->judged[slot].silence, 1U << 30);
-        } else {
-            p->judged[slot].incarnation = incarnation;
-            p->judged[slot].beating = beating;
-            p->judged[slot].heartbeat = heartbeat;
-            p->judged[slot].silence = 0;
-        }
+        if (incarnation != j->incarnation || beating != j->beating || heartbeat != j->heartbeat)
+            j->silence = 0;
+        else /* The limit is enough for any period; more would wrap around. */
+            j->silence = least(j->silence + least(passed, longer_period(p, heartbeat)), 1U << 30);
+        j->incarnation = incarnation;
+        j->beating = beating;
+        j->heartbeat = heartbeat;
     }
 }
 
 static bool is_silent(const peer* p, uint32_t slot) {
     const unsigned char* theirs = header_of(p, slot);
+    const struct ivshmem_peer_judgement* j;
     uint32_t incarnation, heartbeat;
     if (p->config.heartbeat == 0 || slot >= IVSHMEM_PEER_JUDGED)
         return false;
+    j = &p->judged[slot];
     incarnation = look(theirs, H_INCARNATION);
     heartbeat = load(theirs, H_HEARTBEAT);
-    return incarnation != 0 && incarnation == p->judged[slot].incarnation &&
-           load(theirs, H_BEATING) == incarnation && p->judged[slot].beating == incarnation &&
-           heartbeat == p->judged[slot].heartbeat && (heartbeat & 0xffffU) != 0 &&
-           p->judged[slot].silence >= SILENT_PERIODS * longer_period(p, heartbeat);
+    return incarnation != 0 && incarnation == j->incarnation &&
+           load(theirs, H_BEATING) == incarnation && j->beating == incarnation &&
+           heartbeat == j->heartbeat && (heartbeat & 0xffffU) != 0 &&
+           j->silence >= SILENT_PERIODS * longer_period(p, heartbeat);
 }
 
 bool ivshmem_peer_is_lost(peer* p, uint32_t slot) {
@@ -990,17 +1016,20 @@ static bool usable(const channel* c) {
     return c->state != IVSHMEM_PEER_CHANNEL_CLOSED && c->peer->phase == IVSHMEM_PEER_HELD;
 }
 
+static bool is_connected(const channel* c) {
+    return c->state == IVSHMEM_PEER_CHANNEL_CONNECTED && c->peer->phase == IVSHMEM_PEER_HELD;
+}
+
 static void hurry(const channel* c) {
     c->peer->recheck = FIRST_RECHECK;
 }
 
 static result why_not(const channel* c) {
-    static const unsigned char reasons[] = {
-        IVSHMEM_PEER_CLOSED, IVSHMEM_PEER_AGAIN, IVSHMEM_PEER_AGAIN,   IVSHMEM_PEER_RESET,
-        IVSHMEM_PEER_LOST,   IVSHMEM_PEER_FAULT, IVSHMEM_PEER_REJECTED};
-    if (c->state != IVSHMEM_PEER_CHANNEL_CLOSED && c->peer->phase != IVSHMEM_PEER_HELD)
+    if (c->state == IVSHMEM_PEER_CHANNEL_CLOSED)
+        return IVSHMEM_PEER_CLOSED;
+    if (c->peer->phase != IVSHMEM_PEER_HELD)
         return IVSHMEM_PEER_NO_SLOT;
-    return (result)reasons[c->state];
+    return c->state <= IVSHMEM_PEER_CHANNEL_CONNECTED ? IVSHMEM_PEER_AGAIN : (result)c->state;
 }
 
 static void withdraw_wake(channel* c) {
@@ -1010,31 +1039,34 @@ static void withdraw_wake(channel* c) {
     store(c->mine, B_WAKE, 0);
 }
 
+static void set_flags(const channel* c, uint32_t flags) {
+    publish(c->mine, B_FLAGS, flags);
+    ring_holder(c->peer, c->slot);
+}
+
 static void start_session(channel* c) {
-    static const unsigned short cleared[] = {B_RING, B_CURSOR, B_WAKE, B_ROOM, B_ACK, B_FLAGS};
     peer* p = c->peer;
-    const uint32_t before = load(c->mine, B_EPOCH);
+    unsigned char* mine = c->mine;
+    const uint32_t before = load(mine, B_EPOCH);
     const uint32_t met = load(c->theirs, B_ACK);
-    unsigned i;
-    publish(c->mine, B_EPOCH, 0);
+    store(mine, B_EPOCH, 0);
     IVSHMEM_PEER_FENCE();
-    for (i = 0; i < sizeof cleared / sizeof *cleared; ++i)
-        store(c->mine, cleared[i], 0);
-    store(c->mine, B_ATTENTION, p->config.polls ? 0 : RING_ME);
-    store(c->mine, B_LIMIT, c->limit);
-    store(c->mine, B_SERVICE, c->service);
-    store(c->mine, B_ACCEPTED, c->accepted);
+    store(mine, B_RING, 0);
+    store(mine, B_CURSOR, 0);
+    store(mine, B_WAKE, 0);
+    store(mine, B_ROOM, 0);
+    store(mine, B_ACK, 0);
+    store(mine, B_FLAGS, 0);
+    store(mine, B_ATTENTION, p->config.polls ? 0 : RING_ME);
+    store(mine, B_LIMIT, c->limit);
+    store(mine, B_SERVICE, c->service);
+    store(mine, B_ACCEPTED, c->accepted);
     c->epoch = random_of(p);
     while (c->epoch == 0 || c->epoch == before || c->epoch == met)
         ++c->epoch;
     c->state = IVSHMEM_PEER_CHANNEL_OPENING;
-    c->fault = c->peer_limit = c->peer_incarnation = 0;
-    c->ack = c->tail = c->seen = c->needed = 0;
-    c->position = c->cursor = c->remaining = c->have = 0;
-    c->answered = c->wanted = 0;
-    c->fronted = c->skipping = c->finished = c->deaf = c->peer_finished = c->in_parts = false;
-    c->abandons = c->sleeps = c->gone = c->wants_room = false;
-    publish(c->mine, B_EPOCH, c->epoch);
+    clear(&c->fronted, offsetof(channel, peer) - offsetof(channel, fronted));
+    publish(mine, B_EPOCH, c->epoch);
     ring_holder(p, c->slot);
     hurry(c);
 }
@@ -1055,27 +1087,37 @@ static void place_channel(channel* c, uint32_t slot, uint32_t lane) {
     start_session(c);
 }
 
-static result open_lane(peer* p, channel* c, uint32_t slot, uint32_t lane, uint32_t limit,
-                        uint32_t service, uint32_t accepted) {
+/* Prepares a channel that is closed. */
+static NOINLINE result prepare(peer* p, channel* c, uint32_t limit) {
     if (p->phase != IVSHMEM_PEER_HELD)
         return IVSHMEM_PEER_NO_SLOT;
-    if (c->state != IVSHMEM_PEER_CHANNEL_CLOSED || lane_taken(p, slot, lane))
+    if (c->state != IVSHMEM_PEER_CHANNEL_CLOSED)
         return IVSHMEM_PEER_IN_USE;
     c->peer = p;
+    c->ring_size = p->division.ring_size;
+    c->limit = limit;
+    c->service = c->accepted = 0;
+    return IVSHMEM_PEER_OK;
+}
+
+/* Opens a lane with a channel that is prepared. */
+static result open_lane(channel* c, uint32_t slot, uint32_t lane) {
+    peer* p = c->peer;
+    if (lane_taken(p, slot, lane))
+        return IVSHMEM_PEER_IN_USE;
     c->next = p->channels;
     p->channels = c;
-    c->limit = limit;
-    c->service = service;
-    c->accepted = accepted;
     place_channel(c, slot, lane);
     return IVSHMEM_PEER_OK;
 }
 
 result ivshmem_peer_open(peer* p, channel* c, uint32_t slot, uint32_t lane, uint32_t limit) {
-    if (p->phase == IVSHMEM_PEER_HELD &&
-        (slot >= p->division.slots || slot == p->slot || lane >= p->division.lanes))
+    const result why = prepare(p, c, limit);
+    if (why != IVSHMEM_PEER_OK)
+        return why;
+    if (slot >= p->division.slots || slot == p->slot || lane >= p->division.lanes)
         return IVSHMEM_PEER_INVALID;
-    return open_lane(p, c, slot, lane, limit, 0, 0);
+    return open_lane(c, slot, lane);
 }
 
 result ivshmem_peer_reopen(channel* c) {
@@ -1091,58 +1133,51 @@ void ivshmem_peer_finish(channel* c) {
     c->finished = true;
     if (c->state == IVSHMEM_PEER_CHANNEL_POISONED || c->state == IVSHMEM_PEER_CHANNEL_LOST)
         return; /* it has set the flag already */
-    publish(c->mine, B_FLAGS, FINISHED);
-    ring_holder(c->peer, c->slot);
+    set_flags(c, FINISHED);
+}
+
+/* Leaves the lane to the other side. */
+static void quit(channel* c) {
+    withdraw_wake(c);
+    if (c->state == IVSHMEM_PEER_CHANNEL_OPENING) {
+        /* Nothing was sent: the other side may go on waiting, also for a service. */
+        publish(c->mine, B_EPOCH, 0);
+        store(c->mine, B_ACK, 0);
+    }
+    set_flags(c, FINISHED | DEAF | (c->state == IVSHMEM_PEER_CHANNEL_POISONED ? c->fault << 8 : 0));
 }
 
 void ivshmem_peer_close(channel* c) {
     channel** at;
     if (c->state == IVSHMEM_PEER_CHANNEL_CLOSED)
         return;
-    if (usable(c)) {
-        withdraw_wake(c);
-        if (c->state == IVSHMEM_PEER_CHANNEL_OPENING) {
-            /* Nothing was sent: the other side may go on waiting, also for a service. */
-            publish(c->mine, B_EPOCH, 0);
-            store(c->mine, B_ACK, 0);
-        }
-        if (c->state != IVSHMEM_PEER_CHANNEL_POISONED)
-            publish(c->mine, B_FLAGS, FINISHED | DEAF);
-        ring_holder(c->peer, c->slot);
-    }
-    for (at = &c->peer->channels; *at != NULL; at = &(*at)->next)
-        if (*at == c) {
-            *at = c->next;
-            break;
-        }
+    if (usable(c))
+        quit(c);
+    for (at = &c->peer->channels; *at != c;) /* it is there: end() closes all others */
+        at = &(*at)->next;
+    *at = c->next;
     c->state = IVSHMEM_PEER_CHANNEL_CLOSED;
 }
 
 static void poison(channel* c, uint32_t reason) {
-    if (look(c->theirs, B_EPOCH) != c->ack) {
+    if (load(c->theirs, B_EPOCH) != c->ack) {
         c->state = IVSHMEM_PEER_CHANNEL_RESET;
         return;
     }
     c->state = IVSHMEM_PEER_CHANNEL_POISONED;
     c->fault = reason;
-    publish(c->mine, B_FLAGS, FINISHED | DEAF | reason << 8);
-    ring_holder(c->peer, c->slot);
+    set_flags(c, FINISHED | DEAF | reason << 8);
 }
 
 static void look_at_session(channel* c) {
-    uint32_t flags, epoch = look(c->theirs, B_EPOCH);
-    if (epoch == c->ack) {
-        flags = look(c->theirs, B_FLAGS);
-        epoch = look(c->theirs, B_EPOCH); /* the flags may be of the next session */
-    }
-    if (epoch != c->ack) {
+    const uint32_t flags = look(c->theirs, B_FLAGS);
+    if (look(c->theirs, B_EPOCH) != c->ack) { /* then the flags may be of the next session */
         c->state = IVSHMEM_PEER_CHANNEL_RESET;
         return;
     }
-    if ((flags >> 8 & 0xffU) != 0) {
+    c->fault = flags >> 8 & 0xffU;
+    if (c->fault != 0)
         c->state = IVSHMEM_PEER_CHANNEL_REJECTED;
-        c->fault = flags >> 8 & 0xffU;
-    }
     c->deaf = c->deaf || (flags & DEAF) != 0;
     c->peer_finished = c->peer_finished || (flags & FINISHED) != 0;
 }
@@ -1155,40 +1190,33 @@ static bool met_for_the_same(const channel* c) {
 /* Whether a slot is held by a peer of this division. @return Its incarnation, or 0. */
 static uint32_t holder_of(const peer* p, uint32_t slot) {
     struct header h;
-    return !is_absent(p, slot) && read_header(p, header_of(p, slot), &h) && h.same_major &&
-                   h.slot == slot && same_division(&h.d, &p->division)
-               ? h.incarnation
-               : 0;
+    return !is_absent(p, slot) && is_header_of(p, header_of(p, slot), slot, &h) ? h.incarnation : 0;
 }
 
-static void connect(channel* c) {
-    int attempt;
-    for (attempt = 0; attempt < 2; ++attempt) {
-        const uint32_t epoch = look(c->theirs, B_EPOCH);
-        if (epoch != c->ack) {
-            c->ack = epoch;
-            store(c->mine, B_CURSOR, 0);
-            publish(c->mine, B_ACK, epoch);
-            if (epoch != 0)
-                ring_holder(c->peer, c->slot);
-            hurry(c);
-        }
-        if (c->ack == 0 || look(c->theirs, B_ACK) != c->epoch)
-            return;
-        if (look(c->theirs, B_EPOCH) != c->ack)
-            continue;
-        if (!met_for_the_same(c))
-            return;
-        c->sleeps = (load(c->theirs, B_ATTENTION) & RING_ME) != 0;
-        c->peer_limit = load(c->theirs, B_LIMIT);
-        c->peer_incarnation = holder_of(c->peer, c->slot);
-        c->peer_id = c->peer_incarnation != 0 ? id_of(c->peer, c->slot) : 0;
-        c->sleeps = c->sleeps && c->peer_incarnation != 0 && c->peer->config.hooks.ring != NULL;
-        c->gone = c->gone && c->gone_id == c->peer_id && c->peer_incarnation != 0;
-        c->state = IVSHMEM_PEER_CHANNEL_CONNECTED;
+static NOINLINE void connect(channel* c) {
+    const uint32_t epoch = load(c->theirs, B_EPOCH);
+    if (epoch != c->ack) {
+        c->ack = epoch;
+        store(c->mine, B_CURSOR, 0);
+        publish(c->mine, B_ACK, epoch);
+        if (epoch != 0)
+            ring_holder(c->peer, c->slot);
         hurry(c);
-        return;
     }
+    /* If the other side opens again meanwhile, it rings, and the next poll sees that. */
+    if (c->ack == 0 || look(c->theirs, B_ACK) != c->epoch || look(c->theirs, B_EPOCH) != c->ack ||
+        !met_for_the_same(c))
+        return;
+    c->peer_limit = load(c->theirs, B_LIMIT);
+    c->peer_incarnation = holder_of(c->peer, c->slot);
+    if (c->peer_incarnation != 0) {
+        c->sleeps =
+            (load(c->theirs, B_ATTENTION) & RING_ME) != 0 && c->peer->config.hooks.ring != NULL;
+        c->peer_id = id_of(c->peer, c->slot);
+    }
+    c->gone = c->gone && c->peer_incarnation != 0 && c->gone_id == c->peer_id;
+    c->state = IVSHMEM_PEER_CHANNEL_CONNECTED;
+    hurry(c);
 }
 
 /* Whether the peer has another use for the lane, and this side must take another one. */
@@ -1200,13 +1228,13 @@ static bool is_contested(const channel* c) {
 
 /* Leaves the slot if something else has written to this side's block. */
 static bool check_block(channel* c) {
-    const uint32_t ring = c->peer->division.ring_size;
     if (c->state != IVSHMEM_PEER_CHANNEL_OPENING && c->state != IVSHMEM_PEER_CHANNEL_CONNECTED)
         return true;
     if (load(c->mine, B_EPOCH) == c->epoch && load(c->mine, B_ACK) == c->ack &&
         load(c->mine, B_FLAGS) == (c->finished ? FINISHED : 0) &&
         load(c->mine, B_CURSOR) == c->cursor &&
-        (c->tail == c->seen || (load(c->mine, B_RING + (c->seen & (ring - 1))) & VALID) != 0))
+        (c->tail == c->seen ||
+         (load(c->mine, B_RING + (c->seen & (c->ring_size - 1))) & VALID) != 0))
         return true;
     IVSHMEM_PEER_FENCE(); /* a new holder writes the incarnation before it writes the rest */
     if (defend(c->peer))
@@ -1217,8 +1245,7 @@ static bool check_block(channel* c) {
 static void lose(channel* c) {
     c->state = IVSHMEM_PEER_CHANNEL_LOST;
     c->sleeps = false; /* its id may be another peer's */
-    publish(c->mine, B_FLAGS, FINISHED | DEAF);
-    ring_holder(c->peer, c->slot);
+    set_flags(c, FINISHED | DEAF);
 }
 
 static void look_at_peer(channel* c) {
@@ -1243,12 +1270,25 @@ static uint32_t record_size(uint32_t length) {
     return HEAD + ((length + 7U) & ~7U);
 }
 static uint32_t longest_record(const channel* c) {
-    return c->peer->division.ring_size / 2 - HEAD;
+    return c->ring_size / 2 - HEAD;
 }
 
-static void ring_for(channel* c, uint32_t wake) {
+static void ring_again(const channel* c) {
+    ring(c->peer, c->peer_id, (uint16_t)(c->answered >> 16));
+}
+
+/* Rings if the other side sleeps and asked for it. */
+static NOINLINE void answer(channel* c, uint32_t what) {
+    uint32_t wake;
+    if (!c->sleeps)
+        return;
+    IVSHMEM_PEER_FENCE();
+    wake = look(c->theirs, B_WAKE);
+    if ((wake & what) == 0 || wake == c->answered ||
+        (what == FOR_ROOM && c->cursor - load(c->theirs, B_ROOM) >= 1U << 31))
+        return;
     c->answered = wake;
-    ring(c->peer, c->peer_id, (uint16_t)(wake >> 16));
+    ring_again(c);
 }
 
 /* @return false after a fault. */
@@ -1263,17 +1303,30 @@ static bool look_at_cursor(channel* c) {
 }
 
 static bool fits(const channel* c) {
-    return c->peer->division.ring_size - (c->tail - c->seen) >= c->needed;
+    return c->ring_size - (c->tail - c->seen) >= c->needed;
+}
+
+/* The other side had the next lines of the ring last. Fetching them some records ahead hides most
+   of that; the distance is that of the library. */
+static void fetch_ahead(const channel* c, uint32_t record) {
+#ifdef IVSHMEM_PEER_PREFETCH
+    uint32_t behind;
+    for (behind = least(record, AHEAD); behind > 0; behind -= least(behind, LINE))
+        IVSHMEM_PEER_PREFETCH(c->mine + B_RING + ((c->tail + AHEAD - behind) & (c->ring_size - 1)));
+#else
+    (void)c, (void)record;
+#endif
 }
 
 /* Sends one record, if there is room. */
 static result send_record(channel* c, const unsigned char* data, uint32_t length, uint32_t kind,
                           uint32_t total) {
-    const uint32_t size = c->peer->division.ring_size, record = record_size(length);
+    const uint32_t size = c->ring_size, record = record_size(length);
     const uint32_t place = c->tail & (size - 1);
     const uint32_t pad = record > size - place ? size - place : 0;
     const uint32_t at = pad != 0 ? 0 : place;
     unsigned char* ring_base = c->mine + B_RING;
+    uint32_t head;
     c->needed = pad + record + HEAD; /* the head after it is cleared */
     if (!fits(c) && !(look_at_cursor(c) && fits(c))) {
         if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED)
@@ -1288,31 +1341,24 @@ static result send_record(channel* c, const unsigned char* data, uint32_t length
         IVSHMEM_PEER_COPY_OUT(ring_base + at + HEAD, data, length);
     store(ring_base, (at + record) & (size - 1), 0);
     IVSHMEM_PEER_CLEAN(ring_base + at, record);
+    head = VALID | kind << 29 | length;
     if (pad != 0) {
-        store(ring_base, 0, VALID | kind << 29 | length);
-        publish(ring_base, place, VALID | (uint32_t)PAD << 29 | (pad - HEAD));
-    } else {
-        publish(ring_base, place, VALID | kind << 29 | length);
+        store(ring_base, 0, head);
+        head = VALID | (uint32_t)PAD << 29 | (pad - HEAD);
     }
+    publish(ring_base, place, head);
     c->tail += pad + record;
+    fetch_ahead(c, record);
     hurry(c);
-    if (c->sleeps) {
-        uint32_t wake;
-        IVSHMEM_PEER_FENCE();
-        wake = load(c->theirs, B_WAKE);
-        if ((wake & FOR_DATA) != 0 && wake != c->answered)
-            ring_for(c, wake);
-    }
+    answer(c, FOR_DATA);
     return IVSHMEM_PEER_OK;
 }
 
 /* Why a message of that size cannot be sent, or OK. */
 static result may_send(channel* c, uint32_t size) {
-    if (!usable(c))
-        return why_not(c);
-    if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED && (c->deaf || size > c->peer_limit))
+    if (is_connected(c) && (c->deaf || size > c->peer_limit))
         look_at_session(c);
-    if (c->state != IVSHMEM_PEER_CHANNEL_CONNECTED)
+    if (!is_connected(c))
         return why_not(c);
     if (c->finished || c->deaf)
         return IVSHMEM_PEER_CLOSED;
@@ -1341,11 +1387,11 @@ result ivshmem_peer_send(channel* c, const void* data, uint32_t size) {
 result ivshmem_peer_send_some(channel* c, const void* data, uint32_t size, uint32_t* done) {
     const unsigned char* bytes = (const unsigned char*)data; /* null, if there are none */
     for (;;) {
-        const uint32_t longest = c->state != IVSHMEM_PEER_CHANNEL_CLOSED ? longest_record(c) : 0;
         result why = may_send(c, size);
-        uint32_t part;
+        uint32_t longest, part;
         if (why != IVSHMEM_PEER_OK)
             return why;
+        longest = longest_record(c);
         if ((*done != 0) != c->in_parts || *done > size)
             return *done != 0 ? IVSHMEM_PEER_RESET : IVSHMEM_PEER_INVALID;
         /* Parts are small enough for the other side to read one while the next is written. */
@@ -1368,24 +1414,22 @@ void ivshmem_peer_abandon(channel* c) {
 }
 
 bool ivshmem_peer_drained(channel* c) {
-    return usable(c) && c->state == IVSHMEM_PEER_CHANNEL_CONNECTED && look_at_cursor(c) &&
-           c->seen == c->tail;
+    return is_connected(c) && look_at_cursor(c) && c->seen == c->tail;
 }
 
 result ivshmem_peer_write(channel* c, const void* data, uint32_t size, uint32_t* written) {
-    const uint32_t quarter =
-        c->state != IVSHMEM_PEER_CHANNEL_CLOSED ? (longest_record(c) + HEAD) / 4 - HEAD : 0;
-    uint32_t piece;
     result why;
     *written = 0;
+    if (!is_connected(c))
+        return why_not(c);
     if (size == 0)
-        return usable(c) ? IVSHMEM_PEER_OK : why_not(c);
-    piece = least(size, quarter);
-    if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED && c->peer_limit != 0)
-        piece = least(piece, c->peer_limit);
-    why = ivshmem_peer_send(c, data, piece);
+        return IVSHMEM_PEER_OK;
+    size = least(size, (longest_record(c) + HEAD) / 4 - HEAD);
+    if (c->peer_limit != 0)
+        size = least(size, c->peer_limit);
+    why = ivshmem_peer_send(c, data, size);
     if (why == IVSHMEM_PEER_OK)
-        *written = piece;
+        *written = size;
     return why;
 }
 
@@ -1394,14 +1438,7 @@ result ivshmem_peer_write(channel* c, const void* data, uint32_t size, uint32_t*
 static void release(channel* c) {
     c->cursor = c->position;
     publish(c->mine, B_CURSOR, c->cursor);
-    if (c->sleeps) {
-        uint32_t wake;
-        IVSHMEM_PEER_FENCE();
-        wake = look(c->theirs, B_WAKE);
-        if ((wake & FOR_ROOM) != 0 && wake != c->answered &&
-            c->cursor - load(c->theirs, B_ROOM) < 1U << 31)
-            ring_for(c, wake);
-    }
+    answer(c, FOR_ROOM);
 }
 
 static void settle(channel* c) {
@@ -1410,7 +1447,7 @@ static void settle(channel* c) {
 }
 
 static bool is_empty(const channel* c) {
-    return look(c->theirs, B_RING + (c->position & (c->peer->division.ring_size - 1))) == 0;
+    return look(c->theirs, B_RING + (c->position & (c->ring_size - 1))) == 0;
 }
 
 /* The fault of the record at the front, or 0. */
@@ -1424,20 +1461,36 @@ static uint32_t fault_of(const channel* c) {
     return c->total > c->limit ? FAULT_LIMIT : 0;
 }
 
+/* A reader that is always close behind a stream takes each line from the writer while it writes. So
+   it lets the writer get ahead. @return Whether to look again. */
+static bool get_behind(channel* c) {
+#ifdef IVSHMEM_PEER_PAUSE
+    const bool streams = c->streak >= STREAM;
+    c->streak = 0;
+    if (streams)
+        IVSHMEM_PEER_PAUSE();
+    return streams;
+#else
+    return (void)c, false;
+#endif
+}
+
 static void pop(channel* c) {
+#ifdef IVSHMEM_PEER_PAUSE
+    c->streak = (uint8_t)least(c->streak + 1U, STREAM);
+#endif
     c->remaining = c->kind == PART ? c->total - c->length : 0;
     c->position += record_size(c->length);
     c->fronted = false;
     c->taken = 0;
-    if (c->position - c->cursor >= c->peer->division.ring_size / 8 &&
-        c->state == IVSHMEM_PEER_CHANNEL_CONNECTED)
+    if (c->position - c->cursor >= c->ring_size / 8 && c->state == IVSHMEM_PEER_CHANNEL_CONNECTED)
         release(c);
     hurry(c);
 }
 
 /* Reads the head of the record at the front, once. @return Whether there is a record. */
-static bool front(channel* c) {
-    const uint32_t ring = c->peer->division.ring_size;
+static NOINLINE bool front(channel* c) {
+    const uint32_t ring = c->ring_size;
     uint32_t fault;
     if (c->fronted)
         return true;
@@ -1445,9 +1498,12 @@ static bool front(channel* c) {
         const uint32_t place = c->position & (ring - 1);
         const uint32_t head = look(c->theirs, B_RING + place);
         uint32_t size;
-        if (head == 0)
+        if (head == 0) {
+            if (get_behind(c))
+                continue;
             return false;
-        c->kind = head >> 29 & 3;
+        }
+        c->kind = (uint8_t)(head >> 29 & 3);
         c->length = head & LENGTH;
         size = record_size(c->length);
         fault = (head & VALID) == 0 || size > ring - place               ? FAULT_RECORD
@@ -1491,13 +1547,11 @@ static bool next_record(channel* c) {
 
 /* Why there is no message. */
 static result nothing(channel* c) {
-    if (usable(c) && c->state == IVSHMEM_PEER_CHANNEL_CONNECTED) {
-        bool finished;
+    if (is_connected(c)) {
         settle(c);
-        finished = (look(c->theirs, B_FLAGS) & FINISHED) != 0;
         look_at_session(c);
         /* Messages that were published before the flag come first. */
-        if (finished && c->state == IVSHMEM_PEER_CHANNEL_CONNECTED && is_empty(c)) {
+        if (c->peer_finished && c->state == IVSHMEM_PEER_CHANNEL_CONNECTED && is_empty(c)) {
             look_at_session(c);
             if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED)
                 return IVSHMEM_PEER_CLOSED;
@@ -1506,27 +1560,13 @@ static result nothing(channel* c) {
     return why_not(c);
 }
 
-/* Copies `bytes` of the record at the front, from c->taken on: a multiple of 8 but at its end. */
+/* Copies `bytes` of the record at the front, from c->taken on. */
 static void copy_front(channel* c, unsigned char* to, uint32_t bytes) {
-    const uint32_t place = (c->position & (c->peer->division.ring_size - 1)) + HEAD;
-    const unsigned char* from = c->theirs + B_RING + place + c->taken;
-    const uint32_t odd = c->taken % 8;
+    const uint32_t place = c->position & (c->ring_size - 1);
+    const unsigned char* from = c->theirs + B_RING + place + HEAD + c->taken;
     c->taken += bytes;
-    if (bytes == 0)
-        return;
-    IVSHMEM_PEER_INVALIDATE(from - odd, bytes + odd);
-    if (odd != 0) { /* a reader of a stream took a part of this word */
-        unsigned char first[8];
-        const uint32_t some = least(8 - odd, bytes);
-        uint32_t i;
-        IVSHMEM_PEER_COPY_IN(first, from - odd, odd + some);
-        for (i = 0; i < some; ++i)
-            *to++ = first[odd + i];
-        from += some;
-        bytes -= some;
-    }
-    if (bytes != 0)
-        IVSHMEM_PEER_COPY_IN(to, from, bytes);
+    IVSHMEM_PEER_INVALIDATE(from, bytes);
+    IVSHMEM_PEER_COPY_IN(to, from, bytes);
 }
 
 result ivshmem_peer_receive(channel* c, void* into, uint32_t capacity, uint32_t* size) {
@@ -1586,68 +1626,62 @@ result ivshmem_peer_read(channel* c, void* into, uint32_t capacity, uint32_t* co
 /* ---- "Services by name" ---- */
 
 uint32_t ivshmem_peer_offer(peer* p, const char* name) {
-    const uint32_t length = length_of(name);
+    const char* rest = name;
     unsigned char* entry;
-    unsigned i, k, at = IVSHMEM_PEER_SERVICES;
-    if (length == 0 || p->phase != IVSHMEM_PEER_HELD)
+    uint32_t key;
+    unsigned i, at = IVSHMEM_PEER_SERVICES;
+    if (!is_name(name) || p->phase != IVSHMEM_PEER_HELD)
         return 0;
-    for (i = 0; i < IVSHMEM_PEER_SERVICES; ++i) {
-        const char* other = p->services[i].name;
-        if (other == NULL) {
-            at = i < at ? i : at;
-            continue;
-        }
-        for (k = 0; k < length && other[k] == name[k]; ++k)
-            ;
-        if (k == length && other[k] == 0)
+    for (i = IVSHMEM_PEER_SERVICES; i-- > 0;) {
+        if (p->services[i].name == NULL)
+            at = i;
+        else if (same_name(p->services[i].name, name))
             return 0;
     }
     if (at == IVSHMEM_PEER_SERVICES)
         return 0;
     entry = p->own + H_DIRECTORY + at * ENTRY;
-    for (k = 0; k < NAME / 4; ++k)
-        store(entry, 4 + k * 4, name_word(name, length, k));
+    for (i = 4; i < ENTRY; i += 4)
+        store(entry, i, next_word(&rest));
+    key = p->next_key++;
+    if (p->next_key == 0)
+        ++p->next_key;
     p->services[at].name = name;
-    p->services[at].key = p->next_key;
-    p->next_key += p->next_key + 1 != 0 ? 1 : 2;
-    publish(entry, 0, p->services[at].key);
+    p->services[at].key = key;
+    publish(entry, 0, key);
     ring_everyone(p);
-    return p->services[at].key;
+    return key;
 }
 
 void ivshmem_peer_withdraw(peer* p, uint32_t key) {
     unsigned i;
     for (i = 0; key != 0 && i < IVSHMEM_PEER_SERVICES; ++i)
         if (p->phase == IVSHMEM_PEER_HELD && p->services[i].key == key) {
-            publish(p->own, H_DIRECTORY + i * ENTRY, 0);
+            store(p->own, H_DIRECTORY + i * ENTRY, 0);
             IVSHMEM_PEER_FENCE(); /* before another name is written there */
             p->services[i].key = 0;
             p->services[i].name = NULL;
         }
 }
 
-static uint32_t key_in(const unsigned char* entry, const char* name, uint32_t length) {
+static uint32_t key_in(const unsigned char* entry, const char* name) {
     const uint32_t key = look(entry, 0);
-    unsigned k;
-    if (key == 0)
+    if (key == 0 || !has_name(entry, name))
         return 0;
-    for (k = 0; k < NAME / 4; ++k)
-        if (load(entry, 4 + k * 4) != name_word(name, length, k))
-            return 0;
     IVSHMEM_PEER_FENCE();
-    return look(entry, 0) == key ? key : 0;
+    return load(entry, 0) == key ? key : 0;
 }
 
 uint32_t ivshmem_peer_find(peer* p, const char* name, uint32_t* slot) {
-    const uint32_t length = length_of(name);
     uint32_t other, key;
     unsigned i;
-    for (other = 0; length != 0 && p->phase == IVSHMEM_PEER_HELD && other < p->division.slots;
-         ++other) {
+    if (!is_name(name) || p->phase != IVSHMEM_PEER_HELD)
+        return 0;
+    for (other = 0; other < p->division.slots; ++other) {
         if (other == p->slot || holder_of(p, other) == 0 || ivshmem_peer_is_lost(p, other))
             continue;
         for (i = 0; i < ENTRIES; ++i) {
-            key = key_in(header_of(p, other) + H_DIRECTORY + i * ENTRY, name, length);
+            key = key_in(header_of(p, other) + H_DIRECTORY + i * ENTRY, name);
             if (key != 0) {
                 *slot = other;
                 return key;
@@ -1663,7 +1697,7 @@ static uint32_t free_lane(const peer* p, uint32_t slot) {
     for (lane = p->division.lanes; lane-- > 0;) {
         const unsigned char* theirs = their_block(p, slot, lane);
         const uint32_t flags = load(theirs, B_FLAGS);
-        if (lane_taken(p, slot, lane) || (look(theirs, B_EPOCH) != 0 && (flags & DEAF) == 0))
+        if (lane_taken(p, slot, lane) || (load(theirs, B_EPOCH) != 0 && (flags & DEAF) == 0))
             continue;
         if (flags >> 8 == 0)
             return lane;
@@ -1674,23 +1708,23 @@ static uint32_t free_lane(const peer* p, uint32_t slot) {
 }
 
 result ivshmem_peer_request(peer* p, channel* c, const char* name, uint32_t limit) {
-    uint32_t slot = 0, lane, key;
-    if (p->phase != IVSHMEM_PEER_HELD)
-        return IVSHMEM_PEER_NO_SLOT;
-    key = ivshmem_peer_find(p, name, &slot);
-    if (key == 0)
+    const result why = prepare(p, c, limit);
+    uint32_t slot = 0, lane;
+    if (why != IVSHMEM_PEER_OK)
+        return why;
+    c->service = ivshmem_peer_find(p, name, &slot);
+    if (c->service == 0)
         return IVSHMEM_PEER_UNKNOWN;
     lane = free_lane(p, slot);
-    return lane != NO_PAGE ? open_lane(p, c, slot, lane, limit, key, 0) : IVSHMEM_PEER_FULL;
+    return lane != NO_PAGE ? open_lane(c, slot, lane) : IVSHMEM_PEER_FULL;
 }
 
 result ivshmem_peer_accept(peer* p, channel* c, uint32_t key, uint32_t limit) {
     const uint32_t all = p->division.slots * p->division.lanes;
+    const result why = prepare(p, c, limit);
     uint32_t looked;
-    if (p->phase != IVSHMEM_PEER_HELD || key == 0)
-        return IVSHMEM_PEER_NO_SLOT;
-    if (c->state != IVSHMEM_PEER_CHANNEL_CLOSED)
-        return IVSHMEM_PEER_IN_USE;
+    if (why != IVSHMEM_PEER_OK || key == 0)
+        return why != IVSHMEM_PEER_OK ? why : IVSHMEM_PEER_NO_SLOT;
     for (looked = 0; looked < all; ++looked) {
         const uint32_t slot = p->next_request / p->division.lanes;
         const uint32_t lane = p->next_request % p->division.lanes;
@@ -1706,18 +1740,13 @@ result ivshmem_peer_accept(peer* p, channel* c, uint32_t key, uint32_t limit) {
             lane_taken(p, slot, lane) || load(own_block(p, slot, lane), B_ACK) == epoch ||
             ivshmem_peer_is_lost(p, slot))
             continue;
-        return open_lane(p, c, slot, lane, limit, 0, key);
+        c->accepted = key;
+        return open_lane(c, slot, lane);
     }
     return IVSHMEM_PEER_AGAIN;
 }
 
 /* ---- Poll, and "Sleeping" ---- */
-
-static void ring_again(channel* c) {
-    if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED && c->sleeps && c->answered != 0 &&
-        load(c->theirs, B_WAKE) == c->answered)
-        ring(c->peer, c->peer_id, (uint16_t)(c->answered >> 16));
-}
 
 static void update(channel* c) {
     if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED) {
@@ -1731,10 +1760,7 @@ static void update(channel* c) {
         const uint32_t lane = free_lane(c->peer, c->slot);
         if (lane == NO_PAGE)
             return; /* the peer may close the lane yet */
-        publish(c->mine, B_EPOCH, 0);
-        store(c->mine, B_ACK, 0);
-        publish(c->mine, B_FLAGS, FINISHED | DEAF);
-        ring_holder(c->peer, c->slot);
+        quit(c);
         place_channel(c, c->slot, lane);
     }
 }
@@ -1772,7 +1798,9 @@ uint32_t ivshmem_peer_poll(peer* p) {
     }
     if (now - p->recheck_at >= p->recheck) {
         for (c = p->channels; c != NULL; c = c->next)
-            ring_again(c);
+            if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED && c->sleeps && c->answered != 0 &&
+                load(c->theirs, B_WAKE) == c->answered)
+                ring_again(c);
         p->recheck_at = now;
         p->recheck = least(p->recheck * 2, p->config.polls ? POLLING : RUNG);
     }
@@ -1784,10 +1812,9 @@ static bool is_ready(channel* c) {
     if (c->state == IVSHMEM_PEER_CHANNEL_OPENING)
         return false;
     if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED) {
-        const bool was_deaf = c->deaf, had_finished = c->peer_finished;
+        const int known = c->deaf + c->peer_finished;
         look_at_session(c);
-        return c->state != IVSHMEM_PEER_CHANNEL_CONNECTED || c->deaf != was_deaf ||
-               c->peer_finished != had_finished ||
+        return c->state != IVSHMEM_PEER_CHANNEL_CONNECTED || c->deaf + c->peer_finished != known ||
                (!c->holds_back && (c->fronted || !is_empty(c))) ||
                (c->wants_room && (!look_at_cursor(c) || fits(c)));
     }
@@ -1799,17 +1826,16 @@ uint32_t ivshmem_peer_arm(peer* p) {
     if (p->phase != IVSHMEM_PEER_HELD)
         return ivshmem_peer_poll(p);
     for (c = p->channels; c != NULL; c = c->next) {
-        const uint32_t ring_size = p->division.ring_size;
         if (c->state != IVSHMEM_PEER_CHANNEL_CONNECTED)
             continue;
         settle(c);
         if (p->config.polls)
             continue;
-        c->asked = (c->asked + 1) & 0x3fffU;
+        c->asked = (uint16_t)(c->asked + 4); /* beside the two bits of `wanted` */
         c->wanted = (c->holds_back ? 0 : FOR_DATA) | (c->wants_room ? FOR_ROOM : 0);
         if (c->wants_room)
-            store(c->mine, B_ROOM, c->tail - least(ring_size / 2, ring_size - c->needed));
-        publish(c->mine, B_WAKE, c->wanted | c->asked << 2 | (uint32_t)p->config.vector << 16);
+            store(c->mine, B_ROOM, c->tail - least(c->ring_size / 2, c->ring_size - c->needed));
+        publish(c->mine, B_WAKE, c->wanted | c->asked | (uint32_t)p->config.vector << 16);
     }
     IVSHMEM_PEER_FENCE();
     for (c = p->channels; c != NULL; c = c->next)
@@ -1821,8 +1847,8 @@ uint32_t ivshmem_peer_arm(peer* p) {
     return time_left(p);
 }
 
-void ivshmem_peer_wait(peer* p) {
-    const uint32_t time = ivshmem_peer_arm(p);
+void ivshmem_peer_wait(peer* p, uint32_t longest) {
+    const uint32_t time = least(ivshmem_peer_arm(p), longest);
     if (time != 0 && p->config.hooks.wait != NULL)
         p->config.hooks.wait(p->config.context, time);
     ivshmem_peer_poll(p);

@@ -12,7 +12,7 @@
  *     ivshmem_peer_begin(&peer, &config);
  *     key = ivshmem_peer_offer(&peer, "echo");
  *     for (;;) {
- *         ivshmem_peer_wait(&peer);
+ *         ivshmem_peer_wait(&peer, IVSHMEM_PEER_NO_LIMIT);
  *         ivshmem_peer_accept(&peer, &channel, key, sizeof buffer);
  *         while (ivshmem_peer_receive(&channel, buffer, sizeof buffer, &size) == IVSHMEM_PEER_OK)
  *             ivshmem_peer_send(&channel, buffer, size);
@@ -96,6 +96,12 @@ struct ivshmem_peer_hooks {
     uint32_t (*state)(void* context, uint32_t id);
     /** ivshmem-v2 only: sets this peer's own state. */
     void (*set_state)(void* context, uint32_t value);
+    /**
+     * ivshmem-v2, if the sections of the peers are not neighbours: returns the output section of
+     * another peer, any id below config.max_peers. A null pointer: they follow each other, from
+     * config.memory on.
+     */
+    const void* (*section)(void* context, uint32_t id);
 };
 
 #define IVSHMEM_PEER_ANY_SLOT 0xffffffffU /**< as config.slot: any that is free */
@@ -106,9 +112,10 @@ struct ivshmem_peer_config {
     void* context; /**< the first argument of each hook */
 
     /** The shared memory, from its start; the address is a multiple of 8. On ivshmem-v2: the output
-        section of id 0, behind which the others follow; only read. */
+        section of id 0, behind which the others follow; only read. With hooks.section: any. */
     void* memory;
-    size_t memory_size;   /**< bytes */
+    size_t memory_size;   /**< bytes; on ivshmem-v2 those of all sections together */
+    void* own_section;    /**< ivshmem-v2: this peer's own output section. A null pointer: v1 */
     uint16_t id;          /**< this peer's id at the device (IVPosition) */
     uint16_t vector;      /**< the vector on which this peer is rung */
     bool polls;           /**< this peer has no interrupts: nobody rings it */
@@ -116,14 +123,12 @@ struct ivshmem_peer_config {
     uint32_t slots;       /**< 2 to 256. 0, as lanes and ring_size: the geometry of the others */
     uint32_t lanes;       /**< 1 to 1024 */
     uint32_t ring_size;   /**< 1024 to 268435456, a power of two */
+    uint32_t heartbeat;   /**< the period of the own beats: 100 to 60000 ms. 0: none */
     size_t region_offset; /**< a multiple of 4096 */
     size_t region_size;   /**< a multiple of 4096. 0: the whole memory */
     uint32_t claim_time;  /**< ms that the holder of the slot has for an answer. 0: 250 */
-    uint32_t heartbeat;   /**< the period of the own beats: 100 to 60000 ms. 0: none */
-
-    void* own_section;   /**< ivshmem-v2: this peer's own output section. A null pointer: v1 */
-    size_t section_size; /**< ivshmem-v2: Output Section Size, in bytes */
-    uint32_t max_peers;  /**< ivshmem-v2: Maximum Peers */
+    size_t section_size;  /**< ivshmem-v2: Output Section Size, in bytes */
+    uint32_t max_peers;   /**< ivshmem-v2: Maximum Peers */
 };
 
 /** How a region is divided. */
@@ -141,67 +146,77 @@ enum ivshmem_peer_phase {
 
 struct ivshmem_peer_channel;
 
+/** Private: what the heartbeat of a slot was, and for how many milliseconds. */
+struct ivshmem_peer_judgement {
+    uint32_t incarnation, beating, heartbeat, silence;
+};
+
+/* Members that are used often come first, and bytes before words: processors like Cortex-M reach
+   them with shorter instructions. */
+
 /** A peer. Its members are read only; those without a comment are private. */
 struct ivshmem_peer {
     enum ivshmem_peer_phase phase;
-    enum ivshmem_peer_result why;          /**< why the phase is IVSHMEM_PEER_ENDED */
-    struct ivshmem_peer_division division; /**< from IVSHMEM_PEER_CLAIMING on */
+    enum ivshmem_peer_result why; /**< why the phase is IVSHMEM_PEER_ENDED */
+    bool appeared;
+    uint8_t gone_next;
     uint32_t slot;                         /**< the number of the slot, if it is held */
-    uint32_t repairs;                      /**< stray writes to the own incarnation, repaired */
-    struct ivshmem_peer_config config;
-    struct ivshmem_peer_channel* channels;
-    struct ivshmem_peer_division displaced;
+    struct ivshmem_peer_division division; /**< from IVSHMEM_PEER_CLAIMING on */
     unsigned char* own;
     uint32_t incarnation;
-    uint32_t claim_end, step_at, step;
+    struct ivshmem_peer_channel* channels;
     uint32_t recheck, recheck_at;
+    struct ivshmem_peer_config config;
     uint32_t beat, beat_due, judged_at;
-    struct {
-        uint32_t incarnation, beating, heartbeat, silence;
-    } judged[IVSHMEM_PEER_JUDGED];
+    uint32_t claim_end, step_at, step;
+    uint32_t gone[IVSHMEM_PEER_GONE];
+    uint32_t next_key, next_request;
+    uint32_t repairs; /**< stray writes to the own incarnation, repaired */
+    struct ivshmem_peer_division displaced;
+    struct ivshmem_peer_judgement judged[IVSHMEM_PEER_JUDGED];
     struct {
         const char* name;
         uint32_t key;
     } services[IVSHMEM_PEER_SERVICES];
-    uint32_t next_key, next_request;
-    uint16_t gone[IVSHMEM_PEER_GONE];
-    uint8_t gone_count;
-    bool appeared, displaces;
 };
 
+/* Those that end a channel have the number of the result that says so. */
 enum ivshmem_peer_channel_state {
     IVSHMEM_PEER_CHANNEL_CLOSED,
     IVSHMEM_PEER_CHANNEL_OPENING,
     IVSHMEM_PEER_CHANNEL_CONNECTED,
-    IVSHMEM_PEER_CHANNEL_RESET,
-    IVSHMEM_PEER_CHANNEL_LOST,     /**< what is in the ring can still be received */
-    IVSHMEM_PEER_CHANNEL_POISONED, /**< by a fault of the other side */
-    IVSHMEM_PEER_CHANNEL_REJECTED  /**< the other side reports a fault of this one */
+    IVSHMEM_PEER_CHANNEL_RESET = IVSHMEM_PEER_RESET,
+    IVSHMEM_PEER_CHANNEL_LOST = IVSHMEM_PEER_LOST, /**< what is in the ring can still be received */
+    IVSHMEM_PEER_CHANNEL_POISONED = IVSHMEM_PEER_FAULT, /**< by a fault of the other side */
+    /** the other side reports a fault of this one */
+    IVSHMEM_PEER_CHANNEL_REJECTED = IVSHMEM_PEER_REJECTED
 };
 
 /** One end of a channel. A new one must be zero. Its members are read only, as those of a peer, but
     for `holds_back`. */
 struct ivshmem_peer_channel {
     enum ivshmem_peer_channel_state state;
-    uint32_t fault;            /**< the reason: see "Faults" in channel-layout.md. 0: none */
-    uint32_t slot, lane;       /**< of the other side */
-    uint32_t peer_limit;       /**< the longest message that the other side takes, in bytes */
-    uint32_t peer_incarnation; /**< of the other side, since it is connected */
-    bool holds_back;           /**< set by the program while it does not receive: messages that
-                                    wait do not end ivshmem_peer_wait() */
-    struct ivshmem_peer* peer;
-    struct ivshmem_peer_channel* next;
-    unsigned char* mine;
-    const unsigned char* theirs;
-    uint32_t limit, service, accepted;
-    uint32_t epoch, ack;
-    uint32_t tail, seen, needed;
-    uint32_t position, cursor, remaining, have;
-    uint32_t length, total, kind, taken;
-    uint32_t answered, asked, wanted;
-    uint16_t peer_id, gone_id;
+    bool holds_back; /**< set by the program while it does not receive: messages that wait do not
+                        end ivshmem_peer_wait() */
+    uint16_t gone_id, asked;
+    /* Zero when a session begins, up to `peer`. */
     bool fronted, skipping, finished, deaf, peer_finished, in_parts, abandons, sleeps, gone,
         wants_room;
+    uint8_t kind, streak;
+    uint16_t peer_id;
+    uint32_t tail, seen, needed;
+    uint32_t position, cursor, remaining, have;
+    uint32_t length, total, taken;
+    uint32_t ack, answered, wanted;
+    uint32_t fault;            /**< the reason: see "Faults" in channel-layout.md. 0: none */
+    uint32_t peer_limit;       /**< the longest message that the other side takes, in bytes */
+    uint32_t peer_incarnation; /**< of the other side, since it is connected */
+    struct ivshmem_peer* peer;
+    unsigned char* mine;
+    const unsigned char* theirs;
+    uint32_t slot, lane; /**< of the other side */
+    struct ivshmem_peer_channel* next;
+    uint32_t ring_size, limit, service, accepted, epoch;
 };
 
 /** @name The slot
@@ -243,8 +258,14 @@ uint32_t ivshmem_peer_poll(struct ivshmem_peer* peer);
  */
 uint32_t ivshmem_peer_arm(struct ivshmem_peer* peer);
 
-/** Arms, waits in the hook unless there is something to do, and polls. */
-void ivshmem_peer_wait(struct ivshmem_peer* peer);
+/**
+ * Arms, waits in the hook unless there is something to do, and polls.
+ *
+ * @param longest The milliseconds after which the program itself has something to do;
+ * IVSHMEM_PEER_NO_LIMIT: nothing.
+ */
+void ivshmem_peer_wait(struct ivshmem_peer* peer, uint32_t longest);
+#define IVSHMEM_PEER_NO_LIMIT 0xffffffffU /**< of ivshmem_peer_wait() */
 
 /** Closes all channels, and gives the slot back. */
 void ivshmem_peer_leave(struct ivshmem_peer* peer);
@@ -364,6 +385,49 @@ enum ivshmem_peer_result ivshmem_peer_write(struct ivshmem_peer_channel* channel
 enum ivshmem_peer_result ivshmem_peer_read(struct ivshmem_peer_channel* channel, void* into,
                                            uint32_t capacity, uint32_t* count);
 /** @} */
+
+/** Returns a result in words. It takes memory only in programs that call it. */
+static inline const char* ivshmem_peer_in_words(enum ivshmem_peer_result result) {
+    switch (result) {
+    case IVSHMEM_PEER_OK:
+        return "no error";
+    case IVSHMEM_PEER_AGAIN:
+        return "not yet";
+    case IVSHMEM_PEER_CLOSED:
+        return "closed";
+    case IVSHMEM_PEER_RESET:
+        return "the other side started again";
+    case IVSHMEM_PEER_LOST:
+        return "the other side has ended without closing";
+    case IVSHMEM_PEER_FAULT:
+        return "the other side broke the rules";
+    case IVSHMEM_PEER_REJECTED:
+        return "the other side reports a fault of this one";
+    case IVSHMEM_PEER_TOO_LARGE:
+        return "the message is too large";
+    case IVSHMEM_PEER_INVALID:
+        return "the geometry, or an argument, is out of range";
+    case IVSHMEM_PEER_IN_USE:
+        return "the slot is in use";
+    case IVSHMEM_PEER_NO_SLOT:
+        return "no such slot, or none is free";
+    case IVSHMEM_PEER_MISMATCH:
+        return "the peers there have another geometry";
+    case IVSHMEM_PEER_VERSION:
+        return "the peers there have another version";
+    case IVSHMEM_PEER_TOO_SMALL:
+        return "the memory is too small for the geometry";
+    case IVSHMEM_PEER_UNKNOWN:
+        return "no peer offers this service";
+    case IVSHMEM_PEER_FULL:
+        return "no lane is free";
+    case IVSHMEM_PEER_SLOT_LOST:
+        return "another peer took the slot";
+    case IVSHMEM_PEER_OVERWRITTEN:
+        return "something wrote to this peer's section";
+    }
+    return "an unknown result";
+}
 
 #ifdef __cplusplus
 }

@@ -72,7 +72,7 @@ class c_player {
         case 2:
             return void(ivshmem_peer_arm(&peer_));
         case 3:
-            return void(ivshmem_peer_wait(&peer_));
+            return void(ivshmem_peer_wait(&peer_, IVSHMEM_PEER_NO_LIMIT));
         case 4:
             return void(ivshmem_peer_open(&peer_, &c, what.below(3), what.below(2), limit));
         case 5:

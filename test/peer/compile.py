@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""Compile the peer in C for a freestanding target, and print what it takes: compile.py SOURCE COMPILER [OPTION...].
+"""Compile the peer in C for a freestanding target, and print what it takes: compile.py SOURCE MOST COMPILER [OPTION...].
 
-Fails on a warning, and if the object needs anything but memcpy() and GCC's own functions. Prints the bytes of the code
-and of the state, and the deepest stack that GCC knows of. Exits with 77, which is a skipped test, if there is no such
-compiler.
+Fails on a warning, if the object needs anything but memcpy() and GCC's own functions, if the code takes more than MOST
+bytes (0: any), and if a channel takes more than 256. Prints the bytes of the code and of the state, and the deepest
+stack that GCC knows of. Exits with 77, which is a skipped test, if there is no such compiler.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def sizes(tool: str, compiled: Path) -> Mapping[str, int]:
     return {f[3]: int(f[1]) for f in map(str.split, done.stdout.splitlines()) if len(f) == 4}
 
 
-def main(source: Path, compiler: str, options: Sequence[str]) -> int:
+def main(source: Path, most: int, compiler: str, options: Sequence[str]) -> int:
     if shutil.which(compiler) is None:
         print(f"skipped: there is no {compiler}")
         return 77
@@ -81,6 +81,9 @@ def main(source: Path, compiler: str, options: Sequence[str]) -> int:
         if gcc:
             depth, first = deepest(code.with_suffix(".ci").read_text("utf-8"))
             print(f"stack {depth} bytes, in {first}()")
+        if most and text > most:
+            print(f"FAIL: the code takes more than {most} bytes")
+            return 1
         if of_state["a_channel"] > 256:
             print("FAIL: a channel takes more than 256 bytes")
             return 1
@@ -88,4 +91,4 @@ def main(source: Path, compiler: str, options: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]))

@@ -328,7 +328,7 @@ int main(int count, char** arguments) {
     }
     if (ivshmem_peer_begin(&peer, &config) == IVSHMEM_PEER_OK)
         while (!stopped && peer.phase == IVSHMEM_PEER_CLAIMING)
-            ivshmem_peer_wait(&peer);
+            ivshmem_peer_wait(&peer, IVSHMEM_PEER_NO_LIMIT);
     if (peer.phase == IVSHMEM_PEER_HELD) {
         printf("slot %u of %u, %u lanes, rings of %u bytes\n", (unsigned)peer.slot,
                (unsigned)peer.division.slots, (unsigned)peer.division.lanes,
@@ -343,7 +343,7 @@ int main(int count, char** arguments) {
     while (!stopped && peer.phase == IVSHMEM_PEER_HELD) {
         int64_t id;
         int fd;
-        ivshmem_peer_wait(&peer);
+        ivshmem_peer_wait(&peer, IVSHMEM_PEER_NO_LIMIT);
         while (receive(&id, &fd, MSG_DONTWAIT))
             learn(id, fd, config.vector, &peer);
         for (i = 0; i < CHANNELS; ++i) {

@@ -31,6 +31,24 @@ TEST_CASE("either side may open first") {
     CHECK(y.peer_incarnation == peers.slot.incarnation());
 }
 
+TEST_CASE("a wait is no longer than the program allows") {
+    two_kinds peers;
+    static std::uint32_t waited;
+    peers.c.peer.config.hooks.wait = [](void*, std::uint32_t milliseconds) {
+        waited = milliseconds;
+    };
+    for (int i = 0; i < 4; ++i) {
+        peers.c.time += 500;
+        peers.c.poll(); // the recheck period grows
+    }
+    ivshmem_peer_wait(&peers.c.peer, IVSHMEM_PEER_NO_LIMIT);
+    CHECK(waited > 3);
+    ivshmem_peer_wait(&peers.c.peer, 3);
+    CHECK(waited == 3);
+    ivshmem_peer_wait(&peers.c.peer, 0);
+    CHECK(waited == 3); // not called
+}
+
 TEST_CASE("each side notices that the other has opened again, and both go on") {
     two_kinds peers;
     two_ends ends{peers};

@@ -38,7 +38,44 @@ struct v2_peer : c_peer {
     }
 };
 
+/// One whose sections are not neighbours in memory: here they lie in the opposite order.
+struct scattered_peer : v2_peer {
+    explicit scattered_peer(std::uint16_t id) : v2_peer{id} {
+        config.own_section = section(id);
+        config.memory = config.own_section;
+        config.hooks.section = [](void*, std::uint32_t of) -> const void* {
+            return section(of);
+        };
+    }
+    static std::byte* section(std::uint32_t id) {
+        return device->sections.data() + (2 - id) * section_size;
+    }
+};
+
 } // namespace
+
+TEST_CASE("on ivshmem-v2 the sections of other peers are where the hook says") {
+    v2_device all;
+    device = &all;
+    scattered_peer a{0};
+    scattered_peer b{1};
+    REQUIRE(a.with(3, 2, 1024).begin() == IVSHMEM_PEER_OK);
+    REQUIRE(b.begin() == IVSHMEM_PEER_OK);
+    CHECK(b.peer.division.lanes == 2);
+    ivshmem_peer_channel x{};
+    ivshmem_peer_channel y{};
+    REQUIRE(ivshmem_peer_open(&a.peer, &x, 1, 0, 100) == IVSHMEM_PEER_OK);
+    REQUIRE(ivshmem_peer_open(&b.peer, &y, 0, 0, 100) == IVSHMEM_PEER_OK);
+    for (int i = 0; i < 3; ++i) {
+        a.poll();
+        b.poll();
+    }
+    REQUIRE(ivshmem_peer_send(&x, "hello", 5) == IVSHMEM_PEER_OK);
+    std::array<char, 100> into{};
+    std::uint32_t size = 0;
+    REQUIRE(ivshmem_peer_receive(&y, into.data(), into.size(), &size) == IVSHMEM_PEER_OK);
+    CHECK(std::string_view{into.data(), size} == "hello");
+}
 
 TEST_CASE("on ivshmem-v2 the slot is the id, and a peer without a state is not there") {
     v2_device all;
