@@ -30,6 +30,11 @@ _PROMISED = {
         rf"{_LIB}/pkgconfig/ivshmem\.pc",
         *(f"usr/share/doc/libivshmem-dev/examples/{path.name}" for path in (TOP / "examples").glob("*.[ch]pp")),
         "usr/share/doc/libivshmem-dev/examples/Makefile",
+        *(
+            f"usr/share/doc/libivshmem-dev/{path.relative_to(TOP)}"
+            for path in (TOP / "examples/bare-metal").rglob("*")
+            if path.is_file()
+        ),
         r"usr/share/doc/libivshmem-dev/channel-layout\.md\.gz",
         r"usr/share/doc/libivshmem-dev/porting\.md(\.gz)?",
     ],
