@@ -1065,7 +1065,8 @@ static void start_session(channel* c) {
     while (c->epoch == 0 || c->epoch == before || c->epoch == met)
         ++c->epoch;
     c->state = IVSHMEM_PEER_CHANNEL_OPENING;
-    clear(&c->fronted, offsetof(channel, peer) - offsetof(channel, fronted));
+    clear((unsigned char*)c + offsetof(channel, fronted),
+          offsetof(channel, peer) - offsetof(channel, fronted));
     publish(mine, B_EPOCH, c->epoch);
     ring_holder(p, c->slot);
     hurry(c);
