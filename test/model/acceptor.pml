@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSL-1.0
  * SPDX-FileCopyrightText: The libivshmem authors
  *
- * An acceptor (include/ivshmem/asio/detail/half_open_channels.hpp) and two peers that ask for its service, each on
+ * An acceptor (include/ivshmem/detail/half_open_channels.hpp) and two peers that ask for its service, each on
  * LANES lanes: one that connects, after it has left a request behind that it never completes; and one that asks, and
  * asks again, and never completes anything. Each peer may have one channel half open. A request that has to wait
  * is looked at again after a time, when the oldest of its peer loses its place. That time is longer than a peer needs

@@ -4,9 +4,9 @@
 
 #include <ivshmem/asio/channel.hpp>
 #include <ivshmem/asio/detail/gate.hpp>
-#include <ivshmem/asio/detail/half_open_channels.hpp>
 #include <ivshmem/asio/detail/hub.hpp>
 #include <ivshmem/channel.hpp>
+#include <ivshmem/detail/half_open_channels.hpp>
 
 #include <boost/system/error_code.hpp>
 
@@ -74,7 +74,7 @@ class acceptor_state : public hub_member {
         return half_open_.find_connected(key_);
     }
 
-    half_open_channels half_open_{hub->slot};
+    ivshmem::detail::half_open_channels half_open_{hub->slot};
     std::uint32_t key_ = 0;
     channel_options options_;
     const hub_membership<Executor> membership_;

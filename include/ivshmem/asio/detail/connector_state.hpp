@@ -6,8 +6,7 @@
 #include <ivshmem/asio/detail/gate.hpp>
 #include <ivshmem/asio/detail/hub.hpp>
 #include <ivshmem/channel.hpp>
-#include <ivshmem/channel_driver.hpp>
-#include <ivshmem/service_directory.hpp>
+#include <ivshmem/detail/service_connection.hpp>
 
 #include <boost/system/error_code.hpp>
 
@@ -26,8 +25,8 @@ class connector_state : public hub_member {
   public:
     connector_state(std::shared_ptr<detail::hub<Executor>> in, std::string name,
                     std::optional<std::uint32_t> at, const channel_options& options)
-        : hub{std::move(in)}, connecting{hub->get_executor()}, name_{std::move(name)}, at_{at},
-          options_{options}, membership_{*hub, *this} {}
+        : hub{std::move(in)}, connecting{hub->get_executor()},
+          connection_{hub->slot, std::move(name), at, options}, membership_{*hub, *this} {}
 
     bool look() override {
         std::error_code ec;
@@ -45,48 +44,18 @@ class connector_state : public hub_member {
     void done() noexcept {}
 
     /// Takes the steps that are possible now.
-    bool connected(std::error_code& ec) {
-        if (channel.is_open() && channel.update(ec) == ivshmem::channel_state::connected)
-            return true; // even if the offer was withdrawn
-        const auto found = directory_.find_service(name_, at_, ec);
-        if (ec == errc::service_unknown) {
-            ec.clear();
-            channel.close();
-            return false;
-        }
-        if (!ec && channel.is_open() &&
-            (found.key != service_.key || found.slot != service_.slot ||
-             ivshmem::channel_driver{channel}.is_contested()))
-            channel.close();
-        if (!ec && !channel.is_open())
-            open(found, ec);
-        return !ec && channel.update(ec) == ivshmem::channel_state::connected;
-    }
+    bool connected(std::error_code& ec) { return connection_.connected(ec); }
+    /// The channel: open while a peer is asked, and connected at the end.
+    [[nodiscard]] ivshmem::channel& channel() noexcept { return connection_.channel; }
 
     const std::shared_ptr<detail::hub<Executor>> hub;
     gate<Executor> connecting;
     boost::system::error_code failed;
     unsigned epoch = 0;
     bool spin_pays = false;
-    ivshmem::channel channel;
 
   private:
-    void open(const ivshmem::service_directory::service& service, std::error_code& ec) {
-        hub->check(options_, ec);
-        if (ec)
-            return;
-        service_ = service;
-        options_.service = service.key;
-        const std::uint32_t lane = directory_.find_lane(service.slot, ec);
-        if (!ec)
-            channel = ivshmem::channel::open(hub->slot, service.slot, lane, options_, ec);
-    }
-
-    ivshmem::service_directory directory_{hub->slot};
-    std::string name_;
-    std::optional<std::uint32_t> at_;
-    channel_options options_;
-    ivshmem::service_directory::service service_;
+    ivshmem::detail::service_connection connection_;
     const hub_membership<Executor> membership_;
 };
 
@@ -98,11 +67,11 @@ struct connector_attempt {
     bool attempt(auto& state, std::error_code& ec) {
         if (!state.connected(ec))
             return false;
-        made = value_type{state.hub, std::move(state.channel)};
+        made = value_type{state.hub, std::move(state.channel())};
         return true;
     }
     [[nodiscard]] value_type value() { return std::move(made); }
-    void give_up(auto& state, bool) { state.channel.close(); }
+    void give_up(auto& state, bool) { state.channel().close(); }
 
     value_type made; ///< not open at first
 };

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace ivshmem::asio::detail {
+namespace ivshmem::detail {
 
 /// Channels that an acceptor has opened for requests, but that are not connected yet.
 ///
@@ -121,4 +121,4 @@ class half_open_channels {
     std::size_t connected_ = 0;  ///< in all_, after find_connected()
 };
 
-} // namespace ivshmem::asio::detail
+} // namespace ivshmem::detail
