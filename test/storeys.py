@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-STOREYS = ["base", "discovery", "backends", "device", "channel"]
+STOREYS = ["base", "discovery", "backends", "device", "channel", "c"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
 
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "c/slot_object.hpp"
+
+#include "c/failures.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include <poll.h>
+
+namespace ivshmem::capi {
+
+void held_slot::check_open() const {
+    if (!slot.is_open()) [[unlikely]]
+        throw error{errc::closed, "the slot is closed: claim it first"};
+}
+
+void held_slot::update() {
+    check_open();
+    if (slot.has_interrupts())
+        device->take(slot.vector());
+    slot.answer_claims();
+}
+
+void held_slot::wait(channel_driver* driver, std::uint32_t what, std::chrono::nanoseconds at_most) {
+    using namespace std::chrono_literals;
+    check_open();
+    const int fd = slot.has_interrupts() ? device->interrupt_fd(slot.vector()) : -1;
+    if (fd < 0)
+        at_most = std::min<std::chrono::nanoseconds>(at_most, 1ms);
+    if (slot.heartbeat() != 0ms)
+        at_most = std::min<std::chrono::nanoseconds>(at_most, slot.heartbeat());
+    if (driver == nullptr || driver->arm(what)) {
+        pollfd rung{fd, POLLIN, 0}; // -1: ppoll() only waits
+        const timespec time{static_cast<std::time_t>(at_most.count() / 1'000'000'000),
+                            static_cast<long>(at_most.count() % 1'000'000'000)};
+        static_cast<void>(::ppoll(&rung, 1, &time, nullptr)); // EINTR is a wake-up too
+    }
+    if (driver != nullptr)
+        driver->disarm();
+    update();
+}
+
+ivshmem_slot* make_slot(std::shared_ptr<device> of, ivshmem::slot claimed) {
+    auto held = std::make_shared<held_slot>(held_slot{std::move(of), std::move(claimed)});
+    return make_handle(std::unique_ptr<slot_object>{new slot_object{std::move(held)}});
+}
+
+} // namespace ivshmem::capi
