@@ -40,8 +40,13 @@ void channel_object::disentangle_receiving() {
     find_entangled();
 }
 
-ivshmem_channel* make_channel(std::shared_ptr<held_slot> from, channel opened) {
-    return make_handle(std::make_unique<channel_object>(std::move(from), std::move(opened)));
+ivshmem_channel* make_channel(std::shared_ptr<held_slot> from, channel&& opened) {
+    auto made = std::make_unique<channel_object>(std::move(from));
+    channel_object& object = *made;
+    ivshmem_channel* const handle = make_handle(std::move(made));
+    object.channel = std::move(opened);
+    object.driver = channel_driver{object.channel};
+    return handle;
 }
 
 channel_options channel_options_from(const ivshmem_channel_options* given) {

@@ -37,8 +37,8 @@ struct channel_object {
     using handle_type = ivshmem_channel;
     static constexpr handle_kind kind = handle_kind::channel;
 
-    channel_object(std::shared_ptr<held_slot> from, channel opened)
-        : in{std::move(from)}, channel{std::move(opened)} {}
+    /// With a closed channel.
+    explicit channel_object(std::shared_ptr<held_slot> from) : in{std::move(from)} {}
 
     std::shared_ptr<held_slot> in;
     ivshmem::channel channel;
@@ -74,8 +74,8 @@ struct channel_object {
     void find_entangled() noexcept;
 };
 
-/// Makes the handle of a channel.
-ivshmem_channel* make_channel(std::shared_ptr<held_slot> from, channel opened);
+/// Makes the handle of a channel, which is moved from only if nothing can fail any more.
+ivshmem_channel* make_channel(std::shared_ptr<held_slot> from, channel&& opened);
 
 /// @throws error EINVAL, E2BIG.
 channel_options channel_options_from(const ivshmem_channel_options* given);

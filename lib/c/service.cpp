@@ -37,7 +37,8 @@ struct service_object {
         half_open.find_requests(options.offered, options);
         if (!half_open.find_connected(options.offered))
             return -EAGAIN;
-        accepted = make_channel(in, half_open.take());
+        accepted = make_channel(in, std::move(half_open.connected()));
+        static_cast<void>(half_open.take());
         return 0;
     }
 
@@ -67,8 +68,8 @@ struct connector_object {
         raise_if(ec);
         if (!connected)
             return -EAGAIN;
-        over = true;
         made = make_channel(in, std::move(connection.channel));
+        over = true;
         return 0;
     }
 

@@ -6,6 +6,7 @@
 #include "channel/layout.hpp"
 #include "channel/v2_division.hpp"
 
+#include <new>
 #include <utility>
 
 namespace ivshmem {
@@ -230,8 +231,12 @@ slot::impl::words slot::impl::block(std::uint32_t owner, std::uint32_t other,
 void slot::impl::ring(std::uint16_t peer, std::uint16_t vector) const noexcept {
     const detail::doorbell_page& page = *device_->page();
     if (!detail::ring_inline(page, peer, vector) && page.alive && can_ring()) {
-        failure in_vain;
-        device_->ring(peer, vector, in_vain);
+        // Best effort: a ring that fails, also for want of memory, is like one that was lost.
+        try {
+            failure in_vain;
+            device_->ring(peer, vector, in_vain);
+        } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
+        }
     }
 }
 

@@ -58,7 +58,6 @@ void join_thread(void* thread);
 void test_bad_input(void);
 void test_blocking(void);
 void test_device(void);
-void test_discovery(void);
 void test_handles(void);
 void test_lifetime(void);
 void test_messages(void);

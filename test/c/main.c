@@ -12,15 +12,10 @@ static const struct {
     const char* name;
     void (*run)(void);
 } tests[] = {
-    {"blocking", test_blocking},
-    {"device", test_device},
-    {"messages", test_messages},
-    {"monitor", test_monitor},
-    {"parts", test_parts},
-    {"services", test_services},
-    {"sessions", test_sessions},
-    {"slot", test_slot},
-    {"streams", test_streams},
+    {"bad_input", test_bad_input}, {"blocking", test_blocking}, {"device", test_device},
+    {"handles", test_handles},     {"lifetime", test_lifetime}, {"messages", test_messages},
+    {"monitor", test_monitor},     {"parts", test_parts},       {"services", test_services},
+    {"sessions", test_sessions},   {"slot", test_slot},         {"streams", test_streams},
 };
 
 int main(int argc, char** argv) {

@@ -45,7 +45,9 @@ class half_open_channels {
         std::size_t refused = 0;
         const auto& geometry = slot_.geometry();
         const std::size_t all = std::size_t{geometry.slots} * geometry.lanes;
-        while (refused < all) { // a peer could change its requests endlessly
+        while (refused < all) {                 // a peer could change its requests endlessly
+            if (all_.size() == all_.capacity()) // a request that was opened must not get lost
+                all_.reserve(2 * all_.size() + 1);
             const auto request = directory_.find_request(key);
             if (!request || is_same(request, first_refused))
                 break;
@@ -80,6 +82,8 @@ class half_open_channels {
         return false;
     }
     /// The channel that is connected. @pre find_connected() returned true.
+    [[nodiscard]] ivshmem::channel& connected() noexcept { return all_[connected_].channel; }
+    /// The same, and forgets it.
     ivshmem::channel take() {
         ivshmem::channel taken{std::move(all_[connected_].channel)};
         all_.erase(all_.begin() + static_cast<std::ptrdiff_t>(connected_));
