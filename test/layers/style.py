@@ -35,7 +35,7 @@ def _untagged() -> str:
 
 
 def _unformatted() -> str:
-    sources = tracked("*.cpp", "*.hpp", *(f"{folder}/*.[ch]" for folder in ("examples", "lib", "test/peer")))
+    sources = tracked("*.cpp", "*.hpp", *(f"{folder}/*.[ch]" for folder in ("examples", "include", "lib", "test/c", "test/peer")))
     command = ["clang-format", "--dry-run", "-Werror", *sources]
     ran = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
     return (ran.stdout + ran.stderr or f"status {ran.returncode}") if ran.returncode else ""

@@ -20,6 +20,7 @@ _PROMISED = {
     "libivshmem0": [rf"{_LIB}/libivshmem\.so\.0", rf"{_LIB}/libivshmem\.so\.0\.0\.0"],
     "libivshmem-dev": [
         *(f"usr/include/{path.relative_to(TOP / 'include')}" for path in (TOP / "include").rglob("*.hpp")),
+        *(f"usr/include/{path.relative_to(TOP / 'include')}" for path in (TOP / "include").rglob("*.h")),
         r"usr/include/ivshmem/version\.hpp",
         r"usr/include/ivshmem_peer\.h",
         r"usr/share/libivshmem/ivshmem_peer\.c",
@@ -35,8 +36,11 @@ _PROMISED = {
             for path in (TOP / "examples/bare-metal").rglob("*")
             if path.is_file()
         ),
+        *(f"usr/share/doc/libivshmem-dev/examples/c/{path.name}" for path in (TOP / "examples/c").glob("*.[ch]")),
+        "usr/share/doc/libivshmem-dev/examples/c/Makefile",
         r"usr/share/doc/libivshmem-dev/channel-layout\.md\.gz",
         r"usr/share/doc/libivshmem-dev/porting\.md(\.gz)?",
+        r"usr/share/man/man3/ivshmem\.3\.gz",
     ],
     "libivshmem-doc": [
         "usr/share/doc-base/libivshmem-doc.*",

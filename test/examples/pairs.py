@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""pairs.py SERVER LANGUAGE=FOLDER...: the examples of each language talk to those of each other one, on the host.
+
+A folder has the programs doorbell, echo, file-copy, monitor and request-response. A pair of one language is left out,
+except the last one, whose examples are short of no other test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+PATIENCE = 60
+"""In seconds; a machine may be ten times slower than a usual one."""
+
+SERVER = ""
+FOLDERS: dict[str, Path] = {}
+
+
+class Process:
+    """A program whose output is read line by line; killed at the end if it still runs."""
+
+    def __init__(self, *command: str | Path, text: str = "") -> None:
+        self.input = tempfile.TemporaryFile("w+")
+        self.input.write(text)
+        self.input.seek(0)
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(command, stdin=self.input, stdout=subprocess.PIPE, stderr=self.errors, text=True)
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self.input.close()
+        self.errors.close()
+
+    def line(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline().rstrip("\n")
+
+    def end(self, terminate: bool = False) -> str:
+        """Return the rest of its output; the program must succeed."""
+        if terminate:
+            self.process.terminate()
+        output, _ = self.process.communicate(timeout=PATIENCE)
+        self.errors.seek(0)
+        assert self.process.returncode == 0, f"{self.process.args}: {self.process.returncode}: {self.errors.read()}"
+        return output
+
+
+class Pairs(unittest.TestCase):
+    work: ClassVar[Path]
+    device: ClassVar[str]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.work = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        socket = cls.work / "socket"
+        command = [SERVER, "-F", "-S", str(socket), "-l", "8M", "-n", "2"]
+        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        cls.addClassCleanup(server.communicate)
+        cls.addClassCleanup(server.terminate)
+        assert server.stderr
+        while "listening on" not in (line := server.stderr.readline()):
+            assert line, "the server ended"
+        cls.device = f"server:{socket}"
+
+    def pairs(self) -> Iterator[tuple[Path, Path]]:
+        languages = list(FOLDERS)
+        for one, other in itertools.product(languages, repeat=2):
+            if one != other or one == languages[-1]:
+                with self.subTest(one=one, other=other):
+                    yield FOLDERS[one], FOLDERS[other]
+
+    @contextlib.contextmanager
+    def server(self, folder: Path, program: str, says: str) -> Iterator[Process]:
+        with Process(folder / program, self.device, "0", "server") as server:
+            self.assertEqual(server.line(), says)
+            yield server
+            server.end(terminate=True)
+
+    def client(self, folder: Path, program: str, text: str = "") -> str:
+        with Process(folder / program, self.device, "1", "client", text=text) as client:
+            return client.end()
+
+    def test_doorbell(self) -> None:
+        for one, other in self.pairs():
+            with Process(one / "doorbell", self.device, "wait", "1", str(PATIENCE)) as waits:
+                said = waits.line()
+                self.assertRegex(said, r"^peer \d+, 8388608 bytes, 2 vectors$")
+                with Process(other / "doorbell", self.device, "ring", said.split()[1].rstrip(","), "1") as rings:
+                    self.assertRegex(rings.end(), r"^peer \d+, 8388608 bytes, 2 vectors\n$")
+                self.assertEqual(waits.end(), "rung 1 time\n")
+
+    def test_monitor(self) -> None:
+        for one, other in self.pairs():
+            with Process(one / "monitor", self.device) as monitor:
+                said = monitor.line()
+                self.assertRegex(said, r"^peer \d+, server /")
+                peer = said.split()[1].rstrip(",")
+                with Process(other / "monitor", self.device) as second:
+                    joined = second.line().split()[1].rstrip(",")
+                    self.assertEqual(monitor.line(), f"peer joined, peer {joined}")
+                    second.end(terminate=True)
+                self.assertEqual(monitor.line(), f"peer left, peer {joined}")
+                with Process(other / "doorbell", self.device, "ring", peer, "1") as rings:
+                    rings.end()
+                while (said := monitor.line()) != "vector 1 rung 1x":
+                    self.assertRegex(said, r"^peer (joined|left), peer \d+$")  # both may have become none
+                monitor.end(terminate=True)
+
+    def test_echo(self) -> None:
+        text = "one\ntwo\n\n" + "x" * 50000 + "\nthe end"
+        for one, other in self.pairs():
+            with self.server(one, "echo", "offering echo in slot 0") as server:
+                for _ in range(2):
+                    self.assertEqual(self.client(other, "echo", text), text + "\n")
+                    self.assertEqual(server.line(), "slot 1 is here")
+
+    def test_request_response(self) -> None:
+        for one, other in self.pairs():
+            with self.server(one, "request-response", "answering in slot 0"):
+                answers = self.client(other, "request-response").splitlines()
+            self.assertEqual(set(answers[:3]), {"2 + 40: 42", "6 * 7: 42", "operation 99: not understood"})
+            self.assertEqual(answers[3:], ["wait for half a second: 500", "wait for an hour: no answer in time"])
+
+    def test_file_copy(self) -> None:
+        for (one, other), size in ((pair, size) for pair in self.pairs() for size in (3_000_001, 0)):
+            original, copy = self.work / "original", self.work / "copy"
+            original.write_bytes(os.urandom(size))
+            with Process(one / "file-copy", self.device, "0", "receive", copy) as receiver:
+                with Process(other / "file-copy", self.device, "1", "send", original) as sender:
+                    sent = sender.end()
+                received = receiver.end()
+            self.assertEqual(*(hashlib.sha256(path.read_bytes()).digest() for path in (original, copy)))
+            self.assertIn(f"{size} bytes, CRC-32 ", sent)
+            self.assertEqual(sent.partition(": ")[2], received.partition(": ")[2])
+            self.assertFalse((self.work / "copy.part").exists())
+            copy.unlink()
+
+    def test_what_a_user_types_wrongly(self) -> None:
+        for folder in FOLDERS.values():
+            for program in ("doorbell", "echo", "file-copy", "hotplug", "monitor", "request-response"):
+                done = subprocess.run([folder / program], capture_output=True, text=True, timeout=PATIENCE, check=False)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(f"usage: {program} DEVICE", done.stderr)
+            done = subprocess.run([folder / "monitor", "nonsense"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, "^monitor: .*nonsense")
+
+
+if __name__ == "__main__":
+    SERVER, *languages = sys.argv[1:]
+    FOLDERS = {name: Path(folder) for name, _, folder in (word.partition("=") for word in languages)}
+    unittest.main(argv=sys.argv[:1])
