@@ -105,6 +105,7 @@ def check_page(checks, top, source):
 
 def main(top, lsivshmem, server, device, ctl):
     checks = Checks()
+    check_page(checks, top, top / "lib/ivshmem.3.scd")
     check_page(checks, top, top / "lib/ivshmem.7.scd")
 
     page = check_page(checks, top, top / "tools/lsivshmem/lsivshmem.8.scd")
