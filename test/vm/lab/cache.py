@@ -40,7 +40,7 @@ def scratch() -> Iterator[Path]:
 
 def sweep() -> None:
     """Delete unfinished entries of killed runs: those that are older than a day."""
-    for path in (*root().glob(".scratch.*"), *root().glob("debian/*/.*"), *root().glob("qemu/.*")):
+    for path in (*root().glob(".scratch.*"), *root().glob("debian/*/.*"), *(path for kind in ("kernels", "qemu", "sysroots") for path in root().glob(f"{kind}/.*"))):
         # An entry's lock is a file, and stays.
         if path.is_dir() and time.time() - path.stat().st_mtime > 24 * 3600:
             shutil.rmtree(path, ignore_errors=True)

@@ -11,9 +11,9 @@
         print(guest.run("systemctl is-system-running").stdout)
 """
 
+from ..step import step
 from .guest import DebianGuest
 from .inside import Inside, why_not
 from .root import SUITES, DebianRoot
-from .step import step
 
 __all__ = ["SUITES", "DebianGuest", "DebianRoot", "Inside", "step", "why_not"]

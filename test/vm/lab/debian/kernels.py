@@ -11,9 +11,9 @@ from pathlib import Path
 
 from .. import arch, cache, kernel, packages
 from ..errors import LabError
+from ..step import step
 from .inside import Inside
 from .root import DebianRoot
-from .step import step
 
 
 @dataclass(frozen=True)

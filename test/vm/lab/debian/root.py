@@ -13,12 +13,11 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .. import cache
+from .. import archive, cache
 from ..errors import LabError
 from ..job import Result
-from . import archive
+from ..step import step
 from .inside import Inside
-from .step import step
 
 SUITES = ("bookworm", "trixie")
 

@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import LabError
+from .errors import LabError
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -35,15 +35,19 @@ def _output(*command: str) -> str:
     return done.stdout
 
 
+def codename() -> str:
+    """Return the name of this machine's suite, or nothing."""
+    found = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text("utf-8"), re.MULTILINE)
+    return found[1] if found else ""
+
+
 @functools.cache
 def mine() -> Archive:
-    codename = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text("utf-8"), re.MULTILINE)
     known = _output("apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
     # Not -security or -updates, which are not complete suites.
-    wanted = [f"{name} main" for name in ([codename[1]] if codename else [])]
     for line in known.splitlines():
         suite, component, uri = line.split(" ", 2)
-        if f"{suite} {component}" in wanted:
+        if (suite, component) == (codename(), "main"):
             break
     else:
         raise LabError(
