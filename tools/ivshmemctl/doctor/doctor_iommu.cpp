@@ -76,7 +76,10 @@ finding check_group(const examined_device& target) {
     if (target.is_plain() && !target.is_vfio())
         return {"IOMMU group", outcome::skip, for_a_plain_device, ""};
     if (!target.info.iommu_group)
-        return {"IOMMU group", outcome::skip, "none without a vIOMMU", ""};
+        return {"IOMMU group", outcome::skip,
+                target.info.machine.groups_when_bound() ? "none yet; made when vfio-pci is bound"
+                                                        : "none without a vIOMMU",
+                ""};
     std::string text =
         tools::format("{}{}", *target.info.iommu_group,
                       target.info.group_members.empty() ? ", alone in it" : ", with");
