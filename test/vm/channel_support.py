@@ -106,6 +106,14 @@ class ChannelCase(DeviceCase):
         self.assertEqual(events(printed), [("connected", incarnation(served))], printed)
         return served + printed
 
+    def both_ways(self, one: Party, other: Party, interrupts: tuple[int, int]) -> None:
+        """Transfer messages with each side as the client once; check the number of interrupts of each backend."""
+        for server, client, wanted in ((one, other, interrupts), (other, one, interrupts[::-1])):
+            with self.subTest(server=server.device, client=client.device):
+                printed = self.transfer(server, client)
+                served, asked = printed.split("backend: ")[1:]
+                self.assertEqual((fact(served, "interrupts"), fact(asked, "interrupts")), tuple(map(str, wanted)))
+
 
 def totals(output: str) -> int:
     """Return the number of messages that a channel-peer received, all of them correct."""

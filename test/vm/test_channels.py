@@ -53,14 +53,6 @@ class _TwoGuests(ChannelCase):
     def host(self) -> Party:
         return Party(None, f"server:{self.server.socket}")
 
-    def both_ways(self, one: Party, other: Party, interrupts: tuple[int, int]) -> None:
-        """Transfer messages with each side as the client once; check the number of interrupts of each backend."""
-        for server, client, wanted in ((one, other, interrupts), (other, one, interrupts[::-1])):
-            with self.subTest(server=server.device, client=client.device):
-                printed = self.transfer(server, client)
-                served, asked = printed.split("backend: ")[1:]
-                self.assertEqual((fact(served, "interrupts"), fact(asked, "interrupts")), tuple(map(str, wanted)))
-
 
 class WithIommu(_TwoGuests):
     """VFIO with an IOMMU, a process on the host, and memory without a doorbell."""

@@ -47,19 +47,19 @@ def choose(arch: Arch) -> str:
     return "kvm" if works else "tcg"
 
 
-def options(accel: str) -> list[str]:
+def options(accel: str, cpu: str) -> list[str]:
     """Returns QEMU's arguments for an accelerator."""
     if accel == "kvm":
         # Interrupt remapping needs the split irqchip.
         return ["-accel", "kvm,kernel-irqchip=split", "-cpu", "host"]
-    return ["-accel", "tcg,thread=multi", "-cpu", "max"]
+    return ["-accel", "tcg,thread=multi", "-cpu", cpu]
 
 
 def _kvm_boots(arch: Arch) -> bool:
     stock = kernel.stock(arch.name)
     with cache.scratch() as folder:
         Initramfs(stock).write(folder / "initramfs")
-        command = [arch.qemu, *arch.machine, *options("kvm"), "-m", "256", "-nodefaults", "-display", "none"]
+        command = [arch.qemu, *arch.machine, *options("kvm", arch.cpu), "-m", "256", "-nodefaults", "-display", "none"]
         command += ["-serial", "stdio", "-no-reboot", "-kernel", str(stock.image), "-initrd", str(folder / "initramfs")]
         command += ["-append", f"console={arch.console} quiet panic=-1"]
         child = processes.start(command, subprocess.PIPE)

@@ -22,15 +22,15 @@ from .workdir import Workdir
 
 @dataclass(frozen=True)
 class _Port:
-    qemu: str
+    arch: arch.Arch
     machine: tuple[str, ...]
     accelerated: bool
     """Whether KVM can run it."""
 
 
 _PORTS = {
-    "x86": _Port(arch.X86_64.qemu, arch.X86_64.machine, True),
-    "aarch64": _Port("qemu-system-aarch64", ("-machine", "virt"), False),
+    "x86": _Port(arch.X86_64, arch.X86_64.machine, True),
+    "aarch64": _Port(arch.AARCH64, ("-machine", "virt"), False),
 }
 
 
@@ -62,8 +62,8 @@ class BareMetal:
             raise LabError(f"{kernel}: not built; try test/install-deps all cross, and configure again")
         known = _PORTS[port]
         self._command = [
-            *(known.qemu, "-name", name, *known.machine),
-            *accel.options(accel.choose(arch.X86_64) if known.accelerated else "tcg"),
+            *(known.arch.qemu, "-name", name, *known.machine),
+            *accel.options(accel.choose(known.arch) if known.accelerated else "tcg", "max"),
             *("-m", "64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
             *(_options(device) if device is not None else ()),

@@ -86,6 +86,7 @@ class Guest(Migration, Pci):
         self.log = work / f"{name}.qemu"
         """The output of QEMU itself."""
         self._noiommu = vfio_noiommu
+        self._iommu_modules = self.arch.iommu_modules_of_models if qemu is not None and iommu else ()
         self._initramfs = work / f"{name}.initramfs"
         self._machine = machine.Machine(
             self.arch,
@@ -106,7 +107,8 @@ class Guest(Migration, Pci):
         self._child: subprocess.Popen[bytes] | None = None
         self._control: Control | None = None
         self._qmp: Qmp | None = None
-        image = boot_files(self.kernel, [*modules, *extra_modules], vfio_noiommu, programs, files or {})
+        modules = [*modules, *extra_modules, *self._iommu_modules]
+        image = boot_files(self.kernel, modules, vfio_noiommu, programs, files or {})
         image.write(self._initramfs)
 
     # -- life cycle ------------------------------------------------------------------------------------
@@ -133,7 +135,7 @@ class Guest(Migration, Pci):
         command = [
             *self._machine.command(accel.choose(self.arch)),
             *_console(self.console, terminal, append=incoming is not None),
-            *("-chardev", f"socket,id=control,fd={control_there.fileno()}", "-serial", "chardev:control"),
+            *("-chardev", f"socket,id=control,fd={control_there.fileno()}", *self.arch.control_port),
             *("-chardev", f"socket,id=qmp,fd={qmp_there.fileno()}", "-mon", "chardev=qmp,mode=control"),
             # A kernel that panics reboots, which ends QEMU and so is noticed. reboot() allows
             # reboots temporarily.

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import shutil
 import stat
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from . import modules
+from . import cross, modules
 from .errors import LabError
 from .kernel import Kernel, Module
+from .libraries import libraries
 
 USER_SPACE = "lab: user space"
 """The line that every guest prints on its console when it reaches user space."""
@@ -37,20 +37,6 @@ def _busybox() -> tuple[bytes, tuple[str, ...]]:
     return Path(path).read_bytes(), tuple(names)
 
 
-def libraries(program: Path) -> dict[str, Path]:
-    """Return the shared libraries of a program and its loader: their paths in a guest and on the host."""
-    done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
-    found: dict[str, Path] = {}
-    for line in done.stdout.splitlines():
-        if "not found" in line:
-            raise LabError(f"{program}: shared library missing: {line.strip()}")
-        # "libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x...)", or the loader: "/lib64/ld-... (0x...)"
-        match = re.match(r"\s*(?:(\S+) => )?(/\S+) \(0x", line)
-        if match:
-            found[f"/lib/{os.path.basename(match[1])}" if match[1] else match[2]] = Path(match[2])
-    return found
-
-
 class Initramfs:
     """The initramfs that a guest boots from: add files, then `write` it. A file that is added again is replaced."""
 
@@ -58,6 +44,9 @@ class Initramfs:
         self._kernel = kernel
         self._entries: dict[str, tuple[int, bytes]] = {}
         busybox, applets = _busybox()
+        if not kernel.arch.native:
+            # It has the same applets, because both are this Debian's.
+            busybox = (cross.sysroot(kernel.arch) / "bin/busybox").read_bytes()
         for folder in ("dev", "proc", "sys", "run", "tmp", "root", "lab"):
             self._folder(f"/{folder}")
         for link, target in (("/sbin", "bin"), ("/usr/bin", "../bin"), ("/usr/sbin", "../bin"), ("/usr/lib", "../lib")):
@@ -91,10 +80,11 @@ class Initramfs:
 
     def add_program(self, program: Path) -> None:
         """Copy a program to /bin, with the shared libraries it needs."""
+        program = cross.counterpart(program, self._kernel.arch)
         if not program.exists():
             raise LabError(f"{program}: no such program; build it first")
         self.add_file(f"/bin/{program.name}", program)
-        for path, source in libraries(program).items():
+        for path, source in libraries(program, self._kernel.arch).items():
             self.add_file(path, source)
 
     def add_modules(self, modules: Iterable[Module]) -> None:

@@ -11,9 +11,10 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import apt, archive, cache, packages
 from . import arch as architectures
-from . import cache, packages
 from .errors import LabError
+from .step import step
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,40 @@ def _payload(image: bytes) -> bytes:
     return image[start + offset :][:length]
 
 
+@dataclass(frozen=True)
+class _Fetched(packages.Package):
+    """A package that is in the cache already."""
+
+    folder: Path
+
+    def tree(self) -> Path:
+        return self.folder
+
+
+def of_suite(arch: architectures.Arch, suite: str) -> Kernel:
+    """Return the kernel of another architecture and suite, which is fetched once and kept in the cache."""
+
+    def fill(target: Path) -> None:
+        with step(f"{suite}: the kernel for {arch.debian}"), apt.opened(arch.debian, suite) as fetcher:
+            depends = fetcher.depends(arch.kernel_package)
+            match = re.search(rf"(linux-image-\d\S*-{arch.kernel_flavour}) \(= (\S+)\)", depends)
+            if match is None:
+                raise LabError(f"package {arch.kernel_package} of {suite}: it depends on no kernel")
+            fetcher.unpack(target, ["=".join(match.groups())], alone=True)
+            (target / "package").write_text(" ".join(match.groups()), "ascii")
+
+    folder = cache.entry(f"kernels/{arch.debian}-{suite}-1", fill)
+    name, version = (folder / "package").read_text("ascii").split()
+    return Kernel(arch, _Fetched(name, version, folder))
+
+
 @functools.cache
 def stock(arch: str = "x86_64") -> Kernel:
-    """Return the kernel that Debian installs on this architecture, according to apt now."""
+    """Return the kernel that Debian installs on this architecture: this machine's own according to apt now, another's
+    as it was when it was fetched."""
     wanted = architectures.get(arch)
+    if wanted is not architectures.X86_64:
+        return of_suite(wanted, archive.codename())
     meta = packages.find(wanted.kernel_package)
     image = packages.depends(meta, rf"linux-image-\d.*-{wanted.kernel_flavour}")
     return Kernel(wanted, image)

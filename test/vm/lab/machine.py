@@ -106,17 +106,15 @@ class Machine:
     def command(self, accelerator: str) -> list[str]:
         """Return QEMU's arguments for the machine and its devices; the caller adds consoles and the kernel."""
         # The machine has no default devices, so that it boots quickly.
-        command = [*self._qemu, "-name", self._name, *self._arch.machine, *accel.options(accelerator)]
+        command = [*self._qemu, "-name", self._name, *self._arch.machine, *accel.options(accelerator, self._arch.cpu)]
         command += ["-m", str(self._memory), "-smp", str(self._cpus)]
         command += ["-nodefaults", "-no-user-config", "-display", "none"]
-        iommu = self._arch.iommu
         if self._vfio_user:
             # A device model gets the guest's memory for DMA, as descriptors.
             command += ["-object", f"memory-backend-memfd,id=ram,size={self._memory}M,share=on"]
             command += ["-machine", "memory-backend=ram"]
-            iommu = (*iommu[:-1], f"{iommu[-1]},caching-mode=on")
         if self._iommu:
-            command += iommu
+            command += self._arch.iommu_of_models if self._vfio_user else self._arch.iommu
         for number, port in enumerate(self._ports):
             place = f"bus=pcie.0,addr={_FIRST_PORT + number:#x},chassis={number + 1}"
             command += ["-device", f"pcie-root-port,id={port},{place}"]

@@ -22,6 +22,7 @@ class Pci(abc.ABC):
     name: str
     _machine: Machine
     _noiommu: bool
+    _iommu_modules: tuple[str, ...]
 
     @abc.abstractmethod
     def run(self, command: str, *, timeout: float = 30, check: bool = True, user: str | None = None) -> Result: ...
@@ -52,6 +53,8 @@ class Pci(abc.ABC):
 
     def bind(self, address: str, driver: str) -> None:
         """Bind a PCI device to a driver, after loading its modules if needed."""
+        for module in self._iommu_modules:
+            self.modprobe(module)
         if driver == "vfio-pci" and self._noiommu:
             self.modprobe("vfio", enable_unsafe_noiommu_mode=1)
         if driver == "igb_uio":
