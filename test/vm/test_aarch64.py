@@ -152,7 +152,7 @@ class _Aarch64(ChannelCase):
     def assertHolds(self, kit: Party, peer: Party) -> None:
         """Assert that the kit, which one party runs, finds no broken rule in the library of the other, a guest."""
         assert peer.guest is not None
-        serving = peer.guest.spawn(f"exec ivshmemctl -D {peer.device} serve 2>&1")
+        serving = peer.guest.spawn(f"exec ivshmemctl -D {peer.device} serve --reformat 2>&1")
         self.addCleanup(kill, serving, peer.guest)
         slot = re.findall(r"in slot (\d+)\n", serving.wait_output("in slot ", PATIENCE))[0]
         words = f"{kit.device} conformance --slot {slot} -J --time-limit 60 --claim-time 60000 --service 'ivshmemctl ping'"
