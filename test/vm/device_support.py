@@ -10,7 +10,9 @@ from typing import Any
 
 from channel_support import CHANNEL_PEER, ChannelCase
 from lab import DeviceModel, Guest, build_folder
+from lab.arch import X86_64
 from lab.devices import Device
+from lab.kernel import Kernel
 from lab.qemu import with_vfio_user
 from support import CONFORMANCE, LSIVSHMEM, PROBE
 
@@ -31,10 +33,14 @@ class ModelCase(ChannelCase):
 
     @classmethod
     def new_guest(
-        cls, name: str, devices: Sequence[Device], *, programs: Sequence[Path] = DEVICE_PROGRAMS, **more: Any
+        cls, name: str, devices: Sequence[Device], *, programs: Sequence[Path] = DEVICE_PROGRAMS, kernel: Kernel | None = None,
+        **more: Any,
     ) -> Guest:
         """Return a guest on a QEMU that has vfio-user-pci, not yet started."""
-        return Guest(cls.work, name, devices=devices, programs=programs, qemu=with_vfio_user(), **more)
+        arch = kernel.arch if kernel is not None else X86_64
+        return Guest(
+            cls.work, name, devices=devices, programs=programs, kernel=kernel, qemu=with_vfio_user(arch), **more
+        )
 
 
 def bind(guest: Guest, driver: str = "vfio-pci") -> None:

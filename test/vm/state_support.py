@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from device_support import DEVICE_PROGRAMS, STATES, ModelCase, bind
 from lab import DeviceModel, Guest, GuestGone, Job, booted
+from lab.kernel import Kernel
 from support import IVSHMEMCTL, PATIENCE, Party
 
 STATE_TABLE = 4096
@@ -23,6 +24,8 @@ class StatesCase(ModelCase):
     GUESTS: ClassVar[int] = 2
     OUTPUT: ClassVar[int] = 64 << 10
     """Bytes of each output section."""
+    MEMORY: ClassVar[int] = 256
+    """MiB of each guest."""
     model_of_all: ClassVar[DeviceModel]
     guests: ClassVar[list[Guest]]
 
@@ -38,7 +41,13 @@ class StatesCase(ModelCase):
     @classmethod
     def guest_with_id(cls, peer: int) -> Guest:
         devices = [cls.model_of_all.device(peer, "port" if peer == 1 else "root")]
-        return cls.new_guest(f"vm{peer}", devices, programs=(*DEVICE_PROGRAMS, IVSHMEMCTL))
+        return cls.new_guest(
+            f"vm{peer}", devices, programs=(*DEVICE_PROGRAMS, IVSHMEMCTL), kernel=cls.kernel(peer), memory=cls.MEMORY
+        )
+
+    @classmethod
+    def kernel(cls, peer: int) -> Kernel | None:
+        """Return the kernel of a guest, if it is not that of this machine's Debian."""
 
     @classmethod
     def output_section(cls, peer: int) -> int:

@@ -89,7 +89,7 @@ AARCH64 = Arch(
     iommu=("-machine", "iommu=smmuv3"),
     # QEMU's SMMUv3 reports no new mappings to devices. Debian 12's kernel has no driver of this one.
     iommu_of_models=("-device", "virtio-iommu-pci,bus=pcie.0,addr=0x1"),
-    iommu_modules_of_models=("virtio_pci", "virtio_iommu"),
+    iommu_modules_of_models=("virtio_iommu",),
     iommu_append="",
 )
 
