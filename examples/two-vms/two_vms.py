@@ -3,7 +3,7 @@
 """Two VMs on Debian's own kernel find their ivshmem device, write into the shared memory and
 interrupt each other. With --v2 they also have states and sections, and send messages through a channel; that
 needs QEMU 10.1, which is fetched into the cache if this machine's is older. With --rtos one of the two
-has no operating system. Started by `run`, which builds the programs."""
+has no operating system, and with --arch aarch64 one has another processor. Started by `run`, which builds the programs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ sys.dont_write_bytecode = True
 
 import rtos  # noqa: E402
 from lab import DeviceModel, Doorbell, Guest, LabError, Plain, Server, Workdir, booted, processes  # noqa: E402
+from lab import arch as architectures  # noqa: E402
 from lab.devices import Device  # noqa: E402
 from lab.qemu import with_vfio_user  # noqa: E402
 from lab.server import build_folder  # noqa: E402
@@ -43,7 +44,7 @@ class Report:
     def add(self, name: str, text: str) -> None:
         for line in text.strip().splitlines():
             print(f"  {name}: {line}", flush=True)
-            if line.startswith(("peer ", "vector ", "no doorbells", "state ", "channel: ", "asked")):
+            if line.startswith(("processor ", "peer ", "vector ", "no doorbells", "state ", "channel: ", "asked")):
                 self.lines.append(f"{name}: {line}")
 
     def summary(self) -> int:
@@ -73,10 +74,17 @@ def options() -> argparse.Namespace:
     kind.add_argument("--v2", action="store_true", help="ivshmem-v2, which ivshmem-device presents to both guests")
     kind.add_argument("--host", action="store_true", help="one guest and one process on the host")
     kind.add_argument("--rtos", action="store_true", help="one guest on Debian's kernel, one without an operating system")
+    parser.add_argument(
+        "--arch", choices=architectures.names(), default="x86_64",
+        help="the processor of vm-b, of vm-a with --host (x86_64); aarch64: its kernel is fetched, and its programs are"
+        " built by Debian's cross compiler",
+    )
     parser.add_argument("--vectors", type=int, default=4, metavar="N", help="vectors of each peer (4)")
     parser.add_argument("--rounds", type=int, default=200, metavar="N", help="round trips per vector (200)")
     parser.add_argument("--keep", action="store_true", help="keep the logs also on success")
     chosen = parser.parse_args()
+    if chosen.arch != "x86_64" and (chosen.v2 or chosen.rtos):
+        parser.error(f"--arch {chosen.arch}: not with --v2 or --rtos")
     if not 1 <= chosen.vectors <= 64:
         parser.error(f"--vectors {chosen.vectors}: 1 to 64")
     if not 1 <= chosen.rounds <= 100_000:
@@ -84,10 +92,10 @@ def options() -> argparse.Namespace:
     return chosen
 
 
-def guest(work: Workdir, name: str, device: Device, v2: bool) -> Guest:
+def guest(work: Workdir, name: str, device: Device, v2: bool, arch: str) -> Guest:
     build = build_folder()
     programs = [build / PEER, build / LSIVSHMEM, *([build / V2_PEER] if v2 else [])]
-    return Guest(work, name, devices=[device], programs=programs, qemu=with_vfio_user() if v2 else None)
+    return Guest(work, name, devices=[device], programs=programs, qemu=with_vfio_user() if v2 else None, arch=arch)
 
 
 def prepare(vm: Guest, plain: bool) -> str:
@@ -106,6 +114,7 @@ def talk(step: Callable[[str], None], report: Report, guests: tuple[Guest, ...],
     addresses = [prepare(vm, chosen.plain) for vm in guests]
     step("lsivshmem in each guest")
     for vm in guests:
+        report.add(vm.name, "processor " + vm.run("uname -m").stdout)
         report.add(vm.name, vm.run("lsivshmem").stdout)
     step("messages and doorbells")
     for vm, address, role in zip(guests, addresses, ("first", "second")):
@@ -168,7 +177,10 @@ def main() -> int:
                     return report.summary()
                 names = ["vm-a"] if chosen.host else ["vm-a", "vm-b"]
                 step(f"fetching Debian's kernel{' and a newer QEMU' if chosen.v2 else ''}, unless it is cached")
-                guests = [guest(work, name, device, chosen.v2) for name, device in zip(names, devices)]
+                if chosen.arch != "x86_64":
+                    step(f"building the programs of {names[-1]}, which has the processor {chosen.arch}")
+                archs = ["x86_64"] * (len(names) - 1) + [chosen.arch]
+                guests = [guest(work, *of_one, chosen.v2, arch) for *of_one, arch in zip(names, devices, archs)]
                 logs = [vm.console for vm in guests]
                 step(f"booting {' and '.join(names)}")
                 with booted(*guests) as running:

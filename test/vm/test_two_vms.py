@@ -69,6 +69,16 @@ class TwoVms(LabCase):
         self.assertRegex(summary, r"(?m)^  vm-a: asked: 20 lines came back from rtos$")
         self.assertRegex(summary, r"(?m)^  rtos: asked echo of slot 1: 20 answers; done; [1-9]\d* interrupts so far$")
 
+    @long("it boots two more guests, one of them of another processor")
+    def test_aarch64(self) -> None:
+        summary = self.summary("--arch", "aarch64", "--rounds", "20", "--vectors", "2")
+        for name, processor in (("vm-a", "x86_64"), ("vm-b", "aarch64")):
+            self.assertRegex(summary, rf"(?m)^  {name}: processor {processor}$")
+            self.assertRegex(summary, rf"(?m)^  {name}: peer ")
+        self.assertRegex(summary, r"(?m)^  vm-a: vector 1: 20 round trips")
+        status, _, err = self.demonstrate("--arch", "aarch64", "--rtos", script="two_vms.py")
+        self.assertEqual((status, "not with --v2 or --rtos" in err), (2, True), err)
+
     @long("it boots another guest")
     def test_host(self) -> None:
         summary = self.summary("--host", "--rounds", "20", "--vectors", "2")
