@@ -89,6 +89,15 @@ struct interrupt_count {
     bool operator==(const interrupt_count&) const = default;
 };
 
+/// A program that shares a device, as ivshmem-share knows it.
+struct device_user {
+    std::uint32_t process = 0; ///< its id
+    std::uint32_t user = 0;    ///< its user's id
+    std::string use;           ///< its name, and the vectors and slots that it has
+
+    bool operator==(const device_user&) const = default;
+};
+
 namespace detail {
 class device_reference;
 class device_maker;
@@ -304,6 +313,12 @@ class IVSHMEM_API device {
     /// errc::closed.
     [[nodiscard]] std::vector<std::uint16_t> peers();
     [[nodiscard]] std::vector<std::uint16_t> peers(std::error_code& ec);
+    /// The programs of this machine that share the device through ivshmem-share, with this one.
+    /// Empty if this program has the device alone.
+    /// @throws error errc::server_closed, errc::timed_out (open_options::timeout), errc::forked,
+    /// errc::closed.
+    [[nodiscard]] std::vector<device_user> users();
+    [[nodiscard]] std::vector<device_user> users(std::error_code& ec);
     /// @}
 
     /// @name States (ivshmem-v2)

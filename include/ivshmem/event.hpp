@@ -15,9 +15,10 @@ struct event {
         peer_joined,       ///< server: a peer connected and has all of its vectors
         peer_left,         ///< server: a peer disconnected
         server_gone,       ///< server: no peer will join or leave any more; the memory and the
-                           ///< doorbells of the peers known so far go on working
-        removal_requested, ///< vfio: the device is going away; close it, so that it can
-        device_error,      ///< vfio: the device reported an unrecoverable error
+                           ///< doorbells of the peers known so far go on working. shared:
+                           ///< ivshmem-share ended, and no interrupt arrives any more
+        removal_requested, ///< vfio, shared: the device is going away; close it, so that it can
+        device_error,      ///< vfio, shared: the device reported an unrecoverable error
         state_changed,     ///< ivshmem-v2: device::peer_state() of the peer has changed, once or
                            ///< several times
     };

@@ -28,6 +28,7 @@ namespace ivshmem {
 /// | `size:N[K\|M\|G]`      | the device with this much shared memory (binary units)       |
 /// | `any`                  | the only device there is                                     |
 /// | `server:PATH`          | the ivshmem server that listens on this UNIX socket          |
+/// | `share:PATH`           | the device of the ivshmem-share that listens on this socket  |
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe, const members excepted.
@@ -46,7 +47,11 @@ class IVSHMEM_API selector {
     struct server_at {
         std::string path;
     };
-    using choice = std::variant<any_device, pci_address, index_is, region_is, size_is, server_at>;
+    struct share_at {
+        std::string path;
+    };
+    using choice =
+        std::variant<any_device, pci_address, index_is, region_is, size_is, server_at, share_at>;
 
     /// Selects the only device.
     selector() = default;
@@ -64,6 +69,10 @@ class IVSHMEM_API selector {
     }
     [[nodiscard]] static selector server(std::string path) {
         return selector{choice{server_at{std::move(path)}}};
+    }
+    /// The user trusts the service, whoever runs it. A service of root is found by the address.
+    [[nodiscard]] static selector share(std::string path) {
+        return selector{choice{share_at{std::move(path)}}};
     }
     /// Parses text. @throws error errc::bad_selector
     [[nodiscard]] static selector parse(std::string_view text);

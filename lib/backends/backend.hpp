@@ -79,8 +79,17 @@ class backend {
     /// although there are none: the device goes away, or the server sent something. -1 if
     /// rings_fd() covers that.
     [[nodiscard]] virtual int attention_fd() const { return -1; }
+    /// Begins to wait for rings of a vector. A device that several programs share delivers them
+    /// more directly from then on. Called before rings_fd() is given to a caller. Any thread.
+    /// @pre vector < capabilities.interrupts
+    virtual void watch(std::uint32_t /*vector*/, failure& /*f*/) {}
     /// @pre vector < capabilities.interrupts
     virtual std::uint64_t take(std::uint32_t vector, failure& f) = 0;
+
+    /// Lets the kernel signal this eventfd when the vector is rung, in place of rings_fd(); -1:
+    /// that one again. @pre vector < capabilities.interrupts
+    /// @return false, with f set or not, if it cannot: then nothing has changed.
+    virtual bool direct(std::uint32_t /*vector*/, int /*eventfd*/, failure& /*f*/) { return false; }
 
     /// Returns -1 if the backend has no events.
     [[nodiscard]] virtual int event_fd() const { return -1; }
@@ -107,6 +116,15 @@ class backend {
     [[nodiscard]] virtual departure last_departure(std::uint16_t /*id*/) const { return {}; }
     /// Reads what waits to be read, for a caller that may never call take(). Any thread.
     virtual void attend() {}
+
+    /// @name A device that several programs of this machine share
+    /// @{
+    /// Takes a slot among these programs; fails with errc::slot_in_use if another one has it.
+    virtual void reserve_slot(std::uint32_t /*slot*/, failure& /*f*/) {}
+    virtual void release_slot(std::uint32_t /*slot*/) noexcept {}
+    /// Returns these programs, with this one.
+    virtual std::vector<device_user> users(failure& /*f*/) { return {}; }
+    /// @}
 
     /// @name Devices of ivshmem-v2
     /// @pre facts().v2

@@ -44,6 +44,8 @@ class server_backend final : public backend {
     [[nodiscard]] std::uint64_t departures() const noexcept override { return departures_; }
     [[nodiscard]] departure last_departure(std::uint16_t id) const override;
     void attend() override;
+    /// Returns a descriptor of the whole memory.
+    [[nodiscard]] int memory_fd() const noexcept { return memory_.get(); }
 
   private:
     explicit server_backend(std::string path);
@@ -68,6 +70,7 @@ class server_backend final : public backend {
     std::string path_;
     unique_fd socket_;
     server_protocol::receiver receiver_;
+    unique_fd memory_;
     mapping map_;
     std::vector<unique_fd> own_;     ///< this process's eventfds, until all have arrived
     std::vector<unique_fd> vectors_; ///< the same, once all have come

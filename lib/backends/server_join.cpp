@@ -165,6 +165,7 @@ void server_backend::map_memory(unique_fd fd, const open_options& options, failu
                      sealed ? "write-back: memory of this host, sealed against shrinking"
                             : "write-back: memory of this host; a peer could shrink it, which "
                               "would end this process when it touches the lost pages"};
+    memory_ = std::move(fd);
 }
 
 } // namespace ivshmem

@@ -5,6 +5,7 @@
 #include "backends/bar2.hpp"
 #include "backends/open_guarded.hpp"
 #include "backends/other_registers.hpp"
+#include "backends/sysfs_registers.hpp"
 #include "discovery/advice.hpp"
 
 #include <algorithm>
@@ -49,7 +50,7 @@ std::unique_ptr<backend> uio_backend::open(const device_info& info, const open_o
     if (!f)
         opened->check_decoding(f);
     if (!f)
-        opened->map_registers(f);
+        opened->map_registers(options, f);
     if (!f)
         refuse_other_registers(opened->registers_, info, f);
     if (!f)
@@ -147,31 +148,19 @@ std::string uio_backend::why_no_interrupts() const {
                      iommu_remedy(info));
 }
 
-void uio_backend::map_registers(failure& f) {
+void uio_backend::map_registers(const open_options& options, failure& f) {
     const bar_info& bar = facts_.info->bars[0];
-    if (bar.size < registers::used_bytes)
-        return f.set(errc::bar_missing, "{}: BAR0 has {} bytes, too few for the registers",
-                     facts_.name, bar.size);
+    check_register_bytes(*facts_.info, f);
+    if (f)
+        return;
     bar0_ = map_bar0_through_node();
     if (!bar0_) {
-        const std::string path = sysfs_.path("resource0");
-        const unique_fd fd = open_guarded(path, O_RDWR, f);
+        registers_ = map_sysfs_registers(*facts_.info, options, bar0_, f);
         if (f)
             return;
-        if (is_shorter(fd.get(), static_cast<std::size_t>(bar.size)))
-            return f.set(errc::bar_missing,
-                         "{}: is shorter than BAR0: a captured tree has no device to open", path);
-        bar0_ = mapping{fd.get(), page_size(), 0};
-        if (!bar0_ && errno == EPERM)
-            return f.set(errc::locked_down,
-                         "{}: mmap: kernel lockdown forbids it, except through vfio-pci; try: {}",
-                         path, iommu_remedy(*facts_.info));
-        if (!bar0_)
-            return f.set_errno(errno, "{}: mmap (EINVAL: another driver claims BAR0)", path);
+    } else {
+        registers_ = registers_in_page(bar0_, bar);
     }
-    // Maps whole pages; BAR0 may begin inside one.
-    void* const base = bar0_.bytes().data() + bar.start % page_size();
-    registers_ = registers{static_cast<volatile std::uint32_t*>(base)};
     if (facts_.capabilities.ring)
         facts_.doorbell = registers_.mapped_doorbell();
 }

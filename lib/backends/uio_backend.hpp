@@ -34,7 +34,7 @@ class uio_backend final : public backend {
     void open_node(failure& f);
     void set_up_interrupts(failure& f);
     void check_decoding(failure& f) const;
-    void map_registers(failure& f);
+    void map_registers(const open_options& options, failure& f);
     [[nodiscard]] mapping map_bar0_through_node() const;
     void map_memory(const open_options& options, failure& f);
     [[nodiscard]] std::string why_no_interrupts() const;

@@ -4,6 +4,7 @@
 
 #include "backends/bar2.hpp"
 #include "backends/other_registers.hpp"
+#include "backends/sysfs_registers.hpp"
 #include "backends/vfio_registers.hpp"
 #include "base/wait_fds.hpp"
 #include "discovery/advice.hpp"
@@ -13,7 +14,7 @@
 namespace ivshmem {
 
 std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_options& options,
-                                            failure& f) {
+                                            failure& f, bars through) {
     auto group = vfio_group::open(info, options.root, f);
     if (f)
         return nullptr;
@@ -21,7 +22,7 @@ std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_
     vfio_device device{group, name, f};
     if (f)
         return nullptr;
-    std::unique_ptr<vfio_backend> opened{new vfio_backend{std::move(device)}};
+    std::unique_ptr<vfio_backend> opened{new vfio_backend{std::move(device), through}};
     auto& facts = opened->facts_;
     facts.kind = backend_kind::vfio;
     facts.name = name;
@@ -33,7 +34,7 @@ std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_
     if (!f)
         opened->device_.enable_bus_master(f);
     if (!f)
-        opened->map_registers(f);
+        opened->map_registers(options, f);
     if (!f)
         refuse_other_registers(opened->registers_, info, f);
     if (!f)
@@ -50,8 +51,9 @@ std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_
     return opened;
 }
 
-void vfio_backend::map_registers(failure& f) {
-    registers_ = map_registers_of<registers>(device_, facts_, bar0_, f);
+void vfio_backend::map_registers(const open_options& options, failure& f) {
+    registers_ = bars_ == bars::any_way ? map_registers_of<registers>(device_, facts_, bar0_, f)
+                                        : map_sysfs_registers(*facts_.info, options, bar0_, f);
     if (f)
         return;
     // Only a device with MSI-X, or of revision 0, has a doorbell (QEMU, hw/misc/ivshmem-pci.c);
@@ -65,8 +67,9 @@ void vfio_backend::map_memory(const open_options& options, failure& f) {
     const auto region = device_.region_info(VFIO_PCI_BAR2_REGION_INDEX, f);
     if (f)
         return;
-    auto bar2 =
-        map_bar2(*facts_.info, options, vfio_bar2{device_.fd(), region.offset, region.can_mmap}, f);
+    const vfio_bar2 through_vfio{device_.fd(), region.offset, region.can_mmap};
+    auto bar2 = map_bar2(*facts_.info, options,
+                         bars_ == bars::any_way ? std::optional{through_vfio} : std::nullopt, f);
     if (f)
         return;
     bar2_ = std::move(bar2.map);
@@ -135,6 +138,14 @@ std::uint64_t vfio_backend::take(std::uint32_t vector, failure& f) {
     if (count == 0)
         removal_and_errors_.check_removal(f);
     return count;
+}
+
+bool vfio_backend::direct(std::uint32_t vector, int eventfd, failure& f) {
+    if (intx_) // must be acknowledged here
+        return false;
+    device_.signal_eventfd(VFIO_PCI_MSIX_IRQ_INDEX, vector,
+                           eventfd < 0 ? vectors_[vector].get() : eventfd, f);
+    return !f;
 }
 
 std::optional<event> vfio_backend::next_event(failure& f) {

@@ -18,25 +18,31 @@ namespace ivshmem {
 /// A device that is bound to vfio-pci, through its IOMMU group.
 class vfio_backend final : public backend {
   public:
+    /// Where the BARs are mapped. A BAR that was mapped through VFIO, even once, can be mapped
+    /// through sysfs no more while the device is open: VFIO claims it.
+    enum class bars { any_way, sysfs_only };
+
     static std::unique_ptr<backend> open(const device_info& info, const open_options& options,
-                                         failure& f);
+                                         failure& f, bars through = bars::any_way);
 
     void ring(std::uint16_t peer, std::uint16_t vector, failure& f) override;
     [[nodiscard]] int rings_fd(std::uint32_t vector) const override;
     [[nodiscard]] int attention_fd() const override { return removal_and_errors_.removal_fd(); }
     std::uint64_t take(std::uint32_t vector, failure& f) override;
+    bool direct(std::uint32_t vector, int eventfd, failure& f) override;
     [[nodiscard]] int event_fd() const override { return events_.get(); }
     std::optional<event> next_event(failure& f) override;
 
   private:
-    explicit vfio_backend(vfio_device device) : device_{std::move(device)} {}
-    void map_registers(failure& f);
+    vfio_backend(vfio_device device, bars through) : device_{std::move(device)}, bars_{through} {}
+    void map_registers(const open_options& options, failure& f);
     void map_memory(const open_options& options, failure& f);
     void set_up_events(failure& f);
     void count_vectors(failure& f);
     void set_up_vectors(failure& f);
 
     vfio_device device_;
+    const bars bars_;
     mapping bar0_;
     mapping bar2_;
     registers registers_;

@@ -85,12 +85,22 @@ void vfio_device::enable_bus_master(failure& f) const {
 
 void vfio_device::signal_eventfds(std::uint32_t index, std::span<const int> eventfds,
                                   failure& f) const {
+    signal(index, 0, eventfds, f);
+}
+
+void vfio_device::signal_eventfd(std::uint32_t index, std::uint32_t interrupt, int eventfd,
+                                 failure& f) const {
+    signal(index, interrupt, {&eventfd, 1}, f);
+}
+
+void vfio_device::signal(std::uint32_t index, std::uint32_t first, std::span<const int> eventfds,
+                         failure& f) const {
     std::vector<std::byte> buffer(sizeof(vfio_irq_set) + eventfds.size_bytes());
     vfio_irq_set header{};
     header.argsz = static_cast<std::uint32_t>(buffer.size());
     header.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
     header.index = index;
-    header.start = 0;
+    header.start = first;
     header.count = static_cast<std::uint32_t>(eventfds.size());
     std::memcpy(buffer.data(), &header, sizeof header);
     std::memcpy(buffer.data() + sizeof header, eventfds.data(), eventfds.size_bytes());

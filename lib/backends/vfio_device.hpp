@@ -46,11 +46,18 @@ class vfio_device {
     /// Makes the kernel signal one eventfd for each interrupt. Sets the whole range at once,
     /// because kernels before 6.5 cannot add a vector later.
     void signal_eventfds(std::uint32_t index, std::span<const int> eventfds, failure& f) const;
+    /// Makes the kernel signal another eventfd for one of the interrupts that signal_eventfds() has
+    /// set up.
+    void signal_eventfd(std::uint32_t index, std::uint32_t interrupt, int eventfd,
+                        failure& f) const;
     /// Lets INTx arrive again, which the kernel masks before it signals the eventfd
     /// (VFIO_IRQ_INFO_AUTOMASKED). If the device still raises the line, it arrives at once.
     void unmask_intx(failure& f) const;
 
   private:
+    void signal(std::uint32_t index, std::uint32_t first, std::span<const int> eventfds,
+                failure& f) const;
+
     std::shared_ptr<vfio_group> group_; ///< must outlive the device's descriptor
     std::string name_;
     unique_fd fd_;

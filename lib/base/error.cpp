@@ -25,7 +25,8 @@ constexpr description descriptions[] = {
     {errc::device_ambiguous, "more than one ivshmem device matches; name one by its PCI address"},
     {errc::bad_selector,
      "the text names no device; give a PCI address (0000:00:04.0), index:N, "
-     "region:N, size:N[K|M|G], any or server:PATH",
+     "region:N, size:N[K|M|G], any, server:PATH or "
+     "share:PATH",
      std::errc::invalid_argument},
     {errc::protocol_unsupported, "the registers of the device are of a kind that is not known",
      std::errc::not_supported},

@@ -19,12 +19,15 @@ std::string_view to_string(backend_kind kind) noexcept {
         return "uio";
     case backend_kind::server:
         return "server";
+    case backend_kind::shared:
+        return "shared";
     }
     return "unknown";
 }
 
 std::optional<backend_kind> parse_backend(std::string_view name) noexcept {
-    for (const auto kind : {backend_kind::vfio, backend_kind::uio, backend_kind::server})
+    for (const auto kind :
+         {backend_kind::vfio, backend_kind::uio, backend_kind::server, backend_kind::shared})
         if (name == to_string(kind))
             return kind;
     return std::nullopt;

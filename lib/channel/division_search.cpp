@@ -23,8 +23,9 @@ region_geometry default_geometry(std::uint64_t region) {
 presence presence_of_holder(device::impl& at, std::uint16_t id) {
     const auto& facts = at.facts();
     // A VFIO device is open in one process at a time, so an earlier one held the slot; but ids of
-    // an earlier server may be the same.
-    if (facts.kind == backend_kind::vfio)
+    // an earlier server may be the same. Of the programs that share a device, the one that claims a
+    // slot has reserved it first, so no other holds it.
+    if (facts.kind == backend_kind::vfio || facts.kind == backend_kind::shared)
         return id == facts.id && facts.vectors != 0 ? presence::doubtful : presence::assumed;
     if (!facts.capabilities.peer_events || id == facts.id)
         return presence::assumed;

@@ -38,6 +38,14 @@ milliseconds slot_claim::impl::step(failure& f) {
     case stage::over:
         break;
     }
+    // Of the programs that share a device, one has the slot of its id: the others any free one.
+    if (f.code() == errc::slot_in_use && stage_ == stage::initial && !options_.number &&
+        !any_free_ && device_->facts().kind == backend_kind::shared && !device_->facts().v2) {
+        any_free_ = true;
+        number_ = 0;
+        f.clear();
+        pause = compete(f);
+    }
     // Only a slot in use is a reason to try the next one.
     while (any_free_ && f.code() == errc::slot_in_use && !device_->facts().v2) {
         f.clear();
@@ -88,6 +96,9 @@ void slot_claim::impl::claim_own_section(failure& f) {
     if (own_slot::exists(number_, claimed_->incarnation_of(number_)))
         return f.set(errc::slot_in_use, "{}: this process holds slot {} already", facts.name,
                      number_);
+    claimed_->reserve(f);
+    if (f)
+        return;
     claimed_->move_in();
     divides.confirm(division_, f); // a peer may have come in the meantime
 }
@@ -153,7 +164,8 @@ milliseconds slot_claim::impl::compete(failure& f) {
     if (f)
         return {};
     claimed_ = std::make_shared<slot::impl>(device_, division_, number_, random_word(), options_);
-    if (is_taken(f))
+    claimed_->reserve(f);
+    if (f || is_taken(f))
         return {};
     const words mine = claimed_->header(number_);
     mine.publish(layout::header::claim, claimed_->incarnation());

@@ -45,7 +45,7 @@ class slot_claim::impl {
 
     const std::shared_ptr<device::impl> device_;
     const slot_options options_;
-    const bool any_free_;
+    bool any_free_;
     stage stage_ = stage::initial;
     division division_;
     std::optional<division> displaced_; ///< of another claim, which may be about to move in

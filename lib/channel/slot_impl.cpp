@@ -168,6 +168,7 @@ void slot::impl::leave_overwritten() noexcept {
 void slot::impl::leave() noexcept {
     if (!usable()) {
         own_.reset();
+        release();
         return;
     }
     const words mine = header(number_);
@@ -192,6 +193,17 @@ void slot::impl::leave() noexcept {
         device_->set_state(0, in_vain);
     held_ = false;
     own_.reset();
+    release();
+}
+
+void slot::impl::reserve(failure& f) {
+    device_->reserve_slot(number_, f);
+    reserved_ = !f;
+}
+
+void slot::impl::release() noexcept {
+    if (std::exchange(reserved_, false) && device_->page()->alive)
+        device_->release_slot(number_);
 }
 
 std::span<std::byte> slot::impl::application_memory() const noexcept {

@@ -40,6 +40,9 @@ class slot::impl {
     impl& operator=(const impl&) = delete;
     ~impl() { leave(); }
 
+    /// Reserves the slot among the programs of this machine that share the device; leave() gives it
+    /// back.
+    void reserve(failure& f);
     /// The last step of "Claiming a slot" of channel-layout.md.
     void move_in();
 
@@ -156,6 +159,7 @@ class slot::impl {
     /// The id to ring for a slot.
     [[nodiscard]] std::uint16_t id_of(std::uint32_t slot) const noexcept;
     void appear();
+    void release() noexcept;
     [[nodiscard]] bool has_intact_header() const;
     bool defend();
     void watch_peers();
@@ -171,6 +175,7 @@ class slot::impl {
     std::atomic<bool> held_{false};
     std::atomic<errc> ended_{errc::closed}; ///< the reason for not holding the slot
     std::atomic<bool> overwritten_{false};
+    bool reserved_ = false; ///< among the programs that share the device
     bool appeared_ = false; ///< it has set the state of the device
     std::atomic<std::uint32_t> repairs_{0};
     fair_share memory_for_parts_;

@@ -180,6 +180,13 @@ std::vector<std::uint16_t> device::peers(std::error_code& ec) {
     return call_and_report(impl_, ec, [&](const impl& open, failure& f) { return open.peers(f); });
 }
 
+std::vector<device_user> device::users() {
+    return call_or_throw(impl_, [&](const impl& open, failure& f) { return open.users(f); });
+}
+std::vector<device_user> device::users(std::error_code& ec) {
+    return call_and_report(impl_, ec, [&](const impl& open, failure& f) { return open.users(f); });
+}
+
 std::uint32_t device::state() const {
     return call_or_throw(impl_, [&](const impl& open, failure& f) { return open.state(f); });
 }

@@ -3,6 +3,7 @@
 #include "device/device_impl.hpp"
 
 #include "backends/server_backend.hpp"
+#include "backends/shared_backend.hpp"
 #include "backends/uio_backend.hpp"
 #include "backends/uio_v2_backend.hpp"
 #include "backends/vfio_backend.hpp"
@@ -39,12 +40,12 @@ bool is_of_qemu(const backend_facts& facts) {
 
 /// Returns the number of vectors that may be rung, from 0 on.
 std::uint32_t vectors_to_ring(const backend_facts& facts) {
-    if (facts.kind == backend_kind::server)
+    if (!facts.info) // a server, which drops no ring
         return last_vector + 1;
     // The number is 0 if this user cannot read it.
     if (facts.v2) { // all devices have as many (ivshmem-v2-specification.md, "Doorbell Register")
         const bool known =
-            facts.kind == backend_kind::vfio || facts.info->type == device_type::doorbell;
+            facts.kind != backend_kind::uio || facts.info->type == device_type::doorbell;
         return known ? facts.vectors : last_vector + 1;
     }
     return is_of_qemu(facts) && facts.vectors != 0 ? facts.vectors
@@ -129,11 +130,26 @@ std::unique_ptr<backend> open_backend(const selector& which, const open_options&
         }
         return server_backend::open(server->path, options, f);
     }
+    if (const auto* share = std::get_if<selector::share_at>(&which.what())) {
+        if (options.backend.value_or(backend_kind::shared) != backend_kind::shared) {
+            f.set(errc::bad_selector, "{}: is ivshmem-share, which the {} backend cannot open",
+                  which.text(), to_string(*options.backend));
+            return nullptr;
+        }
+        return shared_backend::open(share->path, std::nullopt, true, options, f);
+    }
     const auto found = find_devices(options.root, f);
     if (f)
         return nullptr;
     const device_info* const info = choose_device(which, found, f);
-    return info == nullptr ? nullptr : open_pci(*info, options, f);
+    if (info == nullptr)
+        return nullptr;
+    const auto socket = shared_backend::socket_of(options.root, info->address);
+    std::error_code none;
+    if (options.backend ? *options.backend == backend_kind::shared
+                        : std::filesystem::is_socket(socket, none))
+        return shared_backend::open(socket.string(), *info, false, options, f);
+    return open_pci(*info, options, f);
 }
 
 } // namespace
@@ -255,6 +271,8 @@ int device::impl::interrupt_fd(std::uint32_t vector, failure& f) const {
 
 int device::impl::rings_fd(std::uint32_t vector, failure& f) const {
     check_vector(vector, f);
+    if (!f)
+        backend_->watch(vector, f);
     return f ? -1 : backend_->rings_fd(vector);
 }
 
@@ -292,6 +310,8 @@ std::uint64_t device::impl::wait(std::uint32_t vector, std::chrono::milliseconds
 
 int device::impl::any_interrupt_fd(failure& f) const {
     check_vector(0, f);
+    for (std::uint32_t vector = 0; !f && vector < facts().capabilities.interrupts; ++vector)
+        backend_->watch(vector, f);
     return f ? -1 : any_interrupt_.get();
 }
 
@@ -329,6 +349,11 @@ std::vector<std::uint16_t> device::impl::peers(failure& f) const {
     if (f)
         return {};
     return backend_->peers(f);
+}
+
+std::vector<device_user> device::impl::users(failure& f) const {
+    check_owner(f);
+    return f ? std::vector<device_user>{} : backend_->users(f);
 }
 
 } // namespace ivshmem

@@ -46,6 +46,11 @@ class device::impl {
     int event_fd(failure& f) const;
     std::optional<event> next_event(failure& f) const;
     std::vector<std::uint16_t> peers(failure& f) const;
+    std::vector<device_user> users(failure& f) const;
+    /// @copydoc backend::reserve_slot
+    void reserve_slot(std::uint32_t slot, failure& f) const { backend_->reserve_slot(slot, f); }
+    /// @copydoc backend::release_slot
+    void release_slot(std::uint32_t slot) const noexcept { backend_->release_slot(slot); }
     std::uint32_t state(failure& f) const;
     void set_state(std::uint32_t value, failure& f) const;
     std::uint32_t peer_state(std::uint32_t peer, failure& f) const;

@@ -16,7 +16,8 @@ namespace ivshmem {
 namespace {
 
 constexpr std::string_view forms =
-    "give a PCI address (0000:00:04.0), index:N, region:N, size:N[K|M|G], any or server:PATH";
+    "give a PCI address (0000:00:04.0), index:N, region:N, size:N[K|M|G], any, server:PATH or "
+    "share:PATH";
 
 struct unit {
     char letter;
@@ -85,6 +86,11 @@ std::optional<selector> parse_selector(std::string_view text, failure& f) {
             return bad("server: takes the path of a UNIX socket");
         return selector::server(std::string{text});
     }
+    if (take_key(text, "share")) {
+        if (text.empty())
+            return bad("share: takes the path of a UNIX socket");
+        return selector::share(std::string{text});
+    }
     return bad("names no device");
 }
 
@@ -140,6 +146,7 @@ std::string selector::text() const {
             [](const region_is& region) { return "region:" + std::to_string(region.value); },
             [](const size_is& size) { return "size:" + size_text(size.bytes); },
             [](const server_at& server) { return "server:" + server.path; },
+            [](const share_at& share) { return "share:" + share.path; },
         },
         choice_);
 }
@@ -147,11 +154,13 @@ std::string selector::text() const {
 const device_info* choose_device(const selector& which, std::span<const device_info> devices,
                                  failure& f) {
     const auto& choice = which.what();
-    if (std::holds_alternative<selector::server_at>(choice)) {
+    if (std::holds_alternative<selector::server_at>(choice) ||
+        std::holds_alternative<selector::share_at>(choice)) {
         f.set(errc::bad_selector,
-              "{}: is a server and no PCI device; open it with the server "
+              "{}: is a server and no PCI device; open it with the {} "
               "backend",
-              which.text());
+              which.text(),
+              std::holds_alternative<selector::server_at>(choice) ? "server" : "shared");
         return nullptr;
     }
     std::vector<const device_info*> found;

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -78,6 +79,19 @@ class Access(unittest.TestCase):
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o660, path)
             found.append(path.name)
         return sorted(found)
+
+    def test_the_node_of_a_shared_device_is_not_given(self):
+        (self.ours / "uio/uio0").mkdir(parents=True)
+        self.node("uio0")
+        before = self.given()
+        self.assertIn("uio0", before)
+        (self.top / "run/ivshmem/share").mkdir(parents=True)
+        path = self.top / "run/ivshmem/share/0000:00:04.0"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+            listening.bind(str(path))
+            self.assertEqual(self.given(), [name for name in before if name != "uio0"])
+        path.unlink()
+        self.assertEqual(self.given(), before)
 
     def test_no_user_can_block_it(self):
         with open(self.script, "rb") as script:

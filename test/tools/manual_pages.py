@@ -103,7 +103,7 @@ def check_page(checks, top, source):
     return page
 
 
-def main(top, lsivshmem, server, device, ctl):
+def main(top, lsivshmem, server, device, share, ctl):
     checks = Checks()
     check_page(checks, top, top / "lib/ivshmem.3.scd")
     check_page(checks, top, top / "lib/ivshmem.7.scd")
@@ -118,6 +118,9 @@ def main(top, lsivshmem, server, device, ctl):
 
     page = check_page(checks, top, top / "tools/ivshmem-device/ivshmem-device.8.scd")
     checks.same("ivshmem-device", documented_options(page), described_options(device))
+
+    page = check_page(checks, top, top / "tools/ivshmem-share/ivshmem-share.8.scd")
+    checks.same("ivshmem-share", documented_options(page), described_options(share))
 
     page = check_page(checks, top, top / "tools/ivshmemctl/ivshmemctl.8.scd")
     checks.same("ivshmemctl", documented_options(page), described_options(ctl))

@@ -14,7 +14,9 @@ TEST_CASE("backends have names, which convert both ways") {
     CHECK(to_string(backend_kind::vfio) == "vfio");
     CHECK(to_string(backend_kind::uio) == "uio");
     CHECK(to_string(backend_kind::server) == "server");
-    for (const auto kind : {backend_kind::vfio, backend_kind::uio, backend_kind::server})
+    CHECK(to_string(backend_kind::shared) == "shared");
+    for (const auto kind :
+         {backend_kind::vfio, backend_kind::uio, backend_kind::server, backend_kind::shared})
         CHECK(parse_backend(to_string(kind)) == kind);
     for (const auto* wrong : {"", "VFIO", "vfio ", "vfio-pci", "unknown"})
         CHECK_FALSE(parse_backend(wrong).has_value());

@@ -84,10 +84,10 @@ std::string address_of(int fd) {
 
 } // namespace
 
-listener listener::open(const std::string& path, failure& f) {
+listener listener::open(const std::string& path, failure& f, int type) {
     listener made;
     made.name_ = path;
-    made.listen_at(path, f);
+    made.listen_at(path, type, f);
     return made;
 }
 
@@ -98,7 +98,7 @@ listener listener::adopt(unique_fd passed) {
     return made;
 }
 
-void listener::listen_at(const std::string& path, failure& f) {
+void listener::listen_at(const std::string& path, int type, failure& f) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
@@ -110,7 +110,7 @@ void listener::listen_at(const std::string& path, failure& f) {
     }
     std::copy(path.begin(), path.end(), std::begin(address.sun_path));
 
-    unique_fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    unique_fd fd{::socket(AF_UNIX, type | SOCK_CLOEXEC, 0)};
     if (!fd) {
         f.set_errno(errno, "{}: cannot create a socket", path);
         return;

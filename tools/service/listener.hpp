@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 namespace service {
@@ -17,7 +18,8 @@ class listener {
   public:
     /// Creates a socket at the path. Replaces the file of a server that died, but not that of a
     /// server that listens.
-    static listener open(const std::string& path, ivshmem::failure& f);
+    /// @param type SOCK_STREAM or SOCK_SEQPACKET
+    static listener open(const std::string& path, ivshmem::failure& f, int type = SOCK_STREAM);
     /// Takes the socket that systemd passed.
     static listener adopt(ivshmem::unique_fd passed);
 
@@ -30,7 +32,7 @@ class listener {
 
   private:
     listener() = default;
-    void listen_at(const std::string& path, ivshmem::failure& f);
+    void listen_at(const std::string& path, int type, ivshmem::failure& f);
 
     ivshmem::unique_fd fd_;
     std::string name_;

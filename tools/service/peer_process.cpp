@@ -14,7 +14,9 @@ peer_process peer_process::of(int socket) {
     if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
         return {};
     return {.name = ivshmem::formatted("pid {} uid {}", credentials.pid, credentials.uid),
-            .uid = credentials.uid};
+
+            .uid = credentials.uid,
+            .pid = credentials.pid};
 }
 
 } // namespace service

@@ -12,6 +12,7 @@ namespace service {
 struct peer_process {
     std::string name = "unknown process"; ///< "pid 1 uid 2", for messages
     uid_t uid = static_cast<uid_t>(-1);
+    pid_t pid = 0;
 
     static peer_process of(int socket);
 };

@@ -39,7 +39,7 @@ int socket_option(int fd, int option) {
 
 } // namespace
 
-std::vector<ivshmem::unique_fd> passed_sockets(int most, ivshmem::failure& f) {
+std::vector<ivshmem::unique_fd> passed_sockets(int most, ivshmem::failure& f, int type) {
     constexpr int first = 3;
     const auto count = number("LISTEN_FDS");
     if (number("LISTEN_PID") != ::getpid() || !count || *count <= 0)
@@ -53,13 +53,14 @@ std::vector<ivshmem::unique_fd> passed_sockets(int most, ivshmem::failure& f) {
     }
     std::vector<ivshmem::unique_fd> sockets;
     for (int fd = first; fd < first + *count; ++fd) {
-        if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != SOCK_STREAM ||
+        if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != type ||
             socket_option(fd, SO_ACCEPTCONN) != 1) {
             f.set(std::make_error_code(std::errc::invalid_argument),
                   ivshmem::formatted(
-                      "LISTEN_FDS: descriptor {} is not a listening UNIX stream socket; the socket "
-                      "unit must have ListenStream=/a/path and Accept=no",
-                      fd));
+                      "LISTEN_FDS: descriptor {} is not a listening UNIX {} socket; the socket "
+                      "unit must have {}=/a/path and Accept=no",
+                      fd, type == SOCK_STREAM ? "stream" : "packet",
+                      type == SOCK_STREAM ? "ListenStream" : "ListenSequentialPacket"));
             return {};
         }
         ::fcntl(fd, F_SETFD, FD_CLOEXEC);
