@@ -30,9 +30,10 @@ using ivshmem::device_info;
 
 /// The facts about a device, whether it can be opened or not.
 struct report {
-    std::optional<device_info> info{}; ///< empty for a server
-    ivshmem::device device{};          ///< closed if opening failed
-    std::string error{};               ///< why opening failed; empty if it succeeded
+    std::optional<device_info> info{};         ///< empty for a server
+    ivshmem::device device{};                  ///< closed if opening failed
+    std::string error{};                       ///< why opening failed; empty if it succeeded
+    std::vector<ivshmem::device_user> users{}; ///< the programs that share it
     std::vector<fact> system{};
 };
 
@@ -40,24 +41,42 @@ report gather(const common_options& common, std::optional<ivshmem::cache_mode> c
     report found;
     if (common.verbosity > 0 || common.json)
         found.system = system_facts(common.sysroot);
-    if (!std::holds_alternative<ivshmem::selector::server_at>(common.device.what()))
+    const auto& what = common.device.what();
+    if (!std::holds_alternative<ivshmem::selector::server_at>(what) &&
+        !std::holds_alternative<ivshmem::selector::share_at>(what))
         found.info = common.device.choose(ivshmem::discover(common.sysroot));
     try {
         found.device = open_device(common, cache, no_memory(common));
         if (found.device.info() != nullptr)
             found.info = *found.device.info(); // as it was opened
+        found.users = found.device.users();
     } catch (const std::runtime_error& e) {
         found.error = e.what();
     }
     return found;
 }
 
+bool is_shared(const ivshmem::device& device) {
+    return device.is_open() && device.backend() == ivshmem::backend_kind::shared;
+}
+
 void line(std::string_view name, std::string_view value) {
     tools::print("{:<14} {}\n", name, value);
 }
 
-void print_info(const device_info& info) {
-    const auto verdict = diagnose(info);
+/// Returns what the driver and its nodes mean for this process: nothing if ivshmem-share has the
+/// device.
+ivshmem::diagnosis judge(const device_info& info, bool shared) {
+    auto verdict = diagnose(info);
+    if (shared) {
+        verdict.problem.clear();
+        verdict.remedy.clear();
+    }
+    return verdict;
+}
+
+void print_info(const device_info& info, bool shared) {
+    const auto verdict = judge(info, shared);
     line("device", tools::headline(info));
     line("ids", tools::format("{:04x}:{:04x}, subsystem {:04x}:{:04x}{}", info.vendor, info.device,
                               info.subsystem_vendor, info.subsystem_device,
@@ -78,7 +97,7 @@ void print_info(const device_info& info) {
         line("node", tools::node_text(*node));
     for (const auto& problem : info.problems)
         line("unread", problem);
-    line("use", tools::use_text(verdict));
+    line("use", shared ? "through ivshmem-share" : tools::use_text(verdict));
     if (!verdict.problem.empty())
         line("problem", verdict.problem);
     if (!verdict.remedy.empty())
@@ -132,18 +151,29 @@ void print_device(const ivshmem::device& device) {
 void print_text(const report& found) {
     for (const auto& [name, value] : found.system)
         line(name, value);
+    const bool shared = is_shared(found.device);
     if (found.info)
-        print_info(*found.info);
+        print_info(*found.info, shared);
     if (found.device.is_open())
         print_device(found.device);
+    for (const auto& user : found.users)
+        line("  used by",
+             tools::format("process {} of user {}: {}", user.process, user.user, user.use));
 }
 
 json::value or_null(std::string_view text) {
     return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
-void add_facts(json::object& to, const device_info& info) {
-    const auto verdict = diagnose(info);
+json::array users_json(const std::vector<ivshmem::device_user>& users) {
+    json::array all;
+    for (const auto& user : users)
+        all.push_back({{"process", user.process}, {"user", user.user}, {"use", user.use}});
+    return all;
+}
+
+void add_facts(json::object& to, const device_info& info, bool shared) {
+    const auto verdict = judge(info, shared);
     to["type"] = to_string(info.type);
     to["generation"] = to_string(info.generation);
     to["revision"] = info.revision ? json::value(*info.revision) : json::value(nullptr);
@@ -155,7 +185,7 @@ void add_facts(json::object& to, const device_info& info) {
     to["group"] = info.iommu_group ? json::value(*info.iommu_group) : json::value(nullptr);
     to["noiommu"] = info.noiommu;
     to["nodes"] = tools::nodes_json(info);
-    to["use"] = tools::use_text(verdict);
+    to["use"] = shared ? "through ivshmem-share" : tools::use_text(verdict);
     to["problem"] = or_null(verdict.problem);
     to["remedy"] = or_null(verdict.remedy);
 }
@@ -183,9 +213,10 @@ void print_json(const report& found) {
     members["address"] =
         found.info ? json::value(to_string(found.info->address)) : json::value(nullptr);
     if (found.info)
-        add_facts(members, *found.info);
+        add_facts(members, *found.info, is_shared(found.device));
     if (found.device.is_open())
         add_device(members, found.device);
+    members["users"] = users_json(found.users);
     members["error"] = or_null(found.error);
     json::object system;
     for (const auto& [name, value] : found.system)

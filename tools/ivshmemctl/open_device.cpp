@@ -12,8 +12,11 @@
 namespace ivshmemctl {
 namespace {
 
+/// Whether a socket is named, so that no PCI device needs to be found.
 bool is_server(const common_options& common) {
-    return std::holds_alternative<ivshmem::selector::server_at>(common.device.what());
+    const auto& what = common.device.what();
+    return std::holds_alternative<ivshmem::selector::server_at>(what) ||
+           std::holds_alternative<ivshmem::selector::share_at>(what);
 }
 
 } // namespace

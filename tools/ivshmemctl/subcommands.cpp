@@ -18,7 +18,8 @@ namespace {
 
 constexpr const char* whole_footer = R"(
 A DEVICE is a PCI address (0000:00:04.0 or 00:04.0), index:N, region:N (ACRN), size:N[K|M|G],
-server:PATH (the socket of an ivshmem server, on the host) or any. Without -D, the only device is used.
+server:PATH (the socket of an ivshmem server, on the host), share:PATH (that of ivshmem-share) or any.
+Without -D, the only device is used.
 
 Exit status: 0 success, 1 failure, 32 no device found, 64 a fault was found or something was left undone, 124 the time limit was reached.)";
 

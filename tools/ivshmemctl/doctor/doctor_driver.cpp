@@ -3,6 +3,9 @@
 #include "common/print.hpp"
 #include "doctor/checks.hpp"
 
+#include <filesystem>
+#include <system_error>
+
 namespace ivshmemctl {
 namespace {
 
@@ -57,6 +60,11 @@ finding check_node(const examined_device& target) {
                                         : info.resource2;
     if (!node)
         return {"node", outcome::skip, "none for this driver", ""};
+    // The programs that share the device need no node.
+    const auto share = target.root / "run/ivshmem/share" / to_string(info.address);
+    std::error_code none;
+    if (std::filesystem::is_socket(share, none))
+        return {"node", outcome::ok, "ivshmem-share gives the device at " + share.string(), ""};
     const auto text = tools::format(
         "{}: {}", node->path, node->exists ? mode_of(*node) + " for this process" : "missing");
     const bool may_unmask = !info.intx || !info.uio_node || target.verdict.can_interrupt;

@@ -36,6 +36,8 @@ std::optional<ivshmem::device> open(const examined_device& target, finding& f) {
         auto device = ivshmem::device::open(target.info.address, how_to_open(target));
         f.is = outcome::ok;
         f.text = tools::format("{}, id {}", device.description(), device.id());
+        for (const auto& user : device.users())
+            f.text += tools::format("; used by process {}: {}", user.process, user.use);
         return device;
     } catch (const ivshmem::error& e) {
         f.is = outcome::fail;
@@ -43,6 +45,11 @@ std::optional<ivshmem::device> open(const examined_device& target, finding& f) {
         if (const auto reason = why_in_use(target.info);
             e.code() == errc::device_busy && !reason.empty())
             f.text += "; " + reason;
+        if (e.code() == errc::device_busy &&
+            target.info.generation == ivshmem::device_generation::v1)
+            f.next = tools::format("to use it in several programs at once, end that one, and: "
+                                   "systemctl enable --now ivshmem-share@{}.socket",
+                                   target.name());
         return std::nullopt;
     }
 }

@@ -33,7 +33,9 @@ device_watch::device_watch(net::io_context& io, const common_options& common)
     : common_{common}, changes_{io}, interrupts_{io}, events_{io} {}
 
 bool device_watch::is_server() const {
-    return std::holds_alternative<ivshmem::selector::server_at>(common_.device.what());
+    const auto& what = common_.device.what();
+    return std::holds_alternative<ivshmem::selector::server_at>(what) ||
+           std::holds_alternative<ivshmem::selector::share_at>(what);
 }
 
 bool device_watch::is_selected(const ivshmem::device_info& info) const {
