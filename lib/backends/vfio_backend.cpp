@@ -14,14 +14,33 @@
 namespace ivshmem {
 
 std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_options& options,
-                                            failure& f, bars through) {
+                                            failure& f) {
     auto group = vfio_group::open(info, options.root, f);
     if (f)
         return nullptr;
+    vfio_device device{group, to_string(info.address), f};
+    return f ? nullptr : set_up(std::move(device), info, options, bars::any_way, f);
+}
+
+std::unique_ptr<backend> vfio_backend::open_to_share(const device_info& info,
+                                                     const open_options& options,
+                                                     vfio_descriptors kept, failure& f) {
     const std::string name = to_string(info.address);
-    vfio_device device{group, name, f};
+    const bool known = static_cast<bool>(kept);
+    auto group = known
+                     ? vfio_group::adopt(info, std::move(kept.container), std::move(kept.group), f)
+                     : vfio_group::open(info, options.root, f);
     if (f)
         return nullptr;
+    vfio_device device =
+        known ? vfio_device{group, name, std::move(kept.device)} : vfio_device{group, name, f};
+    return f ? nullptr : set_up(std::move(device), info, options, bars::sysfs_only, f);
+}
+
+std::unique_ptr<backend> vfio_backend::set_up(vfio_device device, const device_info& info,
+                                              const open_options& options, bars through,
+                                              failure& f) {
+    const std::string name = to_string(info.address);
     std::unique_ptr<vfio_backend> opened{new vfio_backend{std::move(device), through}};
     auto& facts = opened->facts_;
     facts.kind = backend_kind::vfio;

@@ -15,6 +15,11 @@ namespace ivshmem {
 vfio_device::vfio_device(std::shared_ptr<vfio_group> group, const std::string& name, failure& f)
     : group_{std::move(group)}, name_{name}, fd_{group_->open_device(name, f)} {}
 
+vfio_device::vfio_device(std::shared_ptr<vfio_group> group, const std::string& name, unique_fd open)
+    : group_{std::move(group)}, name_{name}, fd_{std::move(open)} {
+    group_->adopt_device(name);
+}
+
 vfio_device::~vfio_device() {
     if (!fd_)
         return;

@@ -25,11 +25,14 @@ class vfio_device {
     };
 
     vfio_device(std::shared_ptr<vfio_group> group, const std::string& name, failure& f);
+    /// Continues with a device that another process had open.
+    vfio_device(std::shared_ptr<vfio_group> group, const std::string& name, unique_fd open);
     vfio_device(vfio_device&&) noexcept = default;
     vfio_device& operator=(vfio_device&&) = delete;
     ~vfio_device();
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    [[nodiscard]] const vfio_group& group() const noexcept { return *group_; }
     /// @param index VFIO_PCI_BAR0_REGION_INDEX, ...
     [[nodiscard]] region region_info(std::uint32_t index, failure& f) const;
     /// @param index VFIO_PCI_MSIX_IRQ_INDEX, ...

@@ -91,6 +91,28 @@ std::shared_ptr<vfio_group> vfio_group::open(const device_info& info,
     return group;
 }
 
+std::shared_ptr<vfio_group> vfio_group::adopt(const device_info& info, unique_fd container,
+                                              unique_fd group, failure& f) {
+    if (!info.iommu_group || !info.vfio_node) {
+        f.set(errc::device_gone, "{}: is bound to vfio-pci no more: open it again",
+              to_string(info.address));
+        return nullptr;
+    }
+    auto adopted = std::make_shared<vfio_group>();
+    adopted->path_ = info.vfio_node->path;
+    adopted->owner_ = ::getpid();
+    adopted->container_ = std::move(container);
+    adopted->group_ = std::move(group);
+    const std::lock_guard lock{open_groups().mutex};
+    open_groups().groups[adopted->path_] = adopted;
+    return adopted;
+}
+
+void vfio_group::adopt_device(const std::string& name) {
+    const std::lock_guard lock{open_groups().mutex};
+    devices_.insert(name);
+}
+
 void vfio_group::check_viable(const device_info& info, failure& f) const {
     vfio_group_status status{};
     status.argsz = sizeof status;

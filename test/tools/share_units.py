@@ -20,6 +20,7 @@ def check_units(service, socket, bindir, udevdir):
     check("the group", (lines(socket, "SocketGroup"), lines(socket, "SocketMode")) == (["ivshmem"], ["0660"]))
     update = [f"{udevdir}/ivshmem-access update"]
     check("the access is checked again", lines(socket, "ExecStartPost") == lines(socket, "ExecStopPost") == update)
+    check("a restart keeps the descriptors", int(lines(service, "FileDescriptorStoreMax")[0]) >= 4096)
     check("no path is left to configure", not re.search("@[a-z]+@", (service + socket).replace("share@%i", "")))
     allowed = " ".join(lines(service, "SystemCallFilter"))
     check("eventfds are signalled without waiting", "@aio" not in allowed, allowed)

@@ -12,6 +12,7 @@
 #include "discovery/selector.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <variant>
 
@@ -28,6 +29,9 @@ using ivshmem::open_options;
 namespace protocol = ivshmem::share_protocol;
 
 namespace {
+
+/// In the store: container, group and device.
+constexpr std::array names{"vfio-container", "vfio-group", "vfio-device"};
 
 void check_shareable(const device_info& info, const std::filesystem::path& root, failure& f) {
     const std::string name = to_string(info.address);
@@ -50,7 +54,7 @@ void check_shareable(const device_info& info, const std::filesystem::path& root,
 } // namespace
 
 held_device held_device::open(const ivshmem::selector& which, const std::filesystem::path& root,
-                              failure& f) {
+                              descriptor_store& store, failure& f) {
     held_device held;
     if (const auto* server = std::get_if<ivshmem::selector::server_at>(&which.what())) {
         held.open_server(server->path, f);
@@ -58,7 +62,7 @@ held_device held_device::open(const ivshmem::selector& which, const std::filesys
         const auto found = ivshmem::find_devices(root, f);
         const device_info* const info = f ? nullptr : ivshmem::choose_device(which, found, f);
         if (info != nullptr)
-            held.open_pci(*info, root, f);
+            held.open_pci(*info, root, store, f);
     }
     if (!f)
         held.describe();
@@ -76,7 +80,25 @@ void held_device::open_server(const std::string& path, failure& f) {
     backend_ = std::move(opened);
 }
 
-void held_device::open_pci(const device_info& info, const std::filesystem::path& root, failure& f) {
+void held_device::open_vfio(const device_info& info, const open_options& options,
+                            descriptor_store& store, failure& f) {
+    backend_ = ivshmem::vfio_backend::open_to_share(
+        info, options, {store.take(names[0]), store.take(names[1]), store.take(names[2])}, f);
+    if (f)
+        return;
+    const auto open = dynamic_cast<const ivshmem::vfio_backend&>(*backend_).descriptors();
+    forget(store);
+    for (std::size_t i = 0; i < names.size(); ++i)
+        store.keep(names[i], open[i]);
+}
+
+void held_device::forget(descriptor_store& store) {
+    for (const char* const name : names)
+        store.forget(name);
+}
+
+void held_device::open_pci(const device_info& info, const std::filesystem::path& root,
+                           descriptor_store& store, failure& f) {
     check_shareable(info, root, f);
     if (f)
         return;
@@ -87,10 +109,10 @@ void held_device::open_pci(const device_info& info, const std::filesystem::path&
     // The service touches no memory; it only learns whether the kernel lets it be mapped.
     const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     options.part = ivshmem::memory_region{0, std::min(page, info.memory_size())};
-    backend_ =
-        *ivshmem::backend_for(info) == ivshmem::backend_kind::vfio
-            ? ivshmem::vfio_backend::open(info, options, f, ivshmem::vfio_backend::bars::sysfs_only)
-            : ivshmem::uio_backend::open(info, options, f);
+    if (*ivshmem::backend_for(info) == ivshmem::backend_kind::vfio)
+        open_vfio(info, options, store, f);
+    else
+        backend_ = ivshmem::uio_backend::open(info, options, f);
     if (f)
         return;
     memory_ =

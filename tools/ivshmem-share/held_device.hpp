@@ -6,6 +6,7 @@
 #include "backends/share_protocol.hpp"
 #include "base/failure.hpp"
 #include "base/unique_fd.hpp"
+#include "descriptor_store.hpp"
 
 #include <ivshmem/selector.hpp>
 
@@ -20,8 +21,11 @@ namespace ivshmem_share {
 class held_device {
   public:
     /// Opens a PCI device without mapping a BAR through VFIO, or joins a server.
+    /// @param store May have the device as an earlier process left it. Keeps it from then on.
     static held_device open(const ivshmem::selector& which, const std::filesystem::path& root,
-                            ivshmem::failure& f);
+                            descriptor_store& store, ivshmem::failure& f);
+    /// Lets systemd close the device too.
+    static void forget(descriptor_store& store);
 
     [[nodiscard]] ivshmem::backend& backend() { return *backend_; }
     [[nodiscard]] const ivshmem::share_protocol::facts& facts() const { return facts_; }
@@ -32,7 +36,9 @@ class held_device {
 
   private:
     void open_pci(const ivshmem::device_info& info, const std::filesystem::path& root,
-                  ivshmem::failure& f);
+                  descriptor_store& store, ivshmem::failure& f);
+    void open_vfio(const ivshmem::device_info& info, const ivshmem::open_options& options,
+                   descriptor_store& store, ivshmem::failure& f);
     void open_server(const std::string& path, ivshmem::failure& f);
     void describe();
 

@@ -3,6 +3,7 @@
 #include "backends/share_protocol.hpp"
 #include "base/text.hpp"
 #include "common/process_start.hpp"
+#include "descriptor_store.hpp"
 #include "held_device.hpp"
 #include "options.hpp"
 #include "service/descriptor_limit.hpp"
@@ -82,7 +83,8 @@ ivshmem_share::limits limits_of(const ivshmem_share::options& o, std::uint32_t i
             .programs_per_user = o.max_programs_per_user};
 }
 
-void serve(const ivshmem_share::options& o, std::optional<unique_fd> passed, failure& f) {
+void serve(const ivshmem_share::options& o, std::optional<unique_fd> passed,
+           ivshmem_share::descriptor_store& store, failure& f) {
     // First, so that a signal never finds anything to clean up.
     asio::io_context io{1};
     asio::signal_set signals{io, SIGTERM, SIGINT, SIGHUP};
@@ -93,8 +95,8 @@ void serve(const ivshmem_share::options& o, std::optional<unique_fd> passed, fai
             f.set(ec, o.device + ": " + ec.message());
         return parsed;
     }();
-    auto device =
-        f ? ivshmem_share::held_device{} : ivshmem_share::held_device::open(which, o.root, f);
+    auto device = f ? ivshmem_share::held_device{}
+                    : ivshmem_share::held_device::open(which, o.root, store, f);
     if (f) {
         if (passed)
             refuse_all(passed->get(), f);
@@ -111,7 +113,7 @@ void serve(const ivshmem_share::options& o, std::optional<unique_fd> passed, fai
     service::log::info("sharing {} ({}) at {}: {} bytes, vectors: {}, programs: at most {}",
                        device.name(), protocol::get_text(device.facts().source), listener->name(),
                        device.facts().memory, device.facts().interrupts, most.programs);
-    ivshmem_share::sharer sharer{io, unique_fd{listener->release()}, device, most};
+    ivshmem_share::sharer sharer{io, unique_fd{listener->release()}, device, store, most};
     signals.async_wait([&](const boost::system::error_code& cancelled, int number) {
         if (cancelled)
             return;
@@ -138,12 +140,10 @@ int main(int argc, char* argv[]) {
     std::signal(SIGPIPE, SIG_IGN); // a closed log must not end the service
     try {
         failure f;
-        auto passed = service::systemd::passed_sockets(1, f, SOCK_SEQPACKET);
         std::optional<unique_fd> socket;
-        if (!passed.empty())
-            socket = std::move(passed.front());
+        ivshmem_share::descriptor_store store{service::systemd::passed_descriptors(), socket, f};
         if (!f)
-            serve(o, std::move(socket), f);
+            serve(o, std::move(socket), store, f);
         if (!f)
             return EXIT_SUCCESS;
         service::log::error("{}", f.message());

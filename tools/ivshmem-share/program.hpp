@@ -31,6 +31,7 @@ struct program {
     /// The program, and the vectors and slots that it has.
     [[nodiscard]] std::string use() const;
 
+    std::uint64_t number = 0; ///< of its descriptors in the store
     boost::asio::posix::stream_descriptor connection;
     service::peer_process process;
     std::string name; ///< that of the process, as the kernel has it

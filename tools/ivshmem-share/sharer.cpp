@@ -76,6 +76,7 @@ std::string sharer::no_room(const program& p) const {
 void sharer::accepted(ivshmem::unique_fd socket) {
     auto from = service::peer_process::of(socket.get());
     const auto p = std::make_shared<program>(descriptor{io_, socket.release()}, std::move(from));
+    p->number = next_number_++;
     if (const std::string reason = no_room(*p); !reason.empty())
         return refuse(p, std::errc::device_or_resource_busy, reason);
     programs_.push_back(p);
@@ -128,6 +129,7 @@ void sharer::handle(const program_ptr& p, const protocol::packet& packet) {
         if (packet.value >= p->vectors.size())
             return drop(p, "it waits for a vector that the device does not have");
         vectors_.watch(*p, packet.value);
+        write_state();
         break;
     case packet_kind::ring:
         if ((device_.facts().flags & protocol::can_ring) != 0) {
@@ -169,6 +171,10 @@ void sharer::join(const program_ptr& p, std::uint32_t version) {
     welcome.device = device_.facts();
     send(p, welcome, device_.parts());
     send_vectors(p);
+    if (p->gone)
+        return;
+    keep(*p);
+    write_state();
 }
 
 void sharer::send_vectors(const program_ptr& p) {
@@ -192,6 +198,7 @@ void sharer::take_slot(const program_ptr& p, std::uint32_t slot) {
         holders_.insert_or_assign(slot, p);
         ++p->slots[slot];
         answer.other = 1;
+        write_state();
     }
     send(p, answer);
 }
@@ -202,6 +209,7 @@ void sharer::give_slot(program& p, std::uint32_t slot) {
         return;
     p.slots.erase(own);
     holders_.erase(slot);
+    write_state();
 }
 
 void sharer::list(const program_ptr& to) {
@@ -235,10 +243,13 @@ void sharer::drop(const program_ptr& p, const std::string& why) {
         holders_.erase(slot);
     p->slots.clear();
     vectors_.remove(p);
+    if (p->joined)
+        forget(*p);
     p->vectors.clear();
     error_code ignored;
     p->connection.close(ignored);
     std::erase(programs_, p);
+    write_state();
     if (device_lost_ && programs_.empty())
         stop();
 }

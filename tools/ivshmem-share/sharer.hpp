@@ -5,6 +5,7 @@
 #include "backends/share_protocol.hpp"
 #include "base/failure.hpp"
 #include "base/unique_fd.hpp"
+#include "descriptor_store.hpp"
 #include "held_device.hpp"
 #include "program.hpp"
 #include "vector_router.hpp"
@@ -15,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <istream>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,8 +33,9 @@ struct limits {
 /// thread.
 class sharer {
   public:
+    /// @param store May have the programs of an earlier process, which stay connected.
     sharer(boost::asio::io_context& io, ivshmem::unique_fd listening, held_device& device,
-           const limits& most);
+           descriptor_store& store, const limits& most);
 
     /// Disconnects all programs and accepts no more.
     void stop();
@@ -60,6 +63,14 @@ class sharer {
     void refuse(const program_ptr& p, std::errc why, const std::string& message);
     void drop(const program_ptr& p, const std::string& why);
 
+    // sharer_state.cpp
+    void restore();
+    [[nodiscard]] program_ptr restored(std::uint64_t number, std::istream& words);
+    void keep(const program& p);
+    void forget(const program& p);
+    void write_state();
+
+    // sharer_device.cpp
     void watch_device();
     void watch_vector(std::uint32_t vector);
     void read_events();
@@ -71,6 +82,8 @@ class sharer {
     boost::asio::steady_timer accept_pause_;
     boost::asio::steady_timer last_;
     held_device& device_;
+    descriptor_store& store_;
+    std::uint64_t next_number_ = 0;
     limits most_;
     vector_router vectors_;
     std::vector<descriptor> waits_; ///< duplicates: the device's own descriptors stay its own

@@ -25,11 +25,12 @@ constexpr std::chrono::seconds time_to_close{5};
 } // namespace
 
 sharer::sharer(asio::io_context& io, ivshmem::unique_fd listening, held_device& device,
-               const limits& most)
-    : io_{io}, listening_{io, listening.release()},
-      accept_pause_{io}, last_{io}, device_{device}, most_{most}, vectors_{device.backend()} {
+               descriptor_store& store, const limits& most)
+    : io_{io}, listening_{io, listening.release()}, accept_pause_{io}, last_{io}, device_{device},
+      store_{store}, most_{most}, vectors_{device.backend()} {
     listening_.native_non_blocking(true);
     watch_device();
+    restore();
     accept();
 }
 
@@ -46,6 +47,8 @@ void sharer::stop() {
         p->gone = true;
         p->connection.close(ignored);
     }
+    if (device_lost_) // systemd must not keep it from going away
+        held_device::forget(store_);
     if (stopped_)
         stopped_();
 }

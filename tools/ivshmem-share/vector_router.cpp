@@ -23,6 +23,17 @@ void vector_router::add(const std::shared_ptr<program>& p, failure& f) {
         programs_.push_back(p);
 }
 
+void vector_router::add(const std::shared_ptr<program>& p,
+                        std::vector<ivshmem::unique_fd> eventfds) {
+    for (std::uint32_t number = 0; number < eventfds.size(); ++number) {
+        p->vectors.push_back({.eventfd = std::move(eventfds[number]),
+                              .watched = false,
+                              .missed = direct_[number] != nullptr});
+        signal(*p, number);
+    }
+    programs_.push_back(p);
+}
+
 void vector_router::remove(const std::shared_ptr<program>& p) {
     if (std::erase(programs_, p) == 0)
         return;
@@ -39,12 +50,12 @@ void vector_router::watch(program& p, std::uint32_t vector) {
     if (own.watched)
         return;
     own.watched = true;
-    route(vector);
+    route(vector, &p);
     if (own.missed)
         signal(p, vector);
 }
 
-void vector_router::route(std::uint32_t vector) {
+void vector_router::route(std::uint32_t vector, const program* begins) {
     const auto waits = [&](const auto& p) {
         return p->vectors[vector].watched;
     };
@@ -64,8 +75,9 @@ void vector_router::route(std::uint32_t vector) {
     for (const auto& p : programs_) {
         if (p.get() != alone && alone != nullptr)
             p->vectors[vector].missed = true;
-        // An interrupt that came during the change may be lost.
-        if (p->vectors[vector].watched)
+        // An interrupt that came during the change may be lost. A program that begins to wait looks
+        // at the memory first.
+        if (p->vectors[vector].watched && p.get() != begins)
             signal(*p, vector);
     }
 }

@@ -24,6 +24,9 @@ class vector_router {
 
     /// Gives a program its eventfds.
     void add(const std::shared_ptr<program>& p, ivshmem::failure& f);
+    /// Takes the eventfds that a program has from an earlier process. Signals all: interrupts may
+    /// have been lost in between.
+    void add(const std::shared_ptr<program>& p, std::vector<ivshmem::unique_fd> eventfds);
     void remove(const std::shared_ptr<program>& p);
     /// The program waits for a vector from now on. @pre the vector exists
     void watch(program& p, std::uint32_t vector);
@@ -35,7 +38,8 @@ class vector_router {
 
   private:
     /// Decides again how the vector arrives.
-    void route(std::uint32_t vector);
+    /// @param begins The program that begins to wait for it, if one does.
+    void route(std::uint32_t vector, const program* begins = nullptr);
     void signal(program& p, std::uint32_t vector);
 
     ivshmem::backend& device_;
