@@ -117,6 +117,15 @@ void ivshmem_publish() {
     ivshmem::shared_memory::publish();
 }
 
+uint32_t ivshmem_load32(const void* word) {
+    return __atomic_load_n(static_cast<const uint32_t*>(word), __ATOMIC_ACQUIRE);
+}
+
+void ivshmem_store32(void* word, uint32_t value) {
+    ivshmem::shared_memory::publish();
+    __atomic_store_n(static_cast<uint32_t*>(word), value, __ATOMIC_RELEASE);
+}
+
 int ivshmem_device_ring(ivshmem_device* device, uint32_t peer, uint32_t vector) {
     return guarded([&] { device_of(device).ring(peer, vector); });
 }

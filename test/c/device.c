@@ -44,6 +44,8 @@ static void memory_of(struct peers* p) {
     strcpy((char*)memory[0].address + 4000000, "seen by the other");
     ivshmem_publish();
     CHECK(strcmp((const char*)memory[1].address + 4000000, "seen by the other") == 0);
+    ivshmem_store32((char*)memory[0].address + 4000, 0x12345678);
+    CHECK(ivshmem_load32((const char*)memory[1].address + 4000) == 0x12345678);
 }
 
 static void interrupts_of(struct peers* p) {

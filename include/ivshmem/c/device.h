@@ -114,6 +114,13 @@ int ivshmem_device_get_memory(struct ivshmem_device* device, struct ivshmem_memo
 /** Makes this thread's earlier stores to the shared memory visible to peers before its later ones.
  *  ivshmem_device_ring() and channels do this themselves. Thread safe. */
 void ivshmem_publish(void);
+/** Reads a word at once, before all later reads, for languages that lack such a read.
+ *  @param word An address in the shared memory, divisible by 4. Thread safe. */
+uint32_t ivshmem_load32(const void* word);
+/** Writes a word at once, after all earlier writes, as ivshmem_publish() orders them.
+ *  @param word An address in the shared memory, divisible by 4. Thread safe. */
+void ivshmem_store32(void* word, uint32_t value);
+
 /** Interrupts a peer, after a fence. Best effort, as in the hardware: a ring to a peer that is
  * absent vanishes without an error. Makes no system call if the register could be mapped.
  *  @param peer 0..65535. @param vector See ivshmem::device::ring().
