@@ -41,7 +41,14 @@ def _unformatted() -> str:
     return (ran.stdout + ran.stderr or f"status {ran.returncode}") if ran.returncode else ""
 
 
+def _untyped() -> str:
+    examples = (TOP / name for name in tracked("examples/python/*.py"))
+    ran = subprocess.run(["mypy", "ivshmem", *examples], cwd=TOP / "lib/python", capture_output=True, text=True, check=False)
+    return (ran.stdout + ran.stderr or f"status {ran.returncode}") if ran.returncode else ""
+
+
 def run(say: Say, everything: bool) -> Totals:
     totals = _check(say, "every file has SPDX tags", _untagged())
     totals += _check(say, "clang-format", _unformatted())
+    totals += _check(say, "mypy --strict", _untyped())
     return totals + _check(say, "clang-tidy", tidy.complaints(say, everything))

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The place of a process in the shared memory, and what waits there for the other peers."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from ctypes import byref, c_int, c_size_t, c_uint32, c_void_p
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from . import _native as native
+from ._device import Device, view_of
+from ._error import Code, Error
+from ._native import AGAIN, Handle, c, check, closed
+from ._watch import Watch, wake
+
+if TYPE_CHECKING:
+    from ._channel import Channel
+    from ._service import Service
+
+_LOOK = 0.1
+"""A peer that claims this slot waits 250 ms for an answer, and a ring may get lost."""
+_POLL = 0.001
+"""How often to look if no ring can arrive, while something waits."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The division of the shared memory for channels; the first peer chooses it for all."""
+
+    slots: int = 4
+    lanes: int = 4
+    ring_size: int = 65536
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The peer that holds a slot, as the memory says; a peer may have written false values."""
+
+    slot: int
+    incarnation: int
+    peer: int
+
+
+class Slot:
+    """A slot that this process holds: `async with await Slot.claim(device, 1) as slot`.
+
+    Belongs to the event loop that runs when it is claimed: a slot and all that was made from it are used in its
+    thread. While nothing waits, it costs nothing, except for its heartbeat.
+    """
+
+    def __init__(self, handle: Handle, device: Handle) -> None:
+        """Slot.claim() makes slots."""
+        self._handle: Handle | None = handle
+        self._device = device
+        facts = native.SlotFacts()
+        check(c.slot_get_facts(handle.value, facts))
+        self.number = int(facts.number)
+        self.incarnation = int(facts.incarnation)
+        self.geometry = Geometry(facts.slots, facts.lanes, facts.ring_size)
+        self.region = int(facts.region_offset), int(facts.region_size)
+        """The part of the memory that channels use: its offset and its size in bytes."""
+        self.channel_size = int(facts.channel_size)
+        self.has_interrupts = bool(facts.has_interrupts)
+        self._beat = facts.heartbeat_ms / 1000
+        self._failure: Error | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._watch: Watch | None = None
+        own = weakref.ref(self)
+        if self.has_interrupts:
+            fd = c_int()
+            check(c.slot_get_fd(handle.value, byref(fd)))
+            self._watch = Watch(fd.value, lambda: _look(own))
+            self._watch.start()
+        self._set_timer()
+
+    @classmethod
+    async def claim(cls, device: Device, number: int | None = None, *, region: tuple[int, int] = (0, 0),
+                    geometry: Geometry | None = None, claim_time: float = 0.25, heartbeat: float = 0, vector: int = 0,
+                    reformat: bool = False, memory_for_parts: int = 0) -> Slot:
+        """Claim a slot by its number, or any free one.
+
+        `region`, an offset and a size in bytes, is the part of the memory that channels use. `claim_time` is how long
+        a former holder has to object, and `heartbeat` the period of a heartbeat, in seconds.
+        """
+        divided = geometry or Geometry(0, 0, 0)
+        options = native.SlotOptions(
+            region_offset=region[0], region_size=region[1], slots=divided.slots, lanes=divided.lanes,
+            ring_size=divided.ring_size, claim_time_ms=max(1, round(claim_time * 1000)),
+            heartbeat_ms=round(heartbeat * 1000), vector=vector, reformat=reformat, memory_for_parts=memory_for_parts)
+        held = device.handle
+        claim = native.opened("claim", c.claim_open, held.value, -1 if number is None else number, byref(options))
+        try:
+            pause, value = c_int(), c_void_p()
+            while (code := c.claim_step(claim.value, byref(pause), byref(value))) == AGAIN:
+                await asyncio.sleep(pause.value / 1000)
+            check(code)
+            return cls(Handle(value, "slot"), held)
+        finally:
+            claim.close()
+
+    @property
+    def handle(self) -> Handle:
+        if self._handle is None:
+            raise closed("slot")
+        return self._handle
+
+    @property
+    def is_open(self) -> bool:
+        return self._handle is not None
+
+    @property
+    def application_memory(self) -> memoryview:
+        """The part of the memory that no channel uses as long as all peers use this region."""
+        address, length = c_void_p(), c_size_t()
+        check(c.slot_get_application_memory(self.handle.value, byref(address), byref(length)))
+        return view_of(self._device, address.value, length.value)
+
+    @property
+    def repairs(self) -> int:
+        """How often another peer has written to the header of this slot."""
+        facts = native.SlotFacts()
+        check(c.slot_get_facts(self.handle.value, facts))
+        return int(facts.repairs)
+
+    def holders(self) -> list[Holder]:
+        """Return the holders of the other slots, by ascending slot."""
+        found, count = (native.SlotHolder * 256)(), c_size_t()
+        check(c.slot_get_holders(self.handle.value, found, len(found), byref(count)))
+        return [Holder(one.slot, one.incarnation, one.peer) for one in found[:count.value]]
+
+    def find_service(self, name: str, at: int | None = None) -> int | None:
+        """Return the slot that offers a service, or None."""
+        slot = c_uint32()
+        code = c.service_find(self.handle.value, name.encode(), -1 if at is None else at, byref(slot))
+        if code == Code.SERVICE_UNKNOWN:
+            return None
+        check(code)
+        return slot.value
+
+    def open(self, to: int, lane: int, *, max_message: int = 0, polling: bool = False) -> Channel:
+        """Open this side of a lane; the other side opens it at any time. connect() finds a service by its name."""
+        from ._channel import Channel, channel_options
+
+        value = c_void_p()
+        check(c.channel_open(self.handle.value, to, lane, byref(channel_options(max_message, polling)), byref(value)))
+        return Channel(Handle(value, "channel"), self)
+
+    async def connect(self, service: str, at: int | None = None, *, max_message: int = 0,
+                      polling: bool = False) -> Channel:
+        """Connect to a service, also if it is offered only later. `at` is the slot that must offer it."""
+        from ._channel import Channel, channel_options
+
+        options = channel_options(max_message, polling)
+        connector = native.opened("connector", c.connector_open, self.handle.value, service.encode(),
+                                  -1 if at is None else at, byref(options))
+        try:
+            value = c_void_p()
+            while (code := c.connector_try_connect(connector.value, byref(value))) == AGAIN:
+                await self.until_rung()
+            check(code)
+            return Channel(Handle(value, "channel"), self)
+        finally:
+            connector.close()
+
+    def offer(self, service: str, *, max_message: int = 0, polling: bool = False) -> Service:
+        """Offer a service, so that other peers find it: `async for channel in slot.offer("echo")`."""
+        from ._service import Service
+
+        return Service(self, service, max_message=max_message, polling=polling)
+
+    def close(self) -> None:
+        """Give the slot back. What was made from it fails with Code.CLOSED from now on."""
+        for channel in list(self._channels):
+            channel.settle()
+        handle, self._handle = self._handle, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._watch is not None:
+            self._watch.close()
+        if handle is not None:
+            handle.close()
+        self.wake_all()
+
+    async def __aenter__(self) -> Slot:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        self.close()
+
+    # For what was made from the slot
+
+    def add(self, channel: Channel) -> None:
+        self._channels.add(channel)
+
+    async def until_rung(self) -> None:
+        """Wait until something may have changed: a ring, or a while."""
+        if self._failure is not None:
+            raise self._failure
+        if self._handle is None:
+            raise closed("slot")
+        future = self._loop.create_future()
+        self._waiting.add(future)
+        self._set_timer()
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+        if self._failure is not None:
+            raise self._failure
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        self._loop.call_soon(function)
+
+    def wake_all(self) -> None:
+        wake(self._waiting)
+
+    def look(self) -> None:
+        """Take the rings, answer claims, beat, and wake what waits."""
+        if self._handle is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        try:
+            check(c.slot_update(self._handle.value))
+        except Error as failure:
+            self._failure = failure
+            if self._watch is not None:
+                self._watch.close()
+        for channel in list(self._channels):
+            channel.look()
+        self.wake_all()
+        if self._failure is None:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        pause = self._beat
+        if self._waiting:
+            pause = min(pause or _LOOK, _LOOK) if self.has_interrupts else _POLL
+        elif not self.has_interrupts:
+            pause = min(pause or _LOOK, _LOOK)
+        if not pause:
+            return
+        due = self._loop.time() + pause
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        own = weakref.ref(self)
+        self._timer = self._loop.call_at(due, _look, own)
+
+
+def _look(slot: weakref.ref[Slot]) -> None:
+    held = slot()
+    if held is not None:
+        held.look()
