@@ -16,7 +16,7 @@ from lab import CommandFailed, LabError
 from lab.case import LabCase
 from lab.debian import SUITES, DebianRoot, why_not
 
-PACKAGES = ("libivshmem0", "libivshmem-dev", "libivshmem-doc", "ivshmem-tools", "ivshmem-server")
+PACKAGES = ("libivshmem0", "libivshmem-dev", "libivshmem-doc", "python3-ivshmem", "ivshmem-tools", "ivshmem-server")
 ALL = " ".join(PACKAGES)
 
 

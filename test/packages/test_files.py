@@ -46,6 +46,10 @@ _PROMISED = {
         "usr/share/doc-base/libivshmem-doc.*",
         r"usr/share/doc/libivshmem-doc/html/index\.html",
     ],
+    "python3-ivshmem": [
+        *(f"usr/lib/python3/dist-packages/ivshmem/{path.name}" for path in (TOP / "lib/python/ivshmem").glob("*.py*")),
+        *(f"usr/share/doc/python3-ivshmem/examples/{path.name}" for path in (TOP / "examples/python").glob("*.py")),
+    ],
     "ivshmem-tools": [
         "usr/bin/ivshmem-share",
         "usr/bin/ivshmemctl",
