@@ -18,6 +18,7 @@ from .ivshmemctl_setup import setup
 from .lsivshmem import listing
 from .memory import bandwidth
 from .messages import messages
+from .python import play
 from .queued import queued
 from .ring import ring
 from .server_join import joins
@@ -33,6 +34,7 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "channel-c-peer": both_kinds,
     "channel-scale": scale,
     "channel-queued": queued,
+    "python": play,
     "server-join": joins,
     "server-load": load,
     "ivshmemctl-ping": pinging,
