@@ -14,7 +14,7 @@ namespace ivshmem::capi {
 namespace {
 
 open_options open_options_from(const ivshmem_open_options& given) {
-    require(given.backend >= IVSHMEM_BACKEND_NONE && given.backend <= IVSHMEM_BACKEND_SERVER,
+    require(given.backend >= IVSHMEM_BACKEND_NONE && given.backend <= IVSHMEM_BACKEND_SHARED,
             "ivshmem_open_options: no such backend");
     require(given.cache >= IVSHMEM_CACHE_ANY && given.cache <= IVSHMEM_CACHE_UNCACHED,
             "ivshmem_open_options: no such cache mode");

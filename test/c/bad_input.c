@@ -265,7 +265,7 @@ static void sizes(struct peers* p) {
     struct ivshmem_open_options of_device = {.size = 1};
     GIVES(-EINVAL, ivshmem_device_open(server(), &of_device, &no_device));
     of_device.size = sizeof of_device;
-    of_device.backend = 4;
+    of_device.backend = 5;
     GIVES(-EINVAL, ivshmem_device_open(server(), &of_device, &no_device));
     of_device.backend = 0;
     of_device.cache = -1;

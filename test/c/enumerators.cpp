@@ -89,6 +89,7 @@ using ivshmem::backend_kind;
 static_assert(same(IVSHMEM_BACKEND_VFIO, backend_kind::vfio, 1));
 static_assert(same(IVSHMEM_BACKEND_UIO, backend_kind::uio, 1));
 static_assert(same(IVSHMEM_BACKEND_SERVER, backend_kind::server, 1));
+static_assert(same(IVSHMEM_BACKEND_SHARED, backend_kind::shared, 1));
 
 using ivshmem::cache_mode;
 static_assert(same(IVSHMEM_CACHE_WRITE_BACK, cache_mode::write_back, 1));

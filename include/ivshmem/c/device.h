@@ -92,7 +92,8 @@ struct ivshmem_event {
 struct ivshmem_device;
 
 /** Opens a device. Blocks for `timeout_ms` of the options at most.
- *  @param which "0000:00:04.0", "index:N", "region:N", "size:N[K|M|G]", "any" or "server:PATH".
+ *  @param which "0000:00:04.0", "index:N", "region:N", "size:N[K|M|G]", "any", "server:PATH" or
+ *  "share:PATH".
  *  @param options NULL: the defaults.
  *  @return The errors of ivshmem::device::open(); -E2BIG; -EINVAL. */
 int ivshmem_device_open(const char* which, const struct ivshmem_open_options* options,

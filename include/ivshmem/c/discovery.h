@@ -14,10 +14,11 @@ extern "C" {
 
 /** The ways to reach a device, as ivshmem::backend_kind. */
 enum ivshmem_backend {
-    IVSHMEM_BACKEND_NONE = 0,  /**< none can; in options: the bound driver decides */
-    IVSHMEM_BACKEND_VFIO = 1,  /**< a PCI device bound to vfio-pci */
-    IVSHMEM_BACKEND_UIO = 2,   /**< a PCI device bound to a UIO driver, or to none */
-    IVSHMEM_BACKEND_SERVER = 3 /**< the UNIX socket of an ivshmem server */
+    IVSHMEM_BACKEND_NONE = 0,   /**< none can; in options: the bound driver decides */
+    IVSHMEM_BACKEND_VFIO = 1,   /**< a PCI device bound to vfio-pci */
+    IVSHMEM_BACKEND_UIO = 2,    /**< a PCI device bound to a UIO driver, or to none */
+    IVSHMEM_BACKEND_SERVER = 3, /**< the UNIX socket of an ivshmem server */
+    IVSHMEM_BACKEND_SHARED = 4  /**< a device that ivshmem-share has open for several programs */
 };
 
 /** Whether a device can ring and be rung, as ivshmem::device_type. */

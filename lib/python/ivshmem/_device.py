@@ -16,7 +16,7 @@ from ._discovery import DeviceInfo, backend_name, info_from
 from ._native import AGAIN, Handle, c, check, closed, library, text
 from ._watch import Readable
 
-_BACKENDS: dict[str | None, int] = {None: 0, "vfio": 1, "uio": 2, "server": 3}
+_BACKENDS: dict[str | None, int] = {None: 0, "vfio": 1, "uio": 2, "server": 3, "shared": 4}
 _CACHES: dict[str | None, int] = {None: 0, "write-back": 1, "write-combining": 2, "uncached": 3}
 _CACHE_NAMES = {number: name for name, number in _CACHES.items() if name}
 _EVENTS = {0: "peer joined", 1: "peer left", 2: "server gone", 3: "removal requested", 4: "device error",
@@ -58,9 +58,9 @@ def _milliseconds(seconds: float) -> int:
 class Device:
     """An inter-VM shared memory device, or a place at an ivshmem server: Device("0000:00:04.0").
 
-    `which` is a PCI address, "index:N", "region:N", "size:N[K|M|G]", "any" or "server:PATH". Opening blocks for
-    `timeout` seconds at most. `cache` insists on "write-back", "write-combining" or "uncached"; `part`, an offset and
-    a size in bytes, maps a part of the memory only.
+    `which` is a PCI address, "index:N", "region:N", "size:N[K|M|G]", "any", "server:PATH" or "share:PATH".
+    Opening blocks for `timeout` seconds at most. `cache` insists on "write-back", "write-combining" or "uncached";
+    `part`, an offset and a size in bytes, maps a part of the memory only.
 
     Interrupts are hints: look at the memory, wait, look again.
     """

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from . import _native as native
 from ._native import c, check, text
 
-_BACKENDS = {0: None, 1: "vfio", 2: "uio", 3: "server"}
+_BACKENDS = {0: None, 1: "vfio", 2: "uio", 3: "server", 4: "shared"}
 _TYPES = {0: "unknown", 1: "plain", 2: "doorbell"}
 _HAS_REVISION, _HAS_VECTORS, _HAS_REGION, _HAS_GROUP, _HAS_NUMA, _HAS_SECTIONS = 1, 2, 4, 8, 16, 32
 _HAS_INTX, _IS_GONE, _IS_ENABLED, _IS_NOIOMMU = 64, 128, 256, 512
