@@ -3,8 +3,8 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """pairs.py SERVER LANGUAGE=FOLDER...: the examples of each language talk to those of each other one, on the host.
 
-A folder has the programs doorbell, echo, file-copy, monitor and request-response. A pair of one language is left out,
-except the last one, whose examples are short of no other test.
+A folder has the programs doorbell, echo, file-copy, hotplug, monitor and request-response, or scripts in Python of these
+names. A pair of the first language is left out, which has tests of its own.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ PATIENCE = 60
 
 SERVER = ""
 FOLDERS: dict[str, Path] = {}
+
+
+def example(folder: Path, name: str) -> Path:
+    return folder / name if (folder / name).exists() else folder / f"{name}.py"
 
 
 class Process:
@@ -81,42 +85,42 @@ class Pairs(unittest.TestCase):
     def pairs(self) -> Iterator[tuple[Path, Path]]:
         languages = list(FOLDERS)
         for one, other in itertools.product(languages, repeat=2):
-            if one != other or one == languages[-1]:
+            if one != other or one != languages[0]:
                 with self.subTest(one=one, other=other):
                     yield FOLDERS[one], FOLDERS[other]
 
     @contextlib.contextmanager
     def server(self, folder: Path, program: str, says: str) -> Iterator[Process]:
-        with Process(folder / program, self.device, "0", "server") as server:
+        with Process(example(folder, program), self.device, "0", "server") as server:
             self.assertEqual(server.line(), says)
             yield server
             server.end(terminate=True)
 
     def client(self, folder: Path, program: str, text: str = "") -> str:
-        with Process(folder / program, self.device, "1", "client", text=text) as client:
+        with Process(example(folder, program), self.device, "1", "client", text=text) as client:
             return client.end()
 
     def test_doorbell(self) -> None:
         for one, other in self.pairs():
-            with Process(one / "doorbell", self.device, "wait", "1", str(PATIENCE)) as waits:
+            with Process(example(one, "doorbell"), self.device, "wait", "1", str(PATIENCE)) as waits:
                 said = waits.line()
                 self.assertRegex(said, r"^peer \d+, 8388608 bytes, 2 vectors$")
-                with Process(other / "doorbell", self.device, "ring", said.split()[1].rstrip(","), "1") as rings:
+                with Process(example(other, "doorbell"), self.device, "ring", said.split()[1].rstrip(","), "1") as rings:
                     self.assertRegex(rings.end(), r"^peer \d+, 8388608 bytes, 2 vectors\n$")
                 self.assertEqual(waits.end(), "rung 1 time\n")
 
     def test_monitor(self) -> None:
         for one, other in self.pairs():
-            with Process(one / "monitor", self.device) as monitor:
+            with Process(example(one, "monitor"), self.device) as monitor:
                 said = monitor.line()
                 self.assertRegex(said, r"^peer \d+, server /")
                 peer = said.split()[1].rstrip(",")
-                with Process(other / "monitor", self.device) as second:
+                with Process(example(other, "monitor"), self.device) as second:
                     joined = second.line().split()[1].rstrip(",")
                     self.assertEqual(monitor.line(), f"peer joined, peer {joined}")
                     second.end(terminate=True)
                 self.assertEqual(monitor.line(), f"peer left, peer {joined}")
-                with Process(other / "doorbell", self.device, "ring", peer, "1") as rings:
+                with Process(example(other, "doorbell"), self.device, "ring", peer, "1") as rings:
                     rings.end()
                 while (said := monitor.line()) != "vector 1 rung 1x":
                     self.assertRegex(said, r"^peer (joined|left), peer \d+$")  # both may have become none
@@ -141,8 +145,8 @@ class Pairs(unittest.TestCase):
         for (one, other), size in ((pair, size) for pair in self.pairs() for size in (3_000_001, 0)):
             original, copy = self.work / "original", self.work / "copy"
             original.write_bytes(os.urandom(size))
-            with Process(one / "file-copy", self.device, "0", "receive", copy) as receiver:
-                with Process(other / "file-copy", self.device, "1", "send", original) as sender:
+            with Process(example(one, "file-copy"), self.device, "0", "receive", copy) as receiver:
+                with Process(example(other, "file-copy"), self.device, "1", "send", original) as sender:
                     sent = sender.end()
                 received = receiver.end()
             self.assertEqual(*(hashlib.sha256(path.read_bytes()).digest() for path in (original, copy)))
@@ -154,10 +158,10 @@ class Pairs(unittest.TestCase):
     def test_what_a_user_types_wrongly(self) -> None:
         for folder in FOLDERS.values():
             for program in ("doorbell", "echo", "file-copy", "hotplug", "monitor", "request-response"):
-                done = subprocess.run([folder / program], capture_output=True, text=True, timeout=PATIENCE, check=False)
+                done = subprocess.run([example(folder, program)], capture_output=True, text=True, timeout=PATIENCE, check=False)
                 self.assertEqual(done.returncode, 2)
                 self.assertIn(f"usage: {program} DEVICE", done.stderr)
-            done = subprocess.run([folder / "monitor", "nonsense"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+            done = subprocess.run([example(folder, "monitor"), "nonsense"], capture_output=True, text=True, timeout=PATIENCE, check=False)
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stderr, "^monitor: .*nonsense")
 
