@@ -3,16 +3,16 @@
 """What lib/peer/ivshmem_peer.c becomes, to break one rule each: (rule, text, its replacement, ...)."""
 
 # Without this, the peer would notice that its header is wrong, and leave.
-BLIND = ("    return read_header(p, p->own, &h) && h.version == VERSION && h.slot == p->slot &&\n"
-         "           same_division(&h.d, &p->division);",
+BLIND = ("    return is_header_of(p, p->own, p->slot, &h) && h.version == VERSION;",
          "    return read_header(p, p->own, &h);")
 # ... that its ring, or what it believes of it, is wrong.
 BLIND_BLOCK = ("        load(c->mine, B_CURSOR) == c->cursor &&\n"
-               "        (c->tail == c->seen || (load(c->mine, B_RING + (c->seen & (ring - 1))) & VALID) != 0))",
-               "        load(c->mine, B_CURSOR) == c->cursor + 0 * ring)")
+               "        (c->tail == c->seen ||\n"
+               "         (load(c->mine, B_RING + (c->seen & (c->ring_size - 1))) & VALID) != 0))",
+               "        load(c->mine, B_CURSOR) == c->cursor)")
 HEADER = "    store(mine, H_PEER, p->config.id);\n"
-RESET = ("    if (epoch != c->ack) {\n        c->state = IVSHMEM_PEER_CHANNEL_RESET;\n        return;\n    }\n"
-         "    if ((flags")
+RESET = ("    if (look(c->theirs, B_EPOCH) != c->ack) { /* then the flags may be of the next session */\n"
+         "        c->state = IVSHMEM_PEER_CHANNEL_RESET;\n")
 
 MUTATIONS = [
     ("H1", "#define VERSION 0x00010001U", "#define VERSION 0x00020001U"),
@@ -23,70 +23,69 @@ MUTATIONS = [
     ("H5", "if (c->ack == 0 || look(c->theirs, B_ACK)",
      "if (load(c->theirs, 0x1c) != 0 || c->ack == 0 || look(c->theirs, B_ACK)"),
     ("H6", "h->same_major = h->version >> 16 == VERSION >> 16;", "h->same_major = h->version == VERSION;"),
-    ("H7", "            publish(c->mine, B_ACK, epoch);",
-     "            publish(c->mine, B_ACK, epoch);\n"
-     "            store((unsigned char*)header_of(c->peer, c->slot), 0x7f8, epoch);"),
+    ("H7", "        publish(c->mine, B_ACK, epoch);",
+     "        publish(c->mine, B_ACK, epoch);\n"
+     "        store((unsigned char*)header_of(c->peer, c->slot), 0x7f8, epoch);"),
     ("H8", "    p->phase = IVSHMEM_PEER_HELD;",
      "    p->phase = IVSHMEM_PEER_HELD;\n    store(page_of(p, d->offset), H_MAGIC, 0);"),
-    ("D1", "store(entry, 4 + k * 4, name_word(name, length, k));",
-     "store(entry, 4 + k * 4, name_word(name, length, k) | (k == 14 ? 0xff000000U : 0));",
-     "if (load(entry, 4 + k * 4) != name_word(name, length_of(name), k))",
-     "if (k < 14 && load(entry, 4 + k * 4) != name_word(name, length_of(name), k))"),
+    ("D1", "store(entry, i, next_word(&rest));",
+     "store(entry, i, next_word(&rest) | (i == 60 ? 0xff000000U : 0));",
+     "if (load(entry, at) != next_word(&name))", "if (load(entry, at) != next_word(&name) && at < 60)"),
     ("D3", "load(theirs, B_SERVICE) != key ||", "load(theirs, B_SERVICE) == 0 ||"),
-    ("D4", "open_lane(p, c, slot, lane, limit, 0, key)", "open_lane(p, c, slot, lane, limit, 0, key + 1)"),
+    ("D4", "c->accepted = key;", "c->accepted = key + 1;"),
     ("D5", "load(own_block(p, slot, lane), B_ACK) == epoch ||", ""),
     ("B1", "p->own + block_offset(p, p->slot, other, lane);",
      "p->own + block_offset(p, p->slot, other, p->division.lanes - 1 - lane);"),
     ("O1", "c->epoch = random_of(p);", "c->epoch = 7;",
      "    while (c->epoch == 0 || c->epoch == before || c->epoch == met)\n        ++c->epoch;\n", ""),
-    ("O2", "{B_RING, B_CURSOR, B_WAKE,", "{B_CURSOR, B_WAKE,"),
-    ("O3", "        if (epoch != c->ack) {\n            c->ack = epoch;",
-     "        if (epoch != c->ack && c->ack == 0) {\n            c->ack = epoch;"),
-    ("O4", "if (c->ack == 0 || look(c->theirs, B_ACK) != c->epoch)", "if (c->ack == 0)"),
+    ("O2", "    store(mine, B_RING, 0);\n", ""),
+    ("O3", "    if (epoch != c->ack) {\n        c->ack = epoch;",
+     "    if (epoch != c->ack && c->ack == 0) {\n        c->ack = epoch;"),
+    ("O4", "if (c->ack == 0 || look(c->theirs, B_ACK) != c->epoch ||", "if (c->ack == 0 ||"),
     ("O5", "    if (c->finished || c->deaf)\n        return IVSHMEM_PEER_CLOSED;\n    if (size",
      "    if (c->finished || c->deaf)\n        return IVSHMEM_PEER_CLOSED;\n"
      "    c->peer_limit = load(c->theirs, B_LIMIT);\n    if (size"),
-    ("O6", "        c->sleeps = (load(",
-     "        if ((look(c->theirs, B_FLAGS) & DEAF) != 0)\n            return;\n        c->sleeps = (load("),
-    ("O7", RESET, "    if (epoch != c->ack) {\n        c->ack = epoch;\n        publish(c->mine, B_ACK, epoch);\n"
-     "        return;\n    }\n    if ((flags"),
+    ("O6", "    c->peer_limit = load(c->theirs, B_LIMIT);\n",
+     "    if ((look(c->theirs, B_FLAGS) & DEAF) != 0)\n        return;\n    c->peer_limit = load(c->theirs, B_LIMIT);\n"),
+    ("O7", RESET, "    if (look(c->theirs, B_EPOCH) != c->ack) {\n        c->ack = load(c->theirs, B_EPOCH);\n"
+     "        publish(c->mine, B_ACK, c->ack);\n"),
     ("O8", "may_receive(c) && front(c)", "may_receive(c) && !c->peer_finished && front(c)"),
     ("O9", "    if (c->finished || c->deaf)\n        return IVSHMEM_PEER_CLOSED;\n    if (size",
      "    if (c->finished)\n        return IVSHMEM_PEER_CLOSED;\n    if (size"),
     ("O10", "            if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED)\n                return IVSHMEM_PEER_CLOSED;",
      "            if (c->remaining != 0)\n                poison(c, FAULT_TOTAL);\n"
      "            if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED)\n                return IVSHMEM_PEER_CLOSED;"),
-    ("O11", "    publish(c->mine, B_EPOCH, c->epoch);\n    ring_holder(p, c->slot);",
-     "    publish(c->mine, B_EPOCH, c->epoch);",
-     "            if (epoch != 0)\n                ring_holder(c->peer, c->slot);", ""),
+    ("O11", "    publish(mine, B_EPOCH, c->epoch);\n    ring_holder(p, c->slot);",
+     "    publish(mine, B_EPOCH, c->epoch);",
+     "        if (epoch != 0)\n            ring_holder(c->peer, c->slot);", ""),
     ("O11", "if (look(theirs, H_INCARNATION) != 0 && (attention & RING_ME) != 0)",
      "if (look(theirs, H_INCARNATION) != 0)"),
     ("R1", "store(ring_base, at + 4, total);", "store(ring_base, at + 4, total + 1);"),
     ("R2", "IVSHMEM_PEER_COPY_OUT(ring_base + at + HEAD, data, length);",
      "IVSHMEM_PEER_COPY_OUT(ring_base + at + HEAD, data, length & ~7U);"),
-    ("R3", "return c->peer->division.ring_size / 2 - HEAD;", "return c->peer->division.ring_size - 2 * HEAD;"),
+    ("R3", "return c->ring_size / 2 - HEAD;", "return c->ring_size - 2 * HEAD;"),
     ("R4", "VALID | (uint32_t)PAD << 29 | (pad - HEAD)", "VALID | (uint32_t)PAD << 29 | (pad - HEAD) | 1U"),
     ("R5", "            pop(c);\n            c->have = 0;\n", "            pop(c);\n"),
-    ("R6", "        if (head == 0)\n            return false;\n        c->kind",
-     "        if (head == 0) {\n            if (look(c->theirs, B_RING + ((place + 16) & (ring - 1))) == 0)\n"
-     "                return false;\n            c->position += 16;\n            continue;\n"
-     "        }\n        c->kind"),
+    ("R6", "            if (get_behind(c))\n                continue;\n            return false;\n",
+     "            if (look(c->theirs, B_RING + ((place + 16) & (ring - 1))) == 0)\n"
+     "                return false;\n            c->position += 16;\n            continue;\n"),
     ("R7", "    store(ring_base, (at + record) & (size - 1), 0);\n", ""),
     ("R8", "(head & VALID) == 0 || size > ring - place",
      "(head & VALID) == 0 || size > ring / 2 || size > ring - place"),
     ("R9", "    if (c->position != c->cursor)\n        release(c);",
-     "    if (c->position - c->cursor > c->peer->division.ring_size / 8)\n        release(c);"),
-    ("R12", "c->position - c->cursor >= c->peer->division.ring_size / 8 &&",
-     "c->position - c->cursor >= c->peer->division.ring_size &&",
+     "    if (c->position - c->cursor > c->ring_size / 8)\n        release(c);"),
+    ("R12", "c->position - c->cursor >= c->ring_size / 8 &&",
+     "c->position - c->cursor >= c->ring_size &&",
      "        settle(c);\n        if (p->config.polls)", "        if (p->config.polls)"),
-    ("R10", *BLIND_BLOCK, "return c->peer->division.ring_size - (c->tail - c->seen) >= c->needed;",
+    ("R10", *BLIND_BLOCK, "return c->ring_size - (c->tail - c->seen) >= c->needed;",
      "return c->needed != 0;"),
     ("R11", "    if (size > c->peer_limit)\n        return IVSHMEM_PEER_TOO_LARGE;\n    if (c->abandons)",
      "    if (c->abandons)"),
-    ("S1", "c->asked = (c->asked + 1) & 0x3fffU;", "c->asked = 1;"),
-    ("S2", "(wake & FOR_DATA) != 0 && wake != c->answered", "(wake & FOR_DATA) != 0 && wake == 0"),
-    ("S3", "c->sleeps = (load(c->theirs, B_ATTENTION) & RING_ME) != 0;", "c->sleeps = true;"),
-    ("S4", "(wake & FOR_ROOM) != 0 && wake != c->answered", "(wake & FOR_ROOM) != 0 && wake == 0"),
+    ("S1", "c->asked = (uint16_t)(c->asked + 4);", "c->asked = 4;"),
+    ("S2", "(wake & what) == 0 ||", "(wake & what) == 0 || (what == FOR_DATA && wake != 0) ||"),
+    ("S3", "            (load(c->theirs, B_ATTENTION) & RING_ME) != 0 && c->peer->config.hooks.ring != NULL;",
+     "            true;"),
+    ("S4", "(wake & what) == 0 ||", "(wake & what) == 0 || (what == FOR_ROOM && wake != 0) ||"),
     ("S5", "    return time_left(p);\n}\n\nvoid ivshmem_peer_wait", "    return 60000;\n}\n\nvoid ivshmem_peer_wait"),
     ("S6", "c->sleeps && c->answered != 0 &&", "c->sleeps && false &&"),
     ("S7", "    if (p->config.hooks.ring != NULL)\n        p->config.hooks.ring(",
@@ -113,12 +112,11 @@ MUTATIONS = [
      "        o->state = IVSHMEM_PEER_CHANNEL_POISONED;\n"),
     ("F7", "    c->state = IVSHMEM_PEER_CHANNEL_POISONED;\n    c->fault = reason;\n", "    c->fault = reason;\n",
      "load(c->mine, B_FLAGS) == (c->finished ? FINISHED : 0) &&", ""),
-    ("F8", RESET, "    if (epoch != c->ack) {\n        c->state = IVSHMEM_PEER_CHANNEL_POISONED;\n"
-     "        publish(c->mine, B_FLAGS, FINISHED | DEAF | FAULT_RECORD << 8);\n        return;\n    }\n    if ((flags"),
-    ("F9", "    if (c->state == IVSHMEM_PEER_CHANNEL_CLOSED)\n        return;\n    if (usable(c)) {",
+    ("F8", RESET, "    if (look(c->theirs, B_EPOCH) != c->ack) {\n        c->state = IVSHMEM_PEER_CHANNEL_POISONED;\n"
+     "        c->fault = FAULT_RECORD;\n        publish(c->mine, B_FLAGS, FINISHED | DEAF | FAULT_RECORD << 8);\n"),
+    ("F9", "    if (c->state == IVSHMEM_PEER_CHANNEL_CLOSED)\n        return;\n    if (usable(c))\n        quit(c);",
      "    if (c->state == IVSHMEM_PEER_CHANNEL_CLOSED || c->state == IVSHMEM_PEER_CHANNEL_POISONED)\n        return;\n"
-     "    if (usable(c)) {"),
-    ("C1", "        publish(p->own, H_CLAIM, p->incarnation);\n    return true;",
-     "        return true;\n    return true;"),
+     "    if (usable(c))\n        quit(c);"),
+    ("C1", "        publish(p->own, H_CLAIM, p->incarnation);\n}", "        return;\n}"),
     ("C2", "if (intact && load(p->own, H_CLAIM) == p->incarnation)", "if (false)"),
 ]
