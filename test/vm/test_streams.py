@@ -21,6 +21,7 @@ class Streams(LabCase):
     server: ClassVar[Guest]
     client: ClassVar[Guest]
     serving: ClassVar[Job]
+    ARCHITECTURES: ClassVar[tuple[str, str]] = ("x86_64", "x86_64")
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -31,8 +32,8 @@ class Streams(LabCase):
         device = Doorbell(ivshmem_server.socket, 1)
         files = {"/etc/certificate.pem": certificate, "/etc/key.pem": key}
         guests = [
-            Guest(cls.work, name, devices=[device], programs=[PEER], files=files, memory=512)
-            for name in ("server", "client")
+            Guest(cls.work, name, devices=[device], programs=[PEER], files=files, memory=512, arch=arch)
+            for name, arch in zip(("server", "client"), cls.ARCHITECTURES)
         ]
         cls.server, cls.client = cls.enterClassContext(booted(*guests))
         for guest in guests:
@@ -69,3 +70,8 @@ class Streams(LabCase):
         job.wait(PATIENCE)
         self.assertEqual(self.ask("http", 1).stdout, "http 1 ok\n")
         self.assertFalse(self.serving.ended)
+
+
+@long("it boots two guests, and its program takes minutes to compile for another processor")
+class Aarch64Serves(Streams):
+    ARCHITECTURES = ("aarch64", "x86_64")
