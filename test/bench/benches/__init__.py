@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from comparison import Comparison
 
 from .c_peer import both_kinds
+from .channel_aarch64 import with_aarch64
 from .channel_guests import between_guests as channels_between_guests
 from .channel_scale import scale
 from .device_model import channels, doorbells, mapped_memory, sockets, states
@@ -31,6 +32,7 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "memory": bandwidth,
     "messages": messages,
     "channel-guests": channels_between_guests,
+    "channel-aarch64": with_aarch64,
     "channel-c-peer": both_kinds,
     "channel-scale": scale,
     "channel-queued": queued,

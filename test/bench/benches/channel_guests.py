@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
 from comparison import Comparison
@@ -18,6 +18,29 @@ ROUND_TRIPS = 1000
 STREAMS = {64: 20_000, 4096: 5_000, 65536: 1_000}
 """Messages of each size."""
 ADDRESS = "10.0.0.2"
+
+
+def play(guests: Sequence[Guest], how: str, what: str, size: int, count: int) -> str:
+    """Exchange messages between two guests; return what the first prints."""
+    jobs = []
+    for guest, role in reversed(list(zip(guests, ("first", "second")))):
+        where = guest.address() if how == "channel" else ADDRESS
+        jobs.append(guest.spawn(f"{PROGRAM} {how} {where} {role} {what} {size} {count}"))
+    second, first = (job.wait(120).check() for job in jobs)
+    return first.stdout
+
+
+def round_trip(guests: Sequence[Guest], how: str = "channel") -> float:
+    """Microseconds."""
+    return median_microseconds(play(guests, how, "roundtrip", 64, ROUND_TRIPS))
+
+
+def stream(guests: Sequence[Guest], size: int, how: str = "channel") -> float:
+    """Millions of bytes a second."""
+    found = re.search(r"messages (\d+) per second", play(guests, how, "throughput", size, STREAMS[size]))
+    if found is None:
+        raise RuntimeError(f"{PROGRAM} printed no rate")
+    return int(found[1]) * size / 1e6
 
 
 def between_guests(rounds: int) -> Iterable[Comparison]:
@@ -38,26 +61,9 @@ def between_guests(rounds: int) -> Iterable[Comparison]:
             guest.modprobe("virtio_net")
             guest.run(f"ifconfig lo up && ifconfig eth0 10.0.0.{number} up").check()
 
-        def play(how: str, what: str, size: int, count: int) -> str:
-            jobs = []
-            for guest, role in reversed(list(zip(guests, ("first", "second")))):
-                where = guest.address() if how == "channel" else ADDRESS
-                jobs.append(guest.spawn(f"{PROGRAM} {how} {where} {role} {what} {size} {count}"))
-            second, first = (job.wait(120).check() for job in jobs)
-            return first.stdout
-
-        def round_trip(how: str) -> float:
-            return median_microseconds(play(how, "roundtrip", 64, ROUND_TRIPS))
-
-        def stream(how: str, size: int) -> float:
-            found = re.search(r"messages (\d+) per second", play(how, "throughput", size, STREAMS[size]))
-            if found is None:
-                raise RuntimeError(f"{PROGRAM} printed no rate")
-            return int(found[1]) * size / 1e6
-
-        round_trip("channel"), round_trip("tcp")
+        round_trip(guests), round_trip(guests, "tcp")
         yield Comparison("guests-roundtrip-64", "channel", "TCP", "us").play(
-            rounds, lambda: round_trip("channel"), lambda: round_trip("tcp"))
+            rounds, lambda: round_trip(guests), lambda: round_trip(guests, "tcp"))
         for size in STREAMS:
             yield Comparison(f"guests-throughput-{size}", "channel", "TCP", "MB/s", at_most=False).play(
-                rounds, lambda size=size: stream("channel", size), lambda size=size: stream("tcp", size))
+                rounds, lambda size=size: stream(guests, size), lambda size=size: stream(guests, size, "tcp"))
