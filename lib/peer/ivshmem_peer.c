@@ -729,8 +729,8 @@ static uint32_t end(peer* p, result why) {
 }
 
 static NOINLINE void write_beat(peer* p) {
-    store(p->own, H_HEARTBEAT,
-          p->config.heartbeat != 0 ? ++p->beat << 16 | p->config.heartbeat : 0);
+    publish(p->own, H_HEARTBEAT,
+            p->config.heartbeat != 0 ? ++p->beat << 16 | p->config.heartbeat : 0);
 }
 
 static void keep_claim(peer* p) {
