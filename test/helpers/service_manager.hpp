@@ -6,12 +6,17 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <iterator>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -36,44 +41,62 @@ class service_manager {
             throw std::runtime_error{"listen"};
     }
 
-    /// Prepares the environment and the descriptors of the service, in its process before exec().
-    void prepare() const {
+    service_manager(const service_manager&) = delete;
+    service_manager& operator=(const service_manager&) = delete;
+    ~service_manager() {
+        over_ = true;
+        reader_.join();
+    }
+
+    /// Returns the function that prepares the environment and the descriptors of the service, in
+    /// its process before exec(). Nothing may be stored in between.
+    [[nodiscard]] std::function<void()> preparation() {
+        const std::lock_guard lock{mutex_};
+        ready_ = false;
         std::vector<int> fds{socket_.get()};
         std::string names = "ivshmem-share.socket";
-        for (const auto& [name, fd] : stored) {
+        for (const auto& [name, fd] : stored_) {
             fds.push_back(fd.get());
             names += ":" + name;
         }
-        for (int& fd : fds) // above the numbers that they get, so that none is overwritten
-            fd = ::fcntl(fd, F_DUPFD, 500);
-        for (std::size_t i = 0; i < fds.size(); ++i)
-            ::dup2(fds[i], static_cast<int>(i) + 3);
-        for (const int fd : fds)
-            ::close(fd);
-        ::setenv("NOTIFY_SOCKET", notify_path_.c_str(), 1);
-        ::setenv("LISTEN_FDS", std::to_string(fds.size()).c_str(), 1);
-        ::setenv("LISTEN_FDNAMES", names.c_str(), 1);
-        ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+        return [fds, names, path = notify_path_]() mutable {
+            for (int& fd : fds) // above the numbers that they get, so that none is overwritten
+                fd = ::fcntl(fd, F_DUPFD, 500);
+            for (std::size_t i = 0; i < fds.size(); ++i)
+                ::dup2(fds[i], static_cast<int>(i) + 3);
+            for (const int fd : fds)
+                ::close(fd);
+            ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+            ::setenv("LISTEN_FDS", std::to_string(fds.size()).c_str(), 1);
+            ::setenv("LISTEN_FDNAMES", names.c_str(), 1);
+            ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+        };
     }
 
-    /// Handles what the service sends until it is ready. Throws if it does not get ready in time.
-    void wait_ready() {
-        while (true) {
-            const std::string state = next(30'000);
-            if (state.empty())
+    /// Waits until the service is ready. Throws if that takes long.
+    void wait_ready() const {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{60};
+        while (!ready_) {
+            if (std::chrono::steady_clock::now() > end)
                 throw std::runtime_error{"the service is not ready"};
-            if (state.starts_with("READY=1"))
-                return;
+            std::this_thread::sleep_for(std::chrono::milliseconds{1});
         }
     }
 
-    /// Handles all that the service has sent.
-    void settle() {
-        while (!next(0).empty())
-            continue;
+    /// Waits until all that the service has sent is handled, and returns how much is stored.
+    std::size_t settle() {
+        pollfd pending{notify_.get(), POLLIN, 0};
+        while (::poll(&pending, 1, 0) == 1)
+            std::this_thread::sleep_for(std::chrono::milliseconds{1});
+        const std::lock_guard lock{mutex_};
+        return stored_.size();
     }
 
-    std::vector<std::pair<std::string, ivshmem::unique_fd>> stored;
+    /// Closes what is stored by this name, as after an error.
+    void lose(const std::string& name) {
+        const std::lock_guard lock{mutex_};
+        std::erase_if(stored_, [&](const auto& one) { return one.first == name; });
+    }
 
   private:
     static ivshmem::unique_fd bound(const std::string& path, int type) {
@@ -88,11 +111,17 @@ class service_manager {
         return fd;
     }
 
-    /// Handles the next state; empty if none comes in time.
-    std::string next(int patience) {
-        pollfd ready{notify_.get(), POLLIN, 0};
-        if (::poll(&ready, 1, patience) != 1)
-            return {};
+    /// Reads always, as systemd does: the kernel queues few datagrams, and a sender waits.
+    void read() {
+        while (!over_) {
+            pollfd ready{notify_.get(), POLLIN, 0};
+            if (::poll(&ready, 1, 20) == 1)
+                handle_one();
+        }
+    }
+
+    void handle_one() {
+        const std::lock_guard lock{mutex_};
         std::array<char, 512> text{};
         alignas(cmsghdr) std::array<unsigned char, CMSG_SPACE(sizeof(int))> control{};
         iovec piece{text.data(), text.size()};
@@ -103,27 +132,33 @@ class service_manager {
         header.msg_controllen = control.size();
         const ssize_t got = ::recvmsg(notify_.get(), &header, MSG_CMSG_CLOEXEC);
         if (got <= 0)
-            throw std::runtime_error{"recvmsg"};
-        std::string state{text.data(), static_cast<std::size_t>(got)};
+            return;
+        const std::string state{text.data(), static_cast<std::size_t>(got)};
         constexpr std::string_view name_is = "FDNAME=";
         const auto at = state.find(name_is);
         const std::string name = at == std::string::npos ? "" : state.substr(at + name_is.size());
         if (state.starts_with("FDSTORE=1")) {
-            const cmsghdr* const part = CMSG_FIRSTHDR(&header);
-            if (part == nullptr)
-                throw std::runtime_error{"no descriptor to store"};
             int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(part), sizeof fd);
-            stored.emplace_back(name, fd);
+            if (const cmsghdr* const part = CMSG_FIRSTHDR(&header); part != nullptr)
+                std::memcpy(&fd, CMSG_DATA(part), sizeof fd);
+            stored_.emplace_back(name, fd);
         } else if (state.starts_with("FDSTOREREMOVE=1")) {
-            std::erase_if(stored, [&](const auto& one) { return one.first == name; });
+            std::erase_if(stored_, [&](const auto& one) { return one.first == name; });
+        } else if (state.starts_with("READY=1")) {
+            ready_ = true;
         }
-        return state;
     }
 
     std::string notify_path_;
     ivshmem::unique_fd notify_;
     ivshmem::unique_fd socket_;
+    std::mutex mutex_;
+    std::vector<std::pair<std::string, ivshmem::unique_fd>> stored_;
+    std::atomic<bool> ready_ = false;
+    std::atomic<bool> over_ = false;
+    std::thread reader_{[this] {
+        read();
+    }}; ///< the last member
 };
 
 } // namespace test

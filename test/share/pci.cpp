@@ -82,6 +82,17 @@ TEST_CASE("a PCI device that is shared is found by its address") {
     CHECK(ec == errc::interrupts_unsupported);
 }
 
+TEST_CASE("memory that a driver has mapped uncached first is shared uncached") {
+    const test::deadline limit;
+    fake_tree::shape how;
+    const fake_tree tree{how};
+    fake_tree::write(tree.root / "sys/kernel/debug/x86/pat_memtype_list",
+                     "PAT memtype list:\n"
+                     "PAT: [mem 0x00000000fe000000-0x00000000fe010000] uncached-minus\n");
+    const running_share share{address, {"--root", tree.root.string()}};
+    CHECK(share.open().memory().mode() == ivshmem::cache_mode::uncached);
+}
+
 TEST_CASE("a backend that is insisted on does not use the service") {
     const test::deadline limit;
     shared_tree s;

@@ -32,7 +32,7 @@ class managed {
     /// Starts the service with all that is stored, and returns when it is ready.
     void start() {
         service.emplace(std::vector<std::string>{IVSHMEM_SHARE, device_}, folder / "log",
-                        [&] { manager.prepare(); });
+                        manager.preparation());
         manager.wait_ready();
     }
     /// Ends the service.
@@ -106,9 +106,8 @@ TEST_CASE("a program that ends while no service runs is gone after the restart")
     }
     systemd.start();
     CHECK(eventually([&] { return a.users().size() == 1; }));
-    systemd.manager.settle();
     // The memory with the state, and what a has: its connection and two eventfds.
-    CHECK(systemd.manager.stored.size() == 4);
+    CHECK(eventually([&] { return systemd.manager.settle() == 4; }));
 }
 
 TEST_CASE("what a program had is forgotten when it leaves") {
@@ -119,13 +118,9 @@ TEST_CASE("what a program had is forgotten when it leaves") {
     {
         auto a = systemd.open();
         REQUIRE(a.users().size() == 1);
-        systemd.manager.settle();
-        CHECK(systemd.manager.stored.size() == 4);
+        CHECK(systemd.manager.settle() == 4);
     }
-    CHECK(eventually([&] {
-        systemd.manager.settle();
-        return systemd.manager.stored.size() == 1;
-    }));
+    CHECK(eventually([&] { return systemd.manager.settle() == 1; }));
 }
 
 TEST_CASE("a store that does not fit is dropped, and the service serves") {
@@ -137,9 +132,7 @@ TEST_CASE("a store that does not fit is dropped, and the service serves") {
     REQUIRE(a.users().size() == 1);
     systemd.end(SIGKILL);
     const bool without_state = GENERATE(true, false);
-    std::erase_if(systemd.manager.stored, [&](const auto& one) {
-        return one.first == (without_state ? "state" : "program-0-1");
-    });
+    systemd.manager.lose(without_state ? "state" : "program-0-1");
     systemd.start();
     std::error_code ec;
     static_cast<void>(a.users(ec));
@@ -147,5 +140,4 @@ TEST_CASE("a store that does not fit is dropped, and the service serves") {
     if (!without_state)
         CHECK(has(systemd.service->output(), "could not be kept"));
     CHECK(systemd.open().users().size() == 1);
-    systemd.manager.settle();
 }

@@ -104,17 +104,23 @@ void held_device::open_pci(const device_info& info, const std::filesystem::path&
         return;
     open_options options;
     options.root = root;
-    const bool combining = info.resource2_wc && info.resource2_wc->exists;
-    options.cache = combining ? cache_mode::write_combining : cache_mode::uncached;
     // The service touches no memory; it only learns whether the kernel lets it be mapped.
     const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     options.part = ivshmem::memory_region{0, std::min(page, info.memory_size())};
-    if (*ivshmem::backend_for(info) == ivshmem::backend_kind::vfio)
-        open_vfio(info, options, store, f);
-    else
-        backend_ = ivshmem::uio_backend::open(info, options, f);
+    for (const auto mode : {cache_mode::write_combining, cache_mode::uncached}) {
+        f.clear();
+        options.cache = mode;
+        if (*ivshmem::backend_for(info) == ivshmem::backend_kind::vfio)
+            open_vfio(info, options, store, f);
+        else
+            backend_ = ivshmem::uio_backend::open(info, options, f);
+        // Not prefetchable, or the driver has mapped it uncached first, as igb_uio does.
+        if (f.code() != errc::cache_mode_unavailable)
+            break;
+    }
     if (f)
         return;
+    const bool combining = *options.cache == cache_mode::write_combining;
     memory_ =
         ivshmem::open_guarded((combining ? info.resource2_wc : info.resource2)->path, O_RDWR, f);
     // Else the service rings for the programs.
