@@ -137,7 +137,8 @@ void event_checks(ivshmem::device& dev, report& r) {
     r.check("events", [&] {
         std::error_code ec;
         const int fd = dev.event_fd(ec);
-        if (can.peer_events || can.removal_events || can.state_events)
+        const bool of_service = dev.backend() == ivshmem::backend_kind::shared; // its end
+        if (can.peer_events || can.removal_events || can.state_events || of_service)
             expect(!ec && fd >= 0 && !dev.next_event(ec) && !ec, "an event without a cause");
         else
             expect(ec == errc::events_unsupported, ec.message());
