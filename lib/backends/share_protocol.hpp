@@ -21,8 +21,8 @@ namespace ivshmem {
 ///
 /// A program sends `join`. The service answers with `welcome`, with the memory and, if it can be
 /// mapped, the page of the registers; then `vectors`, until the program has an eventfd for each
-/// vector. Or it answers with `refused` and closes the connection. Afterwards each `take_slot` and
-/// `list` is answered, in their order, and `event` comes at any time.
+/// vector. Or it answers with `refused` and closes the connection. Afterwards each request
+/// is answered, in their order, and `event` comes at any time.
 namespace share_protocol {
 
 inline constexpr std::uint32_t version = 1;
@@ -36,7 +36,7 @@ enum class packet_kind : std::uint32_t {
     watch = 2,     ///< value: a vector whose interrupts the program waits for from now on
     ring = 3,      ///< value: peer << 16 | vector; if the registers are not mapped
     take_slot = 4, ///< value: a slot; answered with `slot`
-    give_slot = 5, ///< value: a slot
+    give_slot = 5, ///< value: a slot; answered with `given`
     list = 6,      ///< answered with `program`, once for each, and `end`
     // from the service
     welcome = 64, ///< facts
@@ -46,6 +46,7 @@ enum class packet_kind : std::uint32_t {
     slot = 68,    ///< value: the slot; other: 1 if it was given; text: else its holder
     program = 69, ///< value: the process id; other: the user id; text: the name and its vectors
     end = 70,
+    given = 71, ///< value: a slot that this program no longer holds
 };
 
 /// Flags of `facts`.

@@ -210,8 +210,12 @@ void shared_backend::reserve_slot(std::uint32_t slot, failure& f) {
 
 void shared_backend::release_slot(std::uint32_t slot) noexcept {
     const std::lock_guard lock{mutex_};
-    if (!end_) // one that is lost is released with the connection
-        share_protocol::send(socket_.get(), {.what = packet_kind::give_slot, .value = slot});
+    // Waits for the answer: another program may claim it as soon as this one says so. On failure
+    // the slot is released with the connection.
+    failure in_vain;
+    if (!end_)
+        static_cast<void>(
+            ask({.what = packet_kind::give_slot, .value = slot}, packet_kind::given, in_vain));
 }
 
 std::vector<device_user> shared_backend::users(failure& f) {

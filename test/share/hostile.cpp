@@ -130,7 +130,7 @@ TEST_CASE("descriptors that a program sends are closed") {
         const std::vector<int> many(20, STDOUT_FILENO);
         for (int i = 0; i < 50; ++i)
             REQUIRE(eventually(
-                [&] { return bad.send({.what = packet_kind::give_slot, .value = 3}, many); }));
+                [&] { return bad.send({.what = packet_kind::ring, .value = 99U << 16U}, many); }));
     }
     s.check();
 }

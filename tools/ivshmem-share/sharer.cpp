@@ -143,6 +143,7 @@ void sharer::handle(const program_ptr& p, const protocol::packet& packet) {
         break;
     case packet_kind::give_slot:
         give_slot(*p, packet.value);
+        send(p, {.what = packet_kind::given, .value = packet.value});
         break;
     case packet_kind::list:
         list(p);
