@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from comparison import Comparison
 
+from .c_api import both_languages
 from .c_peer import both_kinds
 from .channel_aarch64 import with_aarch64
 from .channel_guests import between_guests as channels_between_guests
@@ -33,6 +34,7 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "messages": messages,
     "channel-guests": channels_between_guests,
     "channel-aarch64": with_aarch64,
+    "channel-c-api": both_languages,
     "channel-c-peer": both_kinds,
     "channel-scale": scale,
     "channel-queued": queued,

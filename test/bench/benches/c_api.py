@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""The API in C beside that in C++, on the same channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from comparison import Comparison
+
+from .programs import built, output
+
+GAMES = [("throughput", 64, 1_000_000), ("throughput", 4096, 100_000), ("roundtrip", 64, 100_000), ("calls", 64, 1_000_000)]
+
+
+def both_languages(rounds: int) -> Iterable[Comparison]:
+    """messages by the API in C, beside that in C++; and the calls alone, in one thread"""
+    for game, size, count in GAMES:
+
+        def cost(language: str, game: str = game, size: int = size, count: int = count) -> float:
+            return float(output(built("bench-c-api"), language, game, str(size), str(count), timeout=180))
+
+        target = None if game == "calls" else 1 / 0.97
+        comparison = Comparison(f"channel-c-api {game} {size}", "C", "C++", "ns", target)
+        yield comparison.play(rounds, lambda: cost("c"), lambda: cost("cpp"))
