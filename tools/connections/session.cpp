@@ -274,6 +274,11 @@ void session::end(reason why) {
     end_reason_ = why;
 }
 
+bool session::has_finished(std::uint32_t id) const {
+    const auto at = table_.find(id);
+    return at != table_.end() && at->second.finish_sent;
+}
+
 bool session::has_credit(std::uint32_t id) const {
     const auto at = table_.find(id);
     return at != table_.end() && at->second.accepted && at->second.credit != 0;

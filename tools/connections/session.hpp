@@ -86,6 +86,8 @@ class session {
     [[nodiscard]] bool ended() const { return ended_; }
     /// Whether the connection is open in some direction.
     [[nodiscard]] bool has(std::uint32_t connection) const { return table_.contains(connection); }
+    /// Whether FINISH was sent, and the peer's has not come.
+    [[nodiscard]] bool has_finished(std::uint32_t connection) const;
     /// Whether bytes may be sent now.
     [[nodiscard]] bool has_credit(std::uint32_t connection) const;
     [[nodiscard]] std::size_t size() const { return table_.size(); }

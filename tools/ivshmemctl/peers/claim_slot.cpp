@@ -4,6 +4,7 @@
 
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
+#include "connections/geometry.hpp"
 #include "number.hpp"
 #include "open_device.hpp"
 #include "peers/memory_use.hpp"
@@ -63,6 +64,40 @@ void refuse_other_data(const ivshmem::device& device, const common_options& comm
             "'ivshmemctl fill'"};
 }
 
+void prepare(const ivshmem::device& device, const common_options& common,
+             const slot_choice& choice) {
+    // When the device is removed, the kernel unmaps what was mapped through a UIO node.
+    std::signal(SIGBUS, report_lost_memory);
+    // The slot must be released even if the output is a closed pipe.
+    std::signal(SIGPIPE, SIG_IGN);
+    if (!choice.reformat)
+        refuse_other_data(device, common);
+}
+
+ivshmem::slot_options options_for(const slot_choice& choice) {
+    ivshmem::slot_options options;
+    options.reformat = choice.reformat;
+    if (choice.number)
+        options.number =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(*choice.number, ~std::uint32_t{0}));
+    return options;
+}
+
+/// Calls `claim`, whose failure may need an advice.
+template <typename Claim>
+ivshmem::asio::slot naming_held_slots(const ivshmem::device& device, Claim claim) {
+    try {
+        return claim();
+    } catch (const ivshmem::error& e) {
+        if (e.code() != ivshmem::errc::no_free_slot)
+            throw;
+        throw std::runtime_error{
+            name_of(device) +
+            ": all slots of channels are held, perhaps by processes that were killed; --slot N "
+            "takes one whose holder does not answer"};
+    }
+}
+
 } // namespace
 
 void add_slot_choice(subcommand& sub, slot_choice& choice) {
@@ -75,31 +110,26 @@ void add_slot_choice(subcommand& sub, slot_choice& choice) {
 ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
                                const common_options& common, const slot_choice& choice,
                                std::uint64_t memory_for_parts) {
-    // When the device is removed, the kernel unmaps what was mapped through a UIO node.
-    std::signal(SIGBUS, report_lost_memory);
-    // The slot must be released even if the output is a closed pipe.
-    std::signal(SIGPIPE, SIG_IGN);
-    if (!choice.reformat)
-        refuse_other_data(device, common);
-    ivshmem::slot_options options;
-    options.reformat = choice.reformat;
+    prepare(device, common, choice);
+    auto options = options_for(choice);
     options.memory_for_parts = memory_for_parts;
     options.heartbeat = std::chrono::seconds{1};
-    if (choice.number) {
-        options.number =
-            static_cast<std::uint32_t>(std::min<std::uint64_t>(*choice.number, ~std::uint32_t{0}));
-        return ivshmem::asio::slot{io, device, options};
-    }
-    try {
-        return ivshmem::asio::slot{io, device, ivshmem::slot::claim_free(device, options)};
-    } catch (const ivshmem::error& e) {
-        if (e.code() != ivshmem::errc::no_free_slot)
-            throw;
-        throw std::runtime_error{
-            name_of(device) +
-            ": all slots of channels are held, perhaps by processes that were killed; --slot N "
-            "takes one whose holder does not answer"};
-    }
+    return naming_held_slots(device, [&] {
+        return choice.number
+                   ? ivshmem::asio::slot{io, device, options}
+                   : ivshmem::asio::slot{io, device, ivshmem::slot::claim_free(device, options)};
+    });
+}
+
+ivshmem::asio::slot claim_slot_for_connections(boost::asio::io_context& io, ivshmem::device& device,
+                                               const common_options& common,
+                                               const slot_choice& choice) {
+    prepare(device, common, choice);
+    auto options = options_for(choice);
+    options.memory_for_parts = 0;
+    return naming_held_slots(device, [&] {
+        return ivshmem::asio::slot{io, device, connections::claim(device, options)};
+    });
 }
 
 ivshmem::error explain_failure(ivshmem::device& device, const std::error_code& ec) {

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#include "connections/geometry.hpp"
+
+#include <ivshmem/error.hpp>
+
+namespace connections {
+namespace {
+
+constexpr std::uint32_t lanes = 4;
+constexpr std::uint32_t smallest_ring = 8192;
+
+ivshmem::slot claim_as(const ivshmem::device& of, const ivshmem::slot_options& options) {
+    return options.number || of.generation() == ivshmem::device_generation::v2
+               ? ivshmem::slot::claim(of, options)
+               : ivshmem::slot::claim_free(of, options);
+}
+
+} // namespace
+
+std::optional<ivshmem::region_geometry> recommended_geometry(std::uint64_t memory) {
+    const std::uint64_t used = memory - memory / 8; // the rest is left for later versions
+    for (const std::uint32_t slots : {16U, 8U}) {
+        const auto geometry = ivshmem::largest_rings(used, slots, lanes);
+        if (geometry.ring_size >= smallest_ring && ivshmem::region_needed(geometry) <= used)
+            return geometry;
+    }
+    return std::nullopt;
+}
+
+ivshmem::slot claim(const ivshmem::device& of, ivshmem::slot_options options) {
+    if (of.generation() == ivshmem::device_generation::v1)
+        options.geometry = recommended_geometry(of.memory().size());
+    if (!options.geometry)
+        return claim_as(of, options);
+    try {
+        return claim_as(of, options);
+    } catch (const ivshmem::error& e) {
+        if (e.code() != ivshmem::errc::geometry_mismatch)
+            throw;
+    }
+    options.geometry.reset(); // that of the peers
+    return claim_as(of, options);
+}
+
+} // namespace connections

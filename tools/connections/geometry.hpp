@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSL-1.0
+// SPDX-FileCopyrightText: The libivshmem authors
+#pragma once
+
+#include <ivshmem/device.hpp>
+#include <ivshmem/region_geometry.hpp>
+#include <ivshmem/slot.hpp>
+
+#include <cstdint>
+#include <optional>
+
+namespace connections {
+
+/// Claims a slot for a program that carries connections.
+///
+/// If no peer has divided the memory, it is divided as connections.md recommends, so that several
+/// programs in several VMs have room; otherwise as the peers have it.
+/// @param options Without a geometry. If `number` is empty, a free slot is claimed.
+/// @throws ivshmem::error as slot::claim() and slot::claim_free().
+[[nodiscard]] ivshmem::slot claim(const ivshmem::device& of, ivshmem::slot_options options);
+
+/// Returns the recommended geometry for a memory of so many bytes; nothing if it is too small.
+[[nodiscard]] std::optional<ivshmem::region_geometry> recommended_geometry(std::uint64_t memory);
+
+} // namespace connections
