@@ -117,7 +117,7 @@ class Refused(ConnectCase):
             self.assertIn("ivshmemctl offer nothing", said)
 
     def test_slot_that_is_not_allowed(self):
-        offer, _ = self.offer("echo", "--allow", 6, "--", *ECHO)
+        offer, _ = self.offer("echo", "--allow", "6,7", "--", *ECHO)
         self.assertIn("pose", offer.err)
         _, said = self.connect("echo", "--slot", "5", status=1)
         self.assertIn("this slot is not on the list", said)
@@ -146,6 +146,7 @@ class Refused(ConnectCase):
         self.assertIn("a rule of the protocol was broken", said)
 
     def test_bad_options(self):
+        self.bad("offer", "--allow", "1,", "echo", "--", "cat", says=["--allow", "slots"])
         self.bad("offer", "echo", "--allow", "x", "--", "cat", says=["--allow", "slot"])
         self.bad("offer", "echo", "--connections", 0, "--", "cat", says=["--connections"])
         self.bad("offer", "x" * 60, "--", "cat", says=["59 bytes"])

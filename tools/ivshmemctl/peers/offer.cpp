@@ -13,6 +13,7 @@
 
 #include <boost/asio.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <memory>
@@ -30,18 +31,22 @@ namespace net = boost::asio;
 struct offer_options {
     std::string service;
     std::vector<std::string> command;
-    std::vector<std::string> allowed;
+    std::string allowed; ///< slots, as in 1,2; empty: all
     std::optional<std::uint64_t> connections{};
     slot_choice place{};
 };
 
-std::vector<std::uint32_t> slots_of(const std::vector<std::string>& words) {
+/// Parses "1,2".
+std::vector<std::uint32_t> slots_of(const std::string& list) {
     std::vector<std::uint32_t> slots;
-    for (const auto& word : words) {
-        const auto number = parse_number(word);
+    for (std::size_t begin = 0; begin <= list.size();) {
+        const std::size_t end = std::min(list.find(',', begin), list.size());
+        const auto number = parse_number(list.substr(begin, end - begin));
         if (!number || *number > 255)
-            throw usage_error{"--allow: '" + word + "' is not the number of a slot, 0 to 255"};
+            throw usage_error{"--allow: '" + list +
+                              "' is no list of slots; use numbers from 0 to 255, as in 1,2"};
         slots.push_back(static_cast<std::uint32_t>(*number));
+        begin = end + 1;
     }
     return slots;
 }
@@ -75,9 +80,7 @@ class offering {
                     else
                         join_command(from, id);
                 },
-                [](const std::string& line) {
-                    complain(line);
-                },
+                [](const std::string& line) { complain(line); },
                 [this] {
                     if (finished_)
                         io_.stop();
@@ -194,7 +197,7 @@ void add_offer(subcommands& line) {
                     "after --: a command, with its arguments, that is started for each connection\n"
                     "(without it, the first connection gets standard input and output)"},
                    asked->command);
-    sub.add_option({"--allow", "SLOT", "a slot that may connect; may be repeated (all)"},
+    sub.add_option({"--allow", "SLOTS", "the slots that may connect, as in 1,2 (all)"},
                    asked->allowed);
     add_number(sub, {"--connections", "COUNT", "the most connections of a peer (1024)"},
                asked->connections);
