@@ -39,6 +39,7 @@ _PROMISED = {
         *(f"usr/share/doc/libivshmem-dev/examples/c/{path.name}" for path in (TOP / "examples/c").glob("*.[ch]")),
         "usr/share/doc/libivshmem-dev/examples/c/Makefile",
         r"usr/share/doc/libivshmem-dev/channel-layout\.md\.gz",
+        r"usr/share/doc/libivshmem-dev/connections\.md(\.gz)?",
         r"usr/share/doc/libivshmem-dev/porting\.md(\.gz)?",
         r"usr/share/man/man3/ivshmem\.3\.gz",
     ],
