@@ -2,17 +2,26 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """ivshmemctl_connect.py IVSHMEMCTL IVSHMEM_SERVER: connect and offer between processes."""
 
+import functools
+import http.server
 import os
 import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import unittest
 
 from ivshmemctl_session import PATIENCE, Session
 
 ECHO = ["cat"]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 class ConnectCase(Session):
@@ -96,6 +105,35 @@ class Joined(ConnectCase):
         self.offer("who", "--", "sh", "-c", "echo $IVSHMEM_SERVICE $IVSHMEM_SLOT")
         self.assertEqual(self.connect("who", "--slot", "5")[0], b"who 5\n")
 
+    def test_http_over_tcp(self):
+        page = self.work / "page"
+        page.write_bytes(b"page" * 50_000)
+        handler = functools.partial(Quiet, directory=self.work)
+        web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        self.addCleanup(web.server_close)
+        self.addCleanup(web.shutdown)
+        self.offer("web", "--to", f"tcp:127.0.0.1:{web.server_port}")
+        got = self.connect("web", data=b"GET /page HTTP/1.0\r\n\r\n")[0]
+        self.assertTrue(got.startswith(b"HTTP/1.0 200"), got[:100])
+        self.assertTrue(got.endswith(b"\r\n\r\n" + page.read_bytes()))
+
+    def test_unix_socket(self):
+        path = self.work / "serving"
+        listening = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listening.close)
+        listening.bind(str(path))
+        listening.listen()
+
+        def answer():
+            with listening.accept()[0] as one:
+                text = b"".join(iter(lambda: one.recv(4096), b"")) # until the end of the input
+                one.sendall(text.upper())
+
+        threading.Thread(target=answer, daemon=True).start()
+        self.offer("upper", "--to", f"unix:{path}")
+        self.assertEqual(self.connect("upper", data=b"text")[0], b"TEXT")
+
     @unittest.skipUnless(shutil.which("rsync"), "rsync is not installed")
     def test_rsync(self):
         served, copied, config = (self.work / name for name in ("served", "copied", "rsyncd.conf"))
@@ -130,6 +168,17 @@ class Refused(ConnectCase):
         self.assertIn("cannot be reached", said)
         offer.wait_for("/nonexistent/command: No such file", where="err")
 
+    def test_socket_where_nothing_listens(self):
+        with socket.socket() as bound: # it does not listen
+            bound.bind(("127.0.0.1", 0))
+            port = bound.getsockname()[1]
+            for to, why in ((f"tcp:127.0.0.1:{port}", "Connection refused"), ("unix:/nonexistent", "No such file")):
+                name = to[:4].strip(":")
+                offer, _ = self.offer(name, "--to", to)
+                _, said = self.connect(name, status=1)
+                self.assertIn("cannot be reached", said)
+                offer.wait_for(f"{name}: {to}: {why}", where="err")
+
     def test_second_connection_of_standard_streams(self):
         offer, _ = self.offer("once", "--connections", 3)
         first = self.connected("once")
@@ -148,6 +197,9 @@ class Refused(ConnectCase):
     def test_bad_options(self):
         self.bad("offer", "--allow", "1,", "echo", "--", "cat", says=["--allow", "slots"])
         self.bad("offer", "echo", "--allow", "x", "--", "cat", says=["--allow", "slot"])
+        self.bad("offer", "echo", "--to", "unix:/x", "--", "cat", says=["--to", "command"])
+        for address in ("80", "tcp:80", "tcp:127.0.0.1:x", "unix:", "unix:/" + "x" * 107):
+            self.bad("offer", "echo", "--to", address, says=["--to", address])
         self.bad("offer", "echo", "--connections", 0, "--", "cat", says=["--connections"])
         self.bad("offer", "x" * 60, "--", "cat", says=["59 bytes"])
 

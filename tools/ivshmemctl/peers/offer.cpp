@@ -3,6 +3,7 @@
 #include "command.hpp"
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
+#include "connections/address.hpp"
 #include "connections/child.hpp"
 #include "connections/service.hpp"
 #include "number.hpp"
@@ -17,6 +18,8 @@
 #include <csignal>
 #include <exception>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -31,7 +34,8 @@ namespace net = boost::asio;
 struct offer_options {
     std::string service;
     std::vector<std::string> command;
-    std::string allowed; ///< slots, as in 1,2; empty: all
+    std::optional<connections::address> to{}; ///< instead of a command
+    std::string allowed;                      ///< slots, as in 1,2; empty: all
     std::optional<std::uint64_t> connections{};
     slot_choice place{};
 };
@@ -75,7 +79,9 @@ class offering {
 
     connections::service::hooks hooks() {
         return {[this](const connections::carrier_ptr& from, std::uint32_t id) {
-                    if (asked_.command.empty())
+                    if (asked_.to)
+                        join_address(from, id);
+                    else if (asked_.command.empty())
                         join_streams(from, id);
                     else
                         join_command(from, id);
@@ -99,6 +105,17 @@ class offering {
             if (then)
                 then(how);
         };
+    }
+    void join_address(const connections::carrier_ptr& from, std::uint32_t id) {
+        asked_.to->connect(io_.get_executor(), [this, from, id](int socket, std::error_code ec) {
+            if (ec) {
+                complain(
+                    tools::format("{}: {}: {}", asked_.service, asked_.to->text(), ec.message()));
+                return from->refuse(id, connections::reason::unreachable);
+            }
+            from->join(id, connections::end_point::of_socket(io_.get_executor(), socket),
+                       log_end(from->peer_slot(), id, {}));
+        });
     }
     void join_command(const connections::carrier_ptr& from, std::uint32_t id) {
         try {
@@ -154,6 +171,8 @@ void explain_offer(const ivshmem::device& device, const ivshmem::asio::slot& slo
 }
 
 int offer(const common_options& common, const offer_options& asked) {
+    if (asked.to && !asked.command.empty())
+        throw usage_error{"--to: takes the place of a command; give one of them"};
     connections::service::options how{.name = asked.service};
     if (!asked.allowed.empty())
         how.allowed = slots_of(asked.allowed);
@@ -190,13 +209,24 @@ int offer(const common_options& common, const offer_options& asked) {
 } // namespace
 
 void add_offer(subcommands& line) {
-    auto sub = line.add("offer", "offer a service, and join its connections to a command");
+    auto sub =
+        line.add("offer", "offer a service, and join its connections to a command or a socket");
     const auto asked = std::make_shared<offer_options>();
     sub.add_option({"SERVICE", "", "its name, 1 to 59 bytes", true}, asked->service);
     sub.add_option({"COMMAND", "",
                     "after --: a command, with its arguments, that is started for each connection\n"
                     "(without it, the first connection gets standard input and output)"},
                    asked->command);
+    sub.add_option(
+        {"--to", "ADDRESS",
+         "join each connection to this socket: tcp:HOST:PORT, tcp:[IPV6]:PORT or unix:PATH"},
+        [asked](const std::string& given) {
+            try {
+                asked->to = connections::address::parse(given);
+            } catch (const std::invalid_argument& e) {
+                throw usage_error{std::string{"--to: "} + e.what()};
+            }
+        });
     sub.add_option({"--allow", "SLOTS", "the slots that may connect, as in 1,2 (all)"},
                    asked->allowed);
     add_number(sub, {"--connections", "COUNT", "the most connections of a peer (1024)"},
