@@ -17,7 +17,7 @@ void test_monitor(void) {
     int fd = -1;
     OK(ivshmem_monitor_get_fd(monitor, &fd));
     struct pollfd readable = {fd, POLLIN, 0};
-    CHECK(poll(&readable, 1, PATIENCE) == 1);
+    CHECK(poll(&readable, 1, PATIENCE) == 1 && readable.revents == POLLIN);
     struct ivshmem_device_info info = {.size = sizeof info};
     int change = -1;
     for (size_t i = 0; i < count; ++i) {
