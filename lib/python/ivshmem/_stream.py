@@ -179,7 +179,11 @@ async def create_connection(slot: Slot, protocol_factory: Callable[[], asyncio.B
 async def open_connection(slot: Slot, service: str, at: int | None = None, *,
                           limit: int = _LIMIT) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Connect to a service, as asyncio.open_connection() does to a TCP port."""
-    return _joined(await slot.connect(service, at), limit, None)
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=limit, loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport = StreamTransport(await slot.connect(service, at), protocol)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 class StreamServer:
@@ -218,14 +222,10 @@ async def create_server(slot: Slot, protocol_factory: Callable[[], asyncio.BaseP
 
 async def start_server(slot: Slot, connected: Connected, service: str, *, limit: int = _LIMIT) -> StreamServer:
     """Offer a service to streams, as asyncio.start_server() offers a TCP port."""
-    return StreamServer(slot.offer(service), lambda channel: _joined(channel, limit, connected))
-
-
-def _joined(channel: Channel, limit: int,
-            connected: Connected | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=limit, loop=loop)
     callback: Any = connected
-    protocol = asyncio.StreamReaderProtocol(reader, callback, loop=loop)
-    transport = StreamTransport(channel, protocol)
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    def protocol() -> asyncio.BaseProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=limit, loop=loop), callback, loop=loop)
+
+    return await create_server(slot, protocol, service)
