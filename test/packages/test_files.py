@@ -34,7 +34,7 @@ _PROMISED = {
         *(
             f"usr/share/doc/libivshmem-dev/{path.relative_to(TOP)}"
             for path in (TOP / "examples/bare-metal").rglob("*")
-            if path.is_file()
+            if path.is_file() and path.name != "meson.build"
         ),
         *(f"usr/share/doc/libivshmem-dev/examples/c/{path.name}" for path in (TOP / "examples/c").glob("*.[ch]")),
         "usr/share/doc/libivshmem-dev/examples/c/Makefile",
@@ -48,7 +48,8 @@ _PROMISED = {
         r"usr/share/doc/libivshmem-doc/html/index\.html",
     ],
     "python3-ivshmem": [
-        *(f"usr/lib/python3/dist-packages/ivshmem/{path.name}" for path in (TOP / "lib/python/ivshmem").glob("*.py*")),
+        *(f"usr/lib/python3/dist-packages/ivshmem/{path.name}" for path in (TOP / "lib/python/ivshmem").glob("*.py")),
+        r"usr/lib/python3/dist-packages/ivshmem/py\.typed",
         *(f"usr/share/doc/python3-ivshmem/examples/{path.name}" for path in (TOP / "examples/python").glob("*.py")),
     ],
     "ivshmem-tools": [
