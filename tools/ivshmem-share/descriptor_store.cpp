@@ -27,7 +27,7 @@ constexpr std::uint32_t half = 1U << 20U;
 
 } // namespace
 
-descriptor_store::descriptor_store(std::vector<systemd::passed_descriptor> passed,
+descriptor_store::descriptor_store(std::vector<systemd::passed_descriptor>&& passed,
                                    std::optional<unique_fd>& listening, failure& f) {
     for (auto& [name, fd] : passed) {
         if (!systemd::is_listening(fd.get(), SOCK_SEQPACKET)) {

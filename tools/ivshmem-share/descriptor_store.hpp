@@ -19,7 +19,7 @@ class descriptor_store {
   public:
     /// Takes what systemd passed.
     /// @param listening Set to the socket of the socket unit, if there is one.
-    descriptor_store(std::vector<service::systemd::passed_descriptor> passed,
+    descriptor_store(std::vector<service::systemd::passed_descriptor>&& passed,
                      std::optional<ivshmem::unique_fd>& listening, ivshmem::failure& f);
 
     /// Returns a descriptor that an earlier process has stored; empty if there is none.

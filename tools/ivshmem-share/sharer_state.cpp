@@ -87,7 +87,7 @@ sharer::program_ptr sharer::restored(std::uint64_t number, std::istream& words) 
     if (!socket || eventfds.size() != device_.facts().interrupts)
         return nullptr;
     auto from = service::peer_process::of(socket.get());
-    const auto p = std::make_shared<program>(descriptor{io_, socket.release()}, std::move(from));
+    auto p = std::make_shared<program>(descriptor{io_, socket.release()}, std::move(from));
     p->number = number;
     p->joined = true;
     vectors_.add(p, std::move(eventfds));
