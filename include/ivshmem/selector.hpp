@@ -70,7 +70,8 @@ class IVSHMEM_API selector {
     [[nodiscard]] static selector server(std::string path) {
         return selector{choice{server_at{std::move(path)}}};
     }
-    /// The user trusts the service, whoever runs it. A service of root is found by the address.
+    /// The user trusts the service, also if it is not root's. A service of root is found by the
+    /// address.
     [[nodiscard]] static selector share(std::string path) {
         return selector{choice{share_at{std::move(path)}}};
     }

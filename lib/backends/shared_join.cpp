@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "backends/shared_backend.hpp"
+#include "backends/socket_connection.hpp"
 #include "base/deadline.hpp"
 #include "base/wait_fds.hpp"
 #include "discovery/discovery.hpp"
@@ -9,12 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 // The begin of a connection to ivshmem-share.
@@ -27,46 +26,18 @@ namespace {
 
 unique_fd connect_to_share(const std::string& path, std::chrono::steady_clock::time_point until,
                            failure& f) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.empty() || path.size() >= sizeof address.sun_path) {
-        f.set(errc::bad_selector, "share:{}: a socket's path has 1 to {} bytes", path,
-              sizeof address.sun_path - 1);
-        return {};
-    }
-    std::memcpy(static_cast<char*>(address.sun_path), path.data(), path.size());
-    unique_fd fd{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    if (!fd) {
-        f.set_errno(errno, "{}: socket", path);
-        return {};
-    }
-    void* const raw = &address;
-    while (retry_eintr([&] {
-               return ::connect(fd.get(), static_cast<sockaddr*>(raw), sizeof address);
-           }) != 0) {
-        const int number = errno;
-        if (number == EAGAIN && std::chrono::steady_clock::now() < until) { // a full backlog
-            std::this_thread::sleep_for(std::chrono::milliseconds{1});
-            continue;
-        }
-        if (number == EAGAIN)
-            f.set(errc::timed_out, "{}: ivshmem-share accepts no connections; is it stopped?",
-                  path);
-        else if (number == ENOENT || number == ECONNREFUSED)
-            f.set(errc::server_unreachable,
-                  "{}: ivshmem-share does not listen there ({}); try: systemctl start "
-                  "ivshmem-share@ADDRESS.socket, or remove the socket to open the device alone",
-                  path, std::strerror(number));
-        else if (number == EPROTOTYPE)
-            f.set(errc::server_version, "{}: not ivshmem-share listens there, but another server",
-                  path);
-        else if (number == EACCES || number == EPERM)
-            f.set(errc::permission_denied, "{}: permission denied: {}", path,
-                  permission_remedy(path));
-        else
-            f.set_errno(number, "{}: connect", path);
-        return {};
-    }
+    int refused = 0;
+    unique_fd fd = connect_to_socket("share", path, SOCK_SEQPACKET, until, refused, f);
+    if (refused == EAGAIN)
+        f.set(errc::timed_out, "{}: ivshmem-share accepts no connections; is it stopped?", path);
+    else if (refused == EPROTOTYPE)
+        f.set(errc::server_version, "{}: not ivshmem-share listens there, but another server",
+              path);
+    else if (refused != 0)
+        f.set(errc::server_unreachable,
+              "{}: ivshmem-share does not listen there ({}); try: systemctl start "
+              "ivshmem-share@ADDRESS.socket, or remove the socket to open the device alone",
+              path, std::strerror(refused));
     return fd;
 }
 
