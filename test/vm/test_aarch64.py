@@ -165,13 +165,16 @@ class _Aarch64(ChannelCase):
         else:
             result = kit.guest.run(f"ivshmemctl {words}", timeout=KIT, check=False)
             status, out, err = result.rc, result.stdout, result.stderr
-        self.assertEqual(status, 0, f"{out}\n{err}")
+        # The kit of the host sees that a device, unlike the server, does not report the end of a peer.
+        broken = {"L3"} if kit.guest is None else set()
+        self.assertEqual(status, 64 if broken else 0, f"{out}\n{err}")
         rules = {rule["number"]: rule for rule in json.loads(out)["rules"]}
         # A device in a guest, unlike a server, does not list its peers.
         unseen = UNSEEN if kit.guest is None else UNSEEN | {"H4", "L3"}
         self.assertLess(unseen, set(rules))
         for number, rule in rules.items():
-            self.assertEqual(rule["verdict"], "not shown" if number in unseen else "holds", rule)
+            wanted = "broken" if number in broken else "not shown" if number in unseen else "holds"
+            self.assertEqual(rule["verdict"], wanted, rule)
 
 
 @long("it boots two guests, and builds the programs of one with a cross compiler")

@@ -161,7 +161,7 @@ void check_silence(other_side& side) {
     }),
             tools::format("flags {:#x} after {} ms of silence", x.theirs().look(in_block::flags),
                           (most + side.how().time_limit).count()),
-            "finished and deaf: the holder is lost");
+            "finished and deaf: the holder is lost; a peer behind a device gets no report");
 }
 
 void check_gone(other_side& side) {
