@@ -40,19 +40,13 @@ class Peers(unittest.IsolatedAsyncioTestCase):
         cls.addClassCleanup(shutil.rmtree, folder)
         socket = pathlib.Path(folder) / "socket"
         server = subprocess.Popen([SERVER, "-F", "-S", socket, "-l", "4M", "-n", "2", "-p", f"{folder}/pid"],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-        def end() -> None:
-            server.terminate()
-            server.wait()
-
-        cls.addClassCleanup(end)
-        for _ in range(PATIENCE * 100):
-            if socket.exists():
-                break
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(0.01)
-                raise AssertionError(f"{SERVER} ended")
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        cls.addClassCleanup(server.communicate)
+        cls.addClassCleanup(server.terminate)
+        assert server.stderr
+        # The socket's file exists a moment before the server listens.
+        while "listening on" not in (line := server.stderr.readline()):
+            assert line, f"{SERVER} ended"
         cls.server = f"server:{socket}"
 
     def device(self) -> Device:

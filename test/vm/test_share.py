@@ -16,6 +16,12 @@ VECTORS = 2
 PROGRAM_COUNT = 3
 
 
+def listens(address: str) -> str:
+    """Return the shell command that finds a service listening: the socket's file exists a moment earlier."""
+    # Flag 10000 is __SO_ACCEPTCON.
+    return f"grep -q ' 00010000 .* /run/ivshmem/share/{address}$' /proc/net/unix"
+
+
 class ShareCase(DeviceCase):
     """A guest with a device in a port."""
 
@@ -44,12 +50,9 @@ class ShareCase(DeviceCase):
         """Start the service, which ends with the test."""
         job = self.guest.spawn(f"exec ivshmem-share {address} --group nogroup")
         self.addCleanup(self.stop, job)
-        self.wait_for(lambda: job.ended or self.listens(address), "ivshmem-share", PATIENCE)
+        self.wait_for(lambda: job.ended or self.guest.run(listens(address), check=False).rc == 0, "ivshmem-share", PATIENCE)
         self.assertFalse(job.ended, job.ended and job.wait())
         return job
-
-    def listens(self, address: str) -> bool:
-        return self.guest.run(f"test -S /run/ivshmem/share/{address}", check=False).rc == 0
 
     def stop(self, job: Job) -> None:
         if not job.ended:
@@ -202,7 +205,7 @@ class SharePlain(DeviceCase):
         guest = self.enterContext(Guest(self.work, "plain", iommu=False, devices=[memory], programs=[*PROGRAMS, SHARE], memory=512))
         address = guest.address(0)
         job = guest.spawn(f"exec ivshmem-share {address}")
-        guest.wait_for(f"test -S /run/ivshmem/share/{address}", PATIENCE)
+        guest.wait_for(listens(address), PATIENCE)
         found = facts(probe(guest, "info", address))
         self.assertEqual((found["backend"], found["ring"], found["interrupts"]), ("shared", "0", "0"))
         self.alone(guest, address)
