@@ -71,6 +71,7 @@ class WithoutModules(SuiteCase):
 
     # -- the tests ------------------------------------------------------------------------------------
 
+    @long("apt works for half a minute; the guests of the VM layer have devices without drivers, too")
     def test_1_a_device_without_modules(self) -> None:
         apt(self.guest, "install ivshmem-tools")
         result = self.guest.run("lsivshmem -J", check=False)
@@ -133,6 +134,7 @@ class WithoutModules(SuiteCase):
         self.assertIn("ivshmem-server@nobody.socket", result.stderr)
         self.assertEqual(self.guest.run("ls /run/ivshmem/nobody.sock", check=False).rc, 2)
 
+    @long("apt works for half a minute, and that nothing is started again is one option of debhelper")
     def test_6_an_upgrade_keeps_the_clients(self) -> None:
         client = self.joined()
         show = "systemctl show -P MainPID ivshmem-server@good.service"
