@@ -142,7 +142,11 @@ bool channel::impl::drained(std::error_code& ec) {
     if (state_ == channel_state::connected && slot_->usable() && drained())
         return true;
     no_room(ec);
-    return false;
+    // A peer publishes what it took before it closes: it may have done both since.
+    if (ec != errc::channel_closed || !drained())
+        return false;
+    ec.clear();
+    return true;
 }
 
 bool channel::impl::send_abandon(std::error_code& ec) {

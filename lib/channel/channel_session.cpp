@@ -109,6 +109,9 @@ void channel::impl::close() noexcept {
         return;
     if (slot_->usable()) {
         disarm();
+        // Before the flags: what was received counts as drained.
+        if (state_ == channel_state::connected)
+            consumer_.release();
         if (state_ != channel_state::poisoned) { // poisoned has set the flags already
             mine_.publish(layout::block::flags, layout::finished | layout::deaf);
             slot_->ring_holder(peer_slot_);

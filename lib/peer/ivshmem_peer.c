@@ -947,11 +947,10 @@ static bool defend(peer* p) {
 }
 
 void ivshmem_peer_leave(peer* p) {
-    channel* c;
     if (p->phase == IVSHMEM_PEER_HELD && load(p->own, H_INCARNATION) == p->incarnation &&
         load(p->own, H_CLAIM) == p->incarnation) {
-        for (c = p->channels; c != NULL; c = c->next)
-            publish(c->mine, B_FLAGS, load(c->mine, B_FLAGS) | FINISHED | DEAF);
+        while (p->channels != NULL)
+            ivshmem_peer_close(p->channels);
         publish(p->own, H_INCARNATION, 0);
         publish(p->own, H_CLAIM, 0);
         ring_everyone(p);
@@ -1059,6 +1058,8 @@ static void withdraw_wake(channel* c) {
     store(c->mine, B_WAKE, 0);
 }
 
+static void release(channel* c);
+
 static void set_flags(const channel* c, uint32_t flags) {
     publish(c->mine, B_FLAGS, flags);
     ring_holder(c->peer, c->slot);
@@ -1165,6 +1166,7 @@ static void quit(channel* c) {
         publish(c->mine, B_EPOCH, 0);
         store(c->mine, B_ACK, 0);
     }
+    release(c); /* what was received is drained */
     set_flags(c, FINISHED | DEAF | (c->state == IVSHMEM_PEER_CHANNEL_POISONED ? c->fault << 8 : 0));
 }
 

@@ -83,6 +83,29 @@ TEST_CASE("messages sent before the close are received, then the end") {
     CHECK(end_of(ends.y) == errc::channel_closed);
 }
 
+TEST_CASE("what was received before the close is drained") {
+    two_holders peers;
+    both_ends ends{peers};
+    REQUIRE(ends.x.try_send(bytes("taken")));
+    REQUIRE(next(ends.y) == "taken");
+    ends.y.close();
+    std::error_code ec;
+    CHECK(ends.x.drained(ec));
+    CHECK(ec == std::error_code{});
+}
+
+TEST_CASE("what was not received before the close is never drained") {
+    two_holders peers;
+    both_ends ends{peers};
+    REQUIRE(ends.x.try_send(bytes("taken")));
+    REQUIRE(ends.x.try_send(bytes("left")));
+    REQUIRE(next(ends.y) == "taken");
+    ends.y.close();
+    std::error_code ec;
+    CHECK_FALSE(ends.x.drained(ec));
+    CHECK(ec == errc::channel_closed);
+}
+
 TEST_CASE("a side that has finished still receives") {
     two_holders peers;
     both_ends ends{peers};

@@ -131,6 +131,35 @@ TEST_CASE("what was sent before a close can be received, and each half closes al
     }
 }
 
+TEST_CASE("what was received before a close is drained") {
+    two_kinds peers;
+    SECTION("the peer in C closes") {
+        two_ends ends{peers};
+        REQUIRE(ends.x.try_send(bytes("taken")));
+        REQUIRE(receive(ends.y).text == "taken");
+        ivshmem_peer_close(&ends.y);
+        std::error_code ec;
+        CHECK(ends.x.drained(ec));
+        CHECK(ec == std::error_code{});
+    }
+    SECTION("the peer in C leaves") {
+        two_ends ends{peers};
+        REQUIRE(ends.x.try_send(bytes("taken")));
+        REQUIRE(receive(ends.y).text == "taken");
+        ivshmem_peer_leave(&peers.c.peer);
+        std::error_code ec;
+        CHECK(ends.x.drained(ec));
+        CHECK(ec == std::error_code{});
+    }
+    SECTION("the library closes") {
+        two_ends ends{peers};
+        REQUIRE(send(ends.y, "taken") == IVSHMEM_PEER_OK);
+        REQUIRE(next(ends.x) == "taken");
+        ends.x.close();
+        CHECK(ivshmem_peer_drained(&ends.y));
+    }
+}
+
 TEST_CASE("a side that closes while it is opening leaves the other one waiting") {
     two_kinds peers;
     channel x = channel::open(peers.slot, 1, 0);
