@@ -31,7 +31,7 @@ def changed(mutation):
 def compiled(work, number, text, server):
     source, program = work / f"{number}.c", work / f"{number}"
     source.write_text(text)
-    subprocess.run([*CC, "-std=c11", "-w", "-I", SOURCE.parent, source, server, "-o", program], check=True,
+    subprocess.run([*CC, "-std=c11", "-w", "-I", SOURCE.parent, source, *server, "-o", program], check=True,
                    env={**os.environ, "CCACHE_DISABLE": "1"})
     return program
 
@@ -52,9 +52,9 @@ class Mutations(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="ivshmem-mutants-") as work, \
                 concurrent.futures.ThreadPoolExecutor(4) as pool:
             work = pathlib.Path(work)
-            server = work / "server_peer.o"
-            subprocess.run([*CC, "-std=gnu11", "-w", "-c", "-I", SOURCE.parent, kit.TOP / "test/peer/server_peer.c",
-                            "-o", server], check=True)
+            server = [work / "server_peer.o", work / "server_place.o"]
+            subprocess.run([*CC, "-std=gnu11", "-w", "-c", "-I", SOURCE.parent,
+                            *(kit.TOP / "test/peer" / f"{part.stem}.c" for part in server)], check=True, cwd=work)
             runs = [pool.submit(verdict, work, number, mutation, server) for number, mutation in enumerate(ALL)]
             for mutation, run in zip(ALL, runs):
                 with self.subTest(rule=mutation[0], to=mutation[2]):

@@ -36,7 +36,8 @@ class ForeignProcessor(Session):
         super().setUp()
         self.program = self.work / "server_peer"
         command = [COMPILER, "-std=c11", "-O2", "-static", *WARNINGS, "-I", SOURCES / "lib/peer", "-o", self.program,
-                   SOURCES / "lib/peer/ivshmem_peer.c", SOURCES / "test/peer/server_peer.c"]
+                   SOURCES / "lib/peer/ivshmem_peer.c",
+                   *(SOURCES / "test/peer" / name for name in ("server_peer.c", "server_place.c"))]
         subprocess.run(command, check=True, timeout=PATIENCE)
 
     def emulated(self):
