@@ -26,8 +26,6 @@ _TURN = 64
 
 
 def channel_options(max_message: int, polling: bool) -> native.ChannelOptions:
-    if not 0 <= max_message < 1 << 32:
-        raise ValueError(f"{max_message}: not in 0..2^32-1")
     return native.ChannelOptions(max_message=max_message, polling=polling)
 
 
@@ -212,6 +210,8 @@ class Channel:
 
     def try_read(self, most: int) -> bytes | None:
         """Read bytes of a stream; b"" at its end, None if there are none now."""
+        if most < 0:
+            raise ValueError(f"{most}: not a number of bytes")
         if self._capacity < most:
             self._set_buffer(most)
         code = c.stream_try_read(self._number, self._buffer, most, self._to_size)

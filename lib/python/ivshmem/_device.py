@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import AsyncIterator
 from ctypes import byref, c_char, c_int, c_size_t, c_uint16, c_uint32, c_uint64, c_void_p
@@ -13,8 +14,8 @@ from types import TracebackType
 
 from . import _native as native
 from ._discovery import DeviceInfo, backend_name, info_from
-from ._native import AGAIN, Handle, c, check, closed, library, text
-from ._watch import Readable
+from ._native import AGAIN, Handle, c, check, closed, library, milliseconds, named, text, u32
+from ._watch import Readables
 
 _BACKENDS: dict[str | None, int] = {None: 0, "vfio": 1, "uio": 2, "server": 3, "shared": 4}
 _CACHES: dict[str | None, int] = {None: 0, "write-back": 1, "write-combining": 2, "uncached": 3}
@@ -51,10 +52,6 @@ def _number(names: dict[str | None, int], name: str | None) -> int:
     return names[name]
 
 
-def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
-
-
 class Device:
     """An inter-VM shared memory device, or a place at an ivshmem server: Device("0000:00:04.0").
 
@@ -70,8 +67,8 @@ class Device:
                  root: str | os.PathLike[str] = "/") -> None:
         options = native.OpenOptions(
             backend=_number(_BACKENDS, backend), cache=_number(_CACHES, cache), part_offset=part[0], part_size=part[1],
-            timeout_ms=_milliseconds(timeout), vectors=vectors, trust_server=trust_server, root=os.fsencode(root))
-        self._handle: Handle | None = native.opened("device", c.device_open, os.fsencode(which), byref(options))
+            timeout_ms=milliseconds(timeout), vectors=vectors, trust_server=trust_server, root=os.fsencode(root))
+        self._handle: Handle | None = native.opened("device", c.device_open, named(os.fsencode(which)), byref(options))
         facts = native.DeviceFacts()
         check(c.device_get_facts(self._handle.value, facts))
         self.description = text(facts.description)
@@ -96,7 +93,7 @@ class Device:
         self.cache = _CACHE_NAMES.get(memory.cache, "uncached")
         """How the memory is mapped, in fact."""
         self.cache_reason = text(memory.reason)
-        self._readable: dict[int, Readable] = {}
+        self._readables = Readables()
 
     @property
     def handle(self) -> Handle:
@@ -111,10 +108,11 @@ class Device:
     @property
     def info(self) -> DeviceInfo | None:
         """The facts that sysfs reported when the device was opened; None: a server is no PCI device."""
-        if self.backend == "server":
-            return None
         raw = native.DeviceInfo()
-        check(c.device_get_info(self.handle.value, raw))
+        code = c.device_get_info(self.handle.value, raw)
+        if code == -errno.ENODATA:
+            return None
+        check(code)
         return info_from(raw)
 
     # The memory
@@ -142,20 +140,18 @@ class Device:
     def store32(self, offset: int, value: int) -> None:
         """Write the word at an offset, a multiple of 4, at once, after all earlier writes."""
         handle = self.handle
-        if handle and not 0 <= value < 1 << 32:
-            raise ValueError(f"{value}: not in 0..2^32-1")
-        library.ivshmem_store32(self._word(offset), value)
+        library.ivshmem_store32(self._word(offset), u32(value) if handle else 0)
 
     # Rings
 
     def ring(self, peer: int, vector: int) -> None:
         """Interrupt a peer, after a fence. A ring to a peer that is absent vanishes without an error."""
-        check(c.device_ring(self.handle.value, _u32(peer), _u32(vector)))
+        check(c.device_ring(self.handle.value, u32(peer), u32(vector)))
 
     def take(self, vector: int) -> int:
         """Take the rings of a vector that arrived, and return their number. Never blocks."""
         rings = c_uint64()
-        check(c.device_take(self.handle.value, _u32(vector), byref(rings)))
+        check(c.device_take(self.handle.value, u32(vector), byref(rings)))
         return rings.value
 
     def take_any(self) -> tuple[int, int] | None:
@@ -170,19 +166,19 @@ class Device:
     async def wait(self, vector: int) -> int:
         """Wait until a vector is rung, and return the number of rings."""
         while not (rings := self.take(vector)):
-            await self._until_readable(self.interrupt_fd(vector))
+            await self._readables.wait(self.interrupt_fd(vector))
         return rings
 
     async def wait_any(self) -> tuple[int, int]:
         """Wait until any vector is rung; return the vector and the number of rings."""
         while (found := self.take_any()) is None:
-            await self._until_readable(self._fd(c.device_get_any_interrupt_fd))
+            await self._readables.wait(self._fd(c.device_get_any_interrupt_fd))
         return found
 
     def interrupt_fd(self, vector: int) -> int:
         """Return a descriptor that polls readable while rings wait: for other event loops. Do not read it."""
         fd = c_int()
-        check(c.device_get_interrupt_fd(self.handle.value, _u32(vector), byref(fd)))
+        check(c.device_get_interrupt_fd(self.handle.value, u32(vector), byref(fd)))
         return fd.value
 
     # Events and peers
@@ -200,7 +196,7 @@ class Device:
         """Report events for ever: `async for event in device.events()`."""
         while True:
             while (event := self.next_event()) is None:
-                await self._until_readable(self._fd(c.device_get_event_fd))
+                await self._readables.wait(self._fd(c.device_get_event_fd))
             yield event
 
     def peers(self) -> list[int]:
@@ -220,12 +216,12 @@ class Device:
 
     @state.setter
     def state(self, value: int) -> None:
-        check(c.device_set_state(self.handle.value, _u32(value)))
+        check(c.device_set_state(self.handle.value, u32(value)))
 
     def peer_state(self, peer: int) -> int:
         """Return the state of a peer. ivshmem-v2 only."""
         value = c_uint32()
-        check(c.device_get_peer_state(self.handle.value, _u32(peer), byref(value)))
+        check(c.device_get_peer_state(self.handle.value, u32(peer), byref(value)))
         return value.value
 
     def output_section(self, peer: int | None = None) -> memoryview:
@@ -235,7 +231,7 @@ class Device:
         if peer is None:
             check(c.device_get_output_section(handle.value, byref(address), byref(length)))
         else:
-            check(c.device_get_peer_section(handle.value, _u32(peer), byref(address), byref(length)))
+            check(c.device_get_peer_section(handle.value, u32(peer), byref(address), byref(length)))
         return view_of(handle, address.value, length.value, writable=peer is None)
 
     # The end
@@ -243,9 +239,7 @@ class Device:
     def close(self) -> None:
         """Close the device. Slots, channels and views of the memory keep what they need of it."""
         handle, self._handle = self._handle, None
-        for readable in self._readable.values():
-            readable.close()
-        self._readable.clear()
+        self._readables.close()
         if handle is not None and not handle.is_lent:
             handle.close()
 
@@ -253,11 +247,6 @@ class Device:
         fd = c_int()
         check(function(self.handle.value, byref(fd)))
         return fd.value
-
-    async def _until_readable(self, fd: int) -> None:
-        if fd not in self._readable:
-            self._readable[fd] = Readable(fd)
-        await self._readable[fd].wait()
 
     def __enter__(self) -> Device:
         return self
@@ -272,13 +261,6 @@ class Device:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                         trace: TracebackType | None) -> None:
         self.close()
-
-
-def _u32(value: int) -> int:
-    """ctypes cuts a number to its lowest bits without a word."""
-    if not 0 <= value < 1 << 32:
-        raise ValueError(f"{value}: not in 0..2^32-1")
-    return value
 
 
 def publish() -> None:

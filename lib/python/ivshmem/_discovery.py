@@ -9,7 +9,7 @@ from ctypes import byref, c_char_p, c_size_t
 from dataclasses import dataclass, field
 
 from . import _native as native
-from ._native import c, check, text
+from ._native import c, check, named, text
 
 _BACKENDS = {0: None, 1: "vfio", 2: "uio", 3: "server", 4: "shared"}
 _TYPES = {0: "unknown", 1: "plain", 2: "doorbell"}
@@ -119,7 +119,7 @@ def discover(root: str | os.PathLike[str] = "/") -> list[DeviceInfo]:
 
     `root` is the directory that holds `sys` and `dev`.
     """
-    handle = native.opened("discovery", c.discovery_open, os.fsencode(root))
+    handle = native.opened("discovery", c.discovery_open, named(os.fsencode(root)))
     found = handle.value
     count = c_size_t()
     check(c.discovery_get_count(found, byref(count)))

@@ -10,7 +10,7 @@ from types import TracebackType
 from . import _native as native
 from ._discovery import DeviceInfo, info_from
 from ._native import AGAIN, c, check
-from ._watch import Readable
+from ._watch import Readables
 
 _CHANGES = {0: "added", 1: "removed", 2: "changed"}
 
@@ -26,7 +26,7 @@ class DeviceMonitor:
         fd = c_int()
         check(c.monitor_get_fd(self._handle.value, byref(fd)))
         self._fd = fd.value
-        self._readable: Readable | None = None
+        self._readables = Readables()
 
     def next(self) -> tuple[str, DeviceInfo] | None:
         """Take the next change; None if there is none. Never blocks."""
@@ -46,14 +46,11 @@ class DeviceMonitor:
 
     async def __anext__(self) -> tuple[str, DeviceInfo]:
         while (found := self.next()) is None:
-            if self._readable is None:
-                self._readable = Readable(self._fd)
-            await self._readable.wait()
+            await self._readables.wait(self._fd)
         return found
 
     def close(self) -> None:
-        if self._readable is not None:
-            self._readable.close()
+        self._readables.close()
         self._handle.close()
 
     async def __aenter__(self) -> DeviceMonitor:

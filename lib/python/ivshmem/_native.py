@@ -23,6 +23,9 @@ class Sized(ctypes.Structure):
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(size=ctypes.sizeof(type(self)), **fields)
+        for name, value in fields.items():  # ctypes cuts what does not fit, without a word
+            if getattr(self, name) != value:
+                raise ValueError(f"{name}: {value!r} is out of range")
 
 
 class OpenOptions(Sized):
@@ -193,6 +196,34 @@ AGAIN = -errno.EAGAIN
 def text(value: bytes | None) -> str:
     """Return a text of the library. The kernel's names may be any bytes."""
     return (value or b"").decode(errors="surrogateescape")
+
+
+def named(name: bytes) -> bytes:
+    """Return a text for the library, which reads it up to its first zero."""
+    if b"\0" in name:
+        raise ValueError(f"{name!r}: has a zero")
+    return name
+
+
+def u32(value: int) -> int:
+    """Return a number that the library takes; ctypes would cut it to its lowest bits without a word."""
+    if not 0 <= value < 1 << 32:
+        raise ValueError(f"{value}: not in 0..2^32-1")
+    return value
+
+
+def slot_number(number: int | None) -> int:
+    """Return the number of a slot, or that of any slot."""
+    if number is None:
+        return -1
+    if not 0 <= number < 1 << 31:
+        raise ValueError(f"{number}: not the number of a slot")
+    return number
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a time, never 0, which is the default."""
+    return max(1, round(seconds * 1000))
 
 
 def failure(code: int) -> Error:

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from . import _native as native
 from ._channel import Channel, channel_options
-from ._native import AGAIN, Handle, c, check, closed
+from ._native import AGAIN, Handle, c, check, closed, named
 from ._slot import Slot
 
 
@@ -20,8 +20,8 @@ class Service:
         self._slot = slot
         self.name = name
         options = channel_options(max_message, polling)
-        self._handle: Handle | None = native.opened("service", c.service_open, slot.handle.value, name.encode(),
-                                                    byref(options))
+        self._handle: Handle | None = native.opened("service", c.service_open, slot.handle.value,
+                                                    named(name.encode()), byref(options))
 
     def try_accept(self) -> Channel | None:
         """Accept a peer that has asked and connected, else return None. Never blocks."""

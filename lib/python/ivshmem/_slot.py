@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from . import _native as native
 from ._device import Device, view_of
 from ._error import Code, Error
-from ._native import AGAIN, Handle, c, check, closed
+from ._native import AGAIN, Handle, c, check, closed, milliseconds, named, slot_number, u32
 from ._watch import Watch, wake
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ class Slot:
         divided = geometry or Geometry(0, 0, 0)
         options = native.SlotOptions(
             region_offset=region[0], region_size=region[1], slots=divided.slots, lanes=divided.lanes,
-            ring_size=divided.ring_size, claim_time_ms=max(1, round(claim_time * 1000)),
-            heartbeat_ms=round(heartbeat * 1000), vector=vector, reformat=reformat, memory_for_parts=memory_for_parts)
+            ring_size=divided.ring_size, claim_time_ms=milliseconds(claim_time),
+            heartbeat_ms=milliseconds(heartbeat) if heartbeat else 0, vector=vector, reformat=reformat, memory_for_parts=memory_for_parts)
         held = device.handle
-        claim = native.opened("claim", c.claim_open, held.value, -1 if number is None else number, byref(options))
+        claim = native.opened("claim", c.claim_open, held.value, slot_number(number), byref(options))
         try:
             pause, value = c_int(), c_void_p()
             while (code := c.claim_step(claim.value, byref(pause), byref(value))) == AGAIN:
@@ -139,7 +139,7 @@ class Slot:
     def find_service(self, name: str, at: int | None = None) -> int | None:
         """Return the slot that offers a service, or None."""
         slot = c_uint32()
-        code = c.service_find(self.handle.value, name.encode(), -1 if at is None else at, byref(slot))
+        code = c.service_find(self.handle.value, named(name.encode()), slot_number(at), byref(slot))
         if code == Code.SERVICE_UNKNOWN:
             return None
         check(code)
@@ -150,7 +150,7 @@ class Slot:
         from ._channel import Channel, channel_options
 
         value = c_void_p()
-        check(c.channel_open(self.handle.value, to, lane, byref(channel_options(max_message, polling)), byref(value)))
+        check(c.channel_open(self.handle.value, u32(to), u32(lane), byref(channel_options(max_message, polling)), byref(value)))
         return Channel(Handle(value, "channel"), self)
 
     async def connect(self, service: str, at: int | None = None, *, max_message: int = 0,
@@ -159,8 +159,8 @@ class Slot:
         from ._channel import Channel, channel_options
 
         options = channel_options(max_message, polling)
-        connector = native.opened("connector", c.connector_open, self.handle.value, service.encode(),
-                                  -1 if at is None else at, byref(options))
+        connector = native.opened("connector", c.connector_open, self.handle.value, named(service.encode()),
+                                  slot_number(at), byref(options))
         try:
             value = c_void_p()
             while (code := c.connector_try_connect(connector.value, byref(value))) == AGAIN:

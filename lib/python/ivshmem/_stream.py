@@ -74,6 +74,8 @@ class StreamTransport(asyncio.Transport):
     def _fill(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
         while data:
             room = memoryview(protocol.get_buffer(len(data)))
+            if not room:
+                raise RuntimeError("get_buffer() returned an empty buffer")
             part = min(len(room), len(data))
             room[:part] = data[:part]
             protocol.buffer_updated(part)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import weakref
 from collections.abc import Callable
@@ -42,12 +43,23 @@ class Watch:
         if self._end.alive:
             self._loop.add_reader(self._copy, self._call)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the loop runs in this thread."""
+        return asyncio._get_running_loop() is self._loop
+
+    def call_soon(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function in the loop, in whichever thread that runs; never if the loop was closed."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *arguments)
+
     def stop(self) -> None:
         if self._end.alive and not self._loop.is_closed():
             self._loop.remove_reader(self._copy)
 
     def close(self) -> None:
-        self.stop()
+        if self.is_here:
+            self.stop()
         self._end()
 
 
@@ -72,8 +84,31 @@ class Readable:
 
     def close(self) -> None:
         """Wake all, so that they notice that the object is closed."""
-        wake(self._waiting)
+        if self._watch.is_here:
+            wake(self._waiting)
+        else:
+            self._watch.call_soon(wake, self._waiting)
         self._watch.close()
+
+
+class Readables:
+    """Descriptors of one object, for which the tasks of any event loops wait."""
+
+    def __init__(self) -> None:
+        self._all: dict[tuple[asyncio.AbstractEventLoop, int], Readable] = {}
+
+    async def wait(self, fd: int) -> None:
+        loop = asyncio.get_running_loop()
+        if (loop, fd) not in self._all:
+            for key in list(self._all):
+                if key[0].is_closed():
+                    self._all.pop(key).close()
+            self._all[loop, fd] = Readable(fd)
+        await self._all[loop, fd].wait()
+
+    def close(self) -> None:
+        for key in list(self._all):
+            self._all.pop(key).close()
 
 
 def wake(waiting: set[asyncio.Future[None]]) -> None:
