@@ -6,6 +6,7 @@
 
 #include <ivshmem/selector.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -43,6 +44,14 @@ std::uint32_t capabilities_in_c(const device_capabilities& can) noexcept {
            (can.removal_events ? std::uint32_t{IVSHMEM_CAN_REPORT_REMOVAL} : 0) |
            (can.peer_events ? std::uint32_t{IVSHMEM_CAN_REPORT_PEERS} : 0) |
            (can.state_events ? std::uint32_t{IVSHMEM_CAN_REPORT_STATES} : 0);
+}
+
+ivshmem_device_user user_in_c(const device_user& of) noexcept {
+    ivshmem_device_user result{};
+    result.process = of.process;
+    result.user = of.user;
+    of.use.copy(result.use, sizeof result.use - 1);
+    return result;
 }
 
 device& device_of(const ivshmem_device* handle) {
@@ -208,6 +217,18 @@ int ivshmem_device_get_peers(ivshmem_device* device, uint16_t* ids, size_t capac
         const auto peers = of.peers();
         std::copy_n(peers.begin(), std::min(capacity, peers.size()), ids);
         *count = peers.size();
+    });
+}
+
+int ivshmem_device_get_users(ivshmem_device* device, ivshmem_device_user* users, size_t capacity,
+                             size_t* count) {
+    return guarded([&] {
+        auto& of = device_of(device);
+        require(count);
+        require(users != nullptr || capacity == 0, "ivshmem_device_get_users: users is NULL");
+        const auto all = of.users();
+        std::transform(all.begin(), all.begin() + std::min(capacity, all.size()), users, user_in_c);
+        *count = all.size();
     });
 }
 

@@ -56,6 +56,7 @@ static void use_device(struct ivshmem_device* d, int wanted) {
     GIVES(wanted, ivshmem_device_get_event_fd(d, &value));
     GIVES(wanted, ivshmem_device_next_event(d, &event));
     GIVES(wanted, ivshmem_device_get_peers(d, &id, 1, &size));
+    GIVES(wanted, ivshmem_device_get_users(d, NULL, 0, &size));
     GIVES(wanted, ivshmem_device_get_state(d, &number));
     GIVES(wanted, ivshmem_device_set_state(d, 1));
     GIVES(wanted, ivshmem_device_get_peer_state(d, 0, &number));

@@ -91,6 +91,8 @@ static void use_in_child(struct peers* p) {
     GIVES(IVSHMEM_FORKED, ivshmem_channel_try_send(p->channel[0], "a", 1));
     GIVES(IVSHMEM_FORKED, ivshmem_channel_send(p->channel[0], "a", 1, PATIENCE));
     GIVES(IVSHMEM_FORKED, ivshmem_slot_update(p->slot[0]));
+    size_t count = 0;
+    GIVES(IVSHMEM_FORKED, ivshmem_device_get_users(p->device[0], NULL, 0, &count));
     struct ivshmem_device_facts facts = {.size = sizeof facts};
     OK(ivshmem_device_get_facts(p->device[0], &facts));
     struct ivshmem_device* own = NULL;

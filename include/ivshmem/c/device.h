@@ -83,6 +83,13 @@ struct ivshmem_event {
     uint32_t peer; /**< the id of the peer; 0 if the event is not about one */
 };
 
+/** A program that shares a device through ivshmem-share; as ivshmem::device_user. */
+struct ivshmem_device_user {
+    uint32_t process; /**< its id */
+    uint32_t user;    /**< its user's id */
+    char use[512];    /**< its name, and the vectors and slots that it has; one line */
+};
+
 /** An open device. Close it with ivshmem_device_close().
  *
  *  @par Thread Safety
@@ -167,6 +174,14 @@ int ivshmem_device_next_event(struct ivshmem_device* device, struct ivshmem_even
  *  @return #IVSHMEM_PEERS_UNSUPPORTED, #IVSHMEM_FORKED. */
 int ivshmem_device_get_peers(struct ivshmem_device* device, uint16_t* ids, size_t capacity,
                              size_t* count);
+
+/** Returns the programs of this machine that share the device through ivshmem-share, with this one;
+ *  none if this program has the device alone. Blocks for `timeout_ms` of the options at most.
+ *  @param users Gets up to `capacity` of them; may be NULL if that is 0.
+ *  @param count Gets how many there are, which may be more than `capacity`.
+ *  @return #IVSHMEM_SERVER_CLOSED, #IVSHMEM_TIMED_OUT, #IVSHMEM_FORKED. */
+int ivshmem_device_get_users(struct ivshmem_device* device, struct ivshmem_device_user* users,
+                             size_t capacity, size_t* count);
 
 /** ivshmem-v2: reads this peer's own state.
  *  @return #IVSHMEM_STATES_UNSUPPORTED, #IVSHMEM_DEVICE_GONE, #IVSHMEM_FORKED. */

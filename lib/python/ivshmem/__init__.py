@@ -12,7 +12,7 @@ used by several. After fork() all objects belong to the parent.
 """
 
 from ._channel import Channel
-from ._device import Device, Event, publish
+from ._device import Device, DeviceUser, Event, publish
 from ._discovery import DeviceInfo, Diagnosis, Sections, discover
 from ._error import Code, Error
 from ._monitor import DeviceMonitor
@@ -25,7 +25,7 @@ from ._stream import (StreamServer, StreamTransport, create_connection, create_s
 __version__ = text(library.ivshmem_version())
 
 __all__ = [
-    "Channel", "Code", "Device", "DeviceInfo", "DeviceMonitor", "Diagnosis", "Error", "Event", "Geometry", "Holder",
-    "Sections", "Service", "Slot", "StreamServer", "StreamTransport", "create_connection", "create_server", "discover",
-    "open_connection", "publish", "start_server",
+    "Channel", "Code", "Device", "DeviceInfo", "DeviceMonitor", "DeviceUser", "Diagnosis", "Error", "Event", "Geometry",
+    "Holder", "Sections", "Service", "Slot", "StreamServer", "StreamTransport", "create_connection", "create_server",
+    "discover", "open_connection", "publish", "start_server",
 ]

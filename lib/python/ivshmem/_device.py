@@ -22,6 +22,8 @@ _CACHES: dict[str | None, int] = {None: 0, "write-back": 1, "write-combining": 2
 _CACHE_NAMES = {number: name for name, number in _CACHES.items() if name}
 _EVENTS = {0: "peer joined", 1: "peer left", 2: "server gone", 3: "removal requested", 4: "device error",
            5: "state changed"}
+_NEWCOMERS = 16
+"""Programs that may come while users() asks."""
 _CAN_RING, _CAN_REPORT_REMOVAL, _CAN_REPORT_PEERS, _CAN_REPORT_STATES = 1, 2, 4, 8
 
 
@@ -33,6 +35,17 @@ class Event:
     """ "peer joined", "peer left", "server gone", "removal requested", "device error" or "state changed"."""
     peer: int
     """The id of the peer; 0 if the event is not about one."""
+
+
+@dataclass(frozen=True)
+class DeviceUser:
+    """A program that shares a device through ivshmem-share."""
+
+    process: int
+    user: int
+    """The id of its user."""
+    use: str
+    """Its name, and the vectors and slots that it has."""
 
 
 def view_of(handle: Handle, address: int | None, length: int, *, writable: bool = True) -> memoryview:
@@ -204,6 +217,17 @@ class Device:
         ids, count = (c_uint16 * 65536)(), c_size_t()
         check(c.device_get_peers(self.handle.value, ids, len(ids), byref(count)))
         return ids[:count.value]
+
+    def users(self) -> list[DeviceUser]:
+        """Return the programs of this machine that share the device through ivshmem-share, with this one.
+
+        Empty if this program has the device alone. Blocks for the device's `timeout` at most.
+        """
+        count = c_size_t()
+        check(c.device_get_users(self.handle.value, None, 0, byref(count)))
+        users = (native.DeviceUser * (count.value + _NEWCOMERS))()
+        check(c.device_get_users(self.handle.value, users, len(users), byref(count)))
+        return [DeviceUser(one.process, one.user, text(one.use)) for one in users[:count.value]]
 
     # ivshmem-v2
 

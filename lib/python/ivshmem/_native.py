@@ -7,7 +7,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import weakref
-from ctypes import POINTER, byref, c_char_p, c_int, c_int32, c_size_t, c_uint16, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_int32, c_size_t, c_uint16, c_uint32, c_uint64, c_void_p
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +47,10 @@ class Memory(Sized):
 
 class Event(Sized):
     _fields_ = [("size", c_size_t), ("type", c_int), ("peer", c_uint32)]
+
+
+class DeviceUser(ctypes.Structure):
+    _fields_ = [("process", c_uint32), ("user", c_uint32), ("use", c_char * 512)]
 
 
 class DeviceInfo(Sized):
@@ -112,6 +116,7 @@ _PARAMETERS: dict[str, tuple[Any, ...]] = {
     "device_get_event_fd": (_handle, _to),
     "device_next_event": (_handle, POINTER(Event)),
     "device_get_peers": (_handle, _to, c_size_t, _to),
+    "device_get_users": (_handle, _to, c_size_t, _to),
     "device_get_state": (_handle, _to),
     "device_set_state": (_handle, c_uint32),
     "device_get_peer_state": (_handle, c_uint32, _to),
