@@ -61,6 +61,26 @@ class Joined(ConnectCase):
         self.offer("date", "--", "echo", "now") # it reads nothing
         self.assertEqual(self.connect("date", data=b"")[0], b"now\n")
 
+    def test_end_of_the_output_comes_before_that_of_the_input(self):
+        self.offer("date", "--", "echo", "now")
+        process = self.connected("date")
+        self.assertEqual(process.stdout.read(), b"now\n") # up to the end
+        self.assertIsNone(process.poll())
+        self.assertEqual(process.communicate(timeout=PATIENCE), (b"", b""))
+        self.assertEqual(process.returncode, 0)
+
+    def test_one_socket_is_input_and_output(self):
+        self.offer("date", "--", "echo", "now")
+        ours, its = socket.socketpair()
+        self.addCleanup(ours.close)
+        ours.settimeout(PATIENCE)
+        with subprocess.Popen(self.command("connect", "date"), stdin=its, stdout=its) as process:
+            self.addCleanup(process.kill)
+            its.close()
+            self.assertEqual(b"".join(iter(lambda: ours.recv(100), b"")), b"now\n")
+            ours.shutdown(socket.SHUT_WR)
+            self.assertEqual(process.wait(PATIENCE), 0)
+
     def test_files(self):
         self.offer("echo", "--", *ECHO)
         source, copy = self.work / "source", self.work / "copy"

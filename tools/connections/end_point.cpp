@@ -27,6 +27,16 @@ int make_non_blocking(int fd) {
     return flags;
 }
 
+/// Closes what a descriptor leads to, so that its reader sees the end while this process lives. A
+/// file that is opened later does not get the number.
+void lead_nowhere(int fd) {
+    const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nowhere < 0)
+        return;
+    ::dup2(nowhere, fd);
+    ::close(nowhere);
+}
+
 } // namespace
 
 end_point end_point::of_socket(const executor& on, int socket) {
@@ -44,13 +54,15 @@ end_point end_point::of_streams(const executor& on, int input, int output) {
     end_point made{std::move(in), descriptor{on, duplicate(output)}};
     made.input_flags_ = make_non_blocking(made.input_.native_handle());
     made.output_flags_ = make_non_blocking(made.output_->native_handle());
+    made.lent_output_ = output;
     return made;
 }
 
 end_point::end_point(end_point&& other) noexcept
     : input_{std::move(other.input_)}, output_{std::move(other.output_)}, is_unix_{other.is_unix_},
-      input_flags_{std::exchange(other.input_flags_, -1)}, output_flags_{std::exchange(
-                                                               other.output_flags_, -1)} {}
+      input_flags_{std::exchange(other.input_flags_, -1)},
+      output_flags_{std::exchange(other.output_flags_, -1)}, lent_output_{std::exchange(
+                                                                 other.lent_output_, -1)} {}
 
 end_point::~end_point() {
     close(false);
@@ -86,8 +98,12 @@ void end_point::finish_output() {
     }
     if (output_flags_ >= 0)
         ::fcntl(output_->native_handle(), F_SETFL, std::exchange(output_flags_, -1));
+    // A socket that is the input too stays open; otherwise the call fails.
+    ::shutdown(output_->native_handle(), SHUT_WR);
     boost::system::error_code ignored;
     output_->close(ignored);
+    if (lent_output_ >= 0)
+        lead_nowhere(std::exchange(lent_output_, -1));
 }
 
 void end_point::close(bool abort) {

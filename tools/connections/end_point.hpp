@@ -24,6 +24,7 @@ class end_point {
     /// Takes a connected stream socket.
     static end_point of_socket(const executor& on, int socket);
     /// Uses duplicates of two descriptors, such as 0 and 1, and restores their flags in the end.
+    /// After the end of the output, that descriptor leads to /dev/null.
     /// @throws std::system_error
     static end_point of_streams(const executor& on, int input, int output);
 
@@ -77,6 +78,7 @@ class end_point {
     bool is_unix_ = false;
     int input_flags_ = -1; ///< to restore; negative: none
     int output_flags_ = -1;
+    int lent_output_ = -1; ///< the descriptor that output_ duplicates
 };
 
 } // namespace connections
