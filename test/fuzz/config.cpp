@@ -5,9 +5,9 @@
 // refused with one line of text that names it; all values that are taken are in their ranges.
 
 #include "base/unique_fd.hpp"
-#include "config_file.hpp"
 #include "must_hold.hpp"
 #include "options.hpp"
+#include "service/config_file.hpp"
 
 #include <array>
 #include <cstddef>
@@ -54,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string path = "/proc/self/fd/" + std::to_string(file.get());
 
     ivshmem::failure f;
-    const auto settings = ivshmem_server::read_settings(path, f);
+    const auto settings = service::read_settings(path, ivshmem_server::config_file, f);
     must_hold(!f || (is_one_line(f.message()) && f.message().find(path) == 0),
               "a refusal is one line that begins with the file");
     std::set<std::string> keys;

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "options.hpp"
 
-#include "config_file.hpp"
+#include "service/config_file.hpp"
 #include "service/log.hpp"
 #include "service/size_option.hpp"
 
@@ -40,6 +40,26 @@ to syslog.
 Exit codes: 0 ended by SIGTERM, SIGINT or SIGHUP (socket and pid file removed),
 or -h, or in the parent of a daemon that listens; 1 a bad option, or the server
 could not start or had to stop: stderr or syslog say why.)";
+
+using key_kind = service::config_key::kind;
+constexpr std::array keys{
+    service::config_key{"size", key_kind::size,
+                        "1 to 4611686018427387904 bytes, with or without a suffix K, M or G"},
+    service::config_key{"vectors", key_kind::number, "a number from 1 to 256"},
+    service::config_key{"max-clients", key_kind::number, "a number from 1 to 65536"},
+    service::config_key{"max-clients-per-uid", key_kind::number, "a number from 1 to 65536"},
+    service::config_key{"stall-timeout", key_kind::number, "0 to 86400 seconds, 0 for no limit"},
+    service::config_key{"no-departures", key_kind::flag, service::takes_flag},
+    service::config_key{"verbose", key_kind::flag, service::takes_flag},
+    service::config_key{"shm-name", key_kind::name, "the name of a POSIX shared memory object",
+                        "directory"},
+    service::config_key{"directory", key_kind::path, "the absolute path of a directory",
+                        "shm-name"},
+    service::config_key{"socket", key_kind::path, "the absolute path of a socket"},
+    service::config_key{"pid-file", key_kind::path, "the absolute path of a file"},
+};
+constexpr std::array<std::string_view, 4> command_line_only{"config", "foreground", "help",
+                                                            "version"};
 
 /// Sets -m DIR|NAME: QEMU's server takes a directory; its older documentation says a name.
 void set_directory_or_name(options& o, const std::string& value) {
@@ -128,7 +148,8 @@ void declare_own(CLI::App& app, options& o, raw& r) {
 }
 
 /// Parses a line of a configuration file as the option of the same name.
-void take(const std::string& path, const setting& s, options& o, raw& r, ivshmem::failure& f) {
+void take(const std::string& path, const service::setting& s, options& o, raw& r,
+          ivshmem::failure& f) {
     CLI::App app;
     declare_common(app, o, r);
     declare_own(app, o, r);
@@ -137,7 +158,7 @@ void take(const std::string& path, const setting& s, options& o, raw& r, ivshmem
     try {
         app.parse(static_cast<int>(line.size()), line.data());
     } catch (const CLI::ParseError&) {
-        refuse(path, s, f); // CLI11 does not know the file
+        service::refuse(path, s, f); // CLI11 does not know the file
     }
 }
 
@@ -165,6 +186,8 @@ std::optional<int> take_command_line(int argc, const char* const* argv, options&
 
 } // namespace
 
+const service::config_format config_file{"ivshmem-server(8)", keys, command_line_only};
+
 std::variant<options, int> parse(int argc, const char* const* argv) {
     options o;
     raw r;
@@ -174,7 +197,7 @@ std::variant<options, int> parse(int argc, const char* const* argv) {
         o = {};
         r = {};
         ivshmem::failure f;
-        for (const setting& s : read_settings(path, f)) {
+        for (const auto& s : service::read_settings(path, config_file, f)) {
             if (!f)
                 take(path, s, o, r, f);
         }

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #pragma once
 
+#include "service/config_file.hpp"
+
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -26,6 +28,9 @@ struct options {
     unsigned stall_timeout = 30;                 ///< seconds; 0: no limit
     bool departures = true;                      ///< announce departures to the other clients
 };
+
+/// The format of its configuration file.
+extern const service::config_format config_file;
 
 /// Returns the options; or the exit code if there is no more to do, after a message to the user.
 std::variant<options, int> parse(int argc, const char* const* argv);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
-#include "config_file.hpp"
+#include "service/config_file.hpp"
 
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
@@ -18,7 +18,7 @@
 // CLI11's own reader of such files names neither file nor line in its errors, and treats a folder
 // as an empty file.
 
-namespace ivshmem_server {
+namespace service {
 
 namespace {
 
@@ -27,37 +27,7 @@ using ivshmem::failure;
 constexpr std::size_t most_bytes = 65536;
 constexpr const char* is_a_file = "--config takes a text file of lines KEY = VALUE";
 
-enum class kind {
-    number, ///< the option of that name checks its range
-    size,   ///< the same
-    flag,
-    name,
-    path, ///< absolute, because a service's working directory is unknown
-};
-
-struct known_key {
-    std::string_view name;
-    kind what;
-    std::string_view takes;
-};
-constexpr std::string_view takes_flag = "true or false";
-constexpr std::array keys{
-    known_key{"size", kind::size,
-              "1 to 4611686018427387904 bytes, with or without a suffix K, M or G"},
-    known_key{"vectors", kind::number, "a number from 1 to 256"},
-    known_key{"max-clients", kind::number, "a number from 1 to 65536"},
-    known_key{"max-clients-per-uid", kind::number, "a number from 1 to 65536"},
-    known_key{"stall-timeout", kind::number, "0 to 86400 seconds, 0 for no limit"},
-    known_key{"no-departures", kind::flag, takes_flag},
-    known_key{"verbose", kind::flag, takes_flag},
-    known_key{"shm-name", kind::name, "the name of a POSIX shared memory object"},
-    known_key{"directory", kind::path, "the absolute path of a directory"},
-    known_key{"socket", kind::path, "the absolute path of a socket"},
-    known_key{"pid-file", kind::path, "the absolute path of a file"},
-};
-/// Options that are rejected in a file, because they belong to the start of the server.
-constexpr std::array<std::string_view, 4> command_line_only{"config", "foreground", "help",
-                                                            "version"};
+using kind = config_key::kind;
 
 std::string_view trimmed(std::string_view text) {
     constexpr const char* blank = " \t\r";
@@ -88,19 +58,18 @@ void set_failure(const std::string& path, unsigned line, const std::string& what
           ivshmem::formatted("{}:{}: {}", path, line, what));
 }
 
-std::string text_of(const std::string& path, failure& f) {
+std::string text_of(const std::string& path, std::string_view manual, failure& f) {
     // O_NONBLOCK: opening a FIFO must not block before it is refused.
     const ivshmem::unique_fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
     if (!fd && (errno == EACCES || errno == EPERM)) {
         f.set_errno(errno,
-                    "{}: cannot read the configuration; make it readable for the server's user (a "
-                    "service has its own user: chmod a+r)",
+                    "{}: cannot read the configuration; make it readable for its user (a service "
+                    "has its own: chmod a+r)",
                     path);
         return {};
     }
     if (!fd) {
-        f.set_errno(errno, "{}: cannot read the configuration; ivshmem-server(8) describes it",
-                    path);
+        f.set_errno(errno, "{}: cannot read the configuration; {} describes it", path, manual);
         return {};
     }
     struct stat now {};
@@ -139,9 +108,14 @@ bool is_text(std::string_view line) {
     });
 }
 
-std::string key_names() {
+auto find_key(const config_format& format, std::string_view name) {
+    return std::find_if(format.keys.begin(), format.keys.end(),
+                        [&](const config_key& k) { return k.name == name; });
+}
+
+std::string key_names(const config_format& format) {
     std::string names;
-    for (const known_key& k : keys)
+    for (const config_key& k : format.keys)
         names += ivshmem::formatted("{}{}", names.empty() ? "" : ", ", k.name);
     return names;
 }
@@ -167,7 +141,8 @@ bool fits(kind what, std::string_view value) {
 }
 
 /// Parses a line that is neither empty nor a comment.
-setting parse_line(const std::string& path, unsigned number, std::string_view line, failure& f) {
+setting parse_line(const std::string& path, const config_format& format, unsigned number,
+                   std::string_view line, failure& f) {
     const auto equals = line.find('=');
     const auto name = trimmed(line.substr(0, equals));
     if (equals == std::string_view::npos || name.empty()) {
@@ -175,20 +150,20 @@ setting parse_line(const std::string& path, unsigned number, std::string_view li
                     f);
         return {};
     }
-    if (std::find(command_line_only.begin(), command_line_only.end(), name) !=
-        command_line_only.end()) {
+    const auto& elsewhere = format.command_line_only;
+    if (std::find(elsewhere.begin(), elsewhere.end(), name) != elsewhere.end()) {
         set_failure(path, number,
                     ivshmem::formatted("{}: not allowed in a file; give --{} on the command line",
                                        name, name),
                     f);
         return {};
     }
-    const auto* const key =
-        std::find_if(keys.begin(), keys.end(), [&](const known_key& k) { return k.name == name; });
-    if (key == keys.end()) {
+    const auto key = find_key(format, name);
+    if (key == format.keys.end()) {
         set_failure(
             path, number,
-            ivshmem::formatted("unknown key {}; there are {}", in_quotes(name), key_names()), f);
+            ivshmem::formatted("unknown key {}; there are {}", in_quotes(name), key_names(format)),
+            f);
         return {};
     }
     setting s{.line = number,
@@ -201,12 +176,10 @@ setting parse_line(const std::string& path, unsigned number, std::string_view li
 }
 
 /// Returns the earlier setting that conflicts with this one.
-const setting* conflicting_setting(const std::vector<setting>& earlier, const setting& s) {
-    const auto memory = [](const std::string& key) {
-        return key == "shm-name" || key == "directory";
-    };
+const setting* conflicting_setting(const std::vector<setting>& earlier, const setting& s,
+                                   const config_key& key) {
     const auto found = std::find_if(earlier.begin(), earlier.end(), [&](const setting& e) {
-        return e.key == s.key || (memory(e.key) && memory(s.key));
+        return (e.key == s.key && !key.repeats) || e.key == key.excludes;
     });
     return found == earlier.end() ? nullptr : &*found;
 }
@@ -224,9 +197,10 @@ void refuse(const std::string& path, const setting& s, failure& f) {
                 f);
 }
 
-std::vector<setting> read_settings(const std::string& path, failure& f) {
+std::vector<setting> read_settings(const std::string& path, const config_format& format,
+                                   failure& f) {
     std::vector<setting> settings;
-    const std::string text = text_of(path, f);
+    const std::string text = text_of(path, format.manual, f);
     std::string_view rest = text;
     constexpr std::string_view byte_order_mark = "\xef\xbb\xbf"; // UTF-8, as some editors begin it
     if (rest.starts_with(byte_order_mark))
@@ -243,10 +217,11 @@ std::vector<setting> read_settings(const std::string& path, failure& f) {
         const auto line = trimmed(uncommented(whole));
         if (line.empty())
             continue;
-        setting s = parse_line(path, number, line, f);
+        setting s = parse_line(path, format, number, line, f);
         if (f)
             break;
-        if (const setting* const other = conflicting_setting(settings, s)) {
+        if (const setting* const other =
+                conflicting_setting(settings, s, *find_key(format, s.key))) {
             set_failure(path, number,
                         ivshmem::formatted("{}: {} is already set in line {}; remove one of them",
                                            s.key, other->key, other->line),
@@ -258,4 +233,4 @@ std::vector<setting> read_settings(const std::string& path, failure& f) {
     return settings;
 }
 
-} // namespace ivshmem_server
+} // namespace service
