@@ -41,12 +41,13 @@ unique_fd lock_folder(const std::string& path) {
 }
 
 /// Removes the existing file if it is a socket without a listener.
-void remove_stale(const std::string& path, const sockaddr_un& address, failure& f) {
+void remove_stale(const std::string& path, const sockaddr_un& address, std::string_view option,
+                  failure& f) {
     struct stat now {};
     if (::lstat(path.c_str(), &now) != 0 || !S_ISSOCK(now.st_mode)) {
         f.set(std::make_error_code(std::errc::file_exists),
-              ivshmem::formatted(
-                  "{}: it exists and is not a socket; choose another path (--socket)", path));
+              ivshmem::formatted("{}: it exists and is not a socket; choose another path ({})",
+                                 path, option));
         return;
     }
     // connect() with another socket type fails with EPROTOTYPE if a server listens there, and does
@@ -55,8 +56,8 @@ void remove_stale(const std::string& path, const sockaddr_un& address, failure& 
     if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EPROTOTYPE) {
         f.set(std::make_error_code(std::errc::address_in_use),
               ivshmem::formatted(
-                  "{}: another server listens there; end it or choose another path (--socket)",
-                  path));
+                  "{}: another server listens there; end it or choose another path ({})", path,
+                  option));
         return;
     }
     if (errno != ECONNREFUSED) {
@@ -84,10 +85,10 @@ std::string address_of(int fd) {
 
 } // namespace
 
-listener listener::open(const std::string& path, failure& f, int type) {
+listener listener::open(const std::string& path, failure& f, int type, std::string_view option) {
     listener made;
     made.name_ = path;
-    made.listen_at(path, type, f);
+    made.listen_at(path, type, option, f);
     return made;
 }
 
@@ -98,14 +99,14 @@ listener listener::adopt(unique_fd passed) {
     return made;
 }
 
-void listener::listen_at(const std::string& path, int type, failure& f) {
+void listener::listen_at(const std::string& path, int type, std::string_view option, failure& f) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
         f.set(std::make_error_code(std::errc::filename_too_long),
               ivshmem::formatted(
-                  "{}: the path of a UNIX socket has at most {} bytes; choose another (--socket)",
-                  path, sizeof address.sun_path - 1));
+                  "{}: the path of a UNIX socket has at most {} bytes; choose another ({})", path,
+                  sizeof address.sun_path - 1, option));
         return;
     }
     std::copy(path.begin(), path.end(), std::begin(address.sun_path));
@@ -118,14 +119,14 @@ void listener::listen_at(const std::string& path, int type, failure& f) {
     const unique_fd lock = lock_folder(path);
     int bound = ::bind(fd.get(), generic(address), sizeof address);
     if (bound != 0 && errno == EADDRINUSE) {
-        remove_stale(path, address, f);
+        remove_stale(path, address, option, f);
         if (f)
             return;
         bound = ::bind(fd.get(), generic(address), sizeof address);
     }
     if (bound != 0) {
-        f.set_errno(errno, "{}: cannot create the socket there; choose another path (--socket)",
-                    path);
+        f.set_errno(errno, "{}: cannot create the socket there; choose another path ({})", path,
+                    option);
         return;
     }
     std::error_code unknown;

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -19,7 +20,9 @@ class listener {
     /// Creates a socket at the path. Replaces the file of a server that died, but not that of a
     /// server that listens.
     /// @param type SOCK_STREAM or SOCK_SEQPACKET
-    static listener open(const std::string& path, ivshmem::failure& f, int type = SOCK_STREAM);
+    /// @param option The option that named the path, for messages.
+    static listener open(const std::string& path, ivshmem::failure& f, int type = SOCK_STREAM,
+                         std::string_view option = "--socket");
     /// Takes the socket that systemd passed.
     static listener adopt(ivshmem::unique_fd passed);
 
@@ -32,7 +35,7 @@ class listener {
 
   private:
     listener() = default;
-    void listen_at(const std::string& path, int type, ivshmem::failure& f);
+    void listen_at(const std::string& path, int type, std::string_view option, ivshmem::failure& f);
 
     ivshmem::unique_fd fd_;
     std::string name_;
