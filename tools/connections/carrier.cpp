@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "connections/carrier.hpp"
 
-#include <boost/asio/as_tuple.hpp>
+#include "connections/with_error.hpp"
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -17,14 +18,8 @@ namespace connections {
 namespace {
 
 namespace net = boost::asio;
-constexpr auto with_error = net::as_tuple(net::use_awaitable);
-
-/// Messages after which other handlers run.
-constexpr int share = 64;
 /// The time that the peer has to take a BYE.
 constexpr std::chrono::seconds farewell{1};
-/// Bytes of data that are read from a socket at once.
-constexpr std::size_t most_data = 65536;
 
 } // namespace
 
@@ -41,10 +36,6 @@ carrier::carrier(ivshmem::asio::channel over, session::side which, const limits&
       session_{which, own}, own_{own}, hooks_{std::move(h)}, wake_{channel_.get_executor()},
       done_{channel_.get_executor()}, life_{channel_.get_executor()} {
     scratch_.resize(control_frame);
-}
-
-std::size_t carrier::longest_data() const {
-    return std::min<std::size_t>(channel_.next_layer().max_whole_message() - frame_head, most_data);
 }
 
 net::awaitable<carrier::outcome> carrier::run() {
@@ -111,77 +102,6 @@ net::awaitable<void> carrier::say_farewell() {
     }
     if (!outcome_.failed)
         co_await channel_.async_drain(with_error);
-}
-
-net::awaitable<void> carrier::send_all() {
-    const auto self = shared_from_this();
-    bool good = true;
-    for (int n = 0; good; ++n) {
-        const auto t = session_.next(scratch_);
-        if (t.what == session::turn::kind::none) {
-            if (session_.ended() || over_)
-                break;
-            if (!std::exchange(kicked_, false)) {
-                wake_.expires_at(net::steady_timer::time_point::max());
-                co_await wake_.async_wait(with_error);
-                kicked_ = false;
-            }
-            if (outcome_.failed)
-                break;
-            continue;
-        }
-        if (t.what == session::turn::kind::frame)
-            good = co_await send_frame(t.size);
-        else
-            good = co_await send_data(t);
-        if (t.connection != 0)
-            after_turn(t.connection);
-        if (n % share == share - 1)
-            co_await net::post(net::use_awaitable);
-    }
-    sending_ = false;
-    done_.cancel();
-}
-
-net::awaitable<bool> carrier::send_frame(std::size_t size) {
-    const std::span<const std::byte> bytes{scratch_.data(), size};
-    std::error_code ec;
-    if (channel_.next_layer().try_send(bytes, ec))
-        co_return true;
-    if (ec && ec != ivshmem::errc::not_connected)
-        co_return false; // run() gets the error too
-    const auto [failed, sent] =
-        co_await channel_.async_send(net::buffer(scratch_.data(), size), with_error);
-    co_return !failed;
-}
-
-net::awaitable<bool> carrier::send_data(const session::turn& t) {
-    const auto j = find(t.connection);
-    const std::size_t most = std::min(t.size, longest_data());
-    std::error_code ec;
-    // Into the ring itself, if there is room now.
-    const auto room = channel_.next_layer().reserve(frame_head + most, ec);
-    if (ec)
-        co_return false;
-    const bool direct = room.data() != nullptr;
-    if (!direct && scratch_.size() < frame_head + most)
-        scratch_.resize(frame_head + most);
-    const std::span<std::byte> into = direct ? room : std::span{scratch_};
-    const ssize_t got = j ? read_input(*j, into.subspan(frame_head, most)) : 0;
-    const auto size = static_cast<std::size_t>(std::max<ssize_t>(got, 0));
-    session_.put_data(t.connection, size, into);
-    if (j && size == most)
-        session_.set_ready(t.connection);
-    else if (j)
-        watch_input(j);
-    if (size == 0)
-        co_return true;
-    j->so_far.sent += size;
-    if (!direct)
-        co_return co_await send_frame(frame_head + size);
-    channel_.next_layer().commit(frame_head + size);
-    channel_.next_layer().flush();
-    co_return true;
 }
 
 void carrier::handle(std::span<const std::byte> message) {
@@ -266,10 +186,11 @@ void carrier::end(reason why) {
 }
 
 void carrier::open(end_point local, on_end ended) {
-    const auto id = session_.open();
+    const auto id = over_ ? std::nullopt : session_.open();
     if (!id) {
         local.close(true);
-        ended({.why = session_.greeted() && !session_.ended() ? reason::too_many : reason::lost});
+        ended({.why = session_.greeted() && !session_.ended() && !over_ ? reason::too_many
+                                                                        : reason::lost});
         return;
     }
     add(*id, std::move(local), std::move(ended));

@@ -60,6 +60,8 @@ class carrier : public std::enable_shared_from_this<carrier> {
     /// Silence of the peer after which it is asked, and after which it counts as gone.
     static constexpr std::chrono::seconds ping_period{5};
     static constexpr int silent_periods = 6;
+    /// Messages after which other handlers run.
+    static constexpr int share = 64;
 
     carrier(ivshmem::asio::channel over, session::side which, const limits& own, hooks h);
 

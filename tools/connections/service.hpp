@@ -69,6 +69,9 @@ class service {
 [[nodiscard]] std::vector<std::uint32_t> other_offers(const ivshmem::slot& own,
                                                       const std::string& name);
 
+/// Returns the slots of a list such as "1,2"; nothing if it is none.
+[[nodiscard]] std::optional<std::vector<std::uint32_t>> parse_slots(const std::string& list);
+
 /// A service to connect to: its name, and the slot that must offer it.
 struct target {
     std::string name;

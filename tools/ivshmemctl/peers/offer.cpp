@@ -4,6 +4,7 @@
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
 #include "connections/address.hpp"
+#include "connections/backend.hpp"
 #include "connections/child.hpp"
 #include "connections/service.hpp"
 #include "number.hpp"
@@ -14,7 +15,6 @@
 
 #include <boost/asio.hpp>
 
-#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <memory>
@@ -40,21 +40,6 @@ struct offer_options {
     slot_choice place{};
 };
 
-/// Parses "1,2".
-std::vector<std::uint32_t> slots_of(const std::string& list) {
-    std::vector<std::uint32_t> slots;
-    for (std::size_t begin = 0; begin <= list.size();) {
-        const std::size_t end = std::min(list.find(',', begin), list.size());
-        const auto number = parse_number(list.substr(begin, end - begin));
-        if (!number || *number > 255)
-            throw usage_error{"--allow: '" + list +
-                              "' is no list of slots; use numbers from 0 to 255, as in 1,2"};
-        slots.push_back(static_cast<std::uint32_t>(*number));
-        begin = end + 1;
-    }
-    return slots;
-}
-
 /// Takes the statuses of children that have ended.
 void reap(net::signal_set& ended, bool verbose) {
     ended.async_wait([&ended, verbose](const boost::system::error_code& ec, int) {
@@ -75,7 +60,13 @@ void reap(net::signal_set& ended, bool verbose) {
 class offering {
   public:
     offering(net::io_context& io, const common_options& common, const offer_options& asked)
-        : io_{io}, asked_{asked}, verbose_{common.verbosity > 0 && !common.quiet} {}
+        : io_{io}, asked_{asked}, verbose_{common.verbosity > 0 && !common.quiet} {
+        if (asked.to)
+            to_.emplace(io.get_executor(), *asked.to,
+                        static_cast<std::uint32_t>(
+                            asked.connections.value_or(connections::limits{}.connections)),
+                        complain);
+    }
 
     connections::service::hooks hooks() {
         return {[this](const connections::carrier_ptr& from, std::uint32_t id) {
@@ -107,15 +98,7 @@ class offering {
         };
     }
     void join_address(const connections::carrier_ptr& from, std::uint32_t id) {
-        asked_.to->connect(io_.get_executor(), [this, from, id](int socket, std::error_code ec) {
-            if (ec) {
-                complain(
-                    tools::format("{}: {}: {}", asked_.service, asked_.to->text(), ec.message()));
-                return from->refuse(id, connections::reason::unreachable);
-            }
-            from->join(id, connections::end_point::of_socket(io_.get_executor(), socket),
-                       log_end(from->peer_slot(), id, {}));
-        });
+        to_->join(asked_.service, from, id, log_end(from->peer_slot(), id, {}));
     }
     void join_command(const connections::carrier_ptr& from, std::uint32_t id) {
         try {
@@ -149,6 +132,7 @@ class offering {
 
     net::io_context& io_;
     const offer_options& asked_;
+    std::optional<connections::backend> to_{}; ///< instead of a command
     bool verbose_;
     bool taken_ = false;
     bool finished_ = false; ///< the connection of the standard streams
@@ -174,8 +158,11 @@ int offer(const common_options& common, const offer_options& asked) {
     if (asked.to && !asked.command.empty())
         throw usage_error{"--to: takes the place of a command; give one of them"};
     connections::service::options how{.name = asked.service};
+    if (!asked.allowed.empty() && !connections::parse_slots(asked.allowed))
+        throw usage_error{"--allow: '" + asked.allowed +
+                          "' is no list of slots; use numbers from 0 to 255, as in 1,2"};
     if (!asked.allowed.empty())
-        how.allowed = slots_of(asked.allowed);
+        how.allowed = connections::parse_slots(asked.allowed);
     if (asked.connections) {
         if (*asked.connections < 1 || *asked.connections > connections::most_connections)
             throw usage_error{"--connections: takes 1 to 65536"};
