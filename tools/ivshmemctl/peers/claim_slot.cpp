@@ -5,12 +5,12 @@
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
 #include "connections/geometry.hpp"
-#include "number.hpp"
 #include "open_device.hpp"
 #include "peers/memory_use.hpp"
 #include "progress.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <stdexcept>
@@ -28,7 +28,8 @@ constexpr std::string_view gone =
     "the shared memory is gone: the device was removed, or its driver changed";
 
 extern "C" void report_lost_memory(int) {
-    for (const std::string_view text : {std::string_view{"ivshmemctl: "}, gone, {"\n"}})
+    for (const std::string_view text :
+         {std::string_view{program_invocation_short_name}, {": "}, gone, {"\n"}})
         if (::write(STDERR_FILENO, text.data(), text.size()) < 0)
             break; // there is no other way to report it
     ::_exit(tools::exit_failure);
@@ -99,13 +100,6 @@ ivshmem::asio::slot naming_held_slots(const ivshmem::device& device, Claim claim
 }
 
 } // namespace
-
-void add_slot_choice(subcommand& sub, slot_choice& choice) {
-    add_number(sub, {"--slot", "N", "the slot of channels to take (the first free one)"},
-               choice.number);
-    sub.add_flag("--reformat", choice.reformat,
-                 "use the memory even if it holds other data, or channels of another geometry");
-}
 
 ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& device,
                                const common_options& common, const slot_choice& choice,

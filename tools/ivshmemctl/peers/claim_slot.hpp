@@ -3,7 +3,7 @@
 #pragma once
 
 #include "common_options.hpp"
-#include "subcommand.hpp"
+#include "peers/slot_choice.hpp"
 
 #include <ivshmem/asio/slot.hpp>
 #include <ivshmem/device.hpp>
@@ -12,18 +12,9 @@
 #include <boost/asio/io_context.hpp>
 
 #include <cstdint>
-#include <optional>
 #include <system_error>
 
 namespace ivshmemctl {
-
-/// The slot in the memory of a subcommand that talks to peers.
-struct slot_choice {
-    std::optional<std::uint64_t> number{}; ///< --slot; empty: the first one that is free
-    bool reformat = false;                 ///< --reformat
-};
-
-void add_slot_choice(subcommand& sub, slot_choice& choice);
 
 inline constexpr std::uint64_t slot_memory_for_parts = ivshmem::slot_options{}.memory_for_parts;
 
