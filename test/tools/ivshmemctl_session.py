@@ -25,11 +25,11 @@ PATIENCE = 60
 class Running:
     """A running tool; its output goes to files."""
 
-    def __init__(self, case, command):
+    def __init__(self, case, command, **options):
         number = len(list(case.work.iterdir()))
         self.out_file, self.err_file = (case.work / f"{number}.{name}" for name in ("out", "err"))
         with self.out_file.open("wb") as out, self.err_file.open("wb") as err:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **options)
         case.addCleanup(self.kill)
 
     @property

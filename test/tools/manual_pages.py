@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""manual_pages.py TOP LSIVSHMEM IVSHMEM_SERVER IVSHMEM_DEVICE IVSHMEMCTL: compares the manual pages with what the
-programs say of themselves, and formats the pages."""
+"""manual_pages.py TOP LSIVSHMEM IVSHMEM_SERVER IVSHMEM_DEVICE IVSHMEM_SHARE IVSHMEM_FORWARD IVSHMEMCTL: compares the
+manual pages with what the programs say of themselves, and formats the pages."""
 
 import os
 import pathlib
@@ -103,7 +103,7 @@ def check_page(checks, top, source):
     return page
 
 
-def main(top, lsivshmem, server, device, share, ctl):
+def main(top, lsivshmem, server, device, share, forward, ctl):
     checks = Checks()
     check_page(checks, top, top / "lib/ivshmem.3.scd")
     check_page(checks, top, top / "lib/ivshmem.7.scd")
@@ -121,6 +121,9 @@ def main(top, lsivshmem, server, device, share, ctl):
 
     page = check_page(checks, top, top / "tools/ivshmem-share/ivshmem-share.8.scd")
     checks.same("ivshmem-share", documented_options(page), described_options(share))
+
+    page = check_page(checks, top, top / "tools/ivshmem-forward/ivshmem-forward.8.scd")
+    checks.same("ivshmem-forward", documented_options(page), described_options(forward))
 
     page = check_page(checks, top, top / "tools/ivshmemctl/ivshmemctl.8.scd")
     checks.same("ivshmemctl", documented_options(page), described_options(ctl))

@@ -41,33 +41,57 @@ def check_units(service, socket, bindir, sysconfdir, options):
     check("no path is left to configure", "@bindir@" not in service and "@sysconfdir@" not in service + socket)
 
 
-def verify_units(unit, service, socket, server, config, exposure=15):
-    """Asks systemd to verify the units of this name, with other paths in place of those that are not installed yet.
+def verify(units, exposure):
+    """Asks systemd to verify units, the first of which is a service.
 
     exposure: the most that "systemd-analyze security" may find, of 100."""
     global skipped
-    if not shutil.which("systemd-analyze"):
-        print("skip: systemd-analyze is not installed")
+    verified = run("systemd-analyze", "verify", "--man=no", *units)
+    # It also has remarks about other units of the machine.
+    wrong = [line for line in verified.stderr.splitlines() if "ivshmem" in line]
+    check("systemd-analyze verify", not wrong, "\n".join(wrong))
+    secure = run("systemd-analyze", "security", "--offline=yes", f"--threshold={exposure}", "--no-pager", units[0])
+    if "unrecognized option" in secure.stderr:
         skipped += 1
+    else:
+        check("systemd-analyze security", secure.returncode == 0, (secure.stdout + secure.stderr)[-300:])
+
+
+def has_systemd():
+    global skipped
+    if shutil.which("systemd-analyze"):
+        return True
+    print("skip: systemd-analyze is not installed")
+    skipped += 1
+    return False
+
+
+def started_by(service, program):
+    return re.sub("(?m)^ExecStart=\\S*", f"ExecStart={program}", service)
+
+
+def verify_service(unit, service, program, exposure):
+    """Verifies a service that is no template, with another path in place of one that is not installed yet."""
+    if has_systemd():
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, f"{unit}.service")
+            path.write_text(started_by(service, program))
+            verify([str(path)], exposure)
+
+
+def verify_units(unit, service, socket, server, config, exposure=15):
+    """Verifies the units of this name, with other paths in place of those that are not installed yet."""
+    if not has_systemd():
         return
     with tempfile.TemporaryDirectory() as folder:
         units = []
-        for name, text in (("service", service), ("socket", socket)):
-            text = re.sub("(?m)^ExecStart=\\S*", f"ExecStart={server}", text).replace(config, "/dev/null")
+        for name, text in (("service", started_by(service, server)), ("socket", socket)):
             template = pathlib.Path(folder, f"{unit}@.{name}")
-            template.write_text(text)
+            template.write_text(text.replace(config, "/dev/null"))
             instance = pathlib.Path(folder, f"{unit}@region.{name}")
             instance.symlink_to(template.name)
             units.append(str(instance))
-        verified = run("systemd-analyze", "verify", "--man=no", *units)
-        # It also has remarks about other units of the machine.
-        wrong = [line for line in verified.stderr.splitlines() if "ivshmem" in line]
-        check("systemd-analyze verify", not wrong, "\n".join(wrong))
-        secure = run("systemd-analyze", "security", "--offline=yes", f"--threshold={exposure}", "--no-pager", units[0])
-        if "unrecognized option" in secure.stderr:
-            skipped += 1
-        else:
-            check("systemd-analyze security", secure.returncode == 0, (secure.stdout + secure.stderr)[-300:])
+        verify(units, exposure)
 
 
 def check_example(server, text, options):
