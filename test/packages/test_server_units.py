@@ -144,6 +144,43 @@ class WithoutModules(SuiteCase):
         self.assertEqual(self.guest.run(show).stdout, pid)
         self.rung(client)
 
+    def test_6b_a_forwarder(self) -> None:
+        """Check that ivshmem-forward works in its confinement: here at the server, as a peer of ivshmemctl."""
+        apt(self.guest, "install ivshmem-tools")
+        self.guest.run("systemctl start ivshmem-forward")
+        show = "systemctl is-active ivshmem-forward"
+        self.assertEqual(self.guest.run(show, check=False).stdout, "inactive\n", "nothing is forwarded by default")
+        offer = self.guest.spawn("exec ivshmemctl --socket /run/ivshmem/good.sock offer echo -- cat 2>&1")
+        offer.wait_output("offering echo")
+        drop_in = "/run/systemd/system/ivshmem-forward.service.d"
+        self.guest.run(f"mkdir -p {drop_in}")
+        self.guest.put(f"{drop_in}/socket.conf", b"[Service]\nSupplementaryGroups=kvm\n")
+        self.guest.run("systemctl daemon-reload")
+        path = "/run/ivshmem-forward/echo"
+        self.guest.put("/etc/ivshmem/forward.d/echo.conf", f"""socket = /run/ivshmem/good.sock
+            listen = tcp:127.0.0.1:80
+            to = echo
+            listen = unix:{path}
+            mode = 0666
+            to = echo
+            offer = again
+            from = tcp:127.0.0.1:80
+            """.encode())
+        self.guest.run("systemctl start ivshmem-forward", timeout=PATIENCE)
+        again = "echo text | timeout 60 ivshmemctl --socket /run/ivshmem/good.sock connect again"
+        self.assertEqual(self.guest.run(again, timeout=PATIENCE).stdout, "text\n")
+        self.assertEqual(self.guest.run(f"stat -c '%F %a' {path}").stdout, "socket 666\n")
+        user = self.guest.run("ps -o user= -C ivshmem-forward").stdout.strip()
+        self.assertNotIn(user, ("", "root"))
+        self.guest.run("systemctl stop ivshmem-forward")
+        self.assertIn("5 bytes sent, 5 received; closed", self.guest.run("journalctl -b -o cat -u ivshmem-forward").stdout)
+        offer.signal("TERM")
+        self.assertEqual(offer.wait().rc, 0)
+        apt(self.guest, "purge ivshmem-tools")
+        self.assertEqual(self.guest.run("ls -d /etc/ivshmem/forward.d", check=False).rc, 2)
+        self.assertEqual(self.guest.run("ls /etc/ivshmem/good.conf").rc, 0)
+        self.guest.run(f"rm -r {drop_in}; systemctl daemon-reload")
+
     @long("apt works for half a minute; test_container.py purges, too")
     def test_7_removal_ends_the_instances(self) -> None:
         self.joined()
