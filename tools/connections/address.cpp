@@ -44,8 +44,9 @@ class attempt : public std::enable_shared_from_this<attempt> {
         if (fd < 0)
             return fail(errno);
         if (to.storage.ss_family != AF_UNIX) {
-            const int yes = 1; // a forwarder sends what it has
+            const int yes = 1; // a forwarder sends what it has, and a machine may be switched off
             ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+            ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
         }
         socket_.assign(fd);
         deadline_ = clock::now() + patience;
