@@ -15,7 +15,7 @@ import unittest
 
 from forward_session import FORWARD, PATIENCE, ForwardCase, Running, chunks, free_port
 
-BAD_CONFIGURATION, UNUSABLE = 1, 2
+UNUSABLE, BAD_CONFIGURATION = 1, 2
 NOBODY = 65534
 FEW = 60
 """Descriptors: fewer than clients."""

@@ -22,7 +22,7 @@ def check_unit(service, bindir, sysconfdir):
     check("no path is left to configure", "@bindir@" not in service and "@sysconfdir@" not in service)
     allowed = " ".join(lines(service, "SystemCallFilter"))
     check("eventfds are rung without waiting", "@aio" not in allowed, allowed)
-    check("a bad configuration is not tried again", lines(service, "RestartPreventExitStatus") == ["1"])
+    check("a bad configuration is not tried again", lines(service, "RestartPreventExitStatus") == ["2"])
 
 
 def check_example(forward, text, options):

@@ -32,9 +32,6 @@ namespace log = service::log;
 namespace systemd = service::systemd;
 using ivshmem::failure;
 
-/// Another try may succeed, as the unit knows.
-constexpr int exit_unusable = 2;
-
 void forward(const ivshmem_forward::options& o, failure& f) {
     // First, so that a signal never finds anything to clean up.
     net::io_context io{1};
@@ -93,5 +90,5 @@ int main(int argc, char* argv[]) {
     } catch (const std::exception& e) {
         log::error("{}", e.what());
     }
-    return exit_unusable;
+    return ivshmem_forward::exit_unusable;
 }

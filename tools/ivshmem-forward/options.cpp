@@ -36,8 +36,8 @@ its long name, and comments after #. See ivshmem-forward(8).
 Readiness is reported to systemd (NOTIFY_SOCKET).
 
 Exit codes: 0 ended by SIGTERM, SIGINT or SIGHUP, or -h, or --check found no
-fault; 1 a bad option or configuration; 2 the device or a socket could not be
-used, or the device was lost: stderr says why.)";
+fault; 1 the device or a socket could not be used, or the device was lost; 2 a
+bad option or configuration: stderr says why.)";
 
 constexpr std::string_view takes_address = "tcp:HOST:PORT, tcp:[IPV6]:PORT or unix:PATH";
 constexpr bool repeats = true;
@@ -183,14 +183,14 @@ std::variant<options, int> parse(int argc, const char* const* argv) {
         return app.exit(e);
     } catch (const CLI::ParseError& e) {
         std::cerr << "ivshmem-forward: " << e.what() << "\nTry 'ivshmem-forward -h'.\n";
-        return 1;
+        return exit_bad_configuration;
     }
     failure f;
     auto made = build(line, f);
     if (!f)
         return made;
     service::log::error("{}", f.message());
-    return 1;
+    return exit_bad_configuration;
 }
 
 } // namespace ivshmem_forward
