@@ -144,6 +144,7 @@ class WithoutModules(SuiteCase):
         self.assertEqual(self.guest.run(show).stdout, pid)
         self.rung(client)
 
+    @long("apt works for half a minute")
     def test_6b_a_forwarder(self) -> None:
         """Check that ivshmem-forward works in its confinement: here at the server, as a peer of ivshmemctl."""
         apt(self.guest, "install ivshmem-tools")
