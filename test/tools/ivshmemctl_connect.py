@@ -268,6 +268,25 @@ class Ended(ConnectCase):
         offer.signal(signal.SIGCONT)
         self.assertEqual(self.connect("echo", data=b"again")[0], b"again")
 
+    def test_another_offer_answers_for_one_that_stands_still(self):
+        first, _ = self.offer("name", "--", "echo", "first")
+        self.offer("name", "--", "echo", "second")
+        first.signal(signal.SIGSTOP)
+        self.assertEqual(self.connect("name")[0], b"second\n")
+        first.signal(signal.SIGCONT)
+        self.assertEqual(self.connect("name")[0], b"first\n")
+
+    def test_slot_of_a_program_that_does_not_answer(self):
+        offers = [self.offer(f"name {number}", "--", *ECHO) for number in range(8)]
+        self.assertEqual({slot for _, slot in offers}, set(range(8)), "all slots are held")
+        _, said = self.connect("name 1", status=1)
+        self.assertIn("all slots of channels are held by programs that answer", said)
+        offers[2][0].signal(signal.SIGSTOP)
+        self.assertEqual(self.connect("name 1", data=b"x")[0], b"x")
+        offers[2][0].signal(signal.SIGCONT)
+        self.assertEqual(offers[2][0].end(), 1)
+        self.assertIn("slot", offers[2][0].err)
+
     def test_reader_that_is_gone(self):
         self.offer("zero", "--", "cat", "/dev/zero")
         process = self.connected("zero")

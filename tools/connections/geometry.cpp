@@ -4,16 +4,42 @@
 
 #include <ivshmem/error.hpp>
 
+#include <utility>
+
 namespace connections {
 namespace {
 
 constexpr std::uint32_t lanes = 4;
 constexpr std::uint32_t smallest_ring = 8192;
 
+/// Takes the first slot whose holder does not answer: of a program, or a whole VM, that was killed.
+/// Nothing if all answer.
+std::optional<ivshmem::slot> claim_dead(const ivshmem::device& of, ivshmem::slot_options options) {
+    for (std::uint32_t number = 0;; ++number) {
+        options.number = number;
+        std::error_code ec;
+        auto taken = ivshmem::slot::claim(of, options, ec);
+        if (!ec)
+            return taken;
+        if (ec == ivshmem::errc::slot_out_of_range)
+            return std::nullopt;
+        if (ec != ivshmem::errc::slot_in_use)
+            throw ivshmem::error{ec, of.description() + ": " + ec.message()};
+    }
+}
+
 ivshmem::slot claim_as(const ivshmem::device& of, const ivshmem::slot_options& options) {
-    return options.number || of.generation() == ivshmem::device_generation::v2
-               ? ivshmem::slot::claim(of, options)
-               : ivshmem::slot::claim_free(of, options);
+    if (options.number || of.generation() == ivshmem::device_generation::v2)
+        return ivshmem::slot::claim(of, options);
+    try {
+        return ivshmem::slot::claim_free(of, options);
+    } catch (const ivshmem::error& e) {
+        if (e.code() != ivshmem::errc::no_free_slot)
+            throw;
+        if (auto taken = claim_dead(of, options))
+            return std::move(*taken);
+        throw;
+    }
 }
 
 } // namespace

@@ -15,7 +15,8 @@ namespace connections {
 ///
 /// If no peer has divided the memory, it is divided as connections.md recommends, so that several
 /// programs in several VMs have room; otherwise as the peers have it.
-/// @param options Without a geometry. If `number` is empty, a free slot is claimed.
+/// @param options Without a geometry. If `number` is empty, a free slot is claimed or, if all are
+/// held, one whose holder does not answer.
 /// @throws ivshmem::error as slot::claim() and slot::claim_free().
 [[nodiscard]] ivshmem::slot claim(const ivshmem::device& of, ivshmem::slot_options options);
 

@@ -84,18 +84,17 @@ ivshmem::slot_options options_for(const slot_choice& choice) {
     return options;
 }
 
-/// Calls `claim`, whose failure may need an advice.
+/// Calls `claim`, whose failure may need an advice: how all slots are held.
 template <typename Claim>
-ivshmem::asio::slot naming_held_slots(const ivshmem::device& device, Claim claim) {
+ivshmem::asio::slot naming_held_slots(const ivshmem::device& device, std::string_view how,
+                                      Claim claim) {
     try {
         return claim();
     } catch (const ivshmem::error& e) {
         if (e.code() != ivshmem::errc::no_free_slot)
             throw;
         throw std::runtime_error{
-            name_of(device) +
-            ": all slots of channels are held, perhaps by processes that were killed; --slot N "
-            "takes one whose holder does not answer"};
+            tools::format("{}: all slots of channels are held{}", name_of(device), how)};
     }
 }
 
@@ -108,7 +107,9 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
     auto options = options_for(choice);
     options.memory_for_parts = memory_for_parts;
     options.heartbeat = std::chrono::seconds{1};
-    return naming_held_slots(device, [&] {
+    constexpr std::string_view how = ", perhaps by processes that were killed; --slot N takes one "
+                                     "whose holder does not answer";
+    return naming_held_slots(device, how, [&] {
         return choice.number
                    ? ivshmem::asio::slot{io, device, options}
                    : ivshmem::asio::slot{io, device, ivshmem::slot::claim_free(device, options)};
@@ -121,7 +122,7 @@ ivshmem::asio::slot claim_slot_for_connections(boost::asio::io_context& io, ivsh
     prepare(device, common, choice);
     auto options = options_for(choice);
     options.memory_for_parts = 0;
-    return naming_held_slots(device, [&] {
+    return naming_held_slots(device, " by programs that answer; end one of them", [&] {
         return ivshmem::asio::slot{io, device, connections::claim(device, options)};
     });
 }

@@ -3,7 +3,7 @@
 #include "command.hpp"
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
-#include "connections/service.hpp"
+#include "connections/search.hpp"
 #include "open_device.hpp"
 #include "peers/claim_slot.hpp"
 #include "peers/memory_use.hpp"
@@ -11,7 +11,6 @@
 #include "peers/with_error.hpp"
 #include "subcommands.hpp"
 
-#include <ivshmem/asio/connect.hpp>
 #include <ivshmem/service_directory.hpp>
 
 #include <boost/asio.hpp>
@@ -34,10 +33,11 @@ struct connect_options {
     slot_choice place{};
 };
 
-/// Fails if no peer offers the service now: a program that calls this one waits for an answer.
-void require_service(const ivshmem::slot& own, const connections::target& to) {
+/// Returns the slots that offer the service. Fails if none does now: a program that calls this one
+/// waits for an answer.
+std::vector<std::uint32_t> slots_with(const ivshmem::slot& own, const connections::target& to) {
     std::error_code ec;
-    static_cast<void>(ivshmem::service_directory{own}.find_service(to.name, to.slot, ec));
+    const auto first = ivshmem::service_directory{own}.find_service(to.name, to.slot, ec);
     if (ec == ivshmem::errc::service_unknown)
         throw std::runtime_error{tools::format(
             "{}: {} offers it; on the other side run 'ivshmemctl offer {}', or ivshmem-forward",
@@ -47,6 +47,10 @@ void require_service(const ivshmem::slot& own, const connections::target& to) {
             to.name)};
     if (ec)
         throw ivshmem::error{ec, to.text() + ": " + ec.message()};
+    auto slots = to.slot ? std::vector{first.slot} : connections::other_offers(own, to.name);
+    if (slots.empty()) // it ended in between
+        slots.push_back(first.slot);
+    return slots;
 }
 
 /// Closes the slot, which ends all that waits, if the service does not answer in time.
@@ -73,40 +77,31 @@ class time_limit {
 net::awaitable<int> talk(ivshmem::device& device, ivshmem::asio::slot& slot,
                          const common_options& common, connections::target to,
                          std::chrono::nanoseconds limit) {
-    require_service(slot.next_layer(), to);
     const connections::limits own{};
     time_limit timer{slot, limit};
-    const auto late = [&] {
-        return std::runtime_error{
+    connections::search search{slot, to.name, slots_with(slot.next_layer(), to), own};
+    co_await search.run();
+    if (timer.reached())
+        throw std::runtime_error{
             to.text() + ": offered, but the program that offers it does not answer; it may have "
                         "been killed, or stopped: start it again"};
-    };
-    auto [ec, channel] = co_await ivshmem::asio::async_connect(
-        slot, to.name, {.slot = to.slot, .channel = connections::channel_for(own)}, with_error);
-    if (timer.reached())
-        throw late();
-    if (ec == ivshmem::errc::lane_in_use)
-        throw std::runtime_error{to.text() + ": all lanes between the two slots are in use"};
-    if (ec)
-        throw explain_failure(device, ec);
-    connections::ending how{.why = connections::reason::lost};
-    std::shared_ptr<connections::carrier> with;
-    connections::carrier::hooks hooks;
-    hooks.greeted = [&] {
-        timer.end();
-        with->open(
-            connections::end_point::of_streams(slot.get_executor(), STDIN_FILENO, STDOUT_FILENO),
-            [&](const connections::ending& e) {
-                how = e;
-                with->end(connections::reason::stopped);
-            });
-    };
-    with = std::make_shared<connections::carrier>(
-        std::move(channel), connections::session::side::client, own, std::move(hooks));
-    const auto end = co_await with->run();
-    if (timer.reached())
-        throw late();
     timer.end();
+    const auto with = search.with();
+    if (!with) {
+        const auto failure = search.failure();
+        if (failure.failed == ivshmem::errc::lane_in_use)
+            throw std::runtime_error{to.text() + ": all lanes between the two slots are in use"};
+        if (failure.failed)
+            throw explain_failure(device, failure.failed);
+        throw std::runtime_error{to.text() + ": " + failure.text()};
+    }
+    connections::ending how{.why = connections::reason::lost};
+    with->open(connections::end_point::of_streams(slot.get_executor(), STDIN_FILENO, STDOUT_FILENO),
+               [&](const connections::ending& e) {
+                   how = e;
+                   with->end(connections::reason::stopped);
+               });
+    const auto end = co_await search.end();
     if (common.verbosity > 0 && !common.quiet)
         complain(tools::format("{}: {} bytes sent, {} received; {}", to.text(), how.sent,
                                how.received, connections::text_of(how)));
