@@ -4,6 +4,8 @@
 
 #include <ivshmem/error.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 
 namespace connections {
@@ -42,6 +44,16 @@ ivshmem::slot claim_as(const ivshmem::device& of, const ivshmem::slot_options& o
     }
 }
 
+/// Returns the vector to be rung on. Programs that share a device take different ones in turn, so
+/// that a ring reaches, as far as there are enough, the program that it is for, and no other.
+std::uint16_t choose_vector(ivshmem::device& of) {
+    const std::size_t vectors = of.capabilities().interrupts;
+    if (of.backend() != ivshmem::backend_kind::shared || vectors == 0)
+        return 0;
+    const std::size_t others = std::max<std::size_t>(of.users().size(), 1) - 1;
+    return static_cast<std::uint16_t>(others % vectors);
+}
+
 } // namespace
 
 std::optional<ivshmem::region_geometry> recommended_geometry(std::uint64_t memory) {
@@ -54,7 +66,8 @@ std::optional<ivshmem::region_geometry> recommended_geometry(std::uint64_t memor
     return std::nullopt;
 }
 
-ivshmem::slot claim(const ivshmem::device& of, ivshmem::slot_options options) {
+ivshmem::slot claim(ivshmem::device& of, ivshmem::slot_options options) {
+    options.vector = choose_vector(of);
     if (of.generation() == ivshmem::device_generation::v1)
         options.geometry = recommended_geometry(of.memory().size());
     if (!options.geometry)
