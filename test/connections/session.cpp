@@ -115,6 +115,21 @@ TEST_CASE("a side sends no more than its credit") {
     CHECK(is_silent(s.client));
 }
 
+TEST_CASE("a WINDOW that the end of its direction makes useless ends nothing") {
+    pair_of_sessions s;
+    s.greet();
+    const auto id = s.open();
+    s.client.set_ready(id);
+    CHECK(s.to_service("12345678").what == what::data);
+    s.service.taken(id, 8); // it owes a WINDOW
+    s.client.finish(id);
+    CHECK(s.to_service().what == what::finished);
+    CHECK(is_silent(s.service));
+    CHECK_FALSE(s.service.has_finished(id));
+    s.service.set_ready(id);
+    CHECK(s.to_client("answer").what == what::data);
+}
+
 TEST_CASE("a connection that stalls does not delay another") {
     pair_of_sessions s;
     s.greet();

@@ -162,14 +162,17 @@ session::turn session::next(std::span<std::byte> into) {
     }
     if (side_ == side::client && last_sent_ != last_)
         return send({.type = frame_type::open, .connection = ++last_sent_});
-    if (queue_.empty())
-        return {};
-    auto chosen = queue_.upper_bound(turn_);
-    if (chosen == queue_.end())
-        chosen = queue_.begin();
-    turn_ = *chosen;
-    queue_.erase(chosen);
-    return next_of(table_.find(turn_), into);
+    while (!queue_.empty()) {
+        auto chosen = queue_.upper_bound(turn_);
+        if (chosen == queue_.end())
+            chosen = queue_.begin();
+        turn_ = *chosen;
+        queue_.erase(chosen);
+        // A frame may have taken the reason away since: no WINDOW is due after FINISH.
+        if (const auto at = table_.find(turn_); has_turn(at->second))
+            return next_of(at, into);
+    }
+    return {};
 }
 
 session::turn session::next_of(table::iterator at, std::span<std::byte> into) {
