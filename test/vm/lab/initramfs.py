@@ -79,13 +79,14 @@ class Initramfs:
         self.add(path, source.read_bytes(), stat.S_IMODE(source.stat().st_mode))
 
     def add_program(self, program: Path) -> None:
-        """Copy a program to /bin, with the shared libraries it needs."""
+        """Copy a program to /bin, with the shared libraries it needs; those of earlier programs are kept."""
         program = cross.counterpart(program, self._kernel.arch)
         if not program.exists():
             raise LabError(f"{program}: no such program; build it first")
         self.add_file(f"/bin/{program.name}", program)
         for path, source in libraries(program, self._kernel.arch).items():
-            self.add_file(path, source)
+            if path not in self._entries:
+                self.add_file(path, source)
 
     def add_modules(self, modules: Iterable[Module]) -> None:
         """Add modules, in an order in which they can be loaded, so that modprobe finds them."""

@@ -7,15 +7,22 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import cross
 from .arch import Arch
+from .debian_programs import library_folders
 from .errors import LabError
 
 
 def libraries(program: Path, arch: Arch) -> dict[str, Path]:
-    """Return the shared libraries of a program and its loader: their paths in a guest and on the host."""
+    """Return the shared libraries of a program and its loader: their paths in a guest and on the host.
+
+    The loader of a program of a Debian package is that of the guest's other programs.
+    """
+    if folders := library_folders(program, arch):
+        return _in_folders(program, folders)
     return _native(program) if arch.native else _foreign(program, arch)
 
 
@@ -33,10 +40,14 @@ def _native(program: Path) -> dict[str, Path]:
 
 
 def _foreign(program: Path, arch: Arch) -> dict[str, Path]:
-    """As ldd does it, which can only run programs of this machine."""
     root = cross.sysroot(arch)
     folders = [cross.folder(arch) / "lib", *(root / parent / arch.compiler for parent in ("lib", "usr/lib"))]
-    found = {arch.loader: root / arch.loader[1:]}
+    return {arch.loader: root / arch.loader[1:], **_in_folders(program, folders)}
+
+
+def _in_folders(program: Path, folders: Sequence[Path]) -> dict[str, Path]:
+    """As ldd does it, which finds libraries of this machine only."""
+    found: dict[str, Path] = {}
     pending = [program]
     while pending:
         for name in _needed(pending.pop()):
