@@ -227,7 +227,8 @@ int ivshmem_device_get_users(ivshmem_device* device, ivshmem_device_user* users,
         require(count);
         require(users != nullptr || capacity == 0, "ivshmem_device_get_users: users is NULL");
         const auto all = of.users();
-        std::transform(all.begin(), all.begin() + std::min(capacity, all.size()), users, user_in_c);
+        for (std::size_t i = 0; i < all.size() && i < capacity; ++i)
+            users[i] = user_in_c(all[i]);
         *count = all.size();
     });
 }
