@@ -71,9 +71,11 @@ int ivshmem_get_code_text(int code, char* text, size_t capacity) {
     return capi::guarded([&] {
         capi::require(text);
         capi::require(capacity != 0, "ivshmem_get_code_text: capacity is 0");
+        // Without an overflow, which the lowest number has.
+        const auto number = static_cast<int>(0U - static_cast<unsigned>(code));
         const std::string whole = code == 0  ? std::string{"success"}
                                   : code > 0 ? error_category().message(code)
-                                             : std::system_category().message(-code);
+                                             : std::system_category().message(number);
         capi::copy_text(whole, text, capacity);
     });
 }

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -146,6 +147,7 @@ TEST_CASE("the codes are those of errc, all of them") {
     CHECK(text_of(expected + 1) == "unknown ivshmem error " + std::to_string(expected + 1));
     CHECK(text_of(0) == "success");
     CHECK(text_of(-EAGAIN) == std::generic_category().message(EAGAIN));
+    CHECK_FALSE(text_of(std::numeric_limits<int>::min()).empty());
     std::array<char, 4> four{};
     REQUIRE(ivshmem_get_code_text(0, four.data(), four.size()) == 0);
     CHECK(four.data() == std::string_view{"suc"});
