@@ -8,7 +8,7 @@ import asyncio
 import threading
 import unittest
 
-from ivshmem import Code, Device, Geometry, Slot, create_connection, discover
+from ivshmem import Code, Device, Geometry, Slot, create_connection, create_server, discover, open_connection
 from support import PATIENCE, Limit, Peers
 
 HUGE = 1 << 32
@@ -83,7 +83,40 @@ class Protocol(asyncio.BufferedProtocol):
         self.lost.set_result(exc)
 
 
+class Refuses(asyncio.Protocol):
+    """Fails at its beginning, aborts there, or echoes; in turn."""
+
+    count = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        Refuses.count += 1
+        self.transport = transport
+        if Refuses.count == 1:
+            raise ZeroDivisionError
+        if Refuses.count == 2:
+            transport.abort()  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)  # type: ignore[attr-defined]
+
+
 class Loops(Limit):
+    async def test_a_connection_that_fails_at_its_beginning(self) -> None:
+        one, two = self.device(), self.device()
+        offering, asking = await self.slot(0, one), await self.slot(1, two)
+        reported: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context.get("exception")))
+        async with await create_server(offering, Refuses, "talk"):
+            for _ in range(2):
+                reader, writer = await open_connection(asking, "talk")
+                self.assertEqual(await asyncio.wait_for(reader.read(), PATIENCE), b"")
+                writer.close()
+            self.assertEqual([type(failure) for failure in reported], [ZeroDivisionError])
+            reader, writer = await open_connection(asking, "talk")
+            writer.write(b"hello")
+            self.assertEqual(await asyncio.wait_for(reader.readexactly(5), PATIENCE), b"hello")
+            writer.close()
+
     async def test_a_protocol_without_a_buffer(self) -> None:
         one, two = self.device(), self.device()
         offering, asking = await self.slot(0, one), await self.slot(1, two)

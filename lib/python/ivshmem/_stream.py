@@ -36,9 +36,15 @@ class StreamTransport(asyncio.Transport):
         self._closing = False
         self._ended = False
         self._eof = False
-        protocol.connection_made(self)
         self._reader = self._loop.create_task(self._read())
         self._writer = self._loop.create_task(self._write())
+        try:
+            protocol.connection_made(self)  # which may already end it
+        except BaseException:
+            self._reader.cancel()
+            self._writer.cancel()
+            channel.close()
+            raise
 
     # Reading
 
@@ -198,7 +204,12 @@ class StreamServer:
 
     async def _accept(self) -> None:
         async for channel in self._service:
-            self._connected(channel)
+            try:
+                self._connected(channel)
+            except Exception as failure:  # of one connection, as asyncio's servers see it
+                channel.close()
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "a connection could not begin", "exception": failure})
 
     async def serve_forever(self) -> None:
         """Wait until the service fails, or close()."""
