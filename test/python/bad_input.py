@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
+import time
 import unittest
 
 from ivshmem import Code, Device, Geometry, Slot, create_connection, create_server, discover, open_connection
 from support import PATIENCE, Limit, Peers
 
 HUGE = 1 << 32
+MESSAGES = 20_000
 
 
 class Numbers(Peers):
@@ -134,6 +137,31 @@ class Loops(Limit):
         await asyncio.to_thread(device.close)
         with self.fails_with(Code.CLOSED):
             await asyncio.wait_for(waiting, PATIENCE)
+
+
+class Threads(Peers):
+    async def test_two_threads_send_on_one_channel(self) -> None:
+        before = sys.getswitchinterval()
+        self.addCleanup(sys.setswitchinterval, before)
+        sys.setswitchinterval(1e-5)
+        end = time.monotonic() + PATIENCE
+        async with self.channels() as (one, two):
+            def send(kind: int) -> None:
+                for _ in range(MESSAGES):
+                    while not one.try_send(bytes([kind]) * (50 + kind)) and time.monotonic() < end:
+                        continue
+
+            threads = [threading.Thread(target=send, args=(kind,)) for kind in (0, 1)]
+            for thread in threads:
+                thread.start()
+            received = [0, 0]
+            while sum(received) < 2 * MESSAGES and time.monotonic() < end:
+                if message := two.try_receive():
+                    self.assertEqual(message, message[:1] * (50 + message[0]))
+                    received[message[0]] += 1
+            for thread in threads:
+                thread.join()
+            self.assertEqual(received, [MESSAGES, MESSAGES])
 
 
 class LoopsInTurn(Peers):

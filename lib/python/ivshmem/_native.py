@@ -15,7 +15,12 @@ from ._error import Code, Error
 
 Function = Callable[..., int]
 
-library = ctypes.CDLL("libivshmem.so.0")
+# With the interpreter's lock, so that no two threads get into an object, as the library demands, also if a program uses
+# a channel in two. The functions that may block let other threads run.
+library = ctypes.PyDLL("libivshmem.so.0")
+_unlocked = ctypes.CDLL("libivshmem.so.0")
+_MAY_BLOCK = {"device_open", "device_close", "device_get_users", "discovery_open", "monitor_open", "claim_open", "claim_step",
+              "claim_close", "slot_close"}
 
 
 class Sized(ctypes.Structure):
@@ -174,7 +179,7 @@ class _Functions:
 
     def __init__(self) -> None:
         for name, parameters in _PARAMETERS.items():
-            function = library["ivshmem_" + name]
+            function = (_unlocked if name in _MAY_BLOCK else library)["ivshmem_" + name]
             function.argtypes = parameters
             function.restype = c_int
             setattr(self, name, function)
