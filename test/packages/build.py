@@ -106,8 +106,8 @@ def _parallel() -> str:
     return asked[-1] if asked else f"parallel={os.cpu_count() or 1}"
 
 
-def _digest(names: list[str], root: Path) -> str:
-    sum_ = hashlib.sha256(f"{root.parent.name} {_options(root.parent.name)} {_PREVIOUS}".encode())
+def _digest(suite: str, names: list[str], root: Path) -> str:
+    sum_ = hashlib.sha256(f"{root.parent.name} {_options(suite)} {_PREVIOUS}".encode())
     for name in names:
         sum_.update(f"{name}\0{_executable(TOP / name)}\0".encode() + hashlib.sha256((TOP / name).read_bytes()).digest())
     return sum_.hexdigest()[:16]
@@ -127,7 +127,7 @@ def build(suite: str) -> Built:
     root = DebianRoot(suite)
     base = root.build(TOP / "debian/control")
     names = _sources(tested="nocheck" not in _options(suite))
-    folder = root.cached(f"built-{_digest(names, base)}", lambda target: _build(suite, base, names, target))
+    folder = root.cached(f"built-{_digest(suite, names, base)}", lambda target: _build(suite, base, names, target))
     root.keep_newest(folder, _KEPT)
     return Built(suite, folder)
 
