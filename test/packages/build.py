@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import cache
-from lab.debian import DebianRoot, Inside, step
+from lab.debian import CROSS_PROFILES, DebianRoot, Inside, step
 
 TOP = Path(__file__).resolve().parents[2]
 _KEPT = 3
@@ -52,7 +52,8 @@ rm -rf tree
 class Built:
     suite: str
     folder: Path
-    """The output of dpkg-buildpackage, previous/ with the packages in a lower version, and Packages for apt."""
+    """The output of dpkg-buildpackage; if it is for this machine's architecture, also previous/, with the packages in a
+    lower version."""
 
     @property
     def log(self) -> Path:
@@ -122,37 +123,49 @@ def _copy(names: list[str], target: Path) -> None:
         path.chmod(0o755 if _executable(TOP / name) else 0o644)
 
 
-def build(suite: str) -> Built:
-    """The packages of the checkout."""
+def build(suite: str, foreign: str = "") -> Built:
+    """The packages of the checkout.
+
+    foreign: another architecture than this machine's, for which a cross compiler builds the packages that depend on it.
+    """
     root = DebianRoot(suite)
-    base = root.build(TOP / "debian/control")
-    names = _sources(tested="nocheck" not in _options(suite))
-    folder = root.cached(f"built-{_digest(suite, names, base)}", lambda target: _build(suite, base, names, target))
+    control = TOP / "debian/control"
+    base = root.cross(control, foreign) if foreign else root.build(control)
+    names = _sources(tested=not foreign and "nocheck" not in _options(suite))
+    kind = f"built_{foreign}" if foreign else "built"
+    folder = root.cached(f"{kind}-{_digest(suite, names, base)}", lambda target: _build(suite, foreign, base, names, target))
     root.keep_newest(folder, _KEPT)
     return Built(suite, folder)
 
 
-def _build(suite: str, base: Path, names: list[str], target: Path) -> None:
+def _build(suite: str, foreign: str, base: Path, names: list[str], target: Path) -> None:
     # Meson uses ccache if it is installed: a build after a small change takes a fraction of the
-    # first.
+    # first. It does not for a cross compiler, which has its name in a folder of ccache's.
     ccache = cache.root() / "debian" / suite / "ccache"
     ccache.mkdir(exist_ok=True)
-    with Inside.throwaway(base, {"/var/cache/ccache": ccache}) as inside, step(f"{suite}: the packages"):
+    what = f"{suite}: the packages for {foreign}" if foreign else f"{suite}: the packages"
+    how = f"-B -a{foreign} -P{CROSS_PROFILES}" if foreign else ""
+    with Inside.throwaway(base, {"/var/cache/ccache": ccache}) as inside, step(what):
         tree = inside.upper / "build/libivshmem"
         _copy(names, tree)
         inside.run("useradd --create-home builder && chown -R builder: /build /var/cache/ccache")
         log = tree.parent / "build.log"
-        environment = {"DEB_BUILD_OPTIONS": " ".join([_parallel(), *_options(suite)]), "CCACHE_DIR": "/var/cache/ccache"}
+        env = {"DEB_BUILD_OPTIONS": " ".join([_parallel(), *_options(suite)]), "CCACHE_DIR": "/var/cache/ccache"}
         if suite in _QUICK:
-            environment |= {"DEB_CFLAGS_STRIP": "-g", "DEB_CXXFLAGS_STRIP": "-g"}
+            env |= {"DEB_CFLAGS_STRIP": "-g", "DEB_CXXFLAGS_STRIP": "-g"}
+        compilers = "PATH=/usr/lib/ccache:$PATH " if foreign else ""
         try:
-            inside.run("cd /build/libivshmem && dpkg-buildpackage -us -uc", user="builder", log=log, env=environment)
+            inside.run(
+                f"cd /build/libivshmem && {compilers}dpkg-buildpackage -us -uc {how}",
+                user="builder", log=log, env=env, timeout=3 * 3600,
+            )  # fmt: skip
         except BaseException:
             kept = cache.root() / "debian" / suite / "failed-build.log"
             shutil.copyfile(log, kept)
             print(f"     the log is kept in {kept}", flush=True)
             raise
-        inside.run(_PREVIOUS)
+        if not foreign:
+            inside.run(_PREVIOUS)
         for path in tree.parent.iterdir():
             if path != tree:
                 shutil.move(path, target / path.name)

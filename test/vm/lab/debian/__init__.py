@@ -14,6 +14,6 @@
 from ..step import step
 from .guest import DebianGuest
 from .inside import Inside, why_not
-from .root import SUITES, DebianRoot
+from .root import CROSS_PROFILES, SUITES, DebianRoot
 
-__all__ = ["SUITES", "DebianGuest", "DebianRoot", "Inside", "step", "why_not"]
+__all__ = ["CROSS_PROFILES", "SUITES", "DebianGuest", "DebianRoot", "Inside", "step", "why_not"]

@@ -20,6 +20,8 @@ from ..step import step
 from .inside import Inside
 
 SUITES = ("bookworm", "trixie")
+CROSS_PROFILES = "cross,nocheck"
+"""Of a build for another architecture. Not nodoc, with which debhelper leaves out manual pages."""
 
 _BOOST = {"bookworm": "libboost1.81-dev", "trixie": "libboost-dev"}
 _GUEST = (
@@ -96,12 +98,24 @@ class DebianRoot:
 
     def build(self, control: Path) -> Path:
         """Return the root that builds a package: its build dependencies, and the tools that check it."""
+        return self._builder("build", f"apt-get install -y -q {_TOOLS} && apt-get build-dep -y -q /run/lab/source", control)
+
+    def cross(self, control: Path, architecture: str) -> Path:
+        """Return the root that builds the packages of another architecture: no program of that can run in it."""
+        tools = f"dpkg-dev fakeroot ccache blhc crossbuild-essential-{architecture}"
+        wanted = f"--arch-only --host-architecture {architecture} --build-profiles {CROSS_PROFILES}"
+        commands = (
+            f"dpkg --add-architecture {architecture} && apt-get update -q && apt-get install -y -q {tools} && "
+            f"apt-get build-dep -y -q {wanted} /run/lab/source"
+        )
+        return self._builder(f"cross_{architecture}", commands, control)
+
+    def _builder(self, name: str, commands: str, control: Path) -> Path:
         needs = re.findall(r"^Build-Depends.*(?:\n[ #].*)*", control.read_text("utf-8"), re.MULTILINE)
         if not needs:
             raise LabError(f"{control}: no Build-Depends")
-        commands = f"apt-get install -y -q {_TOOLS} && apt-get build-dep -y -q /run/lab/source"
         binds = {"/run/lab/source/debian/control": control}
-        return self._grown("build", commands, lambda root: None, "\n".join(needs), binds)
+        return self._grown(name, commands, lambda root: None, "\n".join(needs), binds)
 
     def _grown(
         self,
