@@ -108,7 +108,7 @@ enum class errc {
     channel_poisoned,
     /// The peer reports that this side broke the rules of the layout (protocol_error).
     channel_rejected,
-    /// A service's name is 1 to 59 bytes of UTF-8 without control characters (invalid_argument).
+    /// A service's or topic's name is 1 to 59 bytes, no control characters (invalid_argument).
     bad_service_name,
     /// This slot already offers a service of that name (address_in_use).
     service_exists,
@@ -135,6 +135,14 @@ enum class errc {
     sections_fixed,
     /// The sizes, the id or the number of peers that an ivshmem-v2 device reports cannot be true.
     sections_invalid,
+    /// The region leaves no room for topics behind its channels (not_supported).
+    topics_unsupported,
+    /// A peer, or this slot, writes a topic of that name already (address_in_use).
+    topic_exists,
+    /// The writer has ended the topic, and all messages that it left were read (broken_pipe).
+    topic_closed,
+    /// The writer of the topic broke the rules of the layout (protocol_error).
+    topic_poisoned,
 };
 
 /// The category of errc, named "ivshmem". Thread safe.

@@ -36,7 +36,7 @@ struct slot_options {
     std::optional<memory_region> region{};
     /// Insists on a geometry; claiming fails with errc::geometry_mismatch if a peer uses another
     /// one. Empty: that of the present peers, or else 4 slots, 4 lanes and the largest rings, of up
-    /// to 1 MiB, that leave an eighth of the region to later versions.
+    /// to 1 MiB, that leave an eighth of the region to topics.
     std::optional<region_geometry> geometry{};
     /// How long a holder of the slot has to object, if it is not known to be gone; at least
     /// 250 ms on devices whose peers poll. Must be positive.
@@ -187,6 +187,9 @@ class IVSHMEM_API slot {
     friend class channel;
     friend class slot_claim;
     friend class service_directory;
+    friend class slot_topics;
+    friend class topic_reader;
+    friend class topic_writer;
 
     IVSHMEM_HIDDEN explicit slot(std::shared_ptr<impl> claimed) noexcept;
 

@@ -127,7 +127,7 @@ constexpr description descriptions[] = {
     {errc::channel_rejected, "the peer says that this side broke the rules of the layout",
      std::errc::protocol_error},
     {errc::bad_service_name,
-     "a service's name is 1 to 59 bytes of UTF-8 without control characters",
+     "the name of a service or topic is 1 to 59 bytes of UTF-8 without control characters",
      std::errc::invalid_argument},
     {errc::service_exists, "this slot already offers a service of that name",
      std::errc::address_in_use},
@@ -159,6 +159,18 @@ constexpr description descriptions[] = {
     {errc::sections_invalid,
      "the sizes, the id or the number of peers that the ivshmem-v2 device reports cannot be true; "
      "look at the hypervisor's configuration"},
+    {errc::topics_unsupported,
+     "the region leaves no room for topics behind its channels; use smaller rings, or fewer slots "
+     "or lanes",
+     std::errc::not_supported},
+    {errc::topic_exists,
+     "a topic of that name has a writer already; name another one, or end that writer",
+     std::errc::address_in_use},
+    {errc::topic_closed, "the writer ended the topic; open it again to wait for the next writer",
+     std::errc::broken_pipe},
+    {errc::topic_poisoned,
+     "the writer of the topic broke the rules of the layout; open the topic again if you trust it",
+     std::errc::protocol_error},
 };
 
 constexpr bool in_order() {
@@ -166,7 +178,7 @@ constexpr bool in_order() {
     for (const auto& entry : descriptions)
         if (static_cast<int>(entry.value) != expected++)
             return false;
-    return expected == static_cast<int>(errc::sections_invalid) + 1;
+    return expected == static_cast<int>(errc::topic_poisoned) + 1;
 }
 static_assert(in_order(), "descriptions[] must list every errc, in its order");
 

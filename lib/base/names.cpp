@@ -7,6 +7,7 @@
 #include <ivshmem/device_info.hpp>
 #include <ivshmem/event.hpp>
 #include <ivshmem/layout_violation.hpp>
+#include <ivshmem/topic_state.hpp>
 
 // The names of the enumerators in messages and JSON.
 namespace ivshmem {
@@ -71,6 +72,24 @@ std::string_view to_string(event::kind kind) noexcept {
         return "device error";
     case event::kind::state_changed:
         return "state changed";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(topic_state s) noexcept {
+    switch (s) {
+    case topic_state::searching:
+        return "searching";
+    case topic_state::attached:
+        return "attached";
+    case topic_state::ended:
+        return "ended";
+    case topic_state::poisoned:
+        return "poisoned";
+    case topic_state::lost:
+        return "lost";
+    case topic_state::closed:
+        return "closed";
     }
     return "unknown";
 }

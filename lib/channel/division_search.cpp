@@ -13,7 +13,7 @@ using words = shared_words;
 
 namespace {
 
-/// The geometry of peers that were told none. It leaves memory to later minor versions.
+/// The geometry of peers that were told none. It leaves memory to topics.
 region_geometry default_geometry(std::uint64_t region) {
     return largest_rings(region - region / 8, 4, 4);
 }

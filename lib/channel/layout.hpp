@@ -10,7 +10,8 @@
 namespace ivshmem::layout {
 
 inline constexpr std::uint32_t magic = 0x43535649;
-inline constexpr std::uint32_t version = 0x00010001;
+inline constexpr std::uint32_t version = 0x00010002;
+inline constexpr std::uint32_t minor_with_topics = 2;
 inline constexpr std::size_t page = 4096;
 
 /// Offsets in a section ("The header").
@@ -86,6 +87,44 @@ inline constexpr std::uint32_t record_length = 0x1fffffff;
 constexpr std::uint32_t record_size(std::uint32_t length) noexcept {
     return record_header + ((length + 7U) & ~7U);
 }
+
+/// Offsets in the topics' part of a section ("Topics"), which begins behind the blocks.
+namespace topics {
+inline constexpr std::size_t per_slot = 16;    ///< topics that a slot can have
+inline constexpr std::size_t row_size = 64;    ///< of the words `wanted` for the topics of one slot
+inline constexpr std::size_t entry_size = 256; ///< of an entry of the table behind the rows
+inline constexpr std::size_t grain = 64;       ///< data starts at its multiples
+inline constexpr std::uint32_t most_messages = 65536; ///< in an index
+} // namespace topics
+
+/// Offsets in an entry of the table of topics.
+namespace topic {
+inline constexpr std::size_t key = 0x00;
+inline constexpr std::size_t flags = 0x04;
+inline constexpr std::size_t index = 0x08;    ///< in grains, from the start of the section
+inline constexpr std::size_t messages = 0x0c; ///< in the index: a power of two
+inline constexpr std::size_t data = 0x10;     ///< in grains, from the start of the section
+inline constexpr std::size_t size = 0x14;     ///< of the data, in grains
+inline constexpr std::size_t name = 0x40;
+inline constexpr std::size_t newest = 0x80;
+inline constexpr std::size_t oldest = 0x84;
+} // namespace topic
+
+/// Offsets in an entry of the index of a topic.
+namespace topic_record {
+inline constexpr std::size_t mark = 0x00;
+inline constexpr std::size_t high = 0x04;
+inline constexpr std::size_t place = 0x08;  ///< in grains, from the start of the data
+inline constexpr std::size_t length = 0x0c; ///< in bytes
+inline constexpr std::size_t time_low = 0x10;
+inline constexpr std::size_t time_high = 0x14;
+inline constexpr std::size_t size = 32;
+} // namespace topic_record
+
+inline constexpr std::uint32_t topic_ended = 1U << 0U;
+inline constexpr std::uint32_t topic_mark_valid = 1U << 31U;
+inline constexpr std::uint32_t topic_mark_number = 0x7fffffff;
+inline constexpr unsigned topic_mark_bits = 31;
 
 enum class kind : std::uint32_t { last = 0, part = 1, pad = 2, abandon = 3 };
 

@@ -2,36 +2,16 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "base/twins.hpp"
 #include "channel/layout.hpp"
+#include "channel/name_bytes.hpp"
 #include "channel/slot_impl.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 namespace ivshmem {
 
 namespace {
 
 using words = shared_words;
-
-/// A name as an entry stores it. Two names are the same if all of these bytes are.
-using name_bytes = std::array<std::byte, layout::longest_name + 1>;
-
-bool is_valid_name(std::string_view name) {
-    return !name.empty() && name.size() <= layout::longest_name &&
-           std::none_of(name.begin(), name.end(),
-                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
-
-name_bytes checked(std::string_view name, failure& f) {
-    name_bytes bytes{};
-    if (is_valid_name(name))
-        std::memcpy(bytes.data(), name.data(), name.size());
-    else
-        f.set(errc::bad_service_name, "\"{}\": {}", name.substr(0, layout::longest_name + 1),
-              make_error_code(errc::bad_service_name).message());
-    return bytes;
-}
 
 words entry(const words& header, std::size_t index) {
     return header.at(layout::header::directory + index * layout::directory_entry_size);
@@ -56,7 +36,7 @@ std::uint32_t find_in(const words& header, const name_bytes& wanted) {
 } // namespace
 
 std::uint32_t slot::impl::offer(std::string_view name, failure& f) {
-    const name_bytes bytes = checked(name, f);
+    const name_bytes bytes = checked_name(name, f);
     if (f)
         return 0;
     const auto same = [&](const offered& o) {
@@ -111,7 +91,7 @@ bool slot::impl::check_directory() {
 
 service_directory::service
 slot::impl::find_service(std::string_view name, std::optional<std::uint32_t> in, failure& f) const {
-    const name_bytes bytes = checked(name, f);
+    const name_bytes bytes = checked_name(name, f);
     if (f)
         return {};
     if (in && (*in >= geometry().slots || *in == number_)) {

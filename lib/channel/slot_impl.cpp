@@ -31,7 +31,7 @@ slot::impl::impl(std::shared_ptr<device::impl> at, const division& of_memory, st
                        : all_.at(of_memory.begin_of(number))},
       number_{number}, incarnation_{incarnation}, vector_{options.vector},
       memory_for_parts_{of_memory.geometry.slots, options.memory_for_parts},
-      heartbeat_{options.heartbeat, of_memory.geometry.slots} {}
+      heartbeat_{options.heartbeat, of_memory.geometry.slots}, topics_{of_memory} {}
 
 void slot::impl::move_in() {
     const std::uint32_t slots = geometry().slots;
@@ -54,6 +54,7 @@ void slot::impl::move_in() {
                 cleared.store(word, 0);
         }
     }
+    topics_.clear(mine, slots);
     const fixed_words fixed = fixed_words_of(division_, number_);
     for (std::size_t word = 0; word < fixed.size(); ++word)
         mine.store(word * sizeof fixed[word], fixed[word]);
@@ -184,6 +185,7 @@ void slot::impl::leave() noexcept {
                 left.publish(layout::block::flags, said | layout::finished | layout::deaf);
             }
         }
+        topics_.end_all(mine);
         mine.publish(layout::header::incarnation, 0);
         mine.publish(layout::header::claim, 0);
         ring_everyone();
@@ -222,6 +224,12 @@ std::optional<slot_holder> slot::impl::find_holder(std::uint32_t slot) const {
                                                                     division_.begin_of(slot)))
         return std::nullopt;
     return slot_holder{slot, incarnation, id_of(slot)};
+}
+
+bool slot::impl::has_topics(std::uint32_t slot) const {
+    const slot_header theirs{header(slot), device_->facts().memory.size()};
+    return !is_absent(slot) && theirs.agrees(division_, division_.begin_of(slot)) &&
+           (theirs.version & 0xffffU) >= layout::minor_with_topics;
 }
 
 std::uint16_t slot::impl::id_of(std::uint32_t slot) const noexcept {

@@ -9,6 +9,7 @@
 #include "channel/own_slots.hpp"
 #include "channel/shared_words.hpp"
 #include "channel/slot_heartbeat.hpp"
+#include "channel/slot_topics.hpp"
 #include "device/device_impl.hpp"
 
 #include <ivshmem/service_directory.hpp>
@@ -120,6 +121,11 @@ class slot::impl {
     [[nodiscard]] words block(std::uint32_t owner, std::uint32_t other, std::uint32_t lane) const;
     [[nodiscard]] std::uint64_t block_size() const noexcept;
 
+    /// Whether a peer that knows topics has divided the section of a slot; it may have left.
+    [[nodiscard]] bool has_topics(std::uint32_t slot) const;
+    [[nodiscard]] slot_topics& topics() noexcept { return topics_; }
+    [[nodiscard]] const slot_topics& topics() const noexcept { return topics_; }
+
     /// Rings the peer. Best effort; failure is ignored.
     void ring(std::uint16_t peer, std::uint16_t vector) const noexcept;
     /// Rings the holder of a slot that its header names.
@@ -180,6 +186,7 @@ class slot::impl {
     std::atomic<std::uint32_t> repairs_{0};
     fair_share memory_for_parts_;
     slot_heartbeat heartbeat_;
+    slot_topics topics_;
     std::atomic<std::chrono::steady_clock::rep> attend_at_{0};
     std::optional<own_slot> own_; ///< while it is held
     std::vector<offered> offers_;

@@ -16,7 +16,7 @@ std::uint32_t slots_of(const v2_facts& v2) {
     return std::min(v2.max_peers, most_slots);
 }
 
-/// As on v1, it leaves memory to later minor versions.
+/// As on v1, it leaves memory to topics.
 region_geometry default_v2_geometry(std::uint64_t region, std::uint32_t slots) {
     constexpr std::uint32_t lanes = 4;
     return largest_rings(region - region / 8, slots, lanes);

@@ -79,6 +79,10 @@ constexpr std::pair<int, errc> codes[] = {
     {IVSHMEM_SECTIONS_UNSUPPORTED, errc::sections_unsupported},
     {IVSHMEM_SECTIONS_FIXED, errc::sections_fixed},
     {IVSHMEM_SECTIONS_INVALID, errc::sections_invalid},
+    {IVSHMEM_TOPICS_UNSUPPORTED, errc::topics_unsupported},
+    {IVSHMEM_TOPIC_EXISTS, errc::topic_exists},
+    {IVSHMEM_TOPIC_CLOSED, errc::topic_closed},
+    {IVSHMEM_TOPIC_POISONED, errc::topic_poisoned},
 };
 
 template <typename C, typename Cpp>

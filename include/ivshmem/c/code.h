@@ -123,7 +123,7 @@ enum ivshmem_code {
     IVSHMEM_CHANNEL_POISONED = 46,
     /** The peer reports that this side broke the rules of the layout. */
     IVSHMEM_CHANNEL_REJECTED = 47,
-    /** A service's name is 1 to 59 bytes of UTF-8 without control characters. */
+    /** A service's or topic's name is 1 to 59 bytes of UTF-8 without control characters. */
     IVSHMEM_BAD_SERVICE_NAME = 48,
     /** This slot already offers a service of that name. */
     IVSHMEM_SERVICE_EXISTS = 49,
@@ -149,7 +149,15 @@ enum ivshmem_code {
     IVSHMEM_SECTIONS_FIXED = 58,
     /** The sizes, the id or the number of peers that an ivshmem-v2 device reports cannot be true.
      */
-    IVSHMEM_SECTIONS_INVALID = 59
+    IVSHMEM_SECTIONS_INVALID = 59,
+    /** The region leaves no room for topics behind its channels. */
+    IVSHMEM_TOPICS_UNSUPPORTED = 60,
+    /** A peer, or this slot, writes a topic of that name already. */
+    IVSHMEM_TOPIC_EXISTS = 61,
+    /** The writer has ended the topic, and all messages that it left were read. */
+    IVSHMEM_TOPIC_CLOSED = 62,
+    /** The writer of the topic broke the rules of the layout. */
+    IVSHMEM_TOPIC_POISONED = 63
 };
 
 /** Returns the message of the last call in this thread that returned neither 0 nor -EAGAIN: one

@@ -70,6 +70,10 @@ class Code(enum.IntEnum):
     SECTIONS_UNSUPPORTED = 57
     SECTIONS_FIXED = 58
     SECTIONS_INVALID = 59
+    TOPICS_UNSUPPORTED = 60
+    TOPIC_EXISTS = 61
+    TOPIC_CLOSED = 62
+    TOPIC_POISONED = 63
 
 
 class Error(OSError):
