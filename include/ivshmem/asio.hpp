@@ -15,6 +15,8 @@
 #include <ivshmem/asio/open.hpp>
 #include <ivshmem/asio/slot.hpp>
 #include <ivshmem/asio/stream.hpp>
+#include <ivshmem/asio/topic_reader.hpp>
+#include <ivshmem/topic_writer.hpp>
 
 /// The layer for Boost.Asio: header-only, for any executor and completion token.
 namespace ivshmem::asio {}
