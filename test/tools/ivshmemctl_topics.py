@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""ivshmemctl_topics.py IVSHMEMCTL IVSHMEM_SERVER: pub and sub between processes."""
+
+import json
+import signal
+import subprocess
+import unittest
+
+from ivshmemctl_session import PATIENCE, Session
+
+
+class TopicCase(Session):
+    def subscribe(self, *words):
+        """Returns a 'sub' that waits."""
+        tool = self.start("sub", *words)
+        tool.wait_for("waiting for", where="err")
+        return tool
+
+    def publish(self, text, *words):
+        """Publishes lines; returns when all are published."""
+        return subprocess.run(self.command("pub", *words), input=text, capture_output=True, timeout=PATIENCE, check=False)
+
+
+class Messages(TopicCase):
+    def test_a_message_of_the_command_line(self):
+        readers = [self.subscribe("-c", 2, "clock") for _ in range(2)]
+        other = self.subscribe("other")
+        self.assertEqual(self.good("pub", "clock", "12:00", ""), "")
+        for reader in readers:
+            self.assertEqual(reader.end(), 0, reader.err)
+            self.assertEqual(reader.out, "12:00\n\n")
+        self.assertEqual(other.end(signal.SIGTERM), 0)
+        self.assertEqual(other.out, "")
+
+    def test_lines(self):
+        reader = self.subscribe("-c", 50, "clock")
+        text = "".join(f"line {number}\n" for number in range(49)) + "without an end"
+        done = self.publish(text.encode(), "clock")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(reader.end(), 0, reader.err)
+        self.assertEqual(reader.out, text + "\n")
+
+    def test_a_file_as_one_message(self):
+        reader = self.subscribe("-J", "-c", 1, "clock")
+        content = bytes(range(256)) * 20
+        done = self.publish(content, "--whole", "clock")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(reader.end(), 0, reader.err)
+        message, = map(json.loads, reader.out.splitlines())
+        self.assertEqual(bytes.fromhex(message["hex"]), content)
+        self.assertEqual((message["topic"], message["seq"], message["skipped"], message["size"]),
+                         ("clock", 1, 0, len(content)))
+        self.assertGreater(float(message["time"]), 1.6e9)
+
+    def test_history_and_latest(self):
+        writer = subprocess.Popen(self.command("-v", "pub", "clock"), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(writer.stderr.close)
+        self.addCleanup(writer.kill)
+        writer.stdin.write(b"one\ntwo\nthree\n")
+        writer.stdin.flush()
+        self.assertIn(b"publishing clock", writer.stderr.readline())
+        watcher = self.subscribe("--history", 10, "-c", 3, "clock")
+        self.assertEqual(watcher.end(), 0, watcher.err)
+        self.assertEqual(watcher.out, "one\ntwo\nthree\n")
+        self.assertEqual(self.good("sub", "--latest", "-c", 1, "clock"), "three\n")
+        self.assertEqual(self.good("sub", "--history", 2, "-c", 2, "clock"), "two\nthree\n")
+        self.bad("pub", "clock", "x", says=["clock", "a writer already"])
+        writer.stdin.close()
+        self.assertEqual(writer.wait(PATIENCE), 0)
+        self.assertIn(b"3 messages published", writer.stderr.read())
+
+    def test_the_next_writer(self):
+        reader = self.subscribe("-v", "clock")
+        for number in range(1, 4):
+            self.good("pub", "clock", f"from writer {number}")
+            reader.wait_for(f"from writer {number}\n")
+            reader.wait_for("the writer ended the topic", number, where="err")
+        self.assertEqual(reader.end(signal.SIGINT), 0)
+        self.assertIn("3 messages, 0 skipped", reader.err)
+
+
+class Ends(TopicCase):
+    def test_a_time_limit(self):
+        self.assertEqual(self.run_tool("sub", "--timeout", 0.1, "clock").returncode, 124)
+
+    def test_a_signal_before_the_count(self):
+        reader = self.subscribe("-c", 1, "clock")
+        self.assertEqual(reader.end(signal.SIGTERM), 1)
+
+    def test_a_message_that_is_too_long(self):
+        for words in (["--whole"], []):
+            done = self.publish(b"x" * 500_000, *words, "clock")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"--size", done.stderr)
+        self.bad("pub", "-s", "64", "clock", "x" * 65, says=["65 bytes", "64", "--size"])
+        self.bad("pub", "-s", "1G", "clock", "x", says=["topic_options::size"])
+
+    def test_wrong_names(self):
+        self.bad("pub", "", "x", says=["1 to 59 bytes"])
+        self.bad("sub", "n" * 60, says=["1 to 59 bytes"])
+
+
+if __name__ == "__main__":
+    unittest.main()
