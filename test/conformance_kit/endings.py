@@ -22,7 +22,7 @@ ENDINGS = [
      "load(c->mine, B_EPOCH) == c->epoch &&"),
     ("C5", "        load(c->mine, B_FLAGS) == (c->finished ? FINISHED : 0) &&\n", ""),
     ("C5", "        load(c->mine, B_CURSOR) == c->cursor &&\n", ""),
-    ("C6", "            publish(c->mine, B_FLAGS, load(c->mine, B_FLAGS) | FINISHED | DEAF);", "            ;"),
+    ("C6", "            ivshmem_peer_close(p->channels);", "            p->channels = p->channels->next;"),
     ("C6", "        publish(p->own, H_CLAIM, 0);\n        ring_everyone(p);", "        ring_everyone(p);"),
     ("D2", "p->next_key = random_of(p);", "p->next_key = 7;"),
     ("C7", "                 : h->beyond    ? IVSHMEM_PEER_TOO_SMALL\n"
