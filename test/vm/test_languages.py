@@ -27,11 +27,13 @@ TEXT = "one\ntwo\n\n" + "x" * 5000 + "\nthe end\n"
 
 def python_in_guest() -> dict[str, Path | bytes]:
     """Return the files of Python, of the module and of the examples."""
-    # What the examples import, also in functions.
-    names = ("argparse", "asyncio", "concurrent.futures.thread", "gettext", "ivshmem", "zlib")
-    found = python.files(names, TOP / "lib/python", build_folder() / "lib")
-    found |= {f"/python/{source.name}": source for source in (TOP / "examples/python").glob("*.py")}
-    return found
+    sources = list((TOP / "examples/python").glob("*.py"))
+    names = {"gettext", "concurrent.futures.thread"}  # which functions import
+    for source in sources:
+        names |= python.imported(source)
+    names -= {source.stem for source in sources}
+    found = python.files(sorted(names), TOP / "lib/python", build_folder() / "lib")
+    return found | {f"/python/{source.name}": source for source in sources}
 
 
 class OnHost:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import marshal
 import subprocess
@@ -46,6 +47,17 @@ def files(modules: Iterable[str], folder: Path, libraries_of: Path) -> dict[str,
         elif source.endswith(".py") and name != "__main__":
             place = name.replace(".", "/") + ("/__init__" if is_package == "True" else "")
             found[f"{home}/{place}.pyc"] = compiled(Path(source))
+    return found
+
+
+def imported(source: Path) -> set[str]:
+    """Return the modules that a source imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
     return found
 
 
