@@ -6,6 +6,7 @@
 #include "topics_fixture.hpp"
 
 #include <chrono>
+#include <initializer_list>
 #include <map>
 #include <random>
 
@@ -95,7 +96,7 @@ TEST_CASE("sizes to the whole ring, and nothing over it") {
     listener in{peers.at_b, "clock"};
     CHECK(out.max_message() == 4032);
     std::error_code ec;
-    for (const std::size_t size : {0, 1, 63, 64, 65, 4000, 4032}) {
+    for (const auto size : std::initializer_list<std::size_t>{0, 1, 63, 64, 65, 4000, 4032}) {
         out.publish(bytes(std::string(size, 'x')));
         CHECK(in.next() == std::string(size, 'x'));
     }
