@@ -23,7 +23,7 @@ namespace net = boost::asio;
 using clock = std::chrono::steady_clock;
 constexpr auto with_code = net::as_tuple(net::use_awaitable);
 /// The time without an answer after which the next slot is asked too.
-constexpr std::chrono::milliseconds patience{500};
+constexpr std::chrono::milliseconds answer_time{500};
 
 } // namespace
 
@@ -97,7 +97,7 @@ net::awaitable<void> search::run() {
     const auto s = state_;
     for (const auto& one : s->attempts) {
         co_spawn(s->from.get_executor(), ask(s, one), net::detached);
-        const auto next = clock::now() + patience;
+        const auto next = clock::now() + answer_time;
         while (!s->chosen && !one->over && clock::now() < next)
             co_await s->wait(next);
         if (s->chosen)
