@@ -73,7 +73,7 @@ TEST_CASE("a reader that waited for a topic reads all of it; a late one what it 
 }
 
 TEST_CASE("any number of readers, in one slot and in several") {
-    two_holders peers{{3, 2, 1024}, 3 * 32768};
+    two_holders peers{{3, 2, 1024}, std::size_t{3} * 32768};
     const auto c = peers.server.join(3);
     const slot third = claim(c, 2, {3, 2, 1024});
     auto out = topic_writer::create(peers.at_b, "clock");
@@ -185,7 +185,7 @@ TEST_CASE("names of topics, and how many there can be") {
 
 TEST_CASE("a region without room behind its channels has no topics, by name") {
     // A section of 8192 bytes has 4096 behind the header, 3840 or 2560 of them for channels.
-    two_holders peers{{2, GENERATE(3U, 2U), 1024}, 2 * 8192};
+    two_holders peers{{2, GENERATE(3U, 2U), 1024}, std::size_t{2} * 8192};
     CHECK(not_created(peers.at_a, "x") == errc::topics_unsupported);
     std::error_code ec;
     CHECK_FALSE(topic_reader::open(peers.at_b, "x", {}, ec).is_open());
@@ -197,7 +197,7 @@ TEST_CASE("a region without room behind its channels has no topics, by name") {
 
 TEST_CASE("the smallest room for topics") {
     // Two rows and the table take 4224 bytes of a section, and 1024 must be left.
-    two_holders peers{{2, 1, 1024}, 2 * 12288};
+    two_holders peers{{2, 1, 1024}, std::size_t{2} * 12288};
     CHECK(topic_writer::create(peers.at_a, "x").is_open());
 }
 

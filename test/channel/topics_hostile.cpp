@@ -21,7 +21,7 @@ TEST_CASE("topics of a peer of layout 1.1 are not looked for") {
 }
 
 TEST_CASE("a topic whose numbers cannot be true is not found; an honest one of that name is") {
-    two_holders peers{{3, 2, 1024}, 3 * 32768};
+    two_holders peers{{3, 2, 1024}, std::size_t{3} * 32768};
     const auto c = peers.server.join(3);
     const slot third = claim(c, 2, {3, 2, 1024});
     const ivshmem::shared_words first{peers.server.memory().data(), false};

@@ -169,7 +169,7 @@ int read_all(const std::string& socket, const habits& how, const std::function<v
 int scribble(const std::string& socket, std::uint32_t number, const std::function<void()>& ready) {
     auto device = join(socket);
     const auto slot = claim(device, number);
-    const auto all = device.memory();
+    const auto& all = device.memory();
     const std::size_t section = all.size() / geometry.slots;
     std::mt19937 random{number};
     auto* const words = all.data() + section * number;

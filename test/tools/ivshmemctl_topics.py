@@ -19,7 +19,8 @@ class TopicCase(Session):
 
     def publish(self, text, *words):
         """Publishes lines; returns when all are published."""
-        return subprocess.run(self.command("pub", *words), input=text, capture_output=True, timeout=PATIENCE, check=False)
+        return subprocess.run(self.command("pub", *words), input=text, capture_output=True, timeout=PATIENCE,
+                              check=False)
 
 
 class Messages(TopicCase):
