@@ -68,8 +68,9 @@ class attempt : public std::enable_shared_from_this<attempt> {
             return fail(errno);
         timer_.expires_at(deadline_);
         timer_.async_wait([self = shared_from_this()](const boost::system::error_code& ec) {
+            boost::system::error_code ignored; // it may have connected meanwhile
             if (!ec)
-                self->socket_.cancel();
+                self->socket_.cancel(ignored);
         });
         socket_.async_wait(
             net::posix::descriptor_base::wait_write,
