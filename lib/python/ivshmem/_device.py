@@ -72,7 +72,8 @@ class Device:
     Opening blocks for `timeout` seconds at most. `cache` insists on "write-back", "write-combining" or "uncached";
     `part`, an offset and a size in bytes, maps a part of the memory only.
 
-    Interrupts are hints: look at the memory, wait, look again.
+    Interrupts are hints: look at the memory, wait, look again. Threads may share a device, but none may close it while
+    another one uses it; tasks that wait are woken.
     """
 
     def __init__(self, which: str = "any", *, backend: str | None = None, cache: str | None = None,
