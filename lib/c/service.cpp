@@ -35,8 +35,10 @@ struct service_object {
     int try_accept(ivshmem_channel*& accepted) {
         in->check_open();
         half_open.find_requests(options.offered, options);
-        if (!half_open.find_connected(options.offered))
+        if (!half_open.find_connected(options.offered)) {
+            in->slot.answer_claims(); // fails if nobody can come any more
             return -EAGAIN;
+        }
         accepted = make_channel(in, std::move(half_open.connected()));
         static_cast<void>(half_open.take());
         return 0;

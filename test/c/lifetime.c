@@ -85,7 +85,17 @@ static void every_order(void) {
 }
 
 /* Exits like a test: 0 if all is well. */
-static void use_in_child(struct peers* p) {
+static void use_in_child(struct peers* p, struct ivshmem_service* service) {
+    struct ivshmem_channel* channel = NULL;
+    char byte = 0;
+    size_t size = 0;
+    GIVES(IVSHMEM_FORKED, ivshmem_service_try_accept(service, &channel));
+    GIVES(IVSHMEM_FORKED, ivshmem_service_accept(service, -1, &channel));
+    GIVES(IVSHMEM_FORKED, ivshmem_service_connect(p->slot[0], "a", -1, NULL, -1, &channel));
+    GIVES(IVSHMEM_FORKED, ivshmem_channel_receive(p->channel[0], &byte, 1, &size, -1));
+    GIVES(IVSHMEM_FORKED, ivshmem_channel_drain(p->channel[0], -1));
+    GIVES(IVSHMEM_FORKED, ivshmem_channel_wait_connected(p->channel[0], -1));
+    GIVES(IVSHMEM_FORKED, ivshmem_device_wait(p->device[0], 0, -1, NULL));
     GIVES(IVSHMEM_FORKED, ivshmem_device_ring(p->device[0], 0, 0));
     GIVES(IVSHMEM_FORKED, ivshmem_device_take(p->device[0], 0, NULL));
     GIVES(IVSHMEM_FORKED, ivshmem_channel_try_send(p->channel[0], "a", 1));
@@ -106,11 +116,13 @@ static void use_in_child(struct peers* p) {
 
 static void forked(void) {
     struct peers p;
+    struct ivshmem_service* service = NULL;
     open_channels(&p, 4096);
+    OK(ivshmem_service_open(p.slot[0], "a", NULL, &service));
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0)
-        use_in_child(&p);
+        use_in_child(&p, service);
     int status = -1;
     CHECK(waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -119,6 +131,7 @@ static void forked(void) {
     OK(ivshmem_channel_send(p.channel[0], "all", 3, PATIENCE)); /* the parent goes on */
     OK(ivshmem_channel_receive(p.channel[1], buffer, sizeof buffer, &size, PATIENCE));
     CHECK(size == 3);
+    OK(ivshmem_service_close(service));
     close_peers(&p);
 }
 

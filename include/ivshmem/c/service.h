@@ -35,7 +35,8 @@ int ivshmem_service_close(struct ivshmem_service* service);
 /** Accepts a peer that has asked for the service and connected. Never blocks. Call it after each
  *  ring of the slot, and at least every 100 ms while peers may ask.
  *  @param channel Gets a connected channel, which the caller closes.
- *  @return -EAGAIN: there is none now; #IVSHMEM_CLOSED: the slot was closed. */
+ *  @return -EAGAIN: there is none now; #IVSHMEM_CLOSED: the slot was closed; #IVSHMEM_SLOT_LOST,
+ *  #IVSHMEM_SLOT_OVERWRITTEN, #IVSHMEM_FORKED. */
 int ivshmem_service_try_accept(struct ivshmem_service* service, struct ivshmem_channel** channel);
 /** Waits until a peer has asked for the service and connected, and accepts it.
  *  @param timeout_ms Negative: no limit.
