@@ -27,7 +27,7 @@ def echo(connection):
 class Serving:
     """A program that serves: a listening socket, and a thread for each client."""
 
-    def __init__(self, case, family, where, answer=echo, backlog=128):
+    def __init__(self, case, family, where, answer=echo, backlog=4096):
         self.socket = socket.socket(family)
         self.socket.bind(where)
         self.socket.listen(backlog)
