@@ -284,6 +284,15 @@ class Connections(ForwardCase):
             _, port = self.listening(to)
             self.assertEqual(self.exchange(self.client(port), b""), answer)
 
+    def test_a_peer_that_stands_still_beside_one_that_answers(self):
+        still = self.forward("--slot", 1, "--offer", "name", "--from", self.serving(lambda one: one.sendall(b"1")).address)
+        self.forward("--slot", 2, "--offer", "name", "--from", self.serving(lambda one: one.sendall(b"2")).address)
+        _, port = self.listening("name", "--wait", 60)
+        still.signal(signal.SIGSTOP)
+        for _ in range(2):
+            self.assertEqual(self.exchange(self.client(port), b""), b"2")
+        still.signal(signal.SIGCONT)
+
     def test_the_limit_of_a_listener(self):
         self.offering()
         listening, port = self.listening("echo", "--connections", 2)

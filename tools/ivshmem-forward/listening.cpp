@@ -27,6 +27,8 @@ using connections::with_error;
 
 /// The time that a channel stays open without connections, for the next client.
 constexpr std::chrono::seconds idle_time{10};
+/// The time that a peer has to answer if others offer the service too.
+constexpr std::chrono::milliseconds answer_time{500};
 /// The time between two tries to connect, which doubles.
 constexpr std::chrono::milliseconds first_delay{50};
 constexpr std::chrono::milliseconds longest_delay{2000};
@@ -41,7 +43,7 @@ bool is_lasting(reason why) {
 listening::listening(ivshmem::asio::slot& from, const listened& asked, hooks h, ivshmem::failure& f)
     : slot_{from}, asked_{asked}, name_{asked.to.text()}, hooks_{std::move(h)},
       listener_{from.get_executor(), asked, f}, patience_{from.get_executor()},
-      idle_{from.get_executor()}, retry_{from.get_executor()} {
+      idle_{from.get_executor()}, answer_{from.get_executor()}, retry_{from.get_executor()} {
     const auto slots = f ? 0 : from.next_layer().geometry().slots;
     if (!f && asked.to.slot && (*asked.to.slot >= slots || *asked.to.slot == from.number()))
         f.set(ivshmem::errc::slot_out_of_range,
@@ -60,6 +62,7 @@ void listening::stop() {
     refuse_all(this_side_ends);
     patience_.cancel();
     idle_.cancel();
+    answer_.cancel();
     retry_.cancel();
     stop_connecting_.emit(net::cancellation_type::total);
     if (carrier_)
@@ -174,15 +177,41 @@ void listening::give_lane_back() {
     carrier_->end(reason::stopped);
 }
 
+/// Returns the slot that is asked for the service; nothing if any that offers it will do. A peer
+/// that was killed, as its whole VM may be, goes on to offer what it did.
+std::optional<std::uint32_t> listening::next_slot() const {
+    if (asked_.to.slot)
+        return asked_.to.slot;
+    const auto all = connections::other_offers(slot_.next_layer(), asked_.to.name);
+    if (all.size() < 2)
+        return std::nullopt;
+    return all[silent_ % all.size()];
+}
+
+void listening::watch_answer() {
+    answer_.expires_after(answer_time);
+    answer_.async_wait([this](const boost::system::error_code& ec) {
+        if (ec || ready_)
+            return;
+        ++silent_;
+        if (carrier_)
+            carrier_->end(reason::stopped);
+        else
+            stop_connecting_.emit(net::cancellation_type::total);
+    });
+}
+
 net::awaitable<void> listening::connect_while_needed() {
     auto delay = first_delay;
     while (!stopping_ && !waiting_.empty()) {
+        const auto at = next_slot();
+        if (at && !asked_.to.slot)
+            watch_answer();
         auto [ec, channel] = co_await ivshmem::asio::async_connect(
-            slot_, asked_.to.name,
-            {.slot = asked_.to.slot, .channel = connections::channel_for({})},
+            slot_, asked_.to.name, {.slot = at, .channel = connections::channel_for({})},
             net::bind_cancellation_slot(stop_connecting_.slot(), with_error));
         if (ec == net::error::operation_aborted)
-            continue; // nobody waits any more
+            continue; // nobody waits any more, or another peer is asked
         no_lane_ = ec == ivshmem::errc::lane_in_use;
         if (ec && !no_lane_)
             break; // the slot is lost, which ends the program
@@ -208,6 +237,7 @@ net::awaitable<bool> listening::carry(ivshmem::asio::channel channel) {
     connections::carrier::hooks hooks;
     hooks.greeted = [&] {
         ready_ = greeted = true;
+        answer_.cancel();
         log::detail("{}: a channel to slot {} is open", name_, slot);
         pass_on_all();
     };

@@ -16,9 +16,11 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace ivshmem_forward {
@@ -64,6 +66,8 @@ class listening {
     void watch_patience();
     void refuse_impatient();
     void watch_idle();
+    void watch_answer();
+    [[nodiscard]] std::optional<std::uint32_t> next_slot() const;
     [[nodiscard]] std::string why_absent() const;
     boost::asio::awaitable<void> connect_while_needed();
     boost::asio::awaitable<bool> carry(ivshmem::asio::channel channel);
@@ -78,9 +82,11 @@ class listening {
     std::uint32_t open_ = 0;
     boost::asio::steady_timer patience_; ///< of the client that has waited longest
     boost::asio::steady_timer idle_;
+    boost::asio::steady_timer answer_; ///< of one peer of several
     boost::asio::steady_timer retry_;
     boost::asio::cancellation_signal stop_connecting_{};
-    bool ready_ = false; ///< the peer has greeted: the carrier takes connections
+    std::size_t silent_ = 0; ///< peers that did not answer, of several that offer the service
+    bool ready_ = false;     ///< the peer has greeted: the carrier takes connections
     bool no_lane_ = false;
     bool connecting_ = false;
     bool stopping_ = false;
