@@ -17,6 +17,7 @@ from lab.debian_programs import debian_programs, programs_of
 from support import IVSHMEMCTL, PATIENCE, DeviceCase
 
 SHARE = build_folder() / "tools/ivshmem-share/ivshmem-share"
+FORWARD = build_folder() / "tools/ivshmem-forward/ivshmem-forward"
 _README = Path(__file__).resolve().parents[2] / "README.md"
 
 _PACKAGES = ("openssh-server", "openssh-client", "redis-server", "rsync")
