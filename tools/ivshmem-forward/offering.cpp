@@ -36,7 +36,7 @@ offering::offering(ivshmem::asio::slot& in, const offered& asked, std::function<
 void offering::start(bool enforced) {
     for (const std::uint32_t other : connections::other_offers(slot_.next_layer(), asked_.name))
         log::info("{}: slot {} offers it too; a peer that names no slot gets that of the lowest "
-                  "one, so give one of them another name",
+                  "one that answers, so give one of them another name",
                   asked_.name, other);
     if (asked_.allowed && !enforced)
         log::info("{}: allow is no protection on this device: any VM of an ivshmem v1 device can "

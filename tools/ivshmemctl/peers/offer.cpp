@@ -143,7 +143,7 @@ void explain_offer(const ivshmem::device& device, const ivshmem::asio::slot& slo
                    const common_options& common, const offer_options& asked) {
     for (const std::uint32_t other : connections::other_offers(slot.next_layer(), asked.service))
         complain(tools::format("{}: slot {} offers it too; a peer that names no slot gets that of "
-                               "the lowest one",
+                               "the lowest one that answers",
                                asked.service, other));
     if (common.quiet)
         return;
