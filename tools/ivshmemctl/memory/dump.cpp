@@ -11,7 +11,6 @@
 #include "progress.hpp"
 #include "subcommands.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -31,7 +30,7 @@ int dump(const common_options& common, const memory_options& options) {
         return output.write(std::as_bytes(std::span{text})) == text.size();
     };
     while (at < part.size() && !caught_signals::arrived()) {
-        const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
+        const auto now = part.rest(at, bytes);
         part.read(at, now);
         std::string text;
         hex.add(now, text);

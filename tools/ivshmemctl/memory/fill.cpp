@@ -9,7 +9,6 @@
 #include "progress.hpp"
 #include "subcommands.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <sstream>
 #include <vector>
@@ -48,7 +47,7 @@ int fill(const common_options& common, const fill_options& options) {
     } while (bytes.size() < memory_part::piece);
     std::uint64_t at = 0;
     while (at < part.size() && !caught_signals::arrived()) {
-        const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
+        const auto now = part.rest(at, bytes);
         part.write(at, now);
         at += now.size();
         bar.update(at);

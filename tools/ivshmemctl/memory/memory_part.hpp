@@ -7,6 +7,7 @@
 
 #include <ivshmem/device.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -43,6 +44,12 @@ class memory_part {
     /// Returns the offset of its first byte in the memory.
     [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    /// Returns the beginning of `bytes` that is no longer than the part from `at` on.
+    [[nodiscard]] std::span<std::byte> rest(std::uint64_t at,
+                                            std::span<std::byte> bytes) const noexcept {
+        return bytes.first(
+            static_cast<std::size_t>(std::min<std::uint64_t>(size_ - at, bytes.size())));
+    }
     [[nodiscard]] const std::string& name() const noexcept { return name_; } ///< of the device
     /// "64 bytes at 0x1000 of 0000:00:04.0"
     [[nodiscard]] std::string text() const;

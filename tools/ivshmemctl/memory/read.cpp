@@ -10,7 +10,6 @@
 #include "progress.hpp"
 #include "subcommands.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -35,7 +34,7 @@ int read(const common_options& common, const read_options& options) {
     std::vector<std::byte> bytes(memory_part::piece);
     std::uint64_t at = 0;
     while (at < part.size() && !caught_signals::arrived()) {
-        const auto now = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
+        const auto now = part.rest(at, bytes);
         part.read(at, now);
         at += output.write(now);
         bar.update(at);

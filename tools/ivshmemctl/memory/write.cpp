@@ -10,7 +10,6 @@
 #include "progress.hpp"
 #include "subcommands.hpp"
 
-#include <algorithm>
 #include <array>
 #include <memory>
 #include <stdexcept>
@@ -52,7 +51,7 @@ int write(const common_options& common, const write_options& options) {
     std::uint64_t at = 0;
     bool ended = false;
     while (at < part.size() && !ended && !caught_signals::arrived()) {
-        const auto room = std::span{bytes}.first(std::min(part.size() - at, bytes.size()));
+        const auto room = part.rest(at, bytes);
         const auto got = room.first(input.read(room));
         part.write(at, got);
         at += got.size();
