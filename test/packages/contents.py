@@ -68,6 +68,7 @@ def _demangled(symbols: str) -> str:
     """Return the lines with integers of no size, which has another name if a word has 32 bits."""
     shown = subprocess.run(["c++filt"], input=symbols, capture_output=True, text=True, check=True).stdout
     shown = re.sub(r"\b(18446744073709551615ul|4294967295u)\b", "SIZE_MAX", shown)
+    shown = re.sub(r"\b(\d+)u?ll?\b", r"\1", shown)
     shown = re.sub(r"\b(long long|long|int)\b", "INTEGER", shown)
     return "\n".join(sorted(shown.splitlines()))
 

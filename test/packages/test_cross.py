@@ -46,6 +46,16 @@ class Foreign:
 
 
 ARM64 = Foreign("arm64", "aarch64-linux-gnu", 183, "qemu-aarch64", "libgcc-s1 (>= 4.5)")
+_CMAKE = "usr/lib/TRIPLET/cmake/ivshmem/ivshmemConfigVersion.cmake"
+_CMAKE_OF_32_BIT = [
+    f"{_CMAKE}: {sign} {line.format(size)}"
+    for sign, size in (("-", 8), ("+", 4))
+    for line in (
+        "if(CMAKE_SIZEOF_VOID_P AND NOT CMAKE_SIZEOF_VOID_P EQUAL {})",
+        '  set(PACKAGE_VERSION "${{PACKAGE_VERSION}} (for pointers of {} bytes)")',
+    )
+]
+ARMHF = Foreign("armhf", "arm-linux-gnueabihf", 40, "qemu-arm", "libgcc-s1 (>= 3.5)", {"libivshmem-dev": _CMAKE_OF_32_BIT})
 
 
 class Cross(SuiteCase):
@@ -108,5 +118,10 @@ class CrossArm64(Cross):
     foreign = ARM64
 
 
+@long("a compiler builds all packages again")
+class CrossArmhf(Cross):
+    foreign = ARMHF
+
+
 def load_tests(loader: unittest.TestLoader, _found: unittest.TestSuite, _pattern: str | None) -> unittest.TestSuite:
-    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (CrossArm64,))
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (CrossArm64, CrossArmhf))
