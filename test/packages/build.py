@@ -20,8 +20,8 @@ TOP = Path(__file__).resolve().parents[2]
 _KEPT = 3
 """The number of builds of a suite that stay in the cache."""
 _QUICK = ("bookworm",)
-"""Built with nocheck: the layer host runs the same tests, with the same compiler and libraries. Built without debug
-information, which takes a third of the time and is in no package but those of debug symbols."""
+"""Built with nocheck: the layer host runs the same tests, with the same compiler and libraries. Built with little
+debug information, all of which takes a third of the time and is in no package but those of debug symbols."""
 _TOOLING = (
     *(".ci/", ".clang-format", ".clang-tidy", ".gitignore", "CONTRIBUTING.md"),
     *("test/bench/", "test/install-deps", "test/layers/", "test/packages/", "test/run", "test/vm/"),
@@ -152,7 +152,7 @@ def _build(suite: str, foreign: str, base: Path, names: list[str], target: Path)
         log = tree.parent / "build.log"
         env = {"DEB_BUILD_OPTIONS": " ".join([_parallel(), *_options(suite)]), "CCACHE_DIR": "/var/cache/ccache"}
         if suite in _QUICK:
-            env |= {"DEB_CFLAGS_STRIP": "-g", "DEB_CXXFLAGS_STRIP": "-g"}
+            env |= {"DEB_CFLAGS_APPEND": "-g1", "DEB_CXXFLAGS_APPEND": "-g1"}
         compilers = "PATH=/usr/lib/ccache:$PATH " if foreign else ""
         try:
             inside.run(
