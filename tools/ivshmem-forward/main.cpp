@@ -61,7 +61,8 @@ void forward(const ivshmem_forward::options& o, failure& f) {
         });
     };
     wait_for_signal();
-    log::info("ready: {} ({}), slot {}", ivshmemctl::name_of(device), device.description(), number);
+    const auto how = device.info() != nullptr ? " (" + device.description() + ")" : std::string{};
+    log::info("ready: {}{}, slot {}", ivshmemctl::name_of(device), how, number);
     systemd::notify(ivshmem::formatted("READY=1\nMAINPID={}", ::getpid()));
     io.run();
 }

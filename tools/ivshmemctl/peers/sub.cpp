@@ -92,8 +92,11 @@ class subscriber {
         put_line({reinterpret_cast<const char*>(buffer_.data()), buffer_.size()});
     }
     void wait_for_next_writer(const boost::system::error_code& why) {
-        if (common_.verbosity > 0)
-            complain(tools::format("{}: {}", asked_.topic, why.message()));
+        if (common_.verbosity > 0) {
+            const auto text = why.message(); // what a program could do follows a semicolon
+            complain(tools::format("{}: {}; waiting for the next writer", asked_.topic,
+                                   text.substr(0, text.find(';'))));
+        }
         reader_.reopen();
     }
 
