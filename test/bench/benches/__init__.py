@@ -15,6 +15,7 @@ from .channel_guests import between_guests as channels_between_guests
 from .channel_scale import scale
 from .device_model import channels, doorbells, mapped_memory, sockets, states
 from .doorbell import between_guests, between_processes
+from .forward import forwarded
 from .ivshmemctl_ping import pinging
 from .ivshmemctl_setup import setup
 from .lsivshmem import listing
@@ -25,11 +26,14 @@ from .queued import queued
 from .ring import ring
 from .server_join import joins
 from .server_load import load
+from .share import shared
 
 BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "doorbell-guests": between_guests,
     "doorbell-host": between_processes,
     "ring": ring,
+    "share": shared,
+    "forward": forwarded,
     "memory": bandwidth,
     "messages": messages,
     "channel-guests": channels_between_guests,

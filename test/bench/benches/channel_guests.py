@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from comparison import Comparison
 from lab import Doorbell, Guest, Server, Workdir, booted
@@ -18,14 +19,24 @@ ROUND_TRIPS = 1000
 STREAMS = {64: 20_000, 4096: 5_000, 65536: 1_000}
 """Messages of each size."""
 ADDRESS = "10.0.0.2"
+PORT = 4711
+"""That of the program."""
+LISTENS = f"grep -q ':{PORT:04X} 00000000:0000 0A ' /proc/net/tcp"
 
 
 def play(guests: Sequence[Guest], how: str, what: str, size: int, count: int) -> str:
-    """Exchange messages between two guests; return what the first prints."""
+    """Exchange messages between two guests; return what the first prints.
+
+    how: "channel"; "tcp", at ADDRESS; or the addresses of both sides, of which the first is a forwarder's.
+    """
+    addresses = {"tcp": (ADDRESS, ADDRESS)}.get(how, how.split())
     jobs = []
-    for guest, role in reversed(list(zip(guests, ("first", "second")))):
-        where = guest.address() if how == "channel" else ADDRESS
-        jobs.append(guest.spawn(f"{PROGRAM} {how} {where} {role} {what} {size} {count}"))
+    for number, role in ((1, "second"), (0, "first")):
+        guest = guests[number]
+        where = f"channel {guest.address()}" if how == "channel" else f"tcp {addresses[number]}"
+        jobs.append(guest.spawn(f"{PROGRAM} {where} {role} {what} {size} {count}"))
+        if how != "channel" and number == 1:
+            guest.wait_for(LISTENS)
     second, first = (job.wait(120).check() for job in jobs)
     return first.stdout
 
@@ -43,15 +54,16 @@ def stream(guests: Sequence[Guest], size: int, how: str = "channel") -> float:
     return int(found[1]) * size / 1e6
 
 
-def between_guests(rounds: int) -> Iterable[Comparison]:
-    """messages between two guests, by the same program: a channel beside TCP over virtio-net"""
-    with Workdir("bench") as work, Server(work, size="8M") as server, ExitStack() as stack:
-        wire = work / "wire"
-        guests = []
+@contextmanager
+def wired(work: Workdir, server: Server, programs: Sequence[Path]) -> Iterator[list[Guest]]:
+    """Two guests with a device, and with a network between them: ADDRESS is the second's."""
+    wire = work / "wire"
+    guests = []
+    with ExitStack() as stack:
         for name, end in (("a", "on"), ("b", "off")):
             network = ["-netdev", f"stream,id=wire,server={end},addr.type=unix,addr.path={wire}",
                        "-device", f"virtio-net-pci,netdev=wire,mac=52:54:00:00:00:{len(guests) + 1:02}"]
-            guest = Guest(work, name, devices=[Doorbell(server.socket)], programs=[built(PROGRAM)],
+            guest = Guest(work, name, devices=[Doorbell(server.socket)], programs=programs, memory=512,
                           extra_modules=["virtio_pci", "virtio_net"], options=network)
             stack.enter_context(booted(guest))
             guests.append(guest)
@@ -60,7 +72,12 @@ def between_guests(rounds: int) -> Iterable[Comparison]:
             guest.modprobe("virtio_pci")
             guest.modprobe("virtio_net")
             guest.run(f"ifconfig lo up && ifconfig eth0 10.0.0.{number} up").check()
+        yield guests
 
+
+def between_guests(rounds: int) -> Iterable[Comparison]:
+    """messages between two guests, by the same program: a channel beside TCP over virtio-net"""
+    with Workdir("bench") as work, Server(work, size="8M") as server, wired(work, server, [built(PROGRAM)]) as guests:
         round_trip(guests), round_trip(guests, "tcp")
         yield Comparison("guests-roundtrip-64", "channel", "TCP", "us").play(
             rounds, lambda: round_trip(guests), lambda: round_trip(guests, "tcp"))
