@@ -42,13 +42,18 @@ class topic_consumer {
     [[nodiscard]] bool start_with_next(std::uint64_t history) {
         for (int attempt = 0; attempt < attempts; ++attempt) {
             const std::uint32_t newest = look_at_newest();
+            if (first_seen_ == 0)
+                first_seen_ = newest;
             topic_record last;
             if (newest != 0 && (!read(newest, last) || mark(last.number) != newest))
                 continue;
             const std::uint32_t oldest = section_.look(place_.entry + layout::topic::oldest);
             const std::uint64_t kept =
                 newest == 0 ? 0 : std::min({history, last.number, kept_between(oldest, newest)});
-            next_ = last.number + 1 - kept;
+            // Since the first call: no message that came after it is left out.
+            const std::uint64_t came = std::min<std::uint64_t>(
+                last.number, (newest - first_seen_) & layout::topic_mark_number);
+            next_ = last.number + 1 - std::max(kept, came);
             present_ = last.number;
             started_ = true;
             drained_ = false;
@@ -199,10 +204,11 @@ class topic_consumer {
     topic_place place_;
     std::uint32_t key_ = 0;
     std::uint64_t next_ = 1;
-    std::uint64_t present_ = 0; ///< the newest message at the start, until one was read; 0: none
-    std::uint64_t lost_ = 0;    ///< to be reported with the next message
-    std::uint32_t seen_ = 0;    ///< the word `newest` when it was looked at last
-    bool drained_ = false;      ///< nothing could be read after that look
+    std::uint64_t present_ = 0;    ///< the newest message at the start, until one was read; 0: none
+    std::uint64_t lost_ = 0;       ///< to be reported with the next message
+    std::uint32_t first_seen_ = 0; ///< the word `newest` when the start was tried first
+    std::uint32_t seen_ = 0;       ///< the word `newest` when it was looked at last
+    bool drained_ = false;         ///< nothing could be read after that look
     bool started_ = false;
     bool broken_ = false;
 };

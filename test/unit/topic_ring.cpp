@@ -213,6 +213,26 @@ TEST_CASE("a loan takes the room of the oldest messages, and readers see that") 
     CHECK(t.record.length == 256);
 }
 
+TEST_CASE(
+    "a reader that comes during a loan of the whole ring reads what is published after it came") {
+    topic_fixture t{8, 256, GENERATE(0ULL, 0x7ffffffeULL)}; // also where the marks begin again
+    t.publish("before");
+    t.out.reserve(256);
+    const std::uint64_t history = GENERATE(0U, 5U);
+    CHECK_FALSE(t.in.start_with_next(history));
+    const unsigned published = GENERATE(1U, 3U);
+    t.out.publish(10, 0);
+    for (unsigned i = 1; i < published; ++i)
+        t.publish("after");
+    REQUIRE(t.in.start_with_next(history));
+    for (unsigned i = 0; i < published; ++i) {
+        REQUIRE(t.in.next(t.record));
+        CHECK(t.record.skipped == 0);
+    }
+    CHECK(t.record.number == t.out.newest());
+    CHECK_FALSE(t.in.next(t.record));
+}
+
 TEST_CASE("a message that was lost while it was copied is reported with the next one") {
     topic_fixture t;
     t.in.start_with_first();
