@@ -203,6 +203,7 @@ std::optional<found_topic> slot_topics::find(const slot::impl& in, std::uint32_t
     if (slot == in.number() || !area_.exists() || !in.has_topics(slot))
         return std::nullopt;
     const words section = in.header(slot);
+    std::optional<found_topic> left;
     for (std::uint32_t number = 0; number < layout::topics::per_slot; ++number) {
         const words entry = section.at(area_.entry(number));
         const std::uint32_t key = entry.look(layout::topic::key);
@@ -212,10 +213,14 @@ std::optional<found_topic> slot_topics::find(const slot::impl& in, std::uint32_t
         entry.read(layout::topic::name, there);
         const bool ended = (entry.look(layout::topic::flags) & layout::topic_ended) != 0;
         words::fence();
-        if (there == name && entry.look(layout::topic::key) == key)
+        if (there != name || entry.look(layout::topic::key) != key)
+            continue;
+        if (!ended)
             return found_topic{slot, number, key, ended};
+        if (!left)
+            left = found_topic{slot, number, key, ended};
     }
-    return std::nullopt;
+    return left;
 }
 
 std::optional<topic_place> slot_topics::place_of(const slot::impl& in,

@@ -66,7 +66,8 @@ class slot_topics {
     /// @name Topics of others
     /// @{
 
-    /// Looks for a topic in the section of one slot.
+    /// Looks for a topic in the section of one slot; finds one that has ended only if there is no
+    /// other of that name.
     [[nodiscard]] std::optional<found_topic> find(const slot::impl& in, std::uint32_t slot,
                                                   const name_bytes& name) const;
     /// Reads where a topic is, once. @return Nothing if it cannot be there.

@@ -45,6 +45,20 @@ TEST_CASE("a topic whose numbers cannot be true is not found; an honest one of t
     }
 }
 
+TEST_CASE("an entry of a topic that has ended does not hide another one of its name") {
+    two_holders peers;
+    auto ended = topic_writer::create(peers.at_a, "other");
+    auto out = topic_writer::create(peers.at_a, "clock");
+    const auto section = section_of(peers, 0);
+    const auto first = section.at(area{}.entry(0));
+    first.store(layout::topic::flags, layout::topic_ended);
+    first.write(layout::topic::name, bytes("clock"));
+    listener in{peers.at_b, "clock"};
+    out.publish(bytes("one"));
+    CHECK(in.next() == "one");
+    CHECK(not_created(peers.at_b, "clock") == errc::topic_exists);
+}
+
 TEST_CASE("a writer that breaks the rules ends its own topic only") {
     two_holders peers;
     auto out = topic_writer::create(peers.at_a, "bad");
