@@ -11,6 +11,8 @@ std::optional<topic_search::result> topic_search::look(const slot::impl& in) {
     std::optional<result> left;
     for (std::uint32_t slot = 0; slot < in.geometry().slots; ++slot) {
         const auto found = in.topics().find(in, slot, name_);
+        if (found && first)
+            early_.at(slot) = found->key;
         if (!found || (found->ended && (left || found->key == known_.at(slot))))
             continue;
         if (found->ended && first) {
@@ -22,7 +24,7 @@ std::optional<topic_search::result> topic_search::look(const slot::impl& in) {
         auto details_of = details(in, *found);
         if (!details_of)
             continue;
-        details_of->is_new = !first;
+        details_of->is_new = !first && found->key != early_.at(slot);
         if (!found->ended)
             return details_of;
         left = details_of;

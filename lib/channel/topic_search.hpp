@@ -28,7 +28,8 @@ class topic_search {
     };
 
     topic_search() = default;
-    topic_search(const name_bytes& name, std::uint32_t slots) : name_{name}, known_(slots, 0) {}
+    topic_search(const name_bytes& name, std::uint32_t slots)
+        : name_{name}, known_(slots, 0), early_(slots, 0) {}
 
     [[nodiscard]] std::optional<result> look(const slot::impl& in);
     /// Never finds what is left of a topic again, because it was read.
@@ -40,6 +41,7 @@ class topic_search {
 
     name_bytes name_{};
     std::vector<std::uint32_t> known_; ///< the key of a topic that has ended, by slot; 0: none
+    std::vector<std::uint32_t> early_; ///< the key of one that the first look saw, by slot
     bool looked_ = false;
 };
 

@@ -72,6 +72,32 @@ TEST_CASE("a reader that waited for a topic reads all of it; a late one what it 
     CHECK(late.next() == "four");
 }
 
+TEST_CASE("a reader does not take a topic for a new one because its writer was away at first") {
+    two_holders peers;
+    auto out = topic_writer::create(peers.at_a, "clock");
+    for (const char* text : {"one", "two", "three"})
+        out.publish(bytes(text));
+    const auto header = section_of(peers, 0);
+    const auto incarnation = header.load(layout::header::incarnation);
+    header.store(layout::header::incarnation, 0);
+    listener in{peers.at_b, "clock"};
+    listener with_history{peers.at_b, "clock", 1};
+    CHECK_FALSE(in.next());
+    CHECK_FALSE(with_history.next());
+    header.store(layout::header::incarnation, incarnation);
+    CHECK_FALSE(in.next());
+    CHECK(with_history.next() == "three");
+    out.publish(bytes("four"));
+    CHECK(in.next() == "four");
+    CHECK(in.last.skipped == 0);
+    out.close();
+    out = topic_writer::create(peers.at_a, "clock"); // this one is new
+    out.publish(bytes("five"));
+    CHECK(in.end() == errc::topic_closed);
+    in.reader.reopen();
+    CHECK(in.next() == "five");
+}
+
 TEST_CASE("any number of readers, in one slot and in several") {
     two_holders peers{{3, 2, 1024}, std::size_t{3} * 32768};
     const auto c = peers.server.join(3);
