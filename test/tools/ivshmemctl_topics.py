@@ -4,6 +4,7 @@
 
 import json
 import signal
+import struct
 import subprocess
 import unittest
 
@@ -96,6 +97,29 @@ class Ends(TopicCase):
             self.assertIn(b"--size", done.stderr)
         self.bad("pub", "-s", "64", "clock", "x" * 65, says=["65 bytes", "64", "--size"])
         self.bad("pub", "-s", "1G", "clock", "x", says=["topic_options::size"])
+
+    def test_a_writer_that_breaks_the_rules(self):
+        """A topic that stays broken does not keep the reader busy."""
+        writer = subprocess.Popen(self.command("pub", "--slot", "0", "clock"), stdin=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        self.addCleanup(writer.stderr.close)
+        self.addCleanup(writer.kill)
+        self.addCleanup(writer.stdin.close)
+        self.assertIn(b"publishing clock", writer.stderr.readline())
+        watcher = self.subscribe("-c", 1, "clock")
+        writer.stdin.write(b"one\n")
+        writer.stdin.flush()
+        self.assertEqual(watcher.end(), 0, watcher.err)
+        memory = subprocess.run(self.command("read"), capture_output=True, check=True, timeout=PATIENCE).stdout
+        entry = memory.index(b"clock\0") - 0x40
+        index, = struct.unpack_from("<I", memory, entry + 0x08)
+        self.good("fill", "0xff", index * 64 + 32 + 0x0c, 4)  # the length of message 1
+        reader = self.run_tool("-v", "sub", "--timeout", 1.5, "--history", 1, "clock")
+        self.assertEqual(reader.returncode, 124, reader.stderr)
+        self.assertEqual(reader.stdout, "")
+        self.assertIn(reader.stderr.count("broke the rules"), (1, 2, 3), reader.stderr[:2000])
+        writer.stdin.close()
+        self.assertEqual(writer.wait(PATIENCE), 0)
 
     def test_wrong_names(self):
         self.bad("pub", "", "x", says=["1 to 59 bytes"])

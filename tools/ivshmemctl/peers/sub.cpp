@@ -17,6 +17,7 @@
 #include <boost/asio.hpp>
 #include <boost/json.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <memory>
 #include <string>
@@ -51,7 +52,7 @@ class subscriber {
     subscriber(net::io_context& io, ivshmem::device& device, ivshmem::asio::slot& slot,
                const common_options& common, const sub_options& asked)
         : io_{io}, device_{device}, common_{common}, asked_{asked},
-          reader_{slot, asked.topic, {.history = asked.history.value_or(0)}} {}
+          reader_{slot, asked.topic, {.history = asked.history.value_or(0)}}, pause_{io} {}
 
     void read() {
         if (asked_.count && printed_ >= *asked_.count)
@@ -62,7 +63,7 @@ class subscriber {
                 print(message);
             else if (ec == ivshmem::errc::topic_closed || ec == ivshmem::errc::peer_lost ||
                      ec == ivshmem::errc::topic_poisoned)
-                wait_for_next_writer(ec);
+                return wait_for_next_writer(ec);
             else
                 throw explain_failure(device_, ec);
             read();
@@ -77,6 +78,8 @@ class subscriber {
     }
 
   private:
+    static constexpr std::chrono::seconds broken_pause{1};
+
     void print(const ivshmem::topic_message& message) {
         ++printed_;
         if (common_.json)
@@ -97,7 +100,13 @@ class subscriber {
             complain(tools::format("{}: {}; waiting for the next writer", asked_.topic,
                                    text.substr(0, text.find(';'))));
         }
-        reader_.reopen();
+        // A topic that is broken is found again at once, and still broken.
+        pause_.expires_after(why == ivshmem::errc::topic_poisoned ? broken_pause
+                                                                  : std::chrono::seconds{0});
+        pause_.async_wait([this](const boost::system::error_code&) {
+            reader_.reopen();
+            read();
+        });
     }
 
     net::io_context& io_;
@@ -105,6 +114,7 @@ class subscriber {
     const common_options& common_;
     const sub_options& asked_;
     ivshmem::asio::topic_reader reader_;
+    net::steady_timer pause_;
     std::vector<std::byte> buffer_;
     std::uint64_t printed_ = 0;
 };
