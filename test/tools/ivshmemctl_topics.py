@@ -113,7 +113,11 @@ class Ends(TopicCase):
         memory = subprocess.run(self.command("read"), capture_output=True, check=True, timeout=PATIENCE).stdout
         entry = memory.index(b"clock\0") - 0x40
         index, = struct.unpack_from("<I", memory, entry + 0x08)
-        self.good("fill", "0xff", index * 64 + 32 + 0x0c, 4)  # the length of message 1
+        message = index * 64 + 32  # the entry of message 1
+        self.good("fill", "0xff", message + 0x10, 8)  # its time
+        said = self.good("-J", "sub", "-c", 1, "--history", 1, "clock")
+        self.assertEqual(json.loads(said)["time"], "-0.000000001")
+        self.good("fill", "0xff", message + 0x0c, 4)  # its length
         reader = self.run_tool("-v", "sub", "--timeout", 1.5, "--history", 1, "clock")
         self.assertEqual(reader.returncode, 124, reader.stderr)
         self.assertEqual(reader.stdout, "")

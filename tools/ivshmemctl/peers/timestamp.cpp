@@ -5,6 +5,7 @@
 #include "common/print.hpp"
 
 #include <array>
+#include <cstdint>
 #include <ctime>
 
 namespace ivshmemctl {
@@ -15,7 +16,12 @@ timestamp timestamp::now() {
 }
 
 std::string in_seconds(std::chrono::nanoseconds time) {
-    return tools::format("{}.{:09}", time.count() / 1'000'000'000, time.count() % 1'000'000'000);
+    // A peer may say any time, also one before 1970.
+    const bool before = time.count() < 0;
+    const auto count = static_cast<std::uint64_t>(time.count());
+    const std::uint64_t size = before ? 0 - count : count;
+    return tools::format("{}{}.{:09}", before ? "-" : "", size / 1'000'000'000,
+                         size % 1'000'000'000);
 }
 
 std::string in_local_time(std::chrono::nanoseconds since_epoch) {
