@@ -74,12 +74,13 @@ bool slot_topics::is_taken(const slot::impl& in, const name_bytes& name) const {
 }
 
 /// The begin of the first gap between the topics that is large enough.
-std::optional<std::uint64_t> slot_topics::gap_for(std::uint64_t size) const {
+/// @param keep Whether those that have ended keep their room.
+std::optional<std::uint64_t> slot_topics::gap_for(std::uint64_t size, bool keep) const {
     std::uint64_t at = whole_grains(area_.room());
     for (bool moved = true; moved;) {
         moved = false;
         for (const owned& each : owned_)
-            if (each.key != 0 && each.begin < at + size && at < each.end) {
+            if (each.key != 0 && (keep || each.open) && each.begin < at + size && at < each.end) {
                 at = each.end;
                 moved = true;
             }
@@ -114,6 +115,16 @@ slot_topics::own_topic slot_topics::create(slot::impl& in, std::string_view name
         return {};
     const words mine = in.header(in.number());
     const std::uint64_t needed = index_size(messages) + data;
+    const auto is_open = [](const owned& o) {
+        return o.open;
+    };
+    if (!gap_for(needed, false) && !std::all_of(owned_.begin(), owned_.end(), is_open)) {
+        f.set(errc::region_too_small,
+              "{}: a topic of {} bytes needs {}, and the section has {} for all topics; take a "
+              "smaller one (topic_options::size), or smaller rings",
+              name, data, needed, area_.end() - area_.room());
+        return {};
+    }
     // One that has ended is as good as unused, but readers may still read what it left.
     const auto is_unused = [](const owned& o) {
         return o.key == 0;
@@ -121,7 +132,7 @@ slot_topics::own_topic slot_topics::create(slot::impl& in, std::string_view name
     for (std::size_t number = 0; number < owned_.size(); ++number)
         if (owned& each = owned_.at(number);
             each.key != 0 && !each.open &&
-            (each.name == bytes || !gap_for(needed) ||
+            (each.name == bytes || !gap_for(needed, true) ||
              std::none_of(owned_.begin(), owned_.end(), is_unused)))
             drop(mine, number);
     const auto unused = std::find_if(owned_.begin(), owned_.end(), is_unused);
@@ -130,17 +141,10 @@ slot_topics::own_topic slot_topics::create(slot::impl& in, std::string_view name
               in.number(), layout::topics::per_slot);
         return {};
     }
-    const auto gap = gap_for(needed);
-    if (!gap) {
-        f.set(errc::region_too_small,
-              "{}: a topic of {} bytes needs {}, and the section has {} for all topics; take a "
-              "smaller one (topic_options::size), or smaller rings",
-              name, data, needed, area_.end() - area_.room());
-        return {};
-    }
     own_topic made{static_cast<std::uint32_t>(unused - owned_.begin()), random_word(), {}};
-    made.place = {area_.entry(made.number), *gap, *gap + index_size(messages), data, messages};
-    *unused = {made.key, true, *gap, *gap + needed, bytes, {}};
+    const std::uint64_t gap = gap_for(needed, true).value();
+    made.place = {area_.entry(made.number), gap, gap + index_size(messages), data, messages};
+    *unused = {made.key, true, gap, gap + needed, bytes, {}};
     unused->answered.assign(in.geometry().slots, 0);
     for (std::uint64_t at = 0; at < index_size(messages); at += layout::topic_record::size)
         mine.store(made.place.index + at + layout::topic_record::mark, 0);

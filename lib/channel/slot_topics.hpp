@@ -96,7 +96,7 @@ class slot_topics {
 
     [[nodiscard]] sizes sizes_for(const topic_options& options, failure& f) const;
     [[nodiscard]] bool is_taken(const slot::impl& in, const name_bytes& name) const;
-    [[nodiscard]] std::optional<std::uint64_t> gap_for(std::uint64_t size) const;
+    [[nodiscard]] std::optional<std::uint64_t> gap_for(std::uint64_t size, bool keep) const;
     void drop(const shared_words& mine, std::size_t number);
     [[nodiscard]] std::uint64_t wanted(std::uint32_t slot, std::uint32_t number) const noexcept {
         return area_.row(slot) + number * sizeof(std::uint32_t);

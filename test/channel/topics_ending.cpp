@@ -98,6 +98,8 @@ TEST_CASE("the room of topics that have ended is used again, and readers of them
     REQUIRE(view);
     out.reset();
     CHECK(old.reader.still_valid(*view)); // until the room is needed
+    CHECK(not_created(peers.at_a, "more", {.size = 65536}) == errc::region_too_small);
+    CHECK(old.reader.still_valid(*view)); // nothing was given up in vain
     const auto all =
         topic_writer::create(peers.at_a, "all", {.size = area{}.room() - 256, .messages = 2});
     CHECK_FALSE(old.reader.still_valid(*view));
