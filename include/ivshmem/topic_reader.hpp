@@ -68,7 +68,8 @@ class IVSHMEM_API topic_reader {
                                            const topic_reader_options& options,
                                            std::error_code& ec);
     /// Looks for a writer again, after the topic has ended, or was lost or poisoned. Continues with
-    /// the next message if it is the same topic, as after a writer that only did not run. Does
+    /// the next message if it is the same topic, as after a writer that only did not run. A topic
+    /// that was poisoned is found again, and may still be broken: do not try again at once. Does
     /// nothing while searching or attached.
     /// @throws error errc::closed, slot_lost, forked.
     void reopen();
