@@ -27,6 +27,9 @@ struct topic_reader_options {
     std::uint64_t history = 0;
     /// Looks for messages without being rung. Always in effect without interrupts.
     bool polling = false;
+    /// The longest message that is copied into a vector, in bytes, so that a writer cannot make
+    /// this side take more memory. Views have no limit.
+    std::size_t max_message = std::size_t{64} << 20U;
 };
 
 /// Reads a topic that a peer writes (topic_writer), found by its name, in any start order. Never
@@ -34,7 +37,8 @@ struct topic_reader_options {
 ///
 /// A reader never slows the writer. If the writer overwrites messages that were not read yet, the
 /// reader continues in the middle of those that are left, and topic_message::skipped is how many it
-/// missed: the numbers of all that were read and skipped add up to topic_message::sequence.
+/// missed: for a reader that was there before the first message, the numbers of all that were read
+/// and skipped add up to topic_message::sequence.
 ///
 /// If the writer ends the topic, what is left is read, and then calls fail with errc::topic_closed.
 /// If it ends without that, they fail with errc::peer_lost (as soon as for a channel), and if it
@@ -118,7 +122,9 @@ class IVSHMEM_API topic_reader {
     /// Reads the next message into a vector, which is resized to it. A message that is overwritten
     /// meanwhile counts as skipped.
     /// @return A message whose bytes are those of the vector.
-    /// @throws std::bad_alloc; the message is lost then.
+    /// @throws error also errc::message_too_large: it is longer than
+    /// topic_reader_options::max_message, and counts as skipped; the next call goes on behind it.
+    /// std::bad_alloc; the message is lost then.
     std::optional<topic_message> try_read(std::vector<std::byte>& into);
     std::optional<topic_message> try_read(std::vector<std::byte>& into, std::error_code& ec);
     /// As try_read(), but the newest message, as try_view_latest().

@@ -78,6 +78,13 @@ class topic_reader::impl {
     std::optional<topic_message> read(which of, std::vector<std::byte>& into, failure& f) {
         topic_record record;
         for (int attempt = 0; attempt < copies && fetch(of, record, f); ++attempt) {
+            if (record.length > options_.max_message) {
+                consumer_.lose(record);
+                f.set(errc::message_too_large,
+                      "topic of slot {}: a message of {} bytes, and max_message is {}",
+                      found_->topic.slot, record.length, options_.max_message);
+                return std::nullopt;
+            }
             try {
                 into.resize(record.length);
             } catch (...) {

@@ -43,6 +43,24 @@ TEST_CASE("a reader finds a topic by its name, whichever of the two comes first"
     CHECK(in->next() == "");
 }
 
+TEST_CASE("a message that is longer than the reader takes is an error, once") {
+    two_holders peers;
+    auto writer = topic_writer::create(peers.at_a, "long");
+    auto reader = topic_reader::open(peers.at_b, "long", {.max_message = 8});
+    for (const char* text : {"12345678", "123456789", "1"})
+        writer.publish(bytes(text));
+    std::vector<std::byte> buffer;
+    REQUIRE(reader.try_read(buffer));
+    std::error_code ec;
+    CHECK_FALSE(reader.try_read(buffer, ec).has_value());
+    CHECK(ec == ivshmem::errc::message_too_large);
+    CHECK(buffer.size() == 8);
+    const auto next = reader.try_read(buffer);
+    REQUIRE(next.has_value());
+    CHECK(next->sequence == 3);
+    CHECK(next->skipped == 1);
+}
+
 TEST_CASE("a reader that waited for a topic reads all of it; a late one what it asks for") {
     two_holders peers;
     listener waits{peers.at_b, "clock"};

@@ -64,6 +64,9 @@ class subscriber {
             else if (ec == ivshmem::errc::topic_closed || ec == ivshmem::errc::peer_lost ||
                      ec == ivshmem::errc::topic_poisoned)
                 return wait_for_next_writer(ec);
+            else if (ec == ivshmem::errc::message_too_large)
+                complain(
+                    tools::format("{}: a message of more than 64 MiB is left out", asked_.topic));
             else
                 throw explain_failure(device_, ec);
             read();
