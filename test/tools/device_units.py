@@ -9,8 +9,7 @@ import shlex
 import sys
 import tempfile
 
-import server_units
-from server_units import check, completed, lines, run, verify_units
+from server_units import check, completed, end_with_completion, lines, run, verify_units
 
 PROFILES = ("v2", "qemu", "acrn-hv", "acrn-dm", "cloud-hypervisor", "revision-0", "axvisor")
 FLAGS = ("--express", "--intx", "--protect", "--no-bar2")
@@ -75,17 +74,7 @@ def main(top, device, bindir, sysconfdir, service, socket):
     check_units(*units, bindir, sysconfdir)
     verify_units("ivshmem-device", *units, device, f"{sysconfdir}/ivshmem/devices/%i.conf")
     check_example(device, (here / "example.conf").read_text())
-    check_completion(device, here / "ivshmem-device.bash", options, "")
-    helpers = pathlib.Path("/usr/share/bash-completion/bash_completion")
-    if helpers.exists():
-        # It does not survive set -u itself.
-        check_completion(device, here / "ivshmem-device.bash", options, f"set +u; . {helpers}; set -u")
-    else:
-        print("skip: bash-completion is not installed")
-        server_units.skipped += 1
-    print(f"{server_units.passed} passed, {server_units.failed} failed"
-          + (f", {server_units.skipped} skipped" if server_units.skipped else ""))
-    return 1 if server_units.failed else 0
+    return end_with_completion(lambda prelude: check_completion(device, here / "ivshmem-device.bash", options, prelude))
 
 
 if __name__ == "__main__":

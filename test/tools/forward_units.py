@@ -8,8 +8,7 @@ import re
 import sys
 import tempfile
 
-import server_units
-from server_units import check, completed, lines, run, verify_service
+from server_units import check, completed, end_with_completion, lines, run, verify_service
 
 NOT_KEYS = {"--check", "--config", "--help", "--reformat", "--version"}
 
@@ -70,17 +69,7 @@ def main(top, forward, bindir, sysconfdir, service):
     verify_service("ivshmem-forward", unit, forward, exposure=25)  # it needs the network and a device
     check_example(forward, (here / "example.conf").read_text(), options)
     script = here / "ivshmem-forward.bash"
-    check_completion(script, options, "")
-    helpers = pathlib.Path("/usr/share/bash-completion/bash_completion")
-    if helpers.exists():
-        # It does not survive set -u itself.
-        check_completion(script, options, f"set +u; . {helpers}; set -u")
-    else:
-        print("skip: bash-completion is not installed")
-        server_units.skipped += 1
-    print(f"{server_units.passed} passed, {server_units.failed} failed"
-          + (f", {server_units.skipped} skipped" if server_units.skipped else ""))
-    return 1 if server_units.failed else 0
+    return end_with_completion(lambda prelude: check_completion(script, options, prelude))
 
 
 if __name__ == "__main__":

@@ -147,8 +147,22 @@ def check_completion(script, options, prelude):
             check(f"completion of {typed}", reply == offers, reply)
 
 
-def main(top, server, bindir, sysconfdir, service, socket):
+def end_with_completion(check_with):
+    """Checks the completion without and with the functions of bash-completion; prints the totals, and returns the status."""
     global skipped
+    check_with("")
+    helpers = pathlib.Path("/usr/share/bash-completion/bash_completion")
+    if helpers.exists():
+        # It does not survive set -u itself.
+        check_with(f"set +u; . {helpers}; set -u")
+    else:
+        print("skip: bash-completion is not installed")
+        skipped += 1
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 1 if failed else 0
+
+
+def main(top, server, bindir, sysconfdir, service, socket):
     server = str(pathlib.Path(server).resolve())
     options = set(re.findall(r"(?m)^ .{0,12}(--[a-z][a-z-]*)", run(server, "--help").stdout))
     check("--help names options", "--config" in options, options)
@@ -157,16 +171,7 @@ def main(top, server, bindir, sysconfdir, service, socket):
     check_units(*units, bindir, sysconfdir, options)
     verify_units("ivshmem-server", *units, server, f"{sysconfdir}/ivshmem/%i.conf")
     check_example(server, (here / "example.conf").read_text(), options)
-    check_completion(here / "ivshmem-server.bash", options, "")
-    helpers = pathlib.Path("/usr/share/bash-completion/bash_completion")
-    if helpers.exists():
-        # It does not survive set -u itself.
-        check_completion(here / "ivshmem-server.bash", options, f"set +u; . {helpers}; set -u")
-    else:
-        print("skip: bash-completion is not installed")
-        skipped += 1
-    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-    return 1 if failed else 0
+    return end_with_completion(lambda prelude: check_completion(here / "ivshmem-server.bash", options, prelude))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ import re
 import sys
 import tempfile
 
-import server_units
-from server_units import check, completed, lines, run, verify_units
+from server_units import check, completed, end_with_completion, lines, run, verify_units
 
 
 def check_units(service, socket, bindir, udevdir):
@@ -54,17 +53,7 @@ def main(top, share, bindir, udevdir, service, socket):
     check_units(*units, bindir, udevdir)
     runnable = units[0], re.sub("(?m)^(Exec\\w+)=.*", r"\1=/bin/true", units[1])
     verify_units("ivshmem-share", *runnable, share, "/sys/bus/pci/devices/%i", exposure=20)  # it needs root and its device
-    check_completion(script, options, "")
-    helpers = pathlib.Path("/usr/share/bash-completion/bash_completion")
-    if helpers.exists():
-        # It does not survive set -u itself.
-        check_completion(script, options, f"set +u; . {helpers}; set -u")
-    else:
-        print("skip: bash-completion is not installed")
-        server_units.skipped += 1
-    print(f"{server_units.passed} passed, {server_units.failed} failed"
-          + (f", {server_units.skipped} skipped" if server_units.skipped else ""))
-    return 1 if server_units.failed else 0
+    return end_with_completion(lambda prelude: check_completion(script, options, prelude))
 
 
 if __name__ == "__main__":

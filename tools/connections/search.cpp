@@ -2,15 +2,15 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "connections/search.hpp"
 
+#include "connections/with_error.hpp"
+
 #include <ivshmem/asio/connect.hpp>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -21,7 +21,6 @@ namespace {
 
 namespace net = boost::asio;
 using clock = std::chrono::steady_clock;
-constexpr auto with_code = net::as_tuple(net::use_awaitable);
 /// The time without an answer after which the next slot is asked too.
 constexpr std::chrono::milliseconds answer_time{500};
 
@@ -49,7 +48,7 @@ struct search::state {
     /// Waits until something has changed, or until then.
     net::awaitable<void> wait(clock::time_point until) {
         changed.expires_at(until);
-        co_await changed.async_wait(with_code);
+        co_await changed.async_wait(with_error);
     }
     [[nodiscard]] bool all_over() const {
         return std::all_of(attempts.begin(), attempts.end(),
@@ -69,7 +68,7 @@ search::~search() = default;
 net::awaitable<void> search::ask(std::shared_ptr<state> all, std::shared_ptr<attempt> one) {
     auto [ec, channel] = co_await ivshmem::asio::async_connect(
         all->from, all->name, {.slot = one->slot, .channel = channel_for(all->own)},
-        net::bind_cancellation_slot(one->stop.slot(), with_code));
+        net::bind_cancellation_slot(one->stop.slot(), with_error));
     if (ec) {
         one->outcome = {reason::lost, ec};
     } else {

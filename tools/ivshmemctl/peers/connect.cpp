@@ -8,7 +8,6 @@
 #include "peers/claim_slot.hpp"
 #include "peers/memory_use.hpp"
 #include "peers/seconds.hpp"
-#include "peers/with_error.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/service_directory.hpp>

@@ -3,9 +3,9 @@
 #include "peers/pinger.hpp"
 
 #include "common/print.hpp"
+#include "connections/with_error.hpp"
 #include "open_device.hpp"
 #include "peers/claim_slot.hpp"
-#include "peers/with_error.hpp"
 
 #include <ivshmem/asio/connect.hpp>
 #include <ivshmem/service_directory.hpp>
@@ -18,6 +18,7 @@
 namespace ivshmemctl {
 
 namespace net = boost::asio;
+using connections::with_error;
 
 namespace {
 

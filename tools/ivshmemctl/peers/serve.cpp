@@ -3,11 +3,11 @@
 #include "command.hpp"
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
+#include "connections/with_error.hpp"
 #include "open_device.hpp"
 #include "peers/claim_slot.hpp"
 #include "peers/memory_use.hpp"
 #include "peers/pinger.hpp"
-#include "peers/with_error.hpp"
 #include "subcommands.hpp"
 
 #include <ivshmem/asio/acceptor.hpp>
@@ -23,6 +23,7 @@ namespace ivshmemctl {
 namespace {
 
 namespace net = boost::asio;
+using connections::with_error;
 
 /// For messages that arrive, and again for those that are sent back: peers that do not complete or
 /// take them must not fill the memory of this machine.
