@@ -18,7 +18,7 @@ namespace ivshmem {
 /// Chooses the room of a topic.
 struct topic_options {
     /// The bytes for messages, which is also the longest message; each message takes a multiple
-    /// of 64. Up to 4 GiB - 64. 0: with the index, a quarter of what the section has for topics.
+    /// of 64. Up to 4 GiB - 64. 0: with the index, a quarter of the room for topics in the section.
     std::uint64_t size = 0;
     /// How many messages there can be at once, one less during a loan: the next power of two, up to
     /// 65536; each takes 32 bytes. 0: one for each 128 bytes.

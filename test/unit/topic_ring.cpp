@@ -128,7 +128,7 @@ TEST_CASE("what is read and what is skipped adds up to the number of the message
     CHECK(read + skipped == t.out.newest());
 }
 
-TEST_CASE("a reader that was overtaken goes on in the middle of what is left") {
+TEST_CASE("a reader that was overtaken goes on in the middle of those that are left") {
     topic_fixture t{8, 64 * 100};
     t.in.start_with_first();
     for (int i = 0; i < 100; ++i)

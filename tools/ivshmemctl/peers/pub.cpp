@@ -145,7 +145,7 @@ void add_pub(subcommands& line) {
     sub.add_flag("--whole", asked->whole, "publish all of the standard input as one message");
     add_number(sub,
                {"-s,--size", "BYTES",
-                "the memory for messages, and the longest one (a quarter of what there is)"},
+                "the memory for messages, and the longest one (a quarter of the room)"},
                asked->size);
     add_slot_choice(sub, asked->place);
     sub.set_action([asked](const common_options& common) { return pub(common, *asked); });
