@@ -30,7 +30,7 @@ class topic_area {
 
     /// Whether there is room for a topic.
     [[nodiscard]] bool exists() const noexcept;
-    /// The words `wanted` for the topics of a slot.
+    /// The row of a slot: words `wanted` for its topics.
     [[nodiscard]] std::uint64_t row(std::uint32_t slot) const noexcept {
         return begin_ + slot * layout::topics::row_size;
     }
