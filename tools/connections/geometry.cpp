@@ -5,6 +5,7 @@
 #include <ivshmem/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <utility>
 
@@ -12,7 +13,14 @@ namespace connections {
 namespace {
 
 constexpr std::uint32_t lanes = 4;
-constexpr std::uint32_t smallest_ring = 8192;
+
+/// A number of slots, and the rings that are the least that it is worth: a stream needs a wake-up
+/// of each side for each ring that it fills.
+struct choice {
+    std::uint32_t slots;
+    std::uint32_t smallest_ring;
+};
+constexpr std::array<choice, 2> choices{{{16, 32768}, {8, 8192}}};
 
 /// Takes the first slot whose holder does not answer: of a program, or a whole VM, that was killed.
 /// Nothing if all answer.
@@ -58,7 +66,7 @@ std::uint16_t choose_vector(ivshmem::device& of) {
 
 std::optional<ivshmem::region_geometry> recommended_geometry(std::uint64_t memory) {
     const std::uint64_t used = memory - memory / 8; // the rest is left for later versions
-    for (const std::uint32_t slots : {16U, 8U}) {
+    for (const auto& [slots, smallest_ring] : choices) {
         const auto geometry = ivshmem::largest_rings(used, slots, lanes);
         if (geometry.ring_size >= smallest_ring && ivshmem::region_needed(geometry) <= used)
             return geometry;
