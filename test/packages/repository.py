@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""A repository for apt that needs no network: the packages, and their dependencies that a minimal system lacks."""
+"""A repository for apt that needs no network: the packages, and what a minimal system lacks of their dependencies and of tests."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ PLACE = "/srv/packages"
 SOURCE = f"deb [trusted=yes] file:{PLACE} ./\n"
 
 
+_PROGRAMS = "openssh-server openssh-client sudo"
+"""Debian's packages that tests install with the project's."""
+
+
 def _needs(built: Built) -> str:
-    """Return the declared dependencies of the packages."""
-    shown = []
+    """Return the declared dependencies of the packages, and the other packages that tests install."""
+    shown = [_PROGRAMS]
     for path in built.debs().values():
         command = ["dpkg-deb", "-f", str(path), "Pre-Depends", "Depends"]
         shown.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -37,7 +41,7 @@ def _closure(built: Built) -> Path:
     def fill(target: Path) -> None:
         binds = {"/run/built": built.folder, "/run/closure": target}
         debs = " ".join(f"/run/built/{path.name}" for path in built.debs().values())
-        fetch = f"apt-get install -y -q --download-only {debs} && cp /run/lab/cache/archives/*.deb /run/closure/"
+        fetch = f"apt-get install -y -q --download-only {debs} {_PROGRAMS} && cp /run/lab/cache/archives/*.deb /run/closure/"
         with step(f"{built.suite}: what the packages depend on"), cache.scratch() as folder:
             with root.online(folder / "root", root.minbase(), binds) as run:
                 run(fetch)
@@ -83,8 +87,8 @@ def repository(built: Built) -> Path:
         with Inside.throwaway(root.build(TOP / "debian/control"), {PLACE: target}) as inside:
             inside.run(f"cd {PLACE} && dpkg-scanpackages -m . >Packages 2>/dev/null")
 
-    folder = root.cached(f"repository-{built.folder.name.removeprefix('built-')}", fill)
+    folder = root.cached(f"{built.folder.name.replace('built-', 'repository-')}-{closure.name.removeprefix('closure-')}", fill)
     for old in folder.parent.glob("repository-*"):
-        if not (folder.parent / old.name.replace("repository-", "built-")).exists():
+        if not (folder.parent / f"built-{old.name.split('-')[1]}").exists():
             shutil.rmtree(old, ignore_errors=True)
     return folder

@@ -43,10 +43,21 @@ _SUDO = '#!/bin/sh\nexec "$@"\n'
 _Job = TypeVar("_Job", Job, HostJob)
 
 
+def _lines_with(text: str) -> list[str]:
+    """Return README's blocks of commands with this text."""
+    blocks: list[str] = re.findall(r"(?m)^(?:    .*\n)+", _README.read_text("utf-8"))
+    return [block for block in blocks if text in block]
+
+
+def lines_for_forward() -> tuple[str, str]:
+    """Return README's commands for the VM of a web server, and for another one."""
+    server, client = _lines_with("forward.d/web.conf")
+    return server, client
+
+
 def lines_for_ssh() -> dict[str, str]:
     """Return README's commands for ssh between two VMs: the place where each is typed, and the command."""
-    blocks: list[str] = re.findall(r"(?m)^(?:    .*\n)+", _README.read_text("utf-8"))
-    (found,) = (block for block in blocks if "ProxyCommand" in block)
+    (found,) = _lines_with("ProxyCommand")
     lines = (line.split("  # ") for line in found.splitlines())
     return {where.strip(): command.strip() for command, where in lines}
 
