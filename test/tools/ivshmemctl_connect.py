@@ -276,16 +276,22 @@ class Ended(ConnectCase):
         first.signal(signal.SIGCONT)
         self.assertEqual(self.connect("name")[0], b"first\n")
 
-    def test_slot_of_a_program_that_does_not_answer(self):
+    def test_slot_of_a_program_that_stands_still(self):
+        """Check that only --slot takes it: the program, or its VM, may be paused."""
         offers = [self.offer(f"name {number}", "--", *ECHO) for number in range(8)]
         self.assertEqual({slot for _, slot in offers}, set(range(8)), "all slots are held")
+        still, slot = offers[2]
+        still.signal(signal.SIGSTOP)
         _, said = self.connect("name 1", status=1)
-        self.assertIn("all slots of channels are held by programs that answer", said)
-        offers[2][0].signal(signal.SIGSTOP)
-        self.assertEqual(self.connect("name 1", data=b"x")[0], b"x")
-        offers[2][0].signal(signal.SIGCONT)
-        self.assertEqual(offers[2][0].end(), 1)
-        self.assertIn("slot", offers[2][0].err)
+        self.assertRegex(said, rf"all slots of channels are held: slot 0 by peer \d+, .*slot {slot} by peer \d+.*--slot N.*paused")
+        still.signal(signal.SIGCONT)
+        offers[1][0].end(signal.SIGTERM)
+        self.assertEqual(self.connect("name 2", data=b"x")[0], b"x", "nothing was taken from it")
+        still.signal(signal.SIGSTOP)
+        self.assertEqual(self.connect("name 0", "--slot", slot, data=b"x")[0], b"x")
+        still.signal(signal.SIGCONT)
+        self.assertEqual(still.end(), 1)
+        self.assertIn("slot", still.err)
 
     def test_reader_that_is_gone(self):
         self.offer("zero", "--", "cat", "/dev/zero")

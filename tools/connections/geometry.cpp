@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <utility>
 
 namespace connections {
 namespace {
@@ -22,34 +21,10 @@ struct choice {
 };
 constexpr std::array<choice, 2> choices{{{16, 32768}, {8, 8192}}};
 
-/// Takes the first slot whose holder does not answer: of a program, or a whole VM, that was killed.
-/// Nothing if all answer.
-std::optional<ivshmem::slot> claim_dead(const ivshmem::device& of, ivshmem::slot_options options) {
-    for (std::uint32_t number = 0;; ++number) {
-        options.number = number;
-        std::error_code ec;
-        auto taken = ivshmem::slot::claim(of, options, ec);
-        if (!ec)
-            return taken;
-        if (ec == ivshmem::errc::slot_out_of_range)
-            return std::nullopt;
-        if (ec != ivshmem::errc::slot_in_use)
-            throw ivshmem::error{ec, of.description() + ": " + ec.message()};
-    }
-}
-
 ivshmem::slot claim_as(const ivshmem::device& of, const ivshmem::slot_options& options) {
-    if (options.number || of.generation() == ivshmem::device_generation::v2)
-        return ivshmem::slot::claim(of, options);
-    try {
-        return ivshmem::slot::claim_free(of, options);
-    } catch (const ivshmem::error& e) {
-        if (e.code() != ivshmem::errc::no_free_slot)
-            throw;
-        if (auto taken = claim_dead(of, options))
-            return std::move(*taken);
-        throw;
-    }
+    return options.number || of.generation() == ivshmem::device_generation::v2
+               ? ivshmem::slot::claim(of, options)
+               : ivshmem::slot::claim_free(of, options);
 }
 
 /// Returns the vector to be rung on. Programs that share a device take different ones in turn, so

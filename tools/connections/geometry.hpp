@@ -16,8 +16,8 @@ namespace connections {
 /// If no peer has divided the memory, it is divided as connections.md recommends, so that several
 /// programs in several VMs have room; otherwise as the peers have it. Programs that share a device
 /// are rung on different vectors, if it has several.
-/// @param options Without a geometry. If `number` is empty, a free slot is claimed or, if all are
-/// held, one whose holder does not answer.
+/// @param options Without a geometry. If `number` is empty, a free slot is claimed: never one whose
+/// holder merely does not answer, because a VM that is paused goes on later.
 /// @throws ivshmem::error as slot::claim(), slot::claim_free() and device::users().
 [[nodiscard]] ivshmem::slot claim(ivshmem::device& of, ivshmem::slot_options options);
 

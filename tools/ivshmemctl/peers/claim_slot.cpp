@@ -84,18 +84,23 @@ ivshmem::slot_options options_for(const slot_choice& choice) {
     return options;
 }
 
-/// Calls `claim`, whose failure may need an advice: how all slots are held.
+/// Calls `claim`. If it fails because all slots are held, names the holders, and what to do.
 template <typename Claim>
-ivshmem::asio::slot naming_held_slots(const ivshmem::device& device, std::string_view how,
-                                      Claim claim) {
+ivshmem::asio::slot naming_held_slots(const ivshmem::device& device, Claim claim) {
     try {
         return claim();
     } catch (const ivshmem::error& e) {
         if (e.code() != ivshmem::errc::no_free_slot)
             throw;
-        throw std::runtime_error{
-            tools::format("{}: all slots of channels are held{}", name_of(device), how)};
     }
+    std::string holders;
+    for (const auto& [slot, peer] : inspect_memory(device).held)
+        holders += tools::format("{}slot {} by peer {}", holders.empty() ? "" : ", ", slot, peer);
+    throw std::runtime_error{tools::format("{}: all slots of channels are held: {}; end a program "
+                                           "there or, if its VM was killed, take "
+                                           "its slot with --slot N, which a holder that does not "
+                                           "answer loses, also one that is paused",
+                                           name_of(device), holders)};
 }
 
 } // namespace
@@ -107,9 +112,7 @@ ivshmem::asio::slot claim_slot(boost::asio::io_context& io, ivshmem::device& dev
     auto options = options_for(choice);
     options.memory_for_parts = memory_for_parts;
     options.heartbeat = std::chrono::seconds{1};
-    constexpr std::string_view how = ", perhaps by processes that were killed; --slot N takes one "
-                                     "whose holder does not answer";
-    return naming_held_slots(device, how, [&] {
+    return naming_held_slots(device, [&] {
         return choice.number
                    ? ivshmem::asio::slot{io, device, options}
                    : ivshmem::asio::slot{io, device, ivshmem::slot::claim_free(device, options)};
@@ -122,7 +125,7 @@ ivshmem::asio::slot claim_slot_for_connections(boost::asio::io_context& io, ivsh
     prepare(device, common, choice);
     auto options = options_for(choice);
     options.memory_for_parts = 0;
-    return naming_held_slots(device, " by programs that answer; end one of them", [&] {
+    return naming_held_slots(device, [&] {
         return ivshmem::asio::slot{io, device, connections::claim(device, options)};
     });
 }
