@@ -14,6 +14,7 @@
 #include <ivshmem/service_directory.hpp>
 #include <ivshmem/slot_claim.hpp>
 #include <ivshmem/slot_section.hpp>
+#include <ivshmem/topic_info.hpp>
 #include <ivshmem/topic_reader.hpp>
 #include <ivshmem/topic_writer.hpp>
 #include <ivshmem/version.hpp>

@@ -87,6 +87,9 @@ class IVSHMEM_API topic_reader {
     [[nodiscard]] topic_state state() const noexcept;
     /// The slot of the writer; empty if none was found.
     [[nodiscard]] std::optional<std::uint32_t> writer_slot() const noexcept;
+    /// Whether the topic was brought from elsewhere (topic_options::relayed), as its writer says.
+    /// False if none was found.
+    [[nodiscard]] bool relayed() const noexcept;
     /// How many messages were skipped since the reader was opened.
     [[nodiscard]] std::uint64_t skipped() const noexcept;
     /// @}

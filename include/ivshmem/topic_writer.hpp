@@ -23,6 +23,9 @@ struct topic_options {
     /// How many messages there can be at once, one less during a loan: the next power of two, up to
     /// 65536; each takes 32 bytes. 0: one for each 128 bytes.
     std::uint32_t messages = 0;
+    /// Says that the messages come from elsewhere, such as another region. A program that passes
+    /// topics on leaves out such a topic, so that no message goes round in a circle.
+    bool relayed = false;
 };
 
 /// Writes a topic: messages for any number of readers, which find it by its name (topic_reader).

@@ -55,6 +55,10 @@ bool slot_header::has_this_major() const noexcept {
     return version >> 16U == layout::version >> 16U;
 }
 
+bool slot_header::has_topics() const noexcept {
+    return (version & 0xffffU) >= layout::minor_with_topics;
+}
+
 bool slot_header::agrees(const division& with, std::uint64_t offset) const noexcept {
     return magic == layout::magic && has_this_major() && divides == with &&
            with.begin_of(slot) == offset;

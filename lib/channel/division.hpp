@@ -42,6 +42,8 @@ struct slot_header {
     slot_header(const shared_words& at, std::uint64_t memory_size) noexcept;
 
     [[nodiscard]] bool has_this_major() const noexcept;
+    /// Whether the peer that wrote it knows topics. @pre has_this_major()
+    [[nodiscard]] bool has_topics() const noexcept;
     /// Whether it is the header of a slot of that division, at that offset in the memory.
     [[nodiscard]] bool agrees(const division& with, std::uint64_t offset) const noexcept;
 

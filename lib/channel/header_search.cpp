@@ -145,4 +145,16 @@ std::vector<found_header> find_headers(const shared_words& memory, std::uint64_t
     return header_search{memory, memory_size, wanted}.all();
 }
 
+std::vector<found_header> find_sections(const shared_words& memory, std::uint64_t memory_size) {
+    std::vector<found_header> sections;
+    std::uint64_t end = 0;
+    for (const found_header& header : find_headers(memory, memory_size, std::nullopt)) {
+        if (!header.words.has_this_major() || header.offset < end)
+            continue;
+        sections.push_back(header);
+        end = header.offset + header.words.divides.section_size;
+    }
+    return sections;
+}
+
 } // namespace ivshmem

@@ -28,5 +28,9 @@ struct found_header {
 [[nodiscard]] std::vector<found_header> find_headers(const shared_words& memory,
                                                      std::uint64_t memory_size,
                                                      const std::optional<division>& wanted);
+/// Finds the sections of this layout, ascending by offset; one may end past this memory. A header
+/// in the section of another one is stale.
+[[nodiscard]] std::vector<found_header> find_sections(const shared_words& memory,
+                                                      std::uint64_t memory_size);
 
 } // namespace ivshmem

@@ -122,6 +122,7 @@ inline constexpr std::size_t size = 32;
 } // namespace topic_record
 
 inline constexpr std::uint32_t topic_ended = 1U << 0U;
+inline constexpr std::uint32_t topic_relayed = 1U << 1U;
 inline constexpr std::uint32_t topic_mark_valid = 1U << 31U;
 inline constexpr std::uint32_t topic_mark_number = 0x7fffffff;
 inline constexpr unsigned topic_mark_bits = 31;

@@ -229,7 +229,7 @@ std::optional<slot_holder> slot::impl::find_holder(std::uint32_t slot) const {
 bool slot::impl::has_topics(std::uint32_t slot) const {
     const slot_header theirs{header(slot), device_->facts().memory.size()};
     return !is_absent(slot) && theirs.agrees(division_, division_.begin_of(slot)) &&
-           (theirs.version & 0xffffU) >= layout::minor_with_topics;
+           theirs.has_topics();
 }
 
 std::uint16_t slot::impl::id_of(std::uint32_t slot) const noexcept {

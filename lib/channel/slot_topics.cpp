@@ -144,12 +144,13 @@ slot_topics::own_topic slot_topics::create(slot::impl& in, std::string_view name
     own_topic made{static_cast<std::uint32_t>(unused - owned_.begin()), random_word(), {}};
     const std::uint64_t gap = gap_for(needed, true).value();
     made.place = {area_.entry(made.number), gap, gap + index_size(messages), data, messages};
-    *unused = {made.key, true, gap, gap + needed, bytes, {}};
+    const std::uint32_t flags = options.relayed ? layout::topic_relayed : 0;
+    *unused = {made.key, true, flags, gap, gap + needed, bytes, {}};
     unused->answered.assign(in.geometry().slots, 0);
     for (std::uint64_t at = 0; at < index_size(messages); at += layout::topic_record::size)
         mine.store(made.place.index + at + layout::topic_record::mark, 0);
     const words entry = mine.at(made.place.entry);
-    entry.store(layout::topic::flags, 0);
+    entry.store(layout::topic::flags, flags);
     entry.store(layout::topic::index, static_cast<std::uint32_t>(made.place.index / grain));
     entry.store(layout::topic::messages, messages);
     entry.store(layout::topic::data, static_cast<std::uint32_t>(made.place.data / grain));
@@ -173,14 +174,16 @@ void slot_topics::end(slot::impl& in, const own_topic& ended) {
     owned& of = owned_.at(ended.number);
     if (of.key != ended.key || !std::exchange(of.open, false) || !in.usable())
         return;
-    in.header(in.number()).publish(ended.place.entry + layout::topic::flags, layout::topic_ended);
+    in.header(in.number())
+        .publish(ended.place.entry + layout::topic::flags, of.flags | layout::topic_ended);
     wake_readers(in, ended.number);
 }
 
 void slot_topics::end_all(const words& mine) {
     for (std::size_t number = 0; number < owned_.size(); ++number)
-        if (std::exchange(owned_.at(number).open, false))
-            mine.publish(area_.entry(number) + layout::topic::flags, layout::topic_ended);
+        if (owned& of = owned_.at(number); std::exchange(of.open, false))
+            mine.publish(area_.entry(number) + layout::topic::flags,
+                         of.flags | layout::topic_ended);
 }
 
 unsigned slot_topics::wake_readers(const slot::impl& in, std::uint32_t number) {
@@ -215,28 +218,23 @@ std::optional<found_topic> slot_topics::find(const slot::impl& in, std::uint32_t
             continue;
         name_bytes there;
         entry.read(layout::topic::name, there);
-        const bool ended = (entry.look(layout::topic::flags) & layout::topic_ended) != 0;
+        const std::uint32_t flags = entry.look(layout::topic::flags);
         words::fence();
         if (there != name || entry.look(layout::topic::key) != key)
             continue;
-        if (!ended)
-            return found_topic{slot, number, key, ended};
+        const found_topic found{slot, number, key, (flags & layout::topic_ended) != 0,
+                                (flags & layout::topic_relayed) != 0};
+        if (!found.ended)
+            return found;
         if (!left)
-            left = found_topic{slot, number, key, ended};
+            left = found;
     }
     return left;
 }
 
 std::optional<topic_place> slot_topics::place_of(const slot::impl& in,
                                                  const found_topic& topic) const {
-    const std::uint64_t at = area_.entry(topic.number);
-    const words entry = in.header(topic.slot).at(at);
-    const auto grains = [&](std::size_t word) {
-        return std::uint64_t{entry.load(word)} * grain;
-    };
-    const topic_place place{at, grains(layout::topic::index), grains(layout::topic::data),
-                            grains(layout::topic::size), entry.load(layout::topic::messages)};
-    return area_.holds(place) ? std::optional{place} : std::nullopt;
+    return area_.place_in(in.header(topic.slot), topic.number);
 }
 
 void slot_topics::ask(slot::impl& in, const found_topic& topic) {

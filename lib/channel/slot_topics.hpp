@@ -8,6 +8,7 @@
 #include "channel/shared_words.hpp"
 #include "channel/topic_area.hpp"
 
+#include <ivshmem/topic_info.hpp>
 #include <ivshmem/topic_writer.hpp>
 
 #include <array>
@@ -26,6 +27,7 @@ struct found_topic {
     std::uint32_t number = 0; ///< of the entry
     std::uint32_t key = 0;
     bool ended = false;
+    bool relayed = false;
 };
 
 /// The topics of a slot and the words with which it asks the writers of others to ring ("Topics" of
@@ -43,6 +45,9 @@ class slot_topics {
     };
 
     explicit slot_topics(const division& of) noexcept : area_{of} {}
+
+    /// The topics of all slots (topic_info.cpp).
+    static std::vector<topic_info> list(const slot& in, failure& f);
 
     [[nodiscard]] const topic_area& area() const noexcept { return area_; }
     /// A step of moving in. @param mine The own section.
@@ -83,6 +88,7 @@ class slot_topics {
     struct owned {
         std::uint32_t key = 0; ///< 0: the entry is unused
         bool open = false;
+        std::uint32_t flags = 0;
         std::uint64_t begin = 0; ///< of its index and data
         std::uint64_t end = 0;
         name_bytes name{};

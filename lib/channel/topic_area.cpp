@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "channel/topic_area.hpp"
 
+#include "channel/shared_words.hpp"
+
 #include <bit>
 
 namespace ivshmem {
@@ -30,6 +32,18 @@ bool topic_area::holds(const topic_place& place) const noexcept {
            place.messages <= layout::topics::most_messages && place.size != 0 &&
            in_room(place.index, place.messages * layout::topic_record::size) &&
            in_room(place.data, place.size);
+}
+
+std::optional<topic_place> topic_area::place_in(const shared_words& section,
+                                                std::size_t number) const {
+    const std::uint64_t at = entry(number);
+    const auto grains = [&](std::size_t word) {
+        return std::uint64_t{section.load(at + word)} * layout::topics::grain;
+    };
+    const topic_place place{at, grains(layout::topic::index), grains(layout::topic::data),
+                            grains(layout::topic::size),
+                            section.load(at + layout::topic::messages)};
+    return holds(place) ? std::optional{place} : std::nullopt;
 }
 
 } // namespace ivshmem

@@ -7,8 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace ivshmem {
+
+class shared_words;
 
 /// A topic in the section of its writer, as its entry says; checked by topic_area::holds().
 struct topic_place {
@@ -44,6 +47,9 @@ class topic_area {
     [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
     /// Whether index and data are in the room, and their sizes in the ranges of the layout.
     [[nodiscard]] bool holds(const topic_place& place) const noexcept;
+    /// Reads where a topic is, each word once. @return Nothing if it cannot be there.
+    [[nodiscard]] std::optional<topic_place> place_in(const shared_words& section,
+                                                      std::size_t number) const;
 
   private:
     std::uint64_t begin_;

@@ -45,6 +45,9 @@ topic_state topic_reader::state() const noexcept {
 std::optional<std::uint32_t> topic_reader::writer_slot() const noexcept {
     return impl_ ? impl_->writer_slot() : std::nullopt;
 }
+bool topic_reader::relayed() const noexcept {
+    return impl_ && impl_->relayed();
+}
 std::uint64_t topic_reader::skipped() const noexcept {
     return impl_ ? impl_->skipped() : 0;
 }

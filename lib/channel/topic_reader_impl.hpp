@@ -52,6 +52,7 @@ class topic_reader::impl {
     [[nodiscard]] std::optional<std::uint32_t> writer_slot() const noexcept {
         return found_ ? std::optional{found_->topic.slot} : std::nullopt;
     }
+    [[nodiscard]] bool relayed() const noexcept { return found_ && found_->topic.relayed; }
     [[nodiscard]] std::uint64_t skipped() const noexcept { return skipped_; }
 
     topic_state reopen(failure& f) {

@@ -75,7 +75,7 @@ struct area {
     std::size_t slots = 2;
 
     [[nodiscard]] std::size_t row(std::size_t slot) const {
-        return 4096 + (slots - 1) * 2 * (256 + 1024) + slot * 64;
+        return 4096 + (slots - 1) * 2 * (256 + 1024) + slot * 128;
     }
     [[nodiscard]] std::size_t entry(std::size_t number) const { return row(slots) + number * 256; }
     [[nodiscard]] std::size_t room() const { return 32768 - entry(16); }
