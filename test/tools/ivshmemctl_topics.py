@@ -24,6 +24,17 @@ class TopicCase(Session):
                               check=False)
 
 
+    def writer(self, *words):
+        """Returns a 'pub' that waits for lines, and holds its slot."""
+        writer = subprocess.Popen(self.command("pub", *words), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(writer.stderr.close)
+        self.addCleanup(writer.stdin.close)
+        self.addCleanup(writer.wait)
+        self.addCleanup(writer.kill)
+        self.assertIn(b"publishing", writer.stderr.readline())
+        return writer
+
+
 class Messages(TopicCase):
     def test_a_message_of_the_command_line(self):
         readers = [self.subscribe("-c", 2, "clock") for _ in range(2)]
@@ -82,6 +93,59 @@ class Messages(TopicCase):
         self.assertIn("3 messages, 0 skipped", reader.err)
 
 
+class List(TopicCase):
+    def test_without_topics(self):
+        listed = self.run_tool("topics")
+        self.assertEqual((listed.returncode, listed.stdout), (0, ""))
+        self.assertIn("no peer has made a topic", listed.stderr)
+        self.assertEqual(json.loads(self.good("-J", "topics")), {"topics": []})
+
+    def test_topics_of_all_slots(self):
+        """All four slots are held, so the list needs none; and what it lists goes on."""
+        self.good("pub", "--slot", 0, "-s", 1000, "old", "x", "y")
+        writers = [self.writer("--slot", slot, name) for slot, name in ((1, "größe"), (2, "clock"))]
+        readers = [self.subscribe("--slot", slot, "-c", 3, "größe") for slot in (3, 0)]
+        before = self.good("topics")
+        for number in range(3):
+            writers[0].stdin.write(f"{number}\n".encode())
+        writers[0].stdin.flush()
+        for reader in readers:
+            self.assertEqual(reader.end(), 0, reader.err)
+        self.assertEqual(before, """\
+SLOT        LAST        SIZE  MESSAGES  STATE           TOPIC
+   1           0       11392        64  open            größe
+   2           0       11392        64  open            clock
+""")
+        self.assertEqual(self.good("topics"), before.replace(" 0 ", " 3 ", 1))
+        listed = json.loads(self.good("-J", "topics"))["topics"]
+        self.assertGreater(float(listed[0].pop("time")), 1.6e9)
+        self.assertEqual(listed[0], {"topic": "größe", "slot": 1, "number": 0, "seq": 3, "size": 11392, "messages": 64,
+                                     "ended": False, "relayed": False, "lost": False})
+        self.assertEqual(listed[1]["time"], "0.000000000")
+        writers[1].kill()
+        writers[1].wait()
+        self.assertIn("open            clock", self.good("topics"))  # the slot is held until it is claimed
+        writers[0].stdin.close()
+        self.assertEqual(writers[0].wait(PATIENCE), 0)
+        self.assertIn("ended           größe", self.good("topics"))
+
+    def test_what_a_hostile_peer_wrote(self):
+        self.writer("--slot", 0, "clock")
+        self.writer("--slot", 1, "honest")
+        memory = subprocess.run(self.command("read"), capture_output=True, check=True, timeout=PATIENCE).stdout
+        entry = memory.index(b"clock\0") - 0x40
+        for at, value in ((0x40, 0x1b), (0x40, 0xff), (0x08, 0xff), (0x0c, 3), (0x14, 0)):
+            self.good("fill", value, entry + at, 4)
+            self.assertEqual([each["topic"] for each in json.loads(self.good("-J", "topics"))["topics"]], ["honest"])
+            subprocess.run(self.command("write", entry), input=memory[entry:entry + 256], check=True, timeout=PATIENCE,
+                           capture_output=True)
+        self.good("fill", 0xff, entry + 0x100, 15 * 256)
+        self.assertIn("clock", self.good("topics"))
+        for value in (0, 0x5a, 0xff):
+            self.good("fill", value, 0, len(memory))
+            self.good("topics")
+
+
 class Ends(TopicCase):
     def test_a_time_limit(self):
         self.assertEqual(self.run_tool("sub", "--timeout", 0.1, "clock").returncode, 124)
@@ -100,12 +164,7 @@ class Ends(TopicCase):
 
     def test_a_writer_that_breaks_the_rules(self):
         """A topic that stays broken does not keep the reader busy."""
-        writer = subprocess.Popen(self.command("pub", "--slot", "0", "clock"), stdin=subprocess.PIPE,
-                                  stderr=subprocess.PIPE)
-        self.addCleanup(writer.stderr.close)
-        self.addCleanup(writer.kill)
-        self.addCleanup(writer.stdin.close)
-        self.assertIn(b"publishing clock", writer.stderr.readline())
+        writer = self.writer("--slot", 0, "clock")
         watcher = self.subscribe("-c", 1, "clock")
         writer.stdin.write(b"one\n")
         writer.stdin.flush()

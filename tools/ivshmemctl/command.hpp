@@ -35,6 +35,7 @@ void add_ring(subcommands& line);
 void add_serve(subcommands& line);
 void add_state(subcommands& line);
 void add_sub(subcommands& line);
+void add_topics(subcommands& line);
 void add_unbind(subcommands& line);
 void add_wait(subcommands& line);
 void add_write(subcommands& line);

@@ -23,9 +23,7 @@ constexpr std::uint64_t enough_for_channels = 1U << 26U;
 
 /// Returns the sections that channels use, or have used.
 std::vector<ivshmem::slot_section> sections_of(const ivshmem::device& device) {
-    return ivshmem::find_slot_sections(device.generation() == ivshmem::device_generation::v2
-                                           ? device.output_sections()
-                                           : device.memory().bytes());
+    return ivshmem::find_slot_sections(channel_memory(device));
 }
 
 } // namespace
@@ -50,6 +48,11 @@ ivshmem::device open_with_channels(const common_options& common) {
         device = open(std::min(all, needed));
     }
     return device;
+}
+
+std::span<const std::byte> channel_memory(const ivshmem::device& device) {
+    return device.generation() == ivshmem::device_generation::v2 ? device.output_sections()
+                                                                 : device.memory().bytes();
 }
 
 memory_use inspect_memory(const ivshmem::device& device) {

@@ -7,7 +7,9 @@
 
 #include <ivshmem/device.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace ivshmemctl {
@@ -30,6 +32,8 @@ struct memory_use {
 /// Opens the device and maps the memory that channels use: of more than largest_window, only what
 /// they need at the start, unless the header there names a larger region.
 ivshmem::device open_with_channels(const common_options& common);
+/// The memory in which channels have their sections.
+std::span<const std::byte> channel_memory(const ivshmem::device& device);
 /// Reads the first word of each page and the headers of slots.
 memory_use inspect_memory(const ivshmem::device& device);
 /// Returns whether a claim of a slot may overwrite data of another use: whether a byte outside the
