@@ -4,210 +4,7 @@
 /* The names of sections below ("Claiming a slot") are those of channel-layout.md, which this file
    follows; the comments say only what the page leaves open. */
 
-#include "ivshmem_peer.h"
-
-/* Memory and its order. Each macro may be defined by the program: with -D, or in a file that it
-   includes before this one. */
-
-#if defined(__GNUC__)
-#define COMPILER_BARRIER() __asm__ volatile("" ::: "memory")
-#define MAY_ALIAS __attribute__((__may_alias__))
-#else
-#define COMPILER_BARRIER() ((void)0)
-#define MAY_ALIAS
-#endif
-
-/* NOINLINE: functions that GCC inlines although that makes the code larger. FLATTEN: those into
-   which the compiler must inline all that they call, which makes short messages faster. */
-#if defined(__OPTIMIZE_SIZE__)
-#define NOINLINE __attribute__((__noinline__))
-#else
-#define NOINLINE
-#endif
-#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
-#define FLATTEN __attribute__((__flatten__))
-#else
-#define FLATTEN
-#endif
-
-/* FENCE orders all before it and all after it, also a store before a load, and memory before the
-   doorbell; ACQUIRE follows a load, RELEASE precedes a store, and CONCLUDE follows one that must
-   leave a buffer of write-combining memory. */
-#ifndef IVSHMEM_PEER_FENCE
-#if defined(__x86_64__) || defined(__i386__)
-#define IVSHMEM_PEER_FENCE() __sync_synchronize()
-#define IVSHMEM_PEER_ACQUIRE() COMPILER_BARRIER()
-#ifdef IVSHMEM_PEER_WRITE_COMBINING
-#define IVSHMEM_PEER_RELEASE() __asm__ volatile("sfence" ::: "memory")
-#define IVSHMEM_PEER_CONCLUDE() __asm__ volatile("sfence" ::: "memory")
-#else
-#define IVSHMEM_PEER_RELEASE() COMPILER_BARRIER()
-#endif
-#elif defined(__aarch64__) || (defined(__ARM_ARCH) && __ARM_ARCH >= 7)
-#define IVSHMEM_PEER_FENCE() __asm__ volatile("dmb sy" ::: "memory")
-#elif defined(__riscv)
-#define IVSHMEM_PEER_FENCE() __asm__ volatile("fence iorw, iorw" ::: "memory")
-#define IVSHMEM_PEER_ACQUIRE() __asm__ volatile("fence ir, iorw" ::: "memory")
-#define IVSHMEM_PEER_RELEASE() __asm__ volatile("fence iorw, ow" ::: "memory")
-#elif defined(__GNUC__)
-#define IVSHMEM_PEER_FENCE() __sync_synchronize()
-#else
-#error "define IVSHMEM_PEER_FENCE(): a full barrier of this compiler and processor"
-#endif
-#endif
-#ifndef IVSHMEM_PEER_ACQUIRE
-#define IVSHMEM_PEER_ACQUIRE() IVSHMEM_PEER_FENCE()
-#endif
-#ifndef IVSHMEM_PEER_RELEASE
-#define IVSHMEM_PEER_RELEASE() IVSHMEM_PEER_FENCE()
-#endif
-#ifndef IVSHMEM_PEER_CONCLUDE
-#define IVSHMEM_PEER_CONCLUDE() ((void)0)
-#endif
-
-/* For a cache that the platform does not keep coherent with the other peers. */
-#ifndef IVSHMEM_PEER_CLEAN
-#define IVSHMEM_PEER_CLEAN(address, bytes) ((void)(address), (void)(bytes))
-#endif
-#ifndef IVSHMEM_PEER_INVALIDATE
-#define IVSHMEM_PEER_INVALIDATE(address, bytes) ((void)(address), (void)(bytes))
-#endif
-
-/* Between processors with caches: PREFETCH fetches a line of 64 bytes that will be written, and
-   PAUSE looks away from the memory for about a microsecond. Without them nothing is done. */
-#if defined(__x86_64__) && !defined(IVSHMEM_PEER_PREFETCH)
-#define IVSHMEM_PEER_PREFETCH(address) __asm__ volatile("prefetchw %0" : : "m"(*(address)))
-#define IVSHMEM_PEER_PAUSE() pause_x86()
-static void pause_x86(void) {
-    int i;
-    for (i = 0; i < 32; ++i)
-        __builtin_ia32_pause();
-}
-#endif
-
-/* Copies private memory of any alignment. */
-#ifndef IVSHMEM_PEER_MEMCPY
-#define IVSHMEM_PEER_MEMCPY(to, from, bytes) __builtin_memcpy(to, from, bytes)
-#endif
-
-#ifndef IVSHMEM_PEER_BIG_ENDIAN
-#if defined(__BYTE_ORDER__) && defined(__ORDER_BIG_ENDIAN__) &&                                    \
-    __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define IVSHMEM_PEER_BIG_ENDIAN 1
-#else
-#define IVSHMEM_PEER_BIG_ENDIAN 0
-#endif
-#endif
-
-typedef uint32_t MAY_ALIAS word;
-#if UINTPTR_MAX > 0xffffffffU
-typedef uint64_t MAY_ALIAS wide; /* the largest piece of a copy that one access moves */
-#else
-typedef uint32_t MAY_ALIAS wide;
-#endif
-
-static uint32_t swapped(uint32_t value) {
-#if IVSHMEM_PEER_BIG_ENDIAN
-    return value << 24 | (value & 0xff00U) << 8 | (value >> 8 & 0xff00U) | value >> 24;
-#else
-    return value;
-#endif
-}
-
-static uint32_t load(const unsigned char* base, size_t offset) {
-    const volatile word* at = (const volatile word*)(const void*)(base + offset);
-    IVSHMEM_PEER_INVALIDATE(base + offset, sizeof *at);
-    return swapped(*at);
-}
-
-static uint32_t look(const unsigned char* base, size_t offset) {
-    const uint32_t value = load(base, offset);
-    IVSHMEM_PEER_ACQUIRE();
-    return value;
-}
-
-static void store(unsigned char* base, size_t offset, uint32_t value) {
-    volatile word* at = (volatile word*)(void*)(base + offset);
-    *at = swapped(value);
-    IVSHMEM_PEER_CLEAN(base + offset, sizeof *at);
-}
-
-static void publish(unsigned char* base, size_t offset, uint32_t value) {
-    IVSHMEM_PEER_RELEASE();
-    store(base, offset, value);
-    IVSHMEM_PEER_CONCLUDE();
-}
-
-/* The payload of a record, of which nothing is checked. The place in shared memory is a multiple of
-   8 for COPY_OUT, and any for COPY_IN. Device memory refuses accesses that are not aligned, which
-   memcpy() makes: x86 has none, elsewhere the program knows. Without IVSHMEM_PEER_NORMAL_MEMORY
-   only whole words are accessed, each once. */
-#ifndef IVSHMEM_PEER_NORMAL_MEMORY
-#if defined(__x86_64__) || defined(__i386__)
-#define IVSHMEM_PEER_NORMAL_MEMORY 1
-#else
-#define IVSHMEM_PEER_NORMAL_MEMORY 0
-#endif
-#endif
-#ifndef IVSHMEM_PEER_COPY_IN
-#if IVSHMEM_PEER_NORMAL_MEMORY
-#define IVSHMEM_PEER_COPY_IN(to, from, bytes) copy(to, from, bytes)
-#define IVSHMEM_PEER_COPY_OUT(to, from, bytes) copy(to, from, bytes)
-
-static void copy(unsigned char* to, const unsigned char* from, size_t bytes) {
-#if !defined(__OPTIMIZE_SIZE__)
-    if (bytes - 16 <= 48) { /* 16 to 64: both ends, without a call that takes longer */
-        const size_t half = bytes > 32 ? 16 : 0;
-        IVSHMEM_PEER_MEMCPY(to, from, 16);
-        IVSHMEM_PEER_MEMCPY(to + half, from + half, 16);
-        IVSHMEM_PEER_MEMCPY(to + bytes - 16 - half, from + bytes - 16 - half, 16);
-        IVSHMEM_PEER_MEMCPY(to + bytes - 16, from + bytes - 16, 16);
-        return;
-    }
-#endif
-    IVSHMEM_PEER_MEMCPY(to, from, bytes);
-}
-#else
-#define IVSHMEM_PEER_COPY_IN(to, from, bytes) copy_in(to, from, bytes)
-#define IVSHMEM_PEER_COPY_OUT(to, from, bytes) copy_out(to, from, bytes)
-
-static void copy_in(unsigned char* to, const unsigned char* from, size_t bytes) {
-    while (bytes != 0) {
-        const size_t odd = (uintptr_t)from % sizeof(wide);
-        size_t some = sizeof(wide) - odd, i;
-        const wide piece = *(const volatile wide*)(const void*)(from - odd);
-        if (some > bytes)
-            some = bytes;
-        if (some == sizeof piece)
-            IVSHMEM_PEER_MEMCPY(to, &piece, sizeof piece);
-        else
-            for (i = 0; i < some; ++i)
-                to[i] = ((const unsigned char*)&piece)[odd + i];
-        from += some;
-        to += some;
-        bytes -= some;
-    }
-}
-
-/* Writes whole words: a record has room for them. */
-static void copy_out(unsigned char* to, const unsigned char* from, size_t bytes) {
-    wide piece;
-    for (; bytes >= sizeof piece; bytes -= sizeof piece) {
-        IVSHMEM_PEER_MEMCPY(&piece, from, sizeof piece);
-        *(volatile wide*)(void*)to = piece;
-        from += sizeof piece;
-        to += sizeof piece;
-    }
-    if (bytes != 0) {
-        unsigned char* first = (unsigned char*)&piece;
-        piece = 0;
-        while (bytes-- != 0)
-            *first++ = *from++;
-        *(volatile wide*)(void*)to = piece;
-    }
-}
-#endif
-#endif
+#include "ivshmem_peer_private.h"
 
 /* "The header". */
 enum {
@@ -233,7 +30,11 @@ enum {
     NAME = 60
 };
 #define MAGIC 0x43535649U
+#if IVSHMEM_PEER_TOPICS
+#define VERSION 0x00010002U
+#else
 #define VERSION 0x00010001U
+#endif
 #define RING_ME 0x80000000U
 
 /* "A block". */
@@ -266,7 +67,6 @@ enum { FAULT_RECORD = 1, FAULT_TOTAL, FAULT_LIMIT, FAULT_SEQUENCE, FAULT_CURSOR 
 /* Milliseconds. */
 #define FREE_TIME 20U
 #define CLAIM_TIME 250U
-#define FIRST_RECHECK 10U
 #define POLLING 100U
 #define RUNG 1000U
 
@@ -723,6 +523,9 @@ static uint32_t end(peer* p, result why) {
     for (c = p->channels; c != NULL; c = c->next)
         c->state = IVSHMEM_PEER_CHANNEL_CLOSED;
     p->channels = NULL;
+#if IVSHMEM_PEER_TOPICS
+    ivshmem_peer_topics_end(p, false);
+#endif
     p->phase = IVSHMEM_PEER_ENDED;
     p->why = why;
     return RUNG;
@@ -757,6 +560,10 @@ static void move_in(peer* p) {
             store(block, B_WAKE, 0);
         }
     }
+#if IVSHMEM_PEER_TOPICS
+    ivshmem_peer_topics_clear(p);
+    keep_claim(p);
+#endif
     write_fixed_words(d, mine, p->slot);
     store(mine, H_PEER, p->config.id);
     store(mine, H_ATTENTION, p->config.polls ? 0 : RING_ME | p->config.vector);
@@ -949,6 +756,9 @@ static bool defend(peer* p) {
 void ivshmem_peer_leave(peer* p) {
     if (p->phase == IVSHMEM_PEER_HELD && load(p->own, H_INCARNATION) == p->incarnation &&
         load(p->own, H_CLAIM) == p->incarnation) {
+#if IVSHMEM_PEER_TOPICS
+        ivshmem_peer_topics_end(p, true);
+#endif
         while (p->channels != NULL)
             ivshmem_peer_close(p->channels);
         publish(p->own, H_INCARNATION, 0);
@@ -1819,6 +1629,9 @@ uint32_t ivshmem_peer_poll(peer* p) {
         withdraw_wake(c);
         update(c);
     }
+#if IVSHMEM_PEER_TOPICS
+    ivshmem_peer_topics_poll(p);
+#endif
     if (now - p->recheck_at >= p->recheck) {
         for (c = p->channels; c != NULL; c = c->next)
             if (c->state == IVSHMEM_PEER_CHANNEL_CONNECTED && c->sleeps && c->answered != 0 &&
@@ -1867,6 +1680,13 @@ uint32_t ivshmem_peer_arm(peer* p) {
                 withdraw_wake(c);
             return 0;
         }
+#if IVSHMEM_PEER_TOPICS
+    if (ivshmem_peer_topics_arm(p)) {
+        for (c = p->channels; c != NULL; c = c->next)
+            withdraw_wake(c);
+        return 0;
+    }
+#endif
     return time_left(p);
 }
 
@@ -1876,3 +1696,50 @@ void ivshmem_peer_wait(peer* p, uint32_t longest) {
         p->config.hooks.wait(p->config.context, time);
     ivshmem_peer_poll(p);
 }
+
+#if IVSHMEM_PEER_TOPICS
+
+/* ---- For ivshmem_peer_topics.c ---- */
+
+const unsigned char* ivshmem_peer_header_of(const peer* p, uint32_t slot) {
+    return header_of(p, slot);
+}
+
+void ivshmem_peer_ring_everyone(const peer* p) {
+    ring_everyone(p);
+}
+
+bool ivshmem_peer_is_name(const char* name) {
+    return is_name(name);
+}
+
+bool ivshmem_peer_same_name(const char* a, const char* b) {
+    return same_name(a, b);
+}
+
+uint32_t ivshmem_peer_next_word(const char** name) {
+    return next_word(name);
+}
+
+bool ivshmem_peer_has_name(const unsigned char* entry, const char* name) {
+    return has_name(entry, name);
+}
+
+void ivshmem_peer_ring_slot(const peer* p, uint32_t slot, uint16_t vector) {
+    ring(p, id_of(p, slot), vector);
+}
+
+bool ivshmem_peer_has_topics(const peer* p, uint32_t slot, uint32_t* incarnation) {
+    struct header h;
+    if (is_absent(p, slot) || !is_header_of(p, header_of(p, slot), slot, &h))
+        return false;
+    *incarnation = h.incarnation;
+    return (h.version & 0xffffU) >= (VERSION & 0xffffU);
+}
+
+bool ivshmem_peer_has_changed_hands(const peer* p, uint32_t slot, uint32_t incarnation) {
+    const unsigned char* theirs = header_of(p, slot);
+    return look(theirs, H_INCARNATION) != incarnation && load(theirs, H_CLAIM) != incarnation;
+}
+
+#endif

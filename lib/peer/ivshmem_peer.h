@@ -4,10 +4,10 @@
 /**
  * @file
  * The other end of libivshmem's channels, for an RTOS or bare metal: channel-layout.md,
- * version 1.1.
+ * version 1.1; with topics (IVSHMEM_PEER_TOPICS, ivshmem_peer_topics.h) 1.2.
  *
- * Two files, freestanding C11 (C++ takes them too): copy ivshmem_peer.h and ivshmem_peer.c, fill in
- * the four hooks of ivshmem_peer_hooks, and call from one task:
+ * Freestanding C11 (C++ takes it too): copy ivshmem_peer.h, ivshmem_peer_private.h and
+ * ivshmem_peer.c, fill in the four hooks of ivshmem_peer_hooks, and call from one task:
  *
  *     ivshmem_peer_begin(&peer, &config);
  *     key = ivshmem_peer_offer(&peer, "echo");
@@ -51,27 +51,33 @@ extern "C" {
 #ifndef IVSHMEM_PEER_GONE
 #define IVSHMEM_PEER_GONE 4 /**< the latest ids that left, which are remembered */
 #endif
+#ifndef IVSHMEM_PEER_TOPICS
+/** Topics that a peer writes at a time; 16 at most, 20 bytes each. 0: without topics, also to read.
+    Otherwise compile ivshmem_peer_topics.c, too. */
+#define IVSHMEM_PEER_TOPICS 0
+#endif
 
 /** The result of a function, and the reason for the state of a peer or channel. */
 enum ivshmem_peer_result {
     IVSHMEM_PEER_OK = 0,
-    IVSHMEM_PEER_AGAIN,      /**< not yet: no message, no room, not connected, not claimed */
-    IVSHMEM_PEER_CLOSED,     /**< the other side sends, or reads, no more; or this side closed */
-    IVSHMEM_PEER_RESET,      /**< the other side has opened the lane again: reopen or close */
-    IVSHMEM_PEER_LOST,       /**< the other side has ended, by its heartbeat or its server */
-    IVSHMEM_PEER_FAULT,      /**< the other side broke the rules: ivshmem_peer_channel::fault */
-    IVSHMEM_PEER_REJECTED,   /**< the other side reports a fault of this one */
-    IVSHMEM_PEER_TOO_LARGE,  /**< the message is over the peer's limit, or larger than the buffer */
-    IVSHMEM_PEER_INVALID,    /**< an argument is out of its range */
-    IVSHMEM_PEER_IN_USE,     /**< the slot is held, or the lane is open */
-    IVSHMEM_PEER_NO_SLOT,    /**< there is no such slot, no free one, or it is not held now */
-    IVSHMEM_PEER_MISMATCH,   /**< a peer that is there divides the memory in another way */
-    IVSHMEM_PEER_VERSION,    /**< a peer that is there uses another major version */
-    IVSHMEM_PEER_TOO_SMALL,  /**< the region is smaller than the geometry */
-    IVSHMEM_PEER_UNKNOWN,    /**< no peer offers this service */
-    IVSHMEM_PEER_FULL,       /**< all entries or lanes are in use */
-    IVSHMEM_PEER_SLOT_LOST,  /**< another peer took the slot, because this one slept too long */
-    IVSHMEM_PEER_OVERWRITTEN /**< something else has written to this peer's section */
+    IVSHMEM_PEER_AGAIN,     /**< not yet: no message, no room, not connected, not claimed */
+    IVSHMEM_PEER_CLOSED,    /**< the other side sends, or reads, no more; or this side closed */
+    IVSHMEM_PEER_RESET,     /**< the other side has opened the lane again: reopen or close */
+    IVSHMEM_PEER_LOST,      /**< the other side has ended, by its heartbeat or its server */
+    IVSHMEM_PEER_FAULT,     /**< the other side broke the rules: ivshmem_peer_channel::fault */
+    IVSHMEM_PEER_REJECTED,  /**< the other side reports a fault of this one */
+    IVSHMEM_PEER_TOO_LARGE, /**< the message is over the peer's limit, or larger than the buffer */
+    IVSHMEM_PEER_INVALID,   /**< an argument is out of its range */
+    IVSHMEM_PEER_IN_USE,    /**< the slot is held, or the lane is open */
+    IVSHMEM_PEER_NO_SLOT,   /**< there is no such slot, no free one, or it is not held now */
+    IVSHMEM_PEER_MISMATCH,  /**< a peer that is there divides the memory in another way */
+    IVSHMEM_PEER_VERSION,   /**< a peer that is there uses another major version */
+    IVSHMEM_PEER_TOO_SMALL, /**< the region is smaller than the geometry */
+    IVSHMEM_PEER_UNKNOWN,   /**< no peer offers this service */
+    IVSHMEM_PEER_FULL,      /**< all entries or lanes are in use */
+    IVSHMEM_PEER_SLOT_LOST, /**< another peer took the slot, because this one slept too long */
+    IVSHMEM_PEER_OVERWRITTEN, /**< something else has written to this peer's section */
+    IVSHMEM_PEER_NO_TOPICS    /**< the region has no room for topics */
 };
 
 /**
@@ -145,6 +151,8 @@ enum ivshmem_peer_phase {
 };
 
 struct ivshmem_peer_channel;
+struct ivshmem_peer_topic_reader;
+struct ivshmem_peer_topic_writer;
 
 /** Private: what the heartbeat of a slot was, and for how many milliseconds. */
 struct ivshmem_peer_judgement {
@@ -178,6 +186,15 @@ struct ivshmem_peer {
         const char* name;
         uint32_t key;
     } services[IVSHMEM_PEER_SERVICES];
+#if IVSHMEM_PEER_TOPICS
+    struct ivshmem_peer_topic_reader* readers;
+    uint32_t topics_asked;
+    struct {
+        struct ivshmem_peer_topic_writer* by; /* null: it has ended */
+        uint32_t key;                         /* 0: the entry is unused */
+        uint32_t begin, end;                  /* of its index and data, in grains */
+    } topics[IVSHMEM_PEER_TOPICS];
+#endif
 };
 
 /* Those that end a channel have the number of the result that says so. */
@@ -425,6 +442,8 @@ static inline const char* ivshmem_peer_in_words(enum ivshmem_peer_result result)
         return "another peer took the slot";
     case IVSHMEM_PEER_OVERWRITTEN:
         return "something wrote to this peer's section";
+    case IVSHMEM_PEER_NO_TOPICS:
+        return "the region has no room for topics";
     }
     return "an unknown result";
 }
