@@ -148,6 +148,30 @@ TEST_CASE("a reader that sleeps is rung once, and not again until it looked") {
     CHECK(rings() == 1);
 }
 
+TEST_CASE("a reader that the writer takes for gone is rung when it is there again") {
+    two_holders peers;
+    auto out = topic_writer::create(peers.at_a, "clock");
+    listener in{peers.at_b, "clock"};
+    CHECK_FALSE(in.next());
+    REQUIRE(in.reader.arm());
+    peers.b.take(0);
+    // A word that something has written over, and that its holder writes again.
+    const auto header = section_of(peers, 1);
+    const auto [word, value] =
+        GENERATE(std::pair{layout::header::incarnation, 0U}, std::pair{layout::header::slot, 7U},
+                 std::pair{layout::header::version, 0x00010001U});
+    const auto before = header.load(word);
+    header.store(word, value);
+    out.publish(bytes("one"));
+    CHECK(out.rings() == 0);
+    header.store(word, before);
+    out.publish(bytes("two"));
+    out.publish(bytes("three"));
+    CHECK(out.rings() == 1);
+    CHECK(peers.b.take(0) == 1);
+    CHECK(in.next() == "one");
+}
+
 TEST_CASE("a reader without interrupts, or that polls, asks for no ring") {
     two_holders peers;
     auto out = topic_writer::create(peers.at_a, "clock");

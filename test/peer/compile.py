@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """Compile the peer in C for a freestanding target, and print what it takes: compile.py SOURCE MOST COMPILER [OPTION...].
 
-Fails on a warning, if the object needs anything but memcpy() and GCC's own functions, if the code takes more than MOST
+Fails on a warning, if the object needs anything but memcpy(), GCC's own functions and those of the peer, if the code takes more than MOST
 bytes (0: any), and if a channel takes more than 256. Prints the bytes of the code and of the state, and the deepest
 stack that GCC knows of. Exits with 77, which is a skipped test, if there is no such compiler.
 """
@@ -19,9 +19,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 FLAGS = "-Os -Wall -Wextra -Wconversion -Wcast-align -Wshadow -pedantic -Werror -ffreestanding -nostdlib -fno-pic".split()
-ALLOWED = re.compile(r"memcpy|__aeabi_\w+|__sync_synchronize")
+ALLOWED = re.compile(r"memcpy|__aeabi_\w+|__sync_synchronize|ivshmem_peer_\w+")
 STATE = """
 #include "ivshmem_peer.h"
+#if IVSHMEM_PEER_TOPICS
+#include "ivshmem_peer_topics.h"
+const unsigned char a_writer[sizeof(struct ivshmem_peer_topic_writer)] = {1};
+const unsigned char a_reader[sizeof(struct ivshmem_peer_topic_reader)] = {1};
+#endif
 const unsigned char a_peer[sizeof(struct ivshmem_peer)] = {1};
 const unsigned char a_channel[sizeof(struct ivshmem_peer_channel)] = {1};
 """
@@ -77,7 +82,7 @@ def main(source: Path, most: int, compiler: str, options: Sequence[str]) -> int:
             return 1
         text = sum(size for name, size in sizes(tool, code).items())
         of_state = sizes(tool, state)
-        print(f"text {text}, peer {of_state['a_peer']}, channel {of_state['a_channel']} bytes")
+        print(f"text {text} bytes;", ", ".join(f"{name.removeprefix('a_')} {size}" for name, size in of_state.items()))
         if gcc:
             depth, first = deepest(code.with_suffix(".ci").read_text("utf-8"))
             print(f"stack {depth} bytes, in {first}()")
