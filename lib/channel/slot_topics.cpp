@@ -193,14 +193,16 @@ unsigned slot_topics::wake_readers(const slot::impl& in, std::uint32_t number) {
     for (std::uint32_t slot = 0; slot < in.geometry().slots; ++slot) {
         if (slot == in.number())
             continue;
-        const std::uint32_t word = in.header(slot).load(wanted(in.number(), number));
+        // Looked at: what the reader wrote before it, the header, is seen after it.
+        const std::uint32_t word = in.header(slot).look(wanted(in.number(), number));
         if ((word & layout::wake_data) == 0 || word == answered[slot])
             continue;
+        const auto holder = in.find_holder(slot);
+        if (!holder || !in.has_topics(slot))
+            continue; // not answered: the holder may be there again when the next one is published
+        in.ring(holder->peer, static_cast<std::uint16_t>(word >> layout::wake_vector_shift));
         answered[slot] = word;
-        if (const auto holder = in.find_holder(slot); holder && in.has_topics(slot)) {
-            in.ring(holder->peer, static_cast<std::uint16_t>(word >> layout::wake_vector_shift));
-            ++rung;
-        }
+        ++rung;
     }
     return rung;
 }
