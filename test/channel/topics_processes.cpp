@@ -5,6 +5,7 @@
 // one is killed, one comes late, and one writes anything into its own section.
 
 #include "helpers/catch.hpp"
+#include "helpers/counted_topic.hpp"
 #include "helpers/server_process.hpp"
 
 #include <ivshmem/device.hpp>
@@ -54,13 +55,6 @@ ivshmem::slot claim(const ivshmem::device& at, std::uint32_t number) {
     options.number = number;
     options.geometry = geometry;
     return ivshmem::slot::claim(at, options);
-}
-
-/// The message with a number: its length and its bytes follow from it.
-std::vector<std::byte> message(std::uint64_t number) {
-    std::vector<std::byte> bytes(8 + number % 200, static_cast<std::byte>(number));
-    std::memcpy(bytes.data(), &number, sizeof number);
-    return bytes;
 }
 
 /// A process with an end of a pipe, on which it reports that it is ready.
@@ -131,38 +125,25 @@ struct habits {
 int read_all(const std::string& socket, const habits& how, const std::function<void()>& ready) {
     auto device = join(socket);
     const auto slot = claim(device, how.slot);
-    auto in = topic_reader::open(slot, name, {.history = how.history});
-    if (!how.late)
-        ready();
-    std::vector<std::byte> into;
-    std::uint64_t read = 0;
-    std::uint64_t first = 0;
-    std::error_code ec;
-    while (!ec) {
-        const auto got = in.try_read(into, ec);
-        if (got) {
-            if (std::exchange(read, read + 1) == 0)
-                first = got->sequence - got->skipped;
-            if (into != message(got->sequence))
-                return wrong_bytes;
-            if (read + in.skipped() + first - 1 != got->sequence)
-                return wrong_count;
-            if (read == 1 && how.late)
+    const auto count = test::count_messages(
+        device, slot, name, {.history = how.history},
+        [&] {
+            if (!how.late)
                 ready();
-            if (read == 1 && how.stops)
+        },
+        [&](const test::topic_count& so_far) {
+            if (so_far.read == 1 && how.late)
+                ready();
+            if (so_far.read == 1 && how.stops)
                 ::raise(SIGSTOP);
-        } else if (!ec && in.arm()) {
-            std::error_code waited;
-            static_cast<void>(device.wait(0, 100ms, waited));
-            in.disarm();
-            in.update(ec);
-        }
-    }
-    if (ec != errc::topic_closed)
+        });
+    if (!count.whole)
+        return wrong_bytes;
+    if (count.end != errc::topic_closed)
         return wrong_end;
-    if (read + in.skipped() + first - 1 != how.total || (!how.late && first != 1))
+    if (!count.is_exact || !count.adds_up_to(how.total) || (!how.late && count.first != 1))
         return wrong_count;
-    return how.must_not_skip && in.skipped() != 0 ? skipping : exact;
+    return how.must_not_skip && count.skipped != 0 ? skipping : exact;
 }
 
 /// Holds a slot, and writes anything behind its header: topics, words to be rung, all of it.
@@ -221,7 +202,7 @@ TEST_CASE(
     std::optional<child> late;
     const auto begin = std::chrono::steady_clock::now();
     for (std::uint64_t i = 1; i <= total; ++i) {
-        out.publish(message(i));
+        out.publish(test::counted_message(i));
         slot.answer_claims();
         if (i == 10)
             frozen.wait_until_stopped();
@@ -262,7 +243,7 @@ TEST_CASE(
             auto own = ivshmem::slot::claim(at, options);
             auto out = topic_writer::create(own, name);
             for (std::uint64_t i = 1; i <= 5; ++i)
-                out.publish(message(i));
+                out.publish(test::counted_message(i));
             ready();
             for (;;) {
                 own.answer_claims();
@@ -278,7 +259,7 @@ TEST_CASE(
         REQUIRE(host::eventually([&] {
             while (const auto got = in.try_read(into, ec)) {
                 CHECK(got->sequence == ++read);
-                CHECK(into == message(read));
+                CHECK(into == test::counted_message(read));
             }
             std::error_code updated;
             in.update(updated);

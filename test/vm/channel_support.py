@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from lab import Guest, Job, LabError, Result, Workdir, build_folder
 from support import PATIENCE, PROBE, DeviceCase, Party
@@ -56,12 +57,14 @@ class HostJob:
 AnyJob = Job | HostJob
 
 
-def start(work: Workdir, party: Party, command: str, *words: object, options: str = "") -> AnyJob:
-    """Start a channel-peer on the party's machine; `kill` ends it."""
+def start(
+    work: Workdir, party: Party, command: str, *words: object, options: str = "", program: Path = CHANNEL_PEER
+) -> AnyJob:
+    """Start a channel-peer, or a program with the same arguments, on the party's machine; `kill` ends it."""
     arguments = f"{options} {command} {party.device} {' '.join(map(str, words))}".split()
     if party.guest is None:
-        return HostJob(work, [str(CHANNEL_PEER), *arguments])
-    return party.guest.spawn(" ".join(["exec", CHANNEL_PEER.name, *arguments]))
+        return HostJob(work, [str(program), *arguments])
+    return party.guest.spawn(" ".join(["exec", program.name, *arguments]))
 
 
 def kill(job: AnyJob, guest: Guest | None) -> None:
@@ -74,9 +77,11 @@ def kill(job: AnyJob, guest: Guest | None) -> None:
 class ChannelCase(DeviceCase):
     """Tests of channels."""
 
-    def peer(self, party: Party, command: str, *words: object, options: str = "") -> AnyJob:
-        """Start a channel-peer that ends with the test at the latest."""
-        job = start(self.work, party, command, *words, options=options)
+    def peer(
+        self, party: Party, command: str, *words: object, options: str = "", program: Path = CHANNEL_PEER
+    ) -> AnyJob:
+        """Start a channel-peer, or a program with the same arguments, that ends with the test at the latest."""
+        job = start(self.work, party, command, *words, options=options, program=program)
         self.addCleanup(kill, job, party.guest)
         return job
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import ClassVar
 
 from device_support import DEVICE_PROGRAMS, STATES, ModelCase, bind
@@ -24,6 +25,7 @@ class StatesCase(ModelCase):
     GUESTS: ClassVar[int] = 2
     OUTPUT: ClassVar[int] = 64 << 10
     """Bytes of each output section."""
+    PROGRAMS: ClassVar[tuple[Path, ...]] = (*DEVICE_PROGRAMS, IVSHMEMCTL)
     MEMORY: ClassVar[int] = 256
     """MiB of each guest."""
     model_of_all: ClassVar[DeviceModel]
@@ -42,7 +44,7 @@ class StatesCase(ModelCase):
     def guest_with_id(cls, peer: int) -> Guest:
         devices = [cls.model_of_all.device(peer, "port" if peer == 1 else "root")]
         return cls.new_guest(
-            f"vm{peer}", devices, programs=(*DEVICE_PROGRAMS, IVSHMEMCTL), kernel=cls.kernel(peer), memory=cls.MEMORY
+            f"vm{peer}", devices, programs=cls.PROGRAMS, kernel=cls.kernel(peer), memory=cls.MEMORY
         )
 
     @classmethod
