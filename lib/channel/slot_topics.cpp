@@ -141,12 +141,12 @@ slot_topics::own_topic slot_topics::create(slot::impl& in, std::string_view name
               in.number(), layout::topics::per_slot);
         return {};
     }
+    std::vector<std::uint32_t> answered(in.geometry().slots); // before anything changes
     own_topic made{static_cast<std::uint32_t>(unused - owned_.begin()), random_word(), {}};
     const std::uint64_t gap = gap_for(needed, true).value();
     made.place = {area_.entry(made.number), gap, gap + index_size(messages), data, messages};
     const std::uint32_t flags = options.relayed ? layout::topic_relayed : 0;
-    *unused = {made.key, true, flags, gap, gap + needed, bytes, {}};
-    unused->answered.assign(in.geometry().slots, 0);
+    *unused = {made.key, true, flags, gap, gap + needed, bytes, std::move(answered)};
     for (std::uint64_t at = 0; at < index_size(messages); at += layout::topic_record::size)
         mine.store(made.place.index + at + layout::topic_record::mark, 0);
     const words entry = mine.at(made.place.entry);

@@ -19,14 +19,29 @@ namespace ivshmem {
 /// The writer of a topic, while it is open.
 class topic_writer::impl {
   public:
-    impl(std::shared_ptr<slot::impl> in, slot_topics::own_topic made)
-        : slot_{std::move(in)}, topic_{made}, producer_{slot_->header(slot_->number()),
-                                                        made.place} {}
+    /// Without a topic, so that it ends one as soon as there is one, also if memory runs out.
+    explicit impl(std::shared_ptr<slot::impl> in) : slot_{std::move(in)} {}
     impl(const impl&) = delete;
     impl& operator=(const impl&) = delete;
-    ~impl() { slot_->topics().end(*slot_, topic_); }
+    ~impl() {
+        if (topic_)
+            slot_->topics().end(*slot_, *topic_);
+    }
 
-    [[nodiscard]] std::size_t max_message() const noexcept { return topic_.place.size; }
+    static std::unique_ptr<impl> create(const slot& in, std::string_view name,
+                                        const topic_options& options, failure& f) {
+        return in_usable(in.impl_.get(), f, [&](slot::impl& own) {
+            auto result = std::make_unique<impl>(in.impl_);
+            const auto made = own.topics().create(own, name, options, f);
+            if (f)
+                return std::unique_ptr<impl>{};
+            result->topic_ = made;
+            result->producer_ = {own.header(own.number()), made.place};
+            return result;
+        });
+    }
+
+    [[nodiscard]] std::size_t max_message() const noexcept { return topic_->place.size; }
     [[nodiscard]] std::uint64_t sequence() const noexcept { return producer_.newest(); }
     [[nodiscard]] std::uint64_t rings() const noexcept { return rings_; }
 
@@ -53,7 +68,7 @@ class topic_writer::impl {
             const auto now = std::chrono::system_clock::now().time_since_epoch();
             producer_.publish(*std::exchange(lent_, std::nullopt),
                               static_cast<std::uint64_t>(std::chrono::nanoseconds{now}.count()));
-            rings_ += in.topics().wake_readers(in, topic_.number);
+            rings_ += in.topics().wake_readers(in, topic_->number);
             return true;
         });
     }
@@ -66,7 +81,7 @@ class topic_writer::impl {
 
   private:
     const std::shared_ptr<slot::impl> slot_;
-    const slot_topics::own_topic topic_;
+    std::optional<slot_topics::own_topic> topic_;
     topic_producer<shared_words> producer_;
     std::optional<std::uint32_t> lent_; ///< the size of the loan
     std::uint64_t rings_ = 0;
@@ -80,22 +95,13 @@ topic_writer::~topic_writer() = default;
 
 topic_writer topic_writer::create(const slot& in, std::string_view name,
                                   const topic_options& options) {
-    return throwing([&](failure& f) {
-        auto made = in_usable(in.impl_.get(), f, [&](slot::impl& own) {
-            return own.topics().create(own, name, options, f);
-        });
-        return f ? topic_writer{} : topic_writer{std::make_unique<impl>(in.impl_, made)};
-    });
+    return throwing([&](failure& f) { return topic_writer{impl::create(in, name, options, f)}; });
 }
 
 topic_writer topic_writer::create(const slot& in, std::string_view name,
                                   const topic_options& options, std::error_code& ec) {
-    return reporting(ec, [&](failure& f) {
-        auto made = in_usable(in.impl_.get(), f, [&](slot::impl& own) {
-            return own.topics().create(own, name, options, f);
-        });
-        return f ? topic_writer{} : topic_writer{std::make_unique<impl>(in.impl_, made)};
-    });
+    return reporting(ec,
+                     [&](failure& f) { return topic_writer{impl::create(in, name, options, f)}; });
 }
 
 void topic_writer::close() noexcept {
