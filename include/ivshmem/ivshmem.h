@@ -43,5 +43,6 @@
 #include <ivshmem/c/service.h>
 #include <ivshmem/c/slot.h>
 #include <ivshmem/c/stream.h>
+#include <ivshmem/c/topic.h>
 
 #endif

@@ -50,7 +50,7 @@ int until_done(held_slot& in, int timeout_ms, Attempt attempt) {
     for (;;) {
         if (const int result = attempt(); result != -EAGAIN)
             return result;
-        in.wait(nullptr, 0, left.next());
+        in.wait(left.next());
     }
 }
 
@@ -61,13 +61,19 @@ int until_done(held_slot& in, int timeout_ms, Attempt attempt) {
 template <typename Attempt>
 void until_done(channel_object& of, std::uint32_t what, int timeout_ms, Attempt attempt) {
     using namespace std::chrono_literals;
+    struct {
+        bool arm() const { return of.arm(what); }
+        void disarm() const { of.disarm(); }
+        channel_driver& of;
+        std::uint32_t what;
+    } ring{of.driver, what};
     patience left{timeout_ms};
     while (!attempt()) {
         if (of.ec == errc::not_connected)
             of.ec.clear();
         of.raise();
         const auto time = left.next();
-        of.in->wait(&of.driver, what,
+        of.in->wait(ring,
                     of.channel.is_polling() ? std::min<std::chrono::nanoseconds>(time, 1ms) : time);
         of.channel.update(of.ec);
         of.raise();

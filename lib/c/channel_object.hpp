@@ -3,6 +3,7 @@
 #pragma once
 
 #include "c/api.hpp"
+#include "c/bytes.hpp"
 #include "c/failures.hpp"
 #include "c/handles.hpp"
 #include "c/slot_object.hpp"
@@ -15,7 +16,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <system_error>
 #include <utility>
 
@@ -79,15 +79,5 @@ ivshmem_channel* make_channel(std::shared_ptr<held_slot> from, channel&& opened)
 
 /// @throws error EINVAL, E2BIG.
 channel_options channel_options_from(const ivshmem_channel_options* given);
-
-/// Returns the bytes of a buffer. @throws error EINVAL: NULL, but not empty.
-inline std::span<const std::byte> bytes_of(const void* at, std::size_t size) {
-    require(at != nullptr || size == 0, "a buffer is NULL, but its size is not 0");
-    return {static_cast<const std::byte*>(at), size};
-}
-inline std::span<std::byte> bytes_of(void* at, std::size_t size) {
-    require(at != nullptr || size == 0, "a buffer is NULL, but its size is not 0");
-    return {static_cast<std::byte*>(at), size};
-}
 
 } // namespace ivshmem::capi

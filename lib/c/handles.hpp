@@ -26,6 +26,8 @@ enum class handle_kind : std::uintptr_t {
     channel,
     service,
     connector,
+    topic_writer,
+    topic_reader,
 };
 
 inline constexpr unsigned handle_kind_shift = 1;

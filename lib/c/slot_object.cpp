@@ -24,23 +24,26 @@ void held_slot::update() {
     slot.answer_claims();
 }
 
-void held_slot::wait(channel_driver* driver, std::uint32_t what, std::chrono::nanoseconds at_most) {
-    using namespace std::chrono_literals;
+void held_slot::wait(std::chrono::nanoseconds at_most) {
     check_open();
-    const int fd = slot.has_interrupts() ? device->interrupt_fd(slot.vector()) : -1;
+    sleep(rung_fd(), at_most);
+    update();
+}
+
+int held_slot::rung_fd() const {
+    return slot.has_interrupts() ? device->interrupt_fd(slot.vector()) : -1;
+}
+
+void held_slot::sleep(int fd, std::chrono::nanoseconds at_most) const {
+    using namespace std::chrono_literals;
     if (fd < 0)
         at_most = std::min<std::chrono::nanoseconds>(at_most, 1ms);
     if (slot.heartbeat() != 0ms)
         at_most = std::min<std::chrono::nanoseconds>(at_most, slot.heartbeat());
-    if (driver == nullptr || driver->arm(what)) {
-        pollfd rung{fd, POLLIN, 0}; // -1: ppoll() only waits
-        const timespec time{static_cast<std::time_t>(at_most.count() / 1'000'000'000),
-                            static_cast<long>(at_most.count() % 1'000'000'000)};
-        static_cast<void>(::ppoll(&rung, 1, &time, nullptr)); // EINTR is a wake-up too
-    }
-    if (driver != nullptr)
-        driver->disarm();
-    update();
+    pollfd rung{fd, POLLIN, 0}; // -1: ppoll() only waits
+    const timespec time{static_cast<std::time_t>(at_most.count() / 1'000'000'000),
+                        static_cast<long>(at_most.count() % 1'000'000'000)};
+    static_cast<void>(::ppoll(&rung, 1, &time, nullptr)); // EINTR is a wake-up too
 }
 
 ivshmem_slot* make_slot(std::shared_ptr<device> of, ivshmem::slot claimed) {

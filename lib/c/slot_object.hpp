@@ -5,7 +5,6 @@
 #include "c/api.hpp"
 #include "c/handles.hpp"
 
-#include <ivshmem/channel_driver.hpp>
 #include <ivshmem/device.hpp>
 #include <ivshmem/slot.hpp>
 
@@ -25,10 +24,23 @@ struct held_slot {
     /// Takes the rings and answers claims. @throws error as ivshmem_slot_update().
     void update();
     /// Waits until a peer rings; then updates.
-    /// @param driver Of a channel that is armed before, and disarmed after it; null: none.
-    /// @param what The events to be rung for, of channel_driver::wake.
     /// @param at_most Shorter if nobody can ring.
-    void wait(channel_driver* driver, std::uint32_t what, std::chrono::nanoseconds at_most);
+    void wait(std::chrono::nanoseconds at_most);
+    /// As that, for an object that asks a peer to ring: arm() before, disarm() after it.
+    template <typename Sleeper>
+    void wait(Sleeper& of, std::chrono::nanoseconds at_most) {
+        check_open();
+        const int fd = rung_fd();
+        if (of.arm())
+            sleep(fd, at_most);
+        of.disarm();
+        update();
+    }
+
+  private:
+    /// Negative: nobody can ring.
+    [[nodiscard]] int rung_fd() const;
+    void sleep(int fd, std::chrono::nanoseconds at_most) const;
 };
 
 struct slot_object {

@@ -67,6 +67,8 @@ void test_services(void);
 void test_sessions(void);
 void test_slot(void);
 void test_streams(void);
+void test_topic_input(void);
+void test_topics(void);
 
 #ifdef __cplusplus
 }

@@ -133,6 +133,14 @@ static_assert(same(IVSHMEM_WAKE_DATA, driver::for_data));
 static_assert(same(IVSHMEM_WAKE_ROOM, driver::for_room));
 static_assert(same(IVSHMEM_WAKE_DRAINED, driver::for_drained));
 
+using topic = ivshmem::topic_state;
+static_assert(same(IVSHMEM_TOPIC_STATE_CLOSED, topic::closed));
+static_assert(same(IVSHMEM_TOPIC_STATE_SEARCHING, topic::searching));
+static_assert(same(IVSHMEM_TOPIC_STATE_ATTACHED, topic::attached));
+static_assert(same(IVSHMEM_TOPIC_STATE_ENDED, topic::ended));
+static_assert(same(IVSHMEM_TOPIC_STATE_POISONED, topic::poisoned));
+static_assert(same(IVSHMEM_TOPIC_STATE_LOST, topic::lost));
+
 std::string text_of(int code) {
     std::array<char, 512> text{};
     REQUIRE(ivshmem_get_code_text(code, text.data(), text.size()) == 0);

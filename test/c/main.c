@@ -12,10 +12,11 @@ static const struct {
     const char* name;
     void (*run)(void);
 } tests[] = {
-    {"bad_input", test_bad_input}, {"blocking", test_blocking}, {"device", test_device},
-    {"handles", test_handles},     {"lifetime", test_lifetime}, {"messages", test_messages},
-    {"monitor", test_monitor},     {"parts", test_parts},       {"services", test_services},
-    {"sessions", test_sessions},   {"slot", test_slot},         {"streams", test_streams},
+    {"bad_input", test_bad_input},     {"blocking", test_blocking}, {"device", test_device},
+    {"handles", test_handles},         {"lifetime", test_lifetime}, {"messages", test_messages},
+    {"monitor", test_monitor},         {"parts", test_parts},       {"services", test_services},
+    {"sessions", test_sessions},       {"slot", test_slot},         {"streams", test_streams},
+    {"topic_input", test_topic_input}, {"topics", test_topics},
 };
 
 int main(int argc, char** argv) {

@@ -106,8 +106,8 @@ TEST_CASE("errors without memory") {
     CHECK(device == nullptr);
 }
 
-TEST_CASE("devices, slots and channels without memory") {
-    const host::running_server server{{"-l", "1M", "-n", "1"}};
+TEST_CASE("devices, slots, channels and topics without memory") {
+    const host::running_server server{{"-l", "4M", "-n", "1"}};
     const std::string which = "server:" + server.socket();
     ivshmem_open_options options{};
     options.size = sizeof options;
@@ -170,6 +170,28 @@ TEST_CASE("devices, slots and channels without memory") {
     CHECK(times > 0);
     REQUIRE(ivshmem_channel_gather(channel[1], &size) == 0);
     CHECK(size == large.size());
+
+    // A topic whose writer got no memory has ended: another one can be made.
+    ivshmem_topic_writer* writer = nullptr;
+    ivshmem_topic_reader* reader = nullptr;
+    check_needs_memory(
+        [&] { return ivshmem_topic_reader_open(slot[1], "topic", nullptr, &reader); });
+    check_needs_memory(
+        [&] { return ivshmem_topic_writer_open(slot[0], "topic", nullptr, &writer); });
+    int may_sleep = 0;
+    check_needs_memory([&] { return ivshmem_topic_reader_arm(reader, &may_sleep); });
+    allocations_left = 0;
+    const int published = ivshmem_topic_writer_publish(writer, text.data(), text.size());
+    ivshmem_topic_message message{};
+    message.size = sizeof message;
+    const int read = ivshmem_topic_reader_try_read(reader, text.data(), text.size(), &message);
+    const int empty = ivshmem_topic_reader_try_read(reader, text.data(), text.size(), &message);
+    allocations_left = -1;
+    CHECK(published == 0);
+    CHECK(read == 0);
+    CHECK(empty == -EAGAIN);
+    CHECK(ivshmem_topic_reader_close(reader) == 0);
+    CHECK(ivshmem_topic_writer_close(writer) == 0);
 
     for (auto* const c : channel)
         CHECK(ivshmem_channel_close(c) == 0);
