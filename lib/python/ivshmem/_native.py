@@ -103,6 +103,34 @@ class ChannelFacts(Sized):
                 ("rings", c_uint64)]
 
 
+class TopicOptions(Sized):
+    _fields_ = [("size", c_size_t), ("ring_size", c_uint64), ("messages", c_uint32), ("relayed", c_int)]
+
+
+class TopicWriterFacts(Sized):
+    _fields_ = [("size", c_size_t), ("max_message", c_uint64), ("sequence", c_uint64), ("rings", c_uint64)]
+
+
+class TopicReaderOptions(Sized):
+    _fields_ = [("size", c_size_t), ("history", c_uint64), ("max_message", c_uint64), ("polling", c_int)]
+
+
+class TopicReaderFacts(Sized):
+    _fields_ = [("size", c_size_t), ("state", c_int), ("writer_slot", c_int32), ("skipped", c_uint64),
+                ("relayed", c_int)]
+
+
+class TopicMessage(Sized):
+    _fields_ = [("size", c_size_t), ("bytes", c_void_p), ("length", c_size_t), ("sequence", c_uint64),
+                ("skipped", c_uint64), ("time_ns", c_uint64), ("session", c_uint32)]
+
+
+class TopicInfo(ctypes.Structure):
+    _fields_ = [("name", c_char * 60), ("slot", c_uint32), ("number", c_uint32), ("key", c_uint32),
+                ("sequence", c_uint64), ("time_ns", c_uint64), ("ring_size", c_uint64), ("messages", c_uint32),
+                ("ended", c_int), ("relayed", c_int), ("lost", c_int)]
+
+
 # The types of the parameters of each function. A handle is a number in the type of a pointer, a text is c_char_p, and
 # a c_void_p takes bytes, arrays and byref().
 _handle, _to = c_void_p, c_void_p
@@ -171,6 +199,25 @@ _PARAMETERS: dict[str, tuple[Any, ...]] = {
     "connector_open": (_handle, c_char_p, c_int32, _to, _to),
     "connector_try_connect": (_handle, _to),
     "connector_close": (_handle,),
+    "slot_get_topics": (_handle, _to, c_size_t, _to),
+    "topic_writer_open": (_handle, c_char_p, _to, _to),
+    "topic_writer_close": (_handle,),
+    "topic_writer_get_facts": (_handle, POINTER(TopicWriterFacts)),
+    "topic_writer_publish": (_handle, _to, c_size_t),
+    "topic_writer_loan": (_handle, c_size_t, _to),
+    "topic_writer_publish_loan": (_handle,),
+    "topic_reader_open": (_handle, c_char_p, _to, _to),
+    "topic_reader_close": (_handle,),
+    "topic_reader_reopen": (_handle,),
+    "topic_reader_get_facts": (_handle, POINTER(TopicReaderFacts)),
+    "topic_reader_update": (_handle, _to),
+    "topic_reader_arm": (_handle, _to),
+    "topic_reader_disarm": (_handle,),
+    "topic_reader_try_read": (_handle, _to, c_size_t, POINTER(TopicMessage)),
+    "topic_reader_try_read_latest": (_handle, _to, c_size_t, POINTER(TopicMessage)),
+    "topic_reader_try_view": (_handle, POINTER(TopicMessage)),
+    "topic_reader_try_view_latest": (_handle, POINTER(TopicMessage)),
+    "topic_reader_still_valid": (_handle, POINTER(TopicMessage), _to),
 }
 
 
@@ -220,6 +267,13 @@ def u32(value: int) -> int:
     if not 0 <= value < 1 << 32:
         raise ValueError(f"{value}: not in 0..2^32-1")
     return value
+
+
+def length(size: int) -> int:
+    """Return a number of bytes that the library takes."""
+    if not 0 <= size < 1 << 8 * ctypes.sizeof(c_size_t):
+        raise ValueError(f"{size}: not a number of bytes")
+    return size
 
 
 def slot_number(number: int | None) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ctypes import byref, c_int, c_size_t, c_uint32, c_void_p
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from . import _native as native
 from ._device import Device, view_of
@@ -21,6 +21,8 @@ from ._watch import Watch, wake
 if TYPE_CHECKING:
     from ._channel import Channel
     from ._service import Service
+    from ._topic import TopicInfo, TopicWriter
+    from ._topic_reader import TopicReader
 
 _LOOK = 0.1
 """A peer that claims this slot waits 250 ms for an answer, and a ring may get lost."""
@@ -46,6 +48,14 @@ class Holder:
     peer: int
 
 
+class Member(Protocol):
+    """What was made from a slot, and is called after each ring."""
+
+    def look(self) -> None: ...
+
+    def settle(self) -> None: ...
+
+
 class Slot:
     """A slot that this process holds: `async with await Slot.claim(device, 1) as slot`.
 
@@ -69,7 +79,7 @@ class Slot:
         self._beat = facts.heartbeat_ms / 1000
         self._failure: Error | None = None
         self._waiting: set[asyncio.Future[None]] = set()
-        self._channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+        self._members: weakref.WeakSet[Member] = weakref.WeakSet()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._watch: Watch | None = None
@@ -176,10 +186,36 @@ class Slot:
 
         return Service(self, service, max_message=max_message, polling=polling)
 
+    def write_topic(self, name: str, *, size: int = 0, messages: int = 0, relayed: bool = False) -> TopicWriter:
+        """Make a topic, so that other slots read it by its name: `with slot.write_topic("clock") as writer`.
+
+        `size` is the room for messages in bytes, and so the longest message, and `messages` how many there can be at
+        once; 0: chosen. `relayed` says that the messages come from elsewhere, such as another region.
+        """
+        from ._topic import TopicWriter
+
+        return TopicWriter(self, name, size=size, messages=messages, relayed=relayed)
+
+    def read_topic(self, name: str, *, history: int = 0, max_message: int = 0) -> TopicReader:
+        """Open a topic of any other slot, also one that comes later: `async for message in slot.read_topic("clock")`.
+
+        `history` is how many of the messages that are there already to read first; of a topic that comes later, all are
+        read. `max_message` is the longest message that is copied, in bytes; 0: 64 MiB.
+        """
+        from ._topic_reader import TopicReader
+
+        return TopicReader(self, name, history=history, max_message=max_message)
+
+    def topics(self) -> list[TopicInfo]:
+        """Return the topics of all slots, by ascending slot; those that have ended, too."""
+        from ._topic import topics_of
+
+        return topics_of(self)
+
     def close(self) -> None:
         """Give the slot back. What was made from it fails with Code.CLOSED from now on."""
-        for channel in list(self._channels):
-            channel.settle()
+        for member in list(self._members):
+            member.settle()
         handle, self._handle = self._handle, None
         if self._timer is not None:
             self._timer.cancel()
@@ -199,8 +235,12 @@ class Slot:
 
     # For what was made from the slot
 
-    def add(self, channel: Channel) -> None:
-        self._channels.add(channel)
+    def add(self, member: Member) -> None:
+        self._members.add(member)
+
+    def view(self, address: int | None, length: int, *, writable: bool = True) -> memoryview:
+        """Return a view of the memory, which keeps the mapping."""
+        return view_of(self._device, address, length, writable=writable)
 
     async def until_rung(self) -> None:
         """Wait until something may have changed: a ring, or a while."""
@@ -237,8 +277,8 @@ class Slot:
             self._failure = failure
             if self._watch is not None:
                 self._watch.close()
-        for channel in list(self._channels):
-            channel.look()
+        for member in list(self._members):
+            member.look()
         self.wake_all()
         if self._failure is None:
             self._set_timer()
