@@ -13,10 +13,10 @@
 
    SLOT is this program's place in the shared memory (0 to 3). Each program needs its own. */
 
+#include "lines.h"
 #include "on_slot.h"
 
 #include <string.h>
-#include <unistd.h>
 
 enum { LONGEST_MESSAGE = 64 * 1024 };
 
@@ -60,40 +60,18 @@ static void serve(void) {
     }
 }
 
-static void ask_line(struct ivshmem_channel* server, const char* line, size_t size) {
+static void ask_line(const char* line, size_t size) {
     static char answer[LONGEST_MESSAGE];
-    must(ivshmem_channel_send(server, line, size, -1));
-    must(ivshmem_channel_receive(server, answer, sizeof answer, &size, -1));
+    must(ivshmem_channel_send(channels[0], line, size, -1));
+    must(ivshmem_channel_receive(channels[0], answer, sizeof answer, &size, -1));
     fwrite(answer, 1, size, stdout);
     putchar('\n');
     fflush(stdout);
 }
 
 static void ask(void) {
-    struct ivshmem_channel* const server = connect_to("echo");
-    size_t have = 0;
-    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    for (int more = 1; more && !stopped;) {
-        /* Not a read that blocks: the slot must answer claims. */
-        if (poll(&input, 1, LONGEST_WAIT) <= 0) {
-            must(ivshmem_slot_update(slot));
-            continue;
-        }
-        const ssize_t got = read(STDIN_FILENO, message + have, sizeof message - have);
-        more = got > 0;
-        have += more ? (size_t)got : 0;
-        const char* end = NULL;
-        while ((end = (const char*)memchr(message, '\n', have)) != NULL) {
-            const size_t size = (size_t)(end - message);
-            ask_line(server, message, size);
-            have -= size + 1;
-            memmove(message, message + size + 1, have);
-        }
-        if (have == sizeof message)
-            fail("a line is too long");
-    }
-    if (have != 0) /* the last line may have no newline */
-        ask_line(server, message, have);
+    connect_to("echo");
+    for_each_line(ask_line);
 }
 
 int main(int argc, char** argv) {

@@ -3,8 +3,8 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """pairs.py SERVER LANGUAGE=FOLDER...: the examples of each language talk to those of each other one, on the host.
 
-A folder has the programs doorbell, echo, file-copy, hotplug, monitor and request-response, or some of them, or scripts
-in Python of these names. A pair of the first language is left out, which has tests of its own.
+A folder has the programs doorbell, echo, file-copy, hotplug, monitor, request-response and topic, or some of them, or
+scripts in Python of these names. A pair of the first language is left out, which has tests of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import ClassVar
 PATIENCE = 60
 """In seconds; a machine may be ten times slower than a usual one."""
 
-PROGRAMS = ("doorbell", "echo", "file-copy", "hotplug", "monitor", "request-response")
+PROGRAMS = ("doorbell", "echo", "file-copy", "hotplug", "monitor", "request-response", "topic")
 SERVER = ""
 FOLDERS: dict[str, Path] = {}
 
@@ -160,6 +160,22 @@ class Pairs(unittest.TestCase):
                                 answers = client.end().splitlines()
                                 self.assertEqual(set(answers[:3]), {"2 + 40: 42", "6 * 7: 42", "operation 99: not understood"})
                                 self.assertEqual(answers[3:], ["wait for half a second: 500", "wait for an hour: no answer in time"])
+
+    def test_topic(self) -> None:
+        text = "one\ntwo\n\n" + "x" * 5000 + "\nthe end"
+        writers: dict[Path, list[Path]] = {}
+        for one, other in self.pairs("topic"):
+            writers.setdefault(one, []).append(other)
+        for one, some in ((one, some) for one, others in writers.items() for some in (others[:3], others[3:]) if some):
+            with self.subTest(writer=one, readers=some), contextlib.ExitStack() as stack:
+                readers = [stack.enter_context(Process(example(other, "topic"), self.device, str(slot), "subscribe"))
+                           for slot, other in enumerate(some, 1)]
+                for slot, reader in enumerate(readers, 1):
+                    self.assertEqual(reader.line(), f"listening in slot {slot}")
+                with Process(example(one, "topic"), self.device, "0", "publish", text=text) as writer:
+                    self.assertEqual(writer.end(), "")
+                for reader in readers:
+                    self.assertEqual(reader.end(), text + "\n")
 
     def test_file_copy(self) -> None:
         for (one, other), size in ((pair, size) for pair in self.pairs("file-copy") for size in (3_000_001, 0)):
