@@ -20,7 +20,7 @@ from lab.runner import long
 from support import PATIENCE
 
 TOP = Path(__file__).resolve().parents[2]
-EXAMPLES = ("doorbell", "echo", "file-copy", "monitor", "request-response")
+EXAMPLES = ("doorbell", "echo", "file-copy", "monitor", "request-response", "topic")
 STARTS = "Python starts in four seconds under TCG, for each pair of languages"
 TEXT = "one\ntwo\n\n" + "x" * 5000 + "\nthe end\n"
 
@@ -139,6 +139,20 @@ class Languages(LabCase):
     def test_a_client_in_the_guest(self) -> None:
         self.echo((OnHost, "python"), (InGuest, "c"))
         self.echo((OnHost, "c"), (InGuest, "python"))
+
+    def test_a_topic_from_the_guest(self) -> None:
+        reader = OnHost(self, "python", "topic", "1 subscribe")
+        reader.says("listening in slot 1")
+        InGuest(self, "c", "topic", "0 publish").end()
+        self.assertTrue(reader.end().endswith("listening in slot 1\n" + TEXT))
+
+    @long(STARTS)
+    def test_topics(self) -> None:
+        for writer, reader in self.pairs():
+            reading = reader[0](self, reader[1], "topic", "1 subscribe")
+            reading.says("listening in slot 1")
+            writer[0](self, writer[1], "topic", "0 publish").end(TEXT)
+            self.assertTrue(reading.end().endswith("listening in slot 1\n" + TEXT))
 
     @long(STARTS)
     def test_all_clients_in_the_guest(self) -> None:
