@@ -135,6 +135,29 @@ class Messages(Limit):
             await one.send(b"next")
             self.assertEqual(await receiving, b"next")
 
+    async def test_cancellation_between_two_turns(self) -> None:
+        """A task that lets others run has taken, or sent, nothing."""
+        async with self.channels() as (one, two):
+            sent, received = [], []
+            for _ in range(5):  # so that the two do not lose the same ones
+                self.assertTrue(one.try_send(b"first"))
+                await two.receive()
+            for number in range(150):
+                sending = asyncio.create_task(one.send(bytes([number])))
+                await asyncio.sleep(0)
+                sending.cancel()
+                if (await asyncio.gather(sending, return_exceptions=True))[0] is None:
+                    sent.append(bytes([number]))
+            for _ in range(2 * len(sent)):
+                receiving = asyncio.create_task(two.receive())
+                await asyncio.sleep(0)
+                receiving.cancel()
+                got = (await asyncio.gather(receiving, return_exceptions=True))[0]
+                if isinstance(got, bytes):
+                    received.append(got)
+            self.assertGreater(len(sent), 100)
+            self.assertEqual(received, sent)
+
     async def test_the_end_of_the_other_side(self) -> None:
         async with self.channels() as (one, two):
             receiving = asyncio.create_task(two.receive())

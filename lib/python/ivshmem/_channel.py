@@ -100,12 +100,12 @@ class Channel:
 
     async def send(self, message: Buffer) -> None:
         """Send a message of any length up to peer_max_message, once there is room."""
+        self._turns += 1
+        if self._turns >= _TURN:  # before it is sent, which a cancellation would not withdraw any more
+            await self._let_others_run()
         data, size = readable(message)
         if self._sending.locked() or _try_send(self._number, data, size) != 0:
             await self._send(data, size)
-        self._turns += 1
-        if self._turns >= _TURN:
-            await self._let_others_run()
 
     async def _send(self, data: Any, size: int) -> None:
         """Send what finds no room, or must be sent in parts; and report a failure."""
@@ -146,11 +146,11 @@ class Channel:
 
     async def receive(self) -> bytes:
         """Receive a message of any length, once it has come. Code.CHANNEL_CLOSED: there are no more."""
+        self._turns += 1
+        if self._turns >= _TURN:  # before a message is taken, which a cancellation would lose
+            await self._let_others_run()
         while (message := self.try_receive_connected()) is None:
             await self._wait(FOR_DATA)
-        self._turns += 1
-        if self._turns >= _TURN:
-            await self._let_others_run()
         return message
 
     def try_receive_connected(self) -> bytes | None:
@@ -224,11 +224,11 @@ class Channel:
 
     async def read(self, most: int = 65536) -> bytes:
         """Read bytes of a stream, 1 to `most` of them; b"" at its end."""
+        self._turns += 1
+        if self._turns >= _TURN:  # before bytes are taken, which a cancellation would lose
+            await self._let_others_run()
         while (data := self.try_read(most)) is None:
             await self._wait(FOR_DATA)
-        self._turns += 1
-        if self._turns >= _TURN:
-            await self._let_others_run()
         return data
 
     async def write(self, data: Buffer) -> None:
