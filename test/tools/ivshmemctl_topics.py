@@ -83,6 +83,59 @@ class Messages(TopicCase):
         self.assertEqual(writer.wait(PATIENCE), 0)
         self.assertIn(b"3 messages published", writer.stderr.read())
 
+    def test_formats(self):
+        text = "%t %p %x %X %l %n %s %S 100%%|"
+        reader = self.subscribe("-c", 2, "-N", "-F", text, "clock", "größe")
+        times = self.subscribe("-c", 1, "-F", "%U %I", "clock")
+        objects = self.subscribe("-J", "-c", 3, "größe")
+        self.good("pub", "--slot", 3, "clock", "Zoë")
+        reader.wait_for("clock")
+        self.good("pub", "--slot", 3, "größe", "", "\tx\"", "z")
+        self.assertEqual(reader.end(), 0, reader.err)
+        self.assertEqual(reader.out, "clock Zoë 5a6fc3ab 5A6FC3AB 4 1 0 3 100%|größe    0 1 0 3 100%|")
+        self.assertEqual(times.end(), 0, times.err)
+        self.assertRegex(times.out, r"^\d{10}\.\d{9} \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}[+-]\d{4}\n$")
+        self.assertEqual(objects.end(), 0, objects.err)
+        self.assertEqual([(each["text"], each["hex"], each["slot"]) for each in objects.lines()],
+                         [("", "", 3), ("\tx\"", "097822", 3), ("z", "7a", 3)])
+        self.bad("sub", "-F", "%q", "clock", says=["'%q'", "%p the bytes"])
+        self.bad("sub", "-F", "%", "clock", says=["'%'"])
+
+    def test_several_topics_are_counted_together(self):
+        reader = self.subscribe("-v", "-c", 3, "-F", "%t", "a", "b")
+        for name in "aba":
+            self.good("pub", name, "x")
+        self.assertEqual(reader.end(), 0, reader.err)
+        self.assertEqual(sorted(reader.out), sorted("a\nb\na\n"))
+        self.assertIn("waiting for a, b in", reader.err)
+        self.assertIn("3 messages, 0 skipped", reader.err)
+
+    def test_a_file_and_what_stays(self):
+        """Bytes that are no text have no text in JSON; a late reader gets what is left."""
+        file = self.work / "payload"
+        file.write_bytes(b"\xff\n\0")
+        writer = self.start("pub", "--stay", "--relayed", "-f", file, "clock")
+        writer.wait_for("publishing clock", where="err")
+        message = json.loads(self.good("-J", "sub", "--latest", "-c", 1, "clock"))
+        self.assertEqual(message["hex"], "ff0a00")
+        self.assertNotIn("text", message)
+        self.assertTrue(json.loads(self.good("-J", "topics"))["topics"][0]["relayed"])
+        self.assertIn("open, relayed   clock", self.good("topics"))
+        self.assertEqual(writer.end(signal.SIGTERM), 0)
+        self.bad("pub", "-f", self.work / "none", "clock", says=["none", "No such file"])
+        self.bad("pub", "--whole", "clock", "x", says=["--whole"])
+
+    def test_a_rate(self):
+        """Of the time only the least is known: the fourth message is due three periods after the first."""
+        for words, text in ((["x"] * 4, b""), ([], b"x\n" * 4)):
+            reader = self.subscribe("-c", 4, "-F", "%U", "clock")
+            done = self.publish(text, "--rate", 50, "clock", *words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(reader.end(), 0, reader.err)
+            first, *_, last = map(float, reader.out.split())
+            self.assertGreaterEqual(last - first, 0.04)
+        self.bad("pub", "--rate", 0, "clock", "x", says=["--rate"])
+
     def test_the_next_writer(self):
         reader = self.subscribe("-v", "clock")
         for number in range(1, 4):

@@ -9,8 +9,12 @@
 namespace ivshmemctl {
 
 void put_line(std::string_view line) {
-    if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() ||
-        std::fputc('\n', stdout) == EOF || std::fflush(stdout) != 0)
+    put(line, true);
+}
+
+void put(std::string_view text, bool newline) {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
+        (newline && std::fputc('\n', stdout) == EOF) || std::fflush(stdout) != 0)
         throw std::system_error{errno, std::system_category(), "the output could not be written"};
 }
 
