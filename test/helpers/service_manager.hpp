@@ -54,7 +54,7 @@ class service_manager {
         const std::lock_guard lock{mutex_};
         ready_ = false;
         std::vector<int> fds{socket_.get()};
-        std::string names = "ivshmem-share.socket";
+        std::string names = "programs";
         for (const auto& [name, fd] : stored_) {
             fds.push_back(fd.get());
             names += ":" + name;

@@ -175,7 +175,7 @@ class WithoutModules(SuiteCase):
         self.assertNotEqual(user, "0\n")
         self.guest.run("systemctl stop ivshmem-forward")
         self.assertIn("5 bytes sent, 5 received; closed", self.guest.run("journalctl -b -o cat -u ivshmem-forward").stdout)
-        offer.signal("TERM")
+        self.guest.run(f"kill -TERM {' '.join(running(self.guest, 'ivshmemctl'))}")
         self.assertEqual(offer.wait().rc, 0)
         apt(self.guest, "purge ivshmem-tools")
         self.assertEqual(self.guest.run("ls -d /etc/ivshmem/forward.d", check=False).rc, 2)

@@ -15,6 +15,8 @@ def check_units(service, socket, bindir, udevdir):
     check("the program", lines(service, "ExecStart") == [f"{bindir}/ivshmem-share %i"])
     check("the socket that the service belongs to", lines(service, "BindsTo") == ["ivshmem-share@%i.socket"])
     check("the path at which programs look", lines(socket, "ListenSequentialPacket") == ["/run/ivshmem/share/%i"])
+    named = lines(socket, "FileDescriptorName")
+    check("the descriptors' names have no colon between them", len(named) == 1 and ":" not in named[0], named)
     check("the socket's folder is open to all", lines(socket, "DirectoryMode") == ["0755"])
     check("the group", (lines(socket, "SocketGroup"), lines(socket, "SocketMode")) == (["ivshmem"], ["0660"]))
     update = [f"{udevdir}/ivshmem-access update"]
