@@ -114,6 +114,9 @@ CTL_CASES = [
     ("bind --driver v", TAB, "bind --driver vfio-pci "),
     ("bind --driver=n", TAB, "bind --driver=none "),
     ("bind --no", TAB, "bind --no-iommu "),
+    ("sha", TAB, "share "),
+    ("--sysroot vfio share 00:", TAB, "--sysroot vfio share 00:04.0 "),
+    ("share --max-programs-", TAB, "share --max-programs-per-user "),
     ("nonsense", TAB, "nonsense"),
 ]
 

@@ -5,6 +5,7 @@
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -47,6 +48,18 @@ class Share(Session):
         self.good("ring", 0, VECTORS - 1)
         for one in waits:
             one.wait_for(f"(?m)vector {VECTORS - 1}|^{VECTORS - 1} ")
+
+    def test_it_is_started_by_hand(self):
+        at = self.work / "by hand"
+        words = ["--socket", self.socket, "share", "--at", at, "--max-programs", 1, "--max-programs-per-user", 1]
+        by_hand = Running(self, ["env", f"PATH={SHARE.parent}", IVSHMEMCTL, *map(str, words)])
+        by_hand.wait_for(f"sharing .* at {at}: .*programs: at most 1\n", where="err")
+        self.assertIn("shared, server", subprocess.run([IVSHMEMCTL, "-D", f"share:{at}", "info"], capture_output=True,
+                                                       text=True, timeout=PATIENCE, check=True).stdout)
+        self.assertEqual(by_hand.end(signal.SIGINT), 0)
+        refused = self.run_tool("share", "--at", at, "--group", "none such", env={"PATH": SHARE.parent})
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("no such group", refused.stderr)
 
     def test_a_device_alone_has_no_users(self):
         self.assertEqual(json.loads(self.good("info", "-J"))["users"], [])

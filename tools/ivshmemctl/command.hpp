@@ -33,6 +33,7 @@ void add_pub(subcommands& line);
 void add_read(subcommands& line);
 void add_ring(subcommands& line);
 void add_serve(subcommands& line);
+void add_share(subcommands& line);
 void add_state(subcommands& line);
 void add_sub(subcommands& line);
 void add_topics(subcommands& line);

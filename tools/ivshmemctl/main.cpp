@@ -17,10 +17,10 @@ namespace {
 int run(int argc, char** argv) {
     subcommands line;
     for (const auto add :
-         {add_bench,  add_bind,   add_conformance, add_connect, add_doctor, add_dump,
-          add_fill,   add_info,   add_monitor,     add_offer,   add_peers,  add_ping,
-          add_pub,    add_read,   add_ring,        add_serve,   add_state,  add_sub,
-          add_topics, add_unbind, add_wait,        add_write})
+         {add_bench, add_bind,   add_conformance, add_connect, add_doctor, add_dump,
+          add_fill,  add_info,   add_monitor,     add_offer,   add_peers,  add_ping,
+          add_pub,   add_read,   add_ring,        add_serve,   add_share,  add_state,
+          add_sub,   add_topics, add_unbind,      add_wait,    add_write})
         add(line);
     return line.run(argc, argv);
 }

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "setup/child.hpp"
 
+#include "other_program.hpp"
+
 #include <cerrno>
 #include <cstdlib>
 #include <system_error>
@@ -12,18 +14,13 @@
 namespace ivshmemctl {
 namespace {
 
-int exec(const std::vector<std::string>& words) {
-    std::vector<char*> arguments;
-    arguments.reserve(words.size() + 1);
-    for (const auto& word : words)
-        arguments.push_back(const_cast<char*>(word.c_str())); // execvp() takes no const
-    arguments.push_back(nullptr);
+int exec_anywhere(const std::vector<std::string>& words) {
     // After su without "-", PATH lacks the sbin folders.
     const char* path = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): one thread
     const auto wider = std::string{path != nullptr ? path : "/usr/bin:/bin"} + ":/usr/sbin:/sbin";
     ::setenv("PATH", wider.c_str(), 1); // NOLINT(concurrency-mt-unsafe)
     ::dup2(STDERR_FILENO, STDOUT_FILENO);
-    ::execvp(arguments.front(), arguments.data());
+    exec(words);
     return no_such_command;
 }
 
@@ -59,7 +56,7 @@ std::optional<int> run_command(const std::vector<std::string>& words, std::chron
         [&] {
             ::setpgid(0, 0); // Ctrl-C reaches this program only, which lets the command finish
             stop.unblock();
-            return exec(words);
+            return exec_anywhere(words);
         },
         limit, stop);
 }
