@@ -122,6 +122,26 @@ class Doctor(Trees):
         self.assertEqual(found["status"], "fail")
         self.assertIn("intel_iommu=on", found["next"])
 
+    def test_forwarder(self):
+        """The configuration is that of the tree; ivshmem-forward reads it."""
+        self.assertNotIn("ivshmem-forward", self.doctor("vfio", status=0))
+        self.assertIsNone(json.loads(self.run_tool("info", "-J", "--sysroot", "vfio", status=1).stdout)["forward"])
+        file = "etc/ivshmem/forward.d/a.conf"
+        self.write("vfio", file, "offer = web\nfrom = unix:/run/web\nlisten = tcp:127.0.0.1:80\nto = other@1\n")
+        found = self.doctor("vfio", status=0)["ivshmem-forward"]
+        text = "configured; offers web from unix:/run/web; listens at tcp:127.0.0.1:80 for other@1"
+        self.assertEqual((found["status"], found["finding"], found["next"]), ("ok", text, None))
+        self.assertIn(f"forward        {text}\n", self.run_tool("info", "--sysroot", "vfio", status=1).stdout)
+        self.write("vfio", file, "offer = web\nfrom = unix:/run/web\nallow = 1,2\n")
+        found = self.doctor("vfio", status=0)["ivshmem-forward"]
+        self.assertEqual(found["status"], "warn")
+        self.assertIn("for slots 1,2; any VM of an ivshmem v1 device can pose as any slot", found["finding"])
+        self.assertIn("ssh and TLS", found["next"])
+        self.write("vfio", file, "offer = web\n")
+        found = self.doctor("vfio", status=0)["ivshmem-forward"]
+        self.assertEqual(found["status"], "warn")
+        self.assertIn("a.conf:1: offer: it needs from", found["finding"])
+
     def test_no_iommu_mode(self):
         self.write("no-driver", "sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "N\n")
         offer = ("warn", f"ivshmemctl bind --no-iommu {ADDRESS}")

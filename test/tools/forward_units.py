@@ -10,6 +10,11 @@ import tempfile
 
 from server_units import check, completed, end_with_completion, lines, run, verify_service
 
+SERVICES = """\
+offers ssh from tcp:127.0.0.1:22, for slots 1,2
+listens at tcp:127.0.0.1:8080 for web
+listens at unix:/run/ivshmem-forward/database.sock for database@2
+"""
 NOT_KEYS = {"--check", "--config", "--help", "--reformat", "--version"}
 
 
@@ -34,7 +39,9 @@ def check_example(forward, text, options):
         file.write(text)
         file.flush()
         checked = run(forward, "--check", "-c", file.name)
-        check("the lines of the example", checked.returncode == 0 and not checked.stderr, checked.stderr)
+        check("the lines of the example", (checked.returncode, checked.stdout, checked.stderr) == (0, "", ""), checked)
+        shown = run(forward, "--check", "-v", "-c", file.name).stdout
+        check("the services of the example", shown == SERVICES, shown)
 
 
 def check_completion(script, options, prelude):

@@ -20,8 +20,10 @@
 #include <cstdlib>
 #include <exception>
 #include <functional>
+#include <iostream>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include <unistd.h>
 
@@ -67,6 +69,19 @@ void forward(const ivshmem_forward::options& o, failure& f) {
     io.run();
 }
 
+/// Prints a line for each service, which ivshmemctl shows.
+void print_services(const ivshmem_forward::options& o) {
+    for (const auto& one : o.offers) {
+        std::string line = "offers " + one.name + " from " + one.from->text();
+        for (const std::uint32_t slot : one.allowed.value_or(std::vector<std::uint32_t>{}))
+            line += (line.find(", for slots ") == std::string::npos ? ", for slots " : ",") +
+                    std::to_string(slot);
+        std::cout << line << '\n';
+    }
+    for (const auto& one : o.listens)
+        std::cout << "listens at " << one.at.text() << " for " << one.to.text() << '\n';
+}
+
 } // namespace
 
 int main(int argc, char* argv[]) {
@@ -78,8 +93,11 @@ int main(int argc, char* argv[]) {
     auto& o = std::get<ivshmem_forward::options>(parsed);
     if (o.common.verbosity > 0)
         log::be_verbose();
-    if (o.check)
+    if (o.check) {
+        if (o.common.verbosity > 0)
+            print_services(o);
         return EXIT_SUCCESS;
+    }
     o.common.quiet = true;         // no progress on a terminal
     std::signal(SIGPIPE, SIG_IGN); // a closed log must not end the program
     try {

@@ -98,7 +98,8 @@ void declare(CLI::App& app, command_line& line) {
                    "Read options from this file too, or from each *.conf of this\ndirectory")
         ->type_name("PATH")
         ->allow_extra_args(false);
-    app.add_flag("--check", line.check, "Check the configuration, and exit");
+    app.add_flag("--check", line.check,
+                 "Check the configuration, and exit; with -v print its services");
     add_flag(app, line, "-v,--verbose", "Log the beginning of connections too");
     add(app, line, "-D,--device", "DEVICE", "The device to use; by default the only one");
     add(app, line, "--socket", "PATH", "Join the ivshmem server that listens there instead");

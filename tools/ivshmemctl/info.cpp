@@ -5,6 +5,7 @@
 #include "common/device_text.hpp"
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
+#include "forward_service.hpp"
 #include "memory/memory_part.hpp"
 #include "open_device.hpp"
 #include "subcommands.hpp"
@@ -34,11 +35,13 @@ struct report {
     ivshmem::device device{};                  ///< closed if opening failed
     std::string error{};                       ///< why opening failed; empty if it succeeded
     std::vector<ivshmem::device_user> users{}; ///< the programs that share it
+    std::optional<forward_service> forward{};  ///< if ivshmem-forward is configured
     std::vector<fact> system{};
 };
 
 report gather(const common_options& common, std::optional<ivshmem::cache_mode> cache) {
     report found;
+    found.forward = find_forward_service(common.sysroot);
     if (common.verbosity > 0 || common.json)
         found.system = system_facts(common.sysroot);
     const auto& what = common.device.what();
@@ -159,6 +162,8 @@ void print_text(const report& found) {
     for (const auto& user : found.users)
         line("  used by",
              tools::format("process {} of user {}: {}", user.process, user.user, user.use));
+    if (found.forward)
+        line("forward", found.forward->text());
 }
 
 json::value or_null(std::string_view text) {
@@ -170,6 +175,14 @@ json::array users_json(const std::vector<ivshmem::device_user>& users) {
     for (const auto& user : users)
         all.push_back({{"process", user.process}, {"user", user.user}, {"use", user.use}});
     return all;
+}
+
+json::value forward_json(const std::optional<forward_service>& forward) {
+    if (!forward)
+        return nullptr;
+    return {{"state", or_null(forward->state)},
+            {"services", json::value_from(forward->services)},
+            {"problem", or_null(forward->problem)}};
 }
 
 void add_facts(json::object& to, const device_info& info, bool shared) {
@@ -217,6 +230,7 @@ void print_json(const report& found) {
     if (found.device.is_open())
         add_device(members, found.device);
     members["users"] = users_json(found.users);
+    members["forward"] = forward_json(found.forward);
     members["error"] = or_null(found.error);
     json::object system;
     for (const auto& [name, value] : found.system)

@@ -5,6 +5,7 @@
 #include "doctor/examined_device.hpp"
 #include "doctor/finding.hpp"
 
+#include <optional>
 #include <vector>
 
 namespace ivshmemctl {
@@ -31,6 +32,9 @@ namespace ivshmemctl {
 [[nodiscard]] finding check_node(const examined_device& target);
 // doctor_use.cpp: these open the device, unless the tree is captured
 [[nodiscard]] std::vector<finding> check_use(const examined_device& target);
+// doctor_forward.cpp
+/// Nothing if ivshmem-forward is not configured. It keeps no device from working.
+[[nodiscard]] std::optional<finding> check_forward(const examined_device& target);
 /// @}
 
 } // namespace ivshmemctl

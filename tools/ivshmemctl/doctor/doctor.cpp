@@ -39,6 +39,8 @@ std::vector<finding> examine(const examined_device& target) {
                     check_noiommu(target),       check_driver(target),   check_node(target)};
     for (auto& f : check_use(target))
         findings.push_back(std::move(f));
+    if (auto forward = check_forward(target))
+        findings.push_back(std::move(*forward));
     return findings;
 }
 
