@@ -103,7 +103,8 @@ class Sockets(SuiteCase):
         guest = self.one
         address = guest.address()
         unit = f"ivshmem-share@{address}"
-        guest.run(f"systemctl enable --now {unit}.socket")
+        # A program waits 2 s for the service, which under TCG may be too short for its start.
+        guest.run(f"systemctl enable --now {unit}.socket && systemctl start {unit}.service", timeout=PATIENCE)
         waiting = self.type(guest, f"exec ivshmemctl -D {address} wait")
         said = waiting.wait_output("waiting for", PATIENCE)
         self.rung(waiting, peer := self.peer(said))
