@@ -10,7 +10,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -19,18 +18,6 @@ namespace connections {
 namespace {
 
 namespace net = boost::asio;
-
-/// The highest number of a slot in channel-layout.md.
-constexpr std::uint32_t last_slot = 255;
-
-std::optional<std::uint32_t> parse_slot(std::string_view text) {
-    std::uint32_t slot = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, failed] = std::from_chars(text.data(), end, slot);
-    if (failed != std::errc{} || rest != end || slot > last_slot)
-        return std::nullopt;
-    return slot;
-}
 
 } // namespace
 
@@ -94,19 +81,6 @@ std::vector<std::uint32_t> other_offers(const ivshmem::slot& own, const std::str
             found.push_back(holder.slot);
     }
     return found;
-}
-
-std::optional<std::vector<std::uint32_t>> parse_slots(const std::string& list) {
-    std::vector<std::uint32_t> slots;
-    for (std::size_t begin = 0; begin <= list.size();) {
-        const std::size_t end = std::min(list.find(',', begin), list.size());
-        const auto slot = parse_slot(std::string_view{list}.substr(begin, end - begin));
-        if (!slot)
-            return std::nullopt;
-        slots.push_back(*slot);
-        begin = end + 1;
-    }
-    return slots;
 }
 
 target target::parse(const std::string& text) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "connections/carrier.hpp"
+#include "connections/slot_list.hpp"
 
 #include <ivshmem/asio/acceptor.hpp>
 #include <ivshmem/asio/slot.hpp>
@@ -68,9 +69,6 @@ class service {
 /// Returns the slots other than `own` that offer the name, as well.
 [[nodiscard]] std::vector<std::uint32_t> other_offers(const ivshmem::slot& own,
                                                       const std::string& name);
-
-/// Returns the slots of a list such as "1,2"; nothing if it is none.
-[[nodiscard]] std::optional<std::vector<std::uint32_t>> parse_slots(const std::string& list);
 
 /// A service to connect to: its name, and the slot that must offer it.
 struct target {

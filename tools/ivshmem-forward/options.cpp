@@ -2,17 +2,15 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "options.hpp"
 
-#include "base/text.hpp"
 #include "options_builder.hpp"
+#include "service/command_line.hpp"
 #include "service/log.hpp"
 
 #include <ivshmem/version.hpp>
 
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
 #include <array>
-#include <filesystem>
 #include <iostream>
 #include <string_view>
 
@@ -60,102 +58,42 @@ constexpr std::array keys{
 constexpr std::array<std::string_view, 5> command_line_only{"config", "check", "help", "reformat",
                                                             "version"};
 
-/// The settings of the command line, in its order.
-struct command_line {
-    std::vector<options_builder::named> settings{};
-    std::vector<std::string> configs{};
-    bool check = false;
-};
-
-void add(CLI::App& app, command_line& line, const std::string& names, const char* type,
-         const char* help) {
-    const std::string name = names.substr(names.find("--"));
-    app.add_option_function<std::string>(
-           names,
-           [&line, name](const std::string& value) {
-               line.settings.push_back({.where = name, .key = name.substr(2), .value = value});
-           },
-           help)
-        ->type_name(type)
-        ->trigger_on_parse();
-}
-
-void add_flag(CLI::App& app, command_line& line, const std::string& names, const char* help) {
-    const std::string name = names.substr(names.find("--"));
-    app.add_flag_callback(
-        names,
-        [&line, name] {
-            line.settings.push_back({.where = name, .key = name.substr(2), .value = "true"});
-        },
-        help);
-}
-
-void declare(CLI::App& app, command_line& line) {
+void declare(CLI::App& app, service::command_line& line) {
     app.set_help_flag("-h,--help", "Show this help");
     app.set_version_flag("-V,--version", "ivshmem-forward " IVSHMEM_VERSION_STRING,
                          "Show the version");
-    app.add_option("-c,--config", line.configs,
-                   "Read options from this file too, or from each *.conf of this\ndirectory")
-        ->type_name("PATH")
-        ->allow_extra_args(false);
-    app.add_flag("--check", line.check,
-                 "Check the configuration, and exit; with -v print its services");
-    add_flag(app, line, "-v,--verbose", "Log the beginning of connections too");
-    add(app, line, "-D,--device", "DEVICE", "The device to use; by default the only one");
-    add(app, line, "--socket", "PATH", "Join the ivshmem server that listens there instead");
-    add_flag(app, line, "--trust-server",
-             "Use the memory of the server although its clients can shrink it");
-    add(app, line, "--slot", "N", "The slot of channels to take; by default the first free one");
-    add_flag(app, line, "--reformat",
-             "Use the memory even if it holds other data, or channels of\nanother geometry");
-    add(app, line, "--listen", "ADDRESS", "Listen there, for the service that --to names");
-    add(app, line, "--to", "SERVICE", "A service of a peer, or NAME@SLOT for that of one slot");
-    add(app, line, "--wait", "SECONDS",
-        "The time that a client waits for the service, 1 to 3600; by\ndefault 5");
-    add(app, line, "--mode", "MODE", "The mode of the UNIX socket, such as 0660");
-    add(app, line, "--offer", "SERVICE", "Offer a service, of the program that --from names");
-    add(app, line, "--from", "ADDRESS", "Where the program that serves listens");
-    add(app, line, "--allow", "SLOTS", "The slots that may connect, as in 1,2; by default all");
-    add(app, line, "--connections", "COUNT",
+    line.add_configuration(app);
+    app.get_option("--check")->description(
+        "Check the configuration, and exit; with -v print its services");
+    line.add_flag(app, "-v,--verbose", "Log the beginning of connections too");
+    line.add(app, "-D,--device", "DEVICE", "The device to use; by default the only one");
+    line.add(app, "--socket", "PATH", "Join the ivshmem server that listens there instead");
+    line.add_flag(app, "--trust-server",
+                  "Use the memory of the server although its clients can shrink it");
+    line.add(app, "--slot", "N", "The slot of channels to take; by default the first free one");
+    line.add_flag(app, "--reformat",
+                  "Use the memory even if it holds other data, or channels of\nanother geometry");
+    line.add(app, "--listen", "ADDRESS", "Listen there, for the service that --to names");
+    line.add(app, "--to", "SERVICE", "A service of a peer, or NAME@SLOT for that of one slot");
+    line.add(app, "--wait", "SECONDS",
+             "The time that a client waits for the service, 1 to 3600; by\ndefault 5");
+    line.add(app, "--mode", "MODE", "The mode of the UNIX socket, such as 0660");
+    line.add(app, "--offer", "SERVICE", "Offer a service, of the program that --from names");
+    line.add(app, "--from", "ADDRESS", "Where the program that serves listens");
+    line.add(app, "--allow", "SLOTS", "The slots that may connect, as in 1,2; by default all");
+    line.add(
+        app, "--connections", "COUNT",
         "The most connections at once: of all clients after --listen, of\neach peer after --offer; "
         "by default 1024");
 }
 
-/// Returns the file, or those of a directory in the order of their names.
-std::vector<std::string> files_of(const std::string& path, failure& f) {
-    std::error_code ec;
-    if (!std::filesystem::is_directory(path, ec))
-        return {path};
-    std::vector<std::string> files;
-    auto at = std::filesystem::directory_iterator{path, ec};
-    for (; !ec && at != std::filesystem::directory_iterator{}; at.increment(ec))
-        if (const auto name = at->path().filename().string();
-            name.ends_with(".conf") && !name.starts_with('.'))
-            files.push_back(at->path().string());
-    if (ec)
-        f.set(ec, path + ": cannot list the configuration: " + ec.message());
-    std::sort(files.begin(), files.end());
-    return files;
-}
-
-void take_file(const std::string& path, options_builder& into, failure& f) {
-    for (const auto& s : service::read_settings(path, config_file, f)) {
-        if (!f)
-            into.take({.where = ivshmem::formatted("{}:{}: {}", path, s.line, s.key),
-                       .key = s.key,
-                       .value = s.value,
-                       .in_file = true},
-                      f);
-    }
-    into.end_source(f);
-}
-
-options build(const command_line& line, failure& f) {
+options build(const service::command_line& line, failure& f) {
     options_builder made;
     for (const auto& config : line.configs)
-        for (const auto& path : files_of(config, f))
-            if (!f)
-                take_file(path, made, f);
+        if (!f)
+            service::read_files(
+                config, config_file, [&](const auto& s) { made.take(s, f); },
+                [&] { made.end_source(f); }, f);
     for (const auto& s : line.settings)
         if (!f)
             made.take(s, f);
@@ -174,7 +112,7 @@ options build(const command_line& line, failure& f) {
 const service::config_format config_file{"ivshmem-forward(8)", keys, command_line_only};
 
 std::variant<options, int> parse(int argc, const char* const* argv) {
-    command_line line;
+    service::command_line line;
     CLI::App app{description, "ivshmem-forward"};
     app.footer(footer);
     declare(app, line);

@@ -3,6 +3,7 @@
 #include "options_builder.hpp"
 
 #include "base/text.hpp"
+#include "service/device_settings.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -14,19 +15,6 @@ namespace {
 
 using ivshmem::failure;
 using named = options_builder::named;
-
-void refuse(const named& s, const std::string& why, failure& f) {
-    f.set(std::make_error_code(std::errc::invalid_argument), s.where + ": " + why);
-}
-
-std::uint32_t number_of(const named& s, std::uint32_t least, std::uint32_t most, failure& f) {
-    std::uint32_t number = 0;
-    const char* const end = s.value.data() + s.value.size();
-    const auto [rest, failed] = std::from_chars(s.value.data(), end, number);
-    if (failed != std::errc{} || rest != end || number < least || number > most)
-        refuse(s, ivshmem::formatted("\"{}\": it takes {} to {}", s.value, least, most), f);
-    return number;
-}
 
 connections::address address_of(const named& s, failure& f) {
     try {
@@ -82,32 +70,9 @@ void options_builder::take(const named& s, failure& f) {
 }
 
 void options_builder::take_global(const named& s, failure& f) {
-    // On the command line, the last one counts.
-    if (const auto [at, fresh] = of_program_.emplace(s.key, s.where); !fresh && s.in_file)
-        return refuse(s, "all services have one, which is already set: " + at->second, f);
-    if (s.key == "device" || s.key == "socket") {
-        const char* const other = s.key == "device" ? "socket" : "device";
-        // The command line overrides the files.
-        if (const auto at = of_program_.find(other);
-            at != of_program_.end() && (s.in_file || at->second.starts_with("--")))
-            return refuse(s, ivshmem::formatted("{} is set: {}", other, at->second), f);
-    }
-    if (s.key == "socket") {
-        result_.common.device = ivshmem::selector::server(s.value);
-    } else if (s.key == "device") {
-        std::error_code ec;
-        result_.common.device = ivshmem::selector::parse(s.value, ec);
-        if (ec)
-            refuse(s, ivshmem::formatted("{}: {}", s.value, ec.message()), f);
-    } else if (s.key == "slot") {
-        result_.place.number = number_of(s, 0, 255, f);
-    } else if (s.key == "reformat") {
-        result_.place.reformat = s.value == "true";
-    } else if (s.key == "trust-server") {
-        result_.common.trust_server = s.value == "true";
-    } else if (s.key == "verbose") {
-        result_.common.verbosity = s.value == "true" ? 1 : 0;
-    }
+    of_program_.take(s, f);
+    if (!f)
+        service::take_device_setting(s, of_program_, result_.common, result_.place, f);
 }
 
 void options_builder::begin(const named& s, part which, failure& f) {
@@ -164,10 +129,7 @@ void options_builder::take_of_offer(const named& s, failure& f) {
     } else {
         into.allowed = connections::parse_slots(s.value);
         if (!into.allowed)
-            refuse(s,
-                   ivshmem::formatted(
-                       "\"{}\" is no list of slots; use numbers from 0 to 255, as in 1,2", s.value),
-                   f);
+            refuse(s, ivshmem::formatted("\"{}\"{}", s.value, connections::is_no_slot_list), f);
     }
 }
 

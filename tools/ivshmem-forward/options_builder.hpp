@@ -4,8 +4,8 @@
 
 #include "base/failure.hpp"
 #include "options.hpp"
+#include "service/named_setting.hpp"
 
-#include <cstdint>
 #include <map>
 #include <string>
 
@@ -16,13 +16,7 @@ namespace ivshmem_forward {
 /// `listen` and `offer` begin a service; the settings that follow belong to it.
 class options_builder {
   public:
-    /// A setting, and its place for messages.
-    struct named {
-        std::string where; ///< "--allow", or "/etc/ivshmem/forward.d/web.conf:3: allow"
-        std::string key;
-        std::string value;
-        bool in_file = false;
-    };
+    using named = service::named_setting;
 
     void take(const named& s, ivshmem::failure& f);
     /// The file, or the command line, ends: its last service must be complete.
@@ -43,7 +37,7 @@ class options_builder {
     options result_{};
     part open_ = part::none;
     std::map<std::string, std::string> of_service_{}; ///< the keys that are set, and where
-    std::map<std::string, std::string> of_program_{};
+    service::settings_once of_program_{};
 };
 
 } // namespace ivshmem_forward

@@ -159,8 +159,8 @@ int offer(const common_options& common, const offer_options& asked) {
         throw usage_error{"--to: takes the place of a command; give one of them"};
     connections::service::options how{.name = asked.service};
     if (!asked.allowed.empty() && !connections::parse_slots(asked.allowed))
-        throw usage_error{"--allow: '" + asked.allowed +
-                          "' is no list of slots; use numbers from 0 to 255, as in 1,2"};
+        throw usage_error{"--allow: '" + asked.allowed + '\'' +
+                          std::string{connections::is_no_slot_list}};
     if (!asked.allowed.empty())
         how.allowed = connections::parse_slots(asked.allowed);
     if (asked.connections) {
