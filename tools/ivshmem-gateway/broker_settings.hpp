@@ -26,9 +26,8 @@ struct broker_settings {
     /// @}
 
     /// @name Credentials
-    /// Files with one line, which are read at each connection. Empty: none.
-    /// @{
-    std::string user_file{};
+    std::string user{}; ///< empty: none
+    /// A file with one line, which is read at each connection. Empty: none.
     std::string password_file{};
     /// @}
 
