@@ -120,6 +120,7 @@ TEST_CASE("settings of the broker") {
     CHECK(all.broker.queue_messages == 7);
     CHECK(all.broker.queue_bytes == 7168);
     CHECK(all.max_message == 2 << 20U);
+    CHECK(all.broker.longest_packet > all.max_message + 65535); // a payload and the longest name
     CHECK(all.each_slot.topics == 0);
     CHECK(all.each_slot.retained == 1);
     CHECK(all.each_slot.messages == 2);

@@ -194,6 +194,8 @@ void options_builder::finish(failure& f) {
         if (!result_.check && lacks_directory(*path))
             return bad(*path + ": CREDENTIALS_DIRECTORY is not set; only a service has it, with "
                                "LoadCredential= in its unit");
+    constexpr std::uint32_t around_payload = std::uint32_t{128} << 10U; // the name and properties
+    b.longest_packet = static_cast<std::uint32_t>(result_.max_message) + around_payload;
     b.port = port_.value_or(b.tls ? 8883 : 1883);
 }
 
