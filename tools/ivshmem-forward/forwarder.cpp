@@ -12,32 +12,12 @@
 
 namespace ivshmem_forward {
 
-/// Notices that the slot is lost, also if nothing is under way in it.
-class forwarder::slot_watch : public ivshmem::asio::detail::hub_member {
-  public:
-    slot_watch(ivshmem::asio::slot& of, std::function<void(std::error_code)> lost)
-        : lost_{std::move(lost)}, membership_{*of.hub(), *this} {}
-
-    bool look() override { return false; }
-    [[nodiscard]] bool waiting() const override { return false; }
-    void fail(const boost::system::error_code& why) override {
-        if (auto lost = std::exchange(lost_, {}))
-            lost(why);
-    }
-    void end() { lost_ = {}; }
-
-  private:
-    std::function<void(std::error_code)> lost_;
-    ivshmem::asio::detail::hub_membership<ivshmem::asio::slot::executor_type> membership_;
-};
-
 forwarder::forwarder(boost::asio::io_context& io, ivshmem::device& device, ivshmem::asio::slot slot,
                      std::function<void(std::error_code)> lost)
-    : io_{io}, device_{device}, slot_{std::move(slot)}, watch_{std::make_unique<slot_watch>(
-                                                            slot_, std::move(lost))} {}
+    : io_{io}, device_{device}, slot_{std::move(slot)}, watch_{slot_, std::move(lost)} {}
 
 forwarder::~forwarder() {
-    watch_->end();
+    watch_.end();
 }
 
 void forwarder::start(const options& asked, ivshmem::failure& f) {
@@ -83,7 +63,7 @@ void forwarder::end_if_over() {
     if (!stopping_ || !std::all_of(listens_.begin(), listens_.end(), is_over) ||
         !std::all_of(offers_.begin(), offers_.end(), is_over))
         return;
-    watch_->end();
+    watch_.end();
     // The last channel is being closed by the caller.
     boost::asio::post(io_, [this] {
         slot_.close();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/failure.hpp"
+#include "connections/slot_watch.hpp"
 #include "listening.hpp"
 #include "offering.hpp"
 #include "options.hpp"
@@ -14,7 +15,6 @@
 
 #include <functional>
 #include <list>
-#include <memory>
 #include <system_error>
 
 namespace ivshmem_forward {
@@ -37,14 +37,12 @@ class forwarder {
     void stop();
 
   private:
-    class slot_watch;
-
     void end_if_over();
 
     boost::asio::io_context& io_;
     ivshmem::device& device_;
     ivshmem::asio::slot slot_;
-    std::unique_ptr<slot_watch> watch_;
+    connections::slot_watch watch_;
     std::list<listening> listens_{};
     std::list<offering> offers_{};
     bool stopping_ = false;
