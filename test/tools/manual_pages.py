@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""manual_pages.py TOP LSIVSHMEM IVSHMEM_SERVER IVSHMEM_DEVICE IVSHMEM_SHARE IVSHMEM_FORWARD IVSHMEMCTL: compares the
-manual pages with what the programs say of themselves, and formats the pages."""
+"""manual_pages.py TOP LSIVSHMEM IVSHMEM_SERVER IVSHMEM_DEVICE IVSHMEM_SHARE IVSHMEM_FORWARD IVSHMEMCTL
+[IVSHMEM_GATEWAY]: compares the manual pages with what the programs say of themselves, and formats the pages."""
 
 import os
 import pathlib
@@ -103,7 +103,7 @@ def check_page(checks, top, source):
     return page
 
 
-def main(top, lsivshmem, server, device, share, forward, ctl):
+def main(top, lsivshmem, server, device, share, forward, ctl, gateway=None):
     checks = Checks()
     check_page(checks, top, top / "lib/ivshmem.3.scd")
     check_page(checks, top, top / "lib/ivshmem.7.scd")
@@ -124,6 +124,10 @@ def main(top, lsivshmem, server, device, share, forward, ctl):
 
     page = check_page(checks, top, top / "tools/ivshmem-forward/ivshmem-forward.8.scd")
     checks.same("ivshmem-forward", documented_options(page), described_options(forward))
+
+    page = check_page(checks, top, top / "tools/ivshmem-gateway/ivshmem-gateway.8.scd")
+    if gateway:
+        checks.same("ivshmem-gateway", documented_options(page), described_options(gateway))
 
     page = check_page(checks, top, top / "tools/ivshmemctl/ivshmemctl.8.scd")
     checks.same("ivshmemctl", documented_options(page), described_options(ctl))
