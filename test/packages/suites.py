@@ -16,7 +16,15 @@ from lab import CommandFailed, LabError
 from lab.case import LabCase
 from lab.debian import SUITES, DebianRoot, why_not
 
-PACKAGES = ("libivshmem0", "libivshmem-dev", "libivshmem-doc", "python3-ivshmem", "ivshmem-tools", "ivshmem-server")
+PACKAGES = (
+    "libivshmem0",
+    "libivshmem-dev",
+    "libivshmem-doc",
+    "python3-ivshmem",
+    "ivshmem-tools",
+    "ivshmem-gateway",
+    "ivshmem-server",
+)
 ALL = " ".join(PACKAGES)
 
 

@@ -77,6 +77,13 @@ _PROMISED = {
         r"usr/share/man/man8/ivshmemctl\.8\.gz",
         r"usr/share/man/man8/lsivshmem\.8\.gz",
     ],
+    "ivshmem-gateway": [
+        "usr/bin/ivshmem-gateway",
+        "usr/lib/systemd/system/ivshmem-gateway.service",
+        "usr/share/bash-completion/completions/ivshmem-gateway",
+        r"usr/share/doc/ivshmem-gateway/example\.conf",
+        r"usr/share/man/man8/ivshmem-gateway\.8\.gz",
+    ],
     "ivshmem-server": [
         "usr/bin/ivshmem-device",
         "usr/bin/ivshmem-server",
@@ -163,7 +170,7 @@ class Files(SuiteCase):
     def test_manual_pages_read_well(self) -> None:
         """man prints no warnings about them; the build root has man-db through debhelper."""
         with Inside.throwaway(self.root.build(TOP / "debian/control"), {"/mnt": self.built.folder}) as inside:
-            for name in ("ivshmem-tools", "ivshmem-server"):
+            for name in ("ivshmem-tools", "ivshmem-gateway", "ivshmem-server"):
                 (deb,) = self.built.folder.glob(f"{name}_*.deb")
                 inside.run(f"dpkg-deb -x /mnt/{deb.name} /tmp/{name}")
                 pages = inside.run(f"find /tmp/{name}/usr/share/man -type f", check=False).stdout.split()
