@@ -16,22 +16,26 @@ from mutations import MUTATIONS
 ALL = [*MUTATIONS, *ENDINGS]
 CC = os.environ.get("CC", "cc").split()
 SOURCE = kit.TOP / "lib/peer/ivshmem_peer.c"
+TOPICS = kit.TOP / "lib/peer/ivshmem_peer_topics.c"
+WITH_TOPICS = "-DIVSHMEM_PEER_TOPICS=4"
 
 
 def changed(mutation):
-    """The source of the peer in which each text, which must be there once, is replaced."""
-    text = SOURCE.read_text()
+    """The sources of the peer; each text, which must be there once in the one that follows the rule, is replaced."""
+    texts = {source: source.read_text() for source in (SOURCE, TOPICS)}
+    source = TOPICS if mutation[0].startswith("T") else SOURCE
     for old, new in zip(mutation[1::2], mutation[2::2]):
-        if text.count(old) != 1:
-            raise AssertionError(f"{mutation[0]}: {text.count(old)} times in {SOURCE.name}: {old}")
-        text = text.replace(old, new)
-    return text
+        if texts[source].count(old) != 1:
+            raise AssertionError(f"{mutation[0]}: {texts[source].count(old)} times in {source.name}: {old}")
+        texts[source] = texts[source].replace(old, new)
+    return texts.values()
 
 
-def compiled(work, number, text, server):
-    source, program = work / f"{number}.c", work / f"{number}"
-    source.write_text(text)
-    subprocess.run([*CC, "-std=c11", "-w", "-I", SOURCE.parent, source, *server, "-o", program], check=True,
+def compiled(work, number, texts, server):
+    sources, program = [work / f"{number}.c", work / f"{number}-topics.c"], work / f"{number}"
+    for source, text in zip(sources, texts):
+        source.write_text(text)
+    subprocess.run([*CC, "-std=c11", "-w", WITH_TOPICS, "-I", SOURCE.parent, *sources, *server, "-o", program], check=True,
                    env={**os.environ, "CCACHE_DISABLE": "1"})
     return program
 
@@ -53,7 +57,7 @@ class Mutations(unittest.TestCase):
                 concurrent.futures.ThreadPoolExecutor(4) as pool:
             work = pathlib.Path(work)
             server = [work / "server_peer.o", work / "server_place.o"]
-            subprocess.run([*CC, "-std=gnu11", "-w", "-c", "-I", SOURCE.parent,
+            subprocess.run([*CC, "-std=gnu11", "-w", WITH_TOPICS, "-c", "-I", SOURCE.parent,
                             *(kit.TOP / "test/peer" / f"{part.stem}.c" for part in server)], check=True, cwd=work)
             runs = [pool.submit(verdict, work, number, mutation, server) for number, mutation in enumerate(ALL)]
             for mutation, run in zip(ALL, runs):

@@ -25,6 +25,8 @@ ENDINGS = [
     ("C6", "            ivshmem_peer_close(p->channels);", "            p->channels = p->channels->next;"),
     ("C6", "        publish(p->own, H_CLAIM, 0);\n        ring_everyone(p);", "        ring_everyone(p);"),
     ("D2", "p->next_key = random_of(p);", "p->next_key = 7;"),
+    ("T2", "        store(p->own, bytes(a.rows) + i, 0);", "        ;"),
+    ("T2", "        publish(p->own, bytes(a.table + i * ENTRY_GRAINS) + T_KEY, 0);\n    for", "        ;\n    for"),
     ("C7", "                 : h->beyond    ? IVSHMEM_PEER_TOO_SMALL\n"
      "                                : IVSHMEM_PEER_MISMATCH;",
      "                 : h->beyond    ? IVSHMEM_PEER_TOO_SMALL\n"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # SPDX-FileCopyrightText: The libivshmem authors
-"""What lib/peer/ivshmem_peer.c becomes, to break one rule each: (rule, text, its replacement, ...)."""
+"""What lib/peer/ivshmem_peer.c becomes, or for a rule of topics ivshmem_peer_topics.c, to break one rule each: (rule, text, its replacement, ...)."""
 
 # Without this, the peer would notice that its header is wrong, and leave.
 BLIND = ("    return is_header_of(p, p->own, p->slot, &h) && h.version == VERSION;",
@@ -15,7 +15,7 @@ RESET = ("    if (look(c->theirs, B_EPOCH) != c->ack) { /* then the flags may be
          "        c->state = IVSHMEM_PEER_CHANNEL_RESET;\n")
 
 MUTATIONS = [
-    ("H1", "#define VERSION 0x00010001U", "#define VERSION 0x00020001U"),
+    ("H1", "#define VERSION 0x00010002U", "#define VERSION 0x00020002U"),
     ("H2", *BLIND, HEADER, HEADER + "store(mine, H_RING_SIZE, 1000);"),
     ("H2", *BLIND, HEADER, HEADER + "store(mine, H_SECTION, d->section << 12 | 8);"),
     ("H3", *BLIND, HEADER, HEADER + "store(mine, H_SLOT, p->slot ^ 1);"),
@@ -117,6 +117,24 @@ MUTATIONS = [
     ("F9", "    if (c->state == IVSHMEM_PEER_CHANNEL_CLOSED)\n        return;\n    if (usable(c))\n        quit(c);",
      "    if (c->state == IVSHMEM_PEER_CHANNEL_CLOSED || c->state == IVSHMEM_PEER_CHANNEL_POISONED)\n        return;\n"
      "    if (usable(c))\n        quit(c);"),
+    ("T3", "    w->data = w->index + index_size;", "    w->data = w->index;"),
+    ("T3", "    store(entry, T_INDEX, w->index);", "    store(entry, T_INDEX, w->index - w->index);"),
+    ("T4", "    publish(w->peer->own, bytes(w->entry) + T_NEWEST, mark_of(w->newest));\n", ""),
+    ("T4", "        w->answered[slot] = request;\n", ""),
+    ("T4", "        ivshmem_peer_ring_slot(p, slot, (uint16_t)(request >> 16));\n", ""),
+    ("T4", "        IVSHMEM_PEER_COPY_OUT(to, (const unsigned char*)data, length);", "        to[0] = 0;"),
+    ("T5", "    if ((mark & MARKED) == 0)\n        return false;\n", "",
+     "m->number == r->next;", "(m->number & MARK_NUMBER) + r->next != 0;"),
+    ("T6", "        grains_of(m->length) > r->place.size - m->place)\n        r->broken = true;",
+     "        r->place.size == 0)\n        r->broken = true;\n    m->place %= r->place.size;\n    m->length %= GRAIN;"),
+    ("T8", "        if (!read_newest(r, newest, &last) || last.number < r->next)\n            continue;",
+     "        if (r->started)\n            return false;\n        (void)read_newest(r, newest, &last);"),
+    ("T9", "    r->started = is_new;", "    r->started = false;"),
+    ("T10", "            ++p->topics_asked;\n", ""),
+    ("T10", "WANTED | (p->topics_asked", "(p->topics_asked"),
+    ("T11", "        if (over != IVSHMEM_PEER_TOPIC_ATTACHED && take_message(r, latest, m) && is_there(r))\n"
+     "            return IVSHMEM_PEER_OK;\n", "",
+     "    if ((look(t->entry, T_FLAGS) & T_ENDED) != 0 || !is_there(r) ||", "    if ("),
     ("C1", "        publish(p->own, H_CLAIM, p->incarnation);\n}", "        return;\n}"),
     ("C2", "if (intact && load(p->own, H_CLAIM) == p->incarnation)", "if (false)"),
 ]

@@ -35,8 +35,8 @@ class ForeignProcessor(Session):
     def setUp(self):
         super().setUp()
         self.program = self.work / "server_peer"
-        command = [COMPILER, "-std=c11", "-O2", "-static", *WARNINGS, "-I", SOURCES / "lib/peer", "-o", self.program,
-                   SOURCES / "lib/peer/ivshmem_peer.c",
+        command = [COMPILER, "-std=c11", "-O2", "-static", "-DIVSHMEM_PEER_TOPICS=4", *WARNINGS, "-I", SOURCES / "lib/peer", "-o", self.program,
+                   *(SOURCES / "lib/peer" / name for name in ("ivshmem_peer.c", "ivshmem_peer_topics.c")),
                    *(SOURCES / "test/peer" / name for name in ("server_peer.c", "server_place.c"))]
         subprocess.run(command, check=True, timeout=PATIENCE)
 

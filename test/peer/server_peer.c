@@ -2,10 +2,15 @@
 /* SPDX-FileCopyrightText: The libivshmem authors */
 
 /* A peer of ivshmem_peer at an ivshmem server's socket: offers the service "echo", which answers
-   each message with the same. It prints its slot when it has claimed it, and one line at
-   its end. */
+   each message with the same. With topics, it also reads the topic of that name, and publishes each
+   message again on the topic NAME + " back". It prints its slot when it has claimed it, and one
+   line at its end. */
 
 #include "server_place.h"
+
+#if IVSHMEM_PEER_TOPICS
+#include "ivshmem_peer_topics.h"
+#endif
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +58,40 @@ static void serve(struct server* s, uint32_t limit) {
         return;
     }
 }
+
+#if IVSHMEM_PEER_TOPICS
+enum { TOPIC_MESSAGES = 64, TOPIC_BYTES = 65536, MOST_SLOTS = 256 };
+
+static void echo_topic(struct ivshmem_peer* peer, const char* name) {
+    static struct ivshmem_peer_topic_reader reader;
+    static struct ivshmem_peer_topic_writer writer;
+    static uint32_t known[2 * MOST_SLOTS], kept[TOPIC_MESSAGES + MOST_SLOTS];
+    static unsigned char copy[TOPIC_BYTES];
+    static char back[64];
+    struct ivshmem_peer_topic_message message;
+    unsigned most;
+    if (back[0] == 0) {
+        if (strlen(name) > 54)
+            return;
+        strcat(strcpy(back, name), " back");
+        if (ivshmem_peer_topic_create(peer, &writer, back, 0, kept,
+                                      TOPIC_MESSAGES + peer->division.slots) != IVSHMEM_PEER_OK ||
+            ivshmem_peer_topic_open(peer, &reader, name, 0, known, 2 * MOST_SLOTS) !=
+                IVSHMEM_PEER_OK)
+            return;
+    }
+    for (most = 0; most < 1000; ++most) {
+        const enum ivshmem_peer_result got =
+            ivshmem_peer_topic_read(&reader, copy, sizeof copy, &message);
+        if (got != IVSHMEM_PEER_OK) {
+            if (got != IVSHMEM_PEER_AGAIN)
+                ivshmem_peer_topic_reopen(&reader);
+            return;
+        }
+        ivshmem_peer_topic_send(&writer, copy, message.length, message.number);
+    }
+}
+#endif
 
 static const char usage[] =
     "server_peer SOCKET [OPTIONS]: joins an ivshmem server, and offers the service \"echo\"\n"
@@ -137,6 +176,9 @@ int main(int count, char** arguments) {
                 servers[i].by_number = true;
     }
     while (!server_place_stopped() && peer.phase == IVSHMEM_PEER_HELD) {
+#if IVSHMEM_PEER_TOPICS
+        echo_topic(&peer, name);
+#endif
         server_place_wait(&peer, IVSHMEM_PEER_NO_LIMIT);
         for (i = 0; i < CHANNELS; ++i) {
             struct server* s = &servers[i];

@@ -132,8 +132,9 @@ int examine(ivshmem::device& device, const common_options& common,
         } else {
             results.give_up("the header is wrong");
         }
-        for (const auto rules : {directory_rules(), opening_rules(), ring_rules(), sleeping_rules(),
-                                 fault_rules(), claim_rules(), ending_rules(), claiming_rules()})
+        for (const auto rules :
+             {directory_rules(), opening_rules(), ring_rules(), sleeping_rules(), fault_rules(),
+              topic_rules(), claim_rules(), ending_rules(), claiming_rules()})
             results.check(side, rules, answers);
     } catch (const peer_left& left) {
         results.end(false);

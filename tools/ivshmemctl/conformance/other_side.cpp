@@ -103,6 +103,7 @@ void other_side::take_slot() {
         throw std::runtime_error{name_of(device_) + ": the header of the peer in slot " +
                                  std::to_string(peer_slot_) +
                                  " changes; try again with --rule H2, when nothing writes there"};
+    topics_ = {page + blocks, page + blocks + slots_ * std::uint64_t{128} + 4096, section_};
     for (std::uint32_t number = 0; number < slots_ && incarnation_ == 0; ++number) {
         const auto there = header(number);
         if (number == peer_slot_ || (there.look(in_header::magic) == right_magic &&
@@ -139,13 +140,19 @@ void other_side::clear(std::uint32_t number) const {
             for (const std::size_t word :
                  {in_block::epoch, in_block::ack, in_block::flags, in_block::wake})
                 there.publish(block_offset(number, other, lane) + word, 0);
+    if (!topics_.exists())
+        return;
+    for (std::uint32_t topic = 0; topic < topics_part::numbers; ++topic)
+        there.publish(topics_.entry(topic), 0);
+    for (std::size_t at = topics_.rows; at < topics_.entry(0); at += 4)
+        there.publish(at, 0);
 }
 
 void other_side::write_header(std::uint32_t number) const {
     const auto there = header(number);
     for (std::size_t word = in_header::version; word < in_header::fixed_end; word += 4)
         there.publish(word, theirs_.look(word));
-    there.publish(in_header::version, 0x00010001);
+    there.publish(in_header::version, 0x00010002);
     there.publish(in_header::slot, number);
     there.publish(in_header::magic, right_magic);
     there.publish(in_header::peer, device_.id());

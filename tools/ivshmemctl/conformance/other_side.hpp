@@ -30,6 +30,21 @@ struct play {
 /// only those.
 std::vector<std::uint64_t> find_headers(const ivshmem::device& device);
 
+/// The part for topics of each section of a region. Offsets count from the start of the section.
+struct topics_part {
+    static constexpr std::uint32_t numbers = 16; ///< topics of a slot
+
+    std::uint64_t rows = 0, room = 0, end = 0;
+
+    [[nodiscard]] bool exists() const { return room + 1024 <= end; }
+    [[nodiscard]] std::size_t wanted(std::uint32_t slot, std::uint32_t number) const {
+        return rows + slot * std::size_t{128} + number * std::size_t{4};
+    }
+    [[nodiscard]] std::size_t entry(std::uint32_t number) const {
+        return room - (numbers - number) * std::size_t{256};
+    }
+};
+
 /// The other side of the peer under test: a slot, written word by word, without the library.
 class other_side {
   public:
@@ -62,6 +77,7 @@ class other_side {
     [[nodiscard]] std::uint32_t peer_id() const { return theirs_.look(in_header::peer); }
     [[nodiscard]] std::uint32_t incarnation() const { return incarnation_; }
     [[nodiscard]] std::uint32_t peer_incarnation() const { return peer_incarnation_; }
+    [[nodiscard]] const topics_part& topics() const { return topics_; }
     /// The key of the service, in the directory of the peer; 0: there is none.
     [[nodiscard]] std::uint32_t key() const;
     /// The header of a slot.
@@ -107,6 +123,7 @@ class other_side {
     std::uint64_t at_;
     words theirs_, mine_;
     std::uint64_t section_ = 0, region_ = 0;
+    topics_part topics_{};
     std::uint32_t slots_ = 0, lanes_ = 0, ring_size_ = 0, peer_slot_ = 0, slot_ = 0;
     std::uint32_t peer_incarnation_ = 0, incarnation_ = 0;
     bool listed_ = false;  ///< the server knows the peer

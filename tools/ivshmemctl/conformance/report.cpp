@@ -65,7 +65,7 @@ report::~report() = default;
 bool report::knows(const std::string& number) {
     for (const auto rules :
          {header_rules(), directory_rules(), opening_rules(), ring_rules(), sleeping_rules(),
-          fault_rules(), claim_rules(), ending_rules(), claiming_rules()})
+          fault_rules(), topic_rules(), claim_rules(), ending_rules(), claiming_rules()})
         for (const rule& r : rules)
             if (r.number == number)
                 return r.check != nullptr;

@@ -45,6 +45,7 @@ std::span<const rule> opening_rules();
 std::span<const rule> ring_rules();
 std::span<const rule> sleeping_rules();
 std::span<const rule> fault_rules();
+std::span<const rule> topic_rules();
 std::span<const rule> claim_rules();
 /// They end the peer, which comes again.
 std::span<const rule> ending_rules();

@@ -117,6 +117,36 @@ bool check_silent_holder(other_side& side, newcomer& peer) {
     return true;
 }
 
+/// A new holder clears what an earlier one left of topics.
+void check_cleared_topics(other_side& side) {
+    constexpr std::uint32_t old = 0xa5a5a5a5U;
+    if (!side.topics().exists() || (side.theirs().look(in_header::version) & 0xffffU) < 2)
+        throw not_shown{"the peer or the region has no topics"};
+    newcomer peer{side};
+    const auto slot = side.peer_slot();
+    const auto end = [&] {
+        return side.topics().entry(0);
+    };
+    peer.take_slot();
+    side.start_rule();
+    const auto section = side.theirs();
+    for (std::size_t at = side.topics().rows; at < end(); at += 4)
+        section.publish(at, old);
+    for (std::uint32_t topic = 0; topic < topics_part::numbers; ++topic)
+        section.publish(side.topics().entry(topic), old);
+    peer.give_slot_back();
+    peer.await_return();
+    if (side.peer_slot() != slot)
+        throw not_shown{"the peer took another slot"};
+    for (std::size_t at = side.topics().rows; at < end(); at += 4)
+        require(section.look(at) != old, "a word of an earlier holder in a row",
+                "0 until a topic is read");
+    for (std::uint32_t topic = 0; topic < topics_part::numbers; ++topic)
+        require(section.look(side.topics().entry(topic)) != old,
+                tools::format("the key of an earlier holder in entry {}", topic),
+                "0, or a new one");
+}
+
 void check_claiming(other_side& side) {
     newcomer peer{side};
     check_answered_claim(side, peer);
@@ -222,6 +252,7 @@ void check_slot_beyond(other_side& side) {
 
 constexpr rule claiming[] = {
     {"C3", "a slot is claimed step by step", check_claiming},
+    {"T2", "a new holder clears its rows and its table of topics", check_cleared_topics},
     {"C7", "a peer does not join peers with another geometry", check_other_geometry},
     {"C8", "a peer does not join one with another major version", check_other_version},
     {"C9", "a peer does not join a region that is larger than its memory", check_memory_too_small},

@@ -100,7 +100,7 @@ void check_minor(other_side& side) {
     side.mine().publish(in_header::version, 0x0001ffff);
     struct restore {
         words header;
-        ~restore() { header.publish(in_header::version, 0x00010001); }
+        ~restore() { header.publish(in_header::version, 0x00010002); }
     } const at_end{side.mine()};
     lane x{side, {.sleeps = true}};
     x.connect();
