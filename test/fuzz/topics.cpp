@@ -6,13 +6,12 @@
 // of the section of the writer, or fail in an undocumented way. Without a false word every message
 // is whole, and what was read and skipped adds up to its number.
 
-#include "channel/layout.hpp"
-#include "channel/shared_words.hpp"
 #include "fixed_random.hpp"
 #include "fixed_time.hpp"
 #include "helpers/channel_meeting.hpp"
 #include "liar.hpp"
 #include "must_hold.hpp"
+#include "topic_liar.hpp"
 
 #include <ivshmem/slot.hpp>
 #include <ivshmem/topic_reader.hpp>
@@ -32,17 +31,10 @@
 
 namespace {
 
-namespace layout = ivshmem::layout;
 using ivshmem::errc;
 using test::must_hold;
 
 constexpr std::array<std::string_view, 3> names{"a", "b", "c"};
-
-/// The part for topics of a section of the fuzz tests.
-constexpr std::size_t topics_begin = layout::header::size + layout::block::ring + 1024;
-constexpr std::size_t table_begin = topics_begin + 2 * layout::topics::row_size;
-constexpr std::size_t room_begin =
-    table_begin + layout::topics::per_slot * layout::topics::entry_size;
 
 /// A slot with topics and readers.
 class side {
@@ -191,42 +183,6 @@ class side {
     bool honest_ = true;
 };
 
-/// Writes a word of the part for topics.
-void lie_about_topics(std::span<std::byte> memory, std::uint32_t slot, test::schedule& what) {
-    const ivshmem::shared_words section{memory.data() + slot * test::small_section, false};
-    std::size_t at = 0;
-    switch (what.below(4)) {
-    case 0:
-        at = topics_begin + what.below(32) * std::size_t{4};
-        break;
-    case 1: // the first entries
-        at = table_begin + what.below(3) * layout::topics::entry_size +
-             what.below(34) * std::size_t{4};
-        break;
-    case 2: // indexes and small data
-        at = room_begin + what.below(1024) * std::size_t{4};
-        break;
-    default:
-        at = topics_begin + what.below((test::small_section - topics_begin) / 4) * std::size_t{4};
-        break;
-    }
-    const std::uint32_t now = section.load(at);
-    switch (what.below(6)) {
-    case 0:
-        return section.store(at, 0);
-    case 1:
-        return section.store(at, now + what.byte());
-    case 2:
-        return section.store(at, layout::topic_mark_valid | what.byte());
-    case 3:
-        return section.store(at, what.byte());
-    case 4:
-        return section.store(at, ~0U);
-    default:
-        return section.store(at, what.word());
-    }
-}
-
 struct world {
     test::meeting meeting{test::small_region};
     ivshmem::device first = meeting.join(1);
@@ -261,7 +217,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         else if (choice > 250)
             test::pass(std::chrono::milliseconds{what.byte()});
         else if (!honest && choice < 240)
-            lie_about_topics(all.meeting.memory(), (mode & 2U) != 0 ? what.below(2) : 1, what);
+            test::lie_about_topics(all.meeting.memory(), (mode & 2U) != 0 ? what.below(2) : 1,
+                                   what);
         else if (!honest)
             liar.lie(what);
     }
