@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSL-1.0 */
 /* SPDX-FileCopyrightText: The libivshmem authors */
 
-/* The program: opens the device, claims a slot, serves "echo", and asks a service if the command
-   line has one:
+/* The program: opens the device, claims a slot, serves "echo", and asks a service, or publishes a
+   topic, if the command line has one:
 
        slot=N                       the slot (any that is free)
        geometry=SLOTS,LANES,RING    insists on it (that of the others, or a default)
        heartbeat=MS                 (1000)
-       ask=SERVICE count=N pause=MS asks it N times (100; 0: no end), with a pause (0) */
+       ask=SERVICE count=N pause=MS asks it N times (100; 0: no end), with a pause (0)
+       publish=TOPIC period=MS      the time since the start, once in a period (1000) */
 
 #include "device.h"
 #include "echo.h"
 #include "platform.h"
+#include "publish.h"
 #include "text.h"
 
 enum { POLLS_EACH = 1, TRIES_EACH = 1000 }; /* milliseconds */
@@ -60,8 +62,8 @@ static void read_options(struct ivshmem_peer_config* config) {
 /* From a claim to the end of the slot. @return Why it ended. */
 static enum ivshmem_peer_result run(struct ivshmem_peer* peer,
                                     const struct ivshmem_peer_config* config) {
-    static char service[60];
-    uint32_t count = 100, pause = 0;
+    static char service[60], topic[60];
+    uint32_t count = 100, pause = 0, period = 1000;
     ivshmem_peer_begin(peer, config);
     while (peer->phase == IVSHMEM_PEER_CLAIMING)
         ivshmem_peer_wait(peer, IVSHMEM_PEER_NO_LIMIT);
@@ -71,9 +73,14 @@ static enum ivshmem_peer_result run(struct ivshmem_peer* peer,
     option_numbers("count", &count, 1);
     option_numbers("pause", &pause, 1);
     ask_begin(option_text("ask", service, sizeof service) ? service : NULL, count, pause);
+    option_numbers("period", &period, 1);
+    publish_begin(peer, option_text("publish", topic, sizeof topic) ? topic : NULL, period);
     while (peer->phase == IVSHMEM_PEER_HELD) {
+        uint32_t asks, publishes;
         serve(peer);
-        ivshmem_peer_wait(peer, ask(peer, platform_now()));
+        asks = ask(peer, platform_now());
+        publishes = publish(platform_now());
+        ivshmem_peer_wait(peer, asks < publishes ? asks : publishes);
     }
     return peer->why;
 }

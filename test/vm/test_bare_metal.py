@@ -14,6 +14,7 @@ from lab.case import LabCase
 from lab.runner import long
 from support import PATIENCE
 
+IVSHMEMCTL = build_folder() / "tools/ivshmemctl/ivshmemctl"
 ECHO = build_folder() / "examples/echo"
 SERVES = "offering echo in slot 0"
 LINES = "".join(f"{number} {'x' * (number * 37 % 3000)}\n" for number in range(200)) + "y" * 60000 + "\n"
@@ -85,6 +86,16 @@ class BareMetalAndHost(BareMetalCase):
         self.wait_for(lambda: "client 0 joined" in self.server.log.read_text("utf-8"), "the client", PATIENCE)
         self.boot()
         self.assertEqual(client.wait(PATIENCE).check().stdout, "early\n")
+
+    def test_publishes_a_topic(self) -> None:
+        guest = self.boot("slot=0 publish=uptime period=20")
+        guest.wait_output("publishing uptime: no error", PATIENCE)
+        command = [str(IVSHMEMCTL), "--socket", str(self.server.socket), "sub", "-c", "5", "uptime"]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        times = [int(line) for line in ran.stdout.split()]
+        self.assertEqual(len(times), 5)
+        self.assertEqual(times, sorted(times))
 
     def test_asks_a_process_that_is_there(self) -> None:
         job = self.echo_server()
