@@ -3,7 +3,7 @@
 
 // Uses shared memory in all ways; alignment.py watches each access to it. Prints where it is.
 
-#include "fixture.hpp"
+#include "topics_fixture.hpp"
 
 #include <ivshmem/service_directory.hpp>
 
@@ -43,6 +43,24 @@ void exchange(ivshmem_peer_channel& from, ivshmem_peer_channel& to) {
     }
 }
 
+void publish_and_read(c_peer& from, c_peer& to) {
+    c_writer out{from, 6};
+    REQUIRE(out.create("a topic of any name", 1024) == IVSHMEM_PEER_OK);
+    c_reader in{to, "a topic of any name", 1};
+    std::string got(512, '\0');
+    const std::string sent = pattern(512);
+    for (std::uint32_t size = 0; size < 300; size += 7) {
+        const std::uint32_t odd = size % 8;
+        REQUIRE(out.send({sent.data() + odd, size}) == IVSHMEM_PEER_OK);
+        ivshmem_peer_arm(&to.peer);
+        REQUIRE(ivshmem_peer_topic_read(&in.r, got.data() + 7 - odd, 400, &in.m) ==
+                IVSHMEM_PEER_OK);
+        REQUIRE(got.substr(7 - odd, size) == sent.substr(odd, size));
+    }
+    ivshmem_peer_topic_end(&out.w);
+    REQUIRE(in.read() == IVSHMEM_PEER_CLOSED);
+}
+
 } // namespace
 
 TEST_CASE("two peers in C") {
@@ -63,6 +81,7 @@ TEST_CASE("two peers in C") {
     }
     exchange(x, y);
     exchange(y, x);
+    publish_and_read(a, b);
     ivshmem_peer_arm(&a.peer);
     ivshmem_peer_close(&x);
     ivshmem_peer_leave(&b.peer);

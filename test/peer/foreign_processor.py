@@ -56,9 +56,11 @@ class ForeignProcessor(Session):
         return tuple(map(int, re.search(r"^(\d+) sent, (\d+) received", said, re.MULTILINE).groups()))
 
     def test_rules(self):
-        """`ivshmemctl conformance` finds no rule of the layout broken."""
+        """`ivshmemctl conformance` finds no rule of the layout broken; those of topics are shown, too."""
         self.serve()
-        self.good("conformance", "--service", "ivshmemctl ping")
+        said = self.good("conformance", "--service", "ivshmemctl ping")
+        for number in ("T3", "T4", "T5", "T6", "T8", "T9", "T10", "T11"):
+            self.assertRegex(said, rf"(?m)^{number} +holds ")
 
     def test_rules_about_the_slot(self):
         """... also if the peer is ended, and comes again."""
