@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-SERVER_PEER, SERVER, IVSHMEMCTL = (pathlib.Path(sys.argv.pop()).resolve() for _ in range(3))
+LIBRARY_PEER, SERVER_PEER, SERVER, IVSHMEMCTL = (pathlib.Path(sys.argv.pop()).resolve() for _ in range(4))
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE = 120
 """The time limit of each step in seconds, on a busy machine."""

@@ -45,6 +45,14 @@ class Passes(unittest.TestCase):
     def test_the_library(self):
         self.passes(lambda table: table.library(), "--service", "ivshmemctl ping")
 
+    def test_topics_of_the_library(self):
+        with kit.Table() as table:
+            table.start([kit.LIBRARY_PEER, table.socket], r"slot 2 of")
+            rules = [word for number in ECHO for word in ("--rule", number)]
+            status, said = table.verdicts(*rules, *kit.PATIENT)
+        self.assertEqual({number for number, rule in said.items() if rule["verdict"] == "holds"} & ECHO, ECHO, said)
+        self.assertEqual(status, 0)
+
     def test_the_peer_in_c_that_comes_again(self):
         self.passes(lambda table: table.c_peer_again(), "--restarts")
 

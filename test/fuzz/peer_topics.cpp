@@ -80,8 +80,9 @@ class in_c {
             start_again();
         switch (what.below(12)) {
         case 0:
+            ivshmem_peer_topic_end(&writers_.at(which)); // its memory is replaced
             kept_.at(which).assign(2 + test::small.slots + what.below(40), 0);
-            return void(ivshmem_peer_topic_create(&peer_, new_writer(which), names.at(which),
+            return void(ivshmem_peer_topic_create(&peer_, &writers_.at(which), names.at(which),
                                                   what.below(4096), kept_.at(which).data(),
                                                   size(kept_.at(which))));
         case 1:
@@ -119,11 +120,6 @@ class in_c {
   private:
     static std::uint32_t size(const std::vector<std::uint32_t>& words) {
         return static_cast<std::uint32_t>(words.size());
-    }
-    /// Its memory is new: an open one must be closed.
-    ivshmem_peer_topic_writer* new_writer(std::size_t which) {
-        ivshmem_peer_topic_end(&writers_.at(which));
-        return &writers_.at(which);
     }
     static void publish(ivshmem_peer_topic_writer& to, std::uint32_t length) {
         unsigned char* lent = ivshmem_peer_topic_loan(&to, length);
