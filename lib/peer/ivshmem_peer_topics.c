@@ -30,10 +30,13 @@ enum {
     T_MESSAGES = 0x0c,
     T_DATA = 0x10,
     T_SIZE = 0x14,
+    T_PINS = 0x18,
     T_NAME = 0x40,
     T_NAME_ENTRY = 0x3c,
     T_NEWEST = 0x80,
-    T_OLDEST = 0x84
+    T_OLDEST = 0x84,
+    T_GRANTS = 0xc0,
+    T_END = 0x100
 };
 /* A record of the index. */
 enum { R_MARK = 0x00, R_HIGH = 0x04, R_PLACE = 0x08, R_LENGTH = 0x0c, R_TIME = 0x10 };
@@ -252,6 +255,9 @@ static void write_entry(const writer* w, uint32_t key) {
     store(entry, T_MESSAGES, w->messages);
     store(entry, T_DATA, w->data);
     store(entry, T_SIZE, w->size);
+    for (i = T_GRANTS; i < T_END; i += 4) /* no reader may pin messages */
+        store(entry, i, 0);
+    store(entry, T_PINS, 0);
     store(entry, T_NEWEST, 0);
     store(entry, T_OLDEST, MARKED | 1U);
     for (i = 0; i < GRAIN - 4; i += 4)

@@ -361,6 +361,11 @@ TEST_CASE("a peer in C clears what an earlier holder left in its part for topics
         CHECK(part.section.load(at) == 0);
     for (std::size_t number = 0; number < 16; ++number)
         CHECK(part.section.load(part.entry(number)) == 0);
+    c_writer out{peers.c};
+    REQUIRE(out.create("clock") == IVSHMEM_PEER_OK);
+    CHECK(part.section.load(part.entry(0) + 0x18) == 0); // no reader may pin messages
+    for (std::size_t at = 0xc0; at < 0x100; at += 4)
+        CHECK(part.section.load(part.entry(0) + at) == 0);
     CHECK(part.section.load(layout::header::version) == 0x00010002);
 }
 

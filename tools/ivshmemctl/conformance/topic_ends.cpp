@@ -68,9 +68,12 @@ topic_source::topic_source(other_side& side, bool shown)
                                       {in_topic::messages, messages},
                                       {in_topic::data, in_grains + messages / 2},
                                       {in_topic::size, data_grains},
+                                      {in_topic::pins, 0},
                                       {in_topic::newest, 0},
                                       {in_topic::oldest, bit31 | 1U}})
         entry_.publish(word, value);
+    for (std::size_t at = in_topic::grants; at < in_topic::end; at += 4)
+        entry_.publish(at, 0);
     std::string name = side.how().service;
     name.resize(in_header::name_size);
     write_bytes(entry_, in_topic::name, name);

@@ -20,9 +20,12 @@ enum : std::size_t {
     messages = 0x0c,
     data = 0x10,
     size = 0x14,
+    pins = 0x18,
     name = 0x40,
     newest = 0x80,
     oldest = 0x84,
+    grants = 0xc0,
+    end = 0x100,
 };
 } // namespace in_topic
 namespace in_record {
