@@ -143,6 +143,13 @@ enum class errc {
     topic_closed,
     /// The writer of the topic broke the rules of the layout (protocol_error).
     topic_poisoned,
+    /// The writer lets this reader pin no messages, or did not hear of it yet
+    /// (operation_not_permitted).
+    pin_refused,
+    /// The reader holds as many messages as it may (no_buffer_space).
+    pins_in_use,
+    /// The writer has used the room of the message again.
+    message_overwritten,
 };
 
 /// The category of errc, named "ivshmem". Thread safe.

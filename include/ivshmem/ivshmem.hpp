@@ -15,6 +15,7 @@
 #include <ivshmem/slot_claim.hpp>
 #include <ivshmem/slot_section.hpp>
 #include <ivshmem/topic_info.hpp>
+#include <ivshmem/topic_pin.hpp>
 #include <ivshmem/topic_reader.hpp>
 #include <ivshmem/topic_writer.hpp>
 #include <ivshmem/version.hpp>

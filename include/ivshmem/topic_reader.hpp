@@ -6,6 +6,7 @@
 #include <ivshmem/export.hpp>
 #include <ivshmem/slot.hpp>
 #include <ivshmem/topic_message.hpp>
+#include <ivshmem/topic_pin.hpp>
 #include <ivshmem/topic_state.hpp>
 
 #include <cstddef>
@@ -30,6 +31,8 @@ struct topic_reader_options {
     /// The longest message that is copied into a vector, in bytes, so that a writer cannot make
     /// this side take more memory. Views have no limit.
     std::size_t max_message = std::size_t{64} << 20U;
+    /// How many messages to hold at once with pin(), 0 to 8: the reader asks the writer for that.
+    std::uint32_t pins = 0;
 };
 
 /// Reads a topic that a peer writes (topic_writer), found by its name, in any start order. Never
@@ -121,6 +124,16 @@ class IVSHMEM_API topic_reader {
     /// Copies the first bytes of a message, as many as `into` has. Reads each byte once.
     /// @return As still_valid() after the copy: false if `into` may hold anything.
     [[nodiscard]] bool copy_out(const topic_message& message, std::span<std::byte> into) const;
+
+    /// Holds a message where it is, so that the writer does not write over it: for as long as the
+    /// pin lives, in any number up to topic_reader_options::pins. The writer must allow that
+    /// (topic_options::pinning_readers); it hears of a reader with its next loan() or publish(), so
+    /// the messages that were there before cannot be held.
+    /// @param message Of try_view() or try_view_latest() of this reader.
+    /// @throws error errc::pin_refused (no grant, yet or at all), pins_in_use, message_overwritten,
+    /// closed, slot_lost, forked.
+    [[nodiscard]] topic_pin pin(const topic_message& message);
+    [[nodiscard]] topic_pin pin(const topic_message& message, std::error_code& ec);
 
     /// Reads the next message into a vector, which is resized to it. A message that is overwritten
     /// meanwhile counts as skipped.

@@ -17,8 +17,8 @@ namespace ivshmem {
 
 /// Chooses the room of a topic.
 struct topic_options {
-    /// The bytes for messages, which is also the longest message; each message takes a multiple
-    /// of 64. Up to 4 GiB - 64. 0: with the index, a quarter of the room for topics in the section.
+    /// The bytes for messages; each message takes a multiple of 64. Up to 4 GiB - 64. 0: with the
+    /// index, a quarter of the room for topics in the section.
     std::uint64_t size = 0;
     /// How many messages there can be at once, one less during a loan: the next power of two, up to
     /// 65536; each takes 32 bytes. 0: one for each 128 bytes.
@@ -26,6 +26,15 @@ struct topic_options {
     /// Says that the messages come from elsewhere, such as another region. A program that passes
     /// topics on leaves out such a topic, so that no message goes round in a circle.
     bool relayed = false;
+    /// The longest message, in bytes. 0: all of the size, or with pins what they leave.
+    std::uint64_t max_message = 0;
+    /// How many readers may pin messages (topic_reader::pin()), up to 8: those that ask first, each
+    /// until it ends or is lost. Such a topic has a cell of max_message bytes for each message, and
+    /// at least pinning_readers * pins_each + 2 of them: whatever readers hold, the writer finds
+    /// room.
+    std::uint32_t pinning_readers = 0;
+    /// How many messages each of them may hold at once: 1 to 8.
+    std::uint32_t pins_each = 2;
 };
 
 /// Writes a topic: messages for any number of readers, which find it by its name (topic_reader).
@@ -61,7 +70,8 @@ class IVSHMEM_API topic_writer {
     /// services do not collide.
     /// @throws error errc::topics_unsupported (the region has no room for topics),
     /// bad_service_name, topic_exists (this slot or a peer that is not known to be gone writes it),
-    /// directory_full (16 topics), region_too_small (the other topics of this slot leave less),
+    /// directory_full (16 topics), region_too_small (the other topics of this slot leave less, or
+    /// the size is too small for the pins),
     /// closed, slot_lost, forked; a system error (std::errc::invalid_argument: options beyond their
     /// ranges).
     [[nodiscard]] static topic_writer create(const slot& in, std::string_view name,
@@ -98,7 +108,7 @@ class IVSHMEM_API topic_writer {
     /// @name Facts
     /// @{
 
-    /// The longest message, in bytes: all of the ring. 0: closed.
+    /// The longest message, in bytes: all of the ring, or topic_options::max_message. 0: closed.
     [[nodiscard]] std::size_t max_message() const noexcept;
     /// The number of the last message: 0 at first, 1 after the first one.
     [[nodiscard]] std::uint64_t sequence() const noexcept;

@@ -171,6 +171,14 @@ constexpr description descriptions[] = {
     {errc::topic_poisoned,
      "the writer of the topic broke the rules of the layout; open the topic again if you trust it",
      std::errc::protocol_error},
+    {errc::pin_refused,
+     "the writer lets this reader pin no messages, or did not hear of it yet; ask for pins when "
+     "opening the topic, try a later message, or let the writer allow more readers",
+     std::errc::operation_not_permitted},
+    {errc::pins_in_use, "all pins of the reader are in use; release one first",
+     std::errc::no_buffer_space},
+    {errc::message_overwritten,
+     "the writer has used the room of the message again; take a later message"},
 };
 
 constexpr bool in_order() {
@@ -178,7 +186,7 @@ constexpr bool in_order() {
     for (const auto& entry : descriptions)
         if (static_cast<int>(entry.value) != expected++)
             return false;
-    return expected == static_cast<int>(errc::topic_poisoned) + 1;
+    return expected == static_cast<int>(errc::message_overwritten) + 1;
 }
 static_assert(in_order(), "descriptions[] must list every errc, in its order");
 

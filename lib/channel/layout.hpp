@@ -95,7 +95,27 @@ inline constexpr std::size_t row_size = 128;   ///< of what a reader says of the
 inline constexpr std::size_t entry_size = 256; ///< of an entry of the table behind the rows
 inline constexpr std::size_t grain = 64;       ///< data starts at its multiples
 inline constexpr std::uint32_t most_messages = 65536; ///< in an index
+inline constexpr std::size_t pins = 64;               ///< in a row
+inline constexpr std::size_t pins_per_row = 8;        ///< for the topics of the writer together
+inline constexpr std::size_t most_grants = 8;         ///< readers of a topic that may pin messages
+constexpr std::uint64_t whole_grains(std::uint64_t size) noexcept {
+    return (size + grain - 1) / grain * grain;
+}
 } // namespace topics
+
+/// Offsets in a pin, with which a reader holds a message.
+namespace topic_pin {
+inline constexpr std::size_t mark = 0x00; ///< 0: nothing is held
+inline constexpr std::size_t tag = 0x04;  ///< the key of the topic plus the high of the message
+inline constexpr std::size_t size = 8;
+} // namespace topic_pin
+
+/// Offsets in a grant, with which the writer lets a reader pin messages.
+namespace topic_grant {
+inline constexpr std::size_t reader = 0x00; ///< bit 31, a number in bits 16-30, the slot; 0: none
+inline constexpr std::size_t incarnation = 0x04; ///< of the reader
+inline constexpr std::size_t size = 8;
+} // namespace topic_grant
 
 /// Offsets in an entry of the table of topics.
 namespace topic {
@@ -105,9 +125,11 @@ inline constexpr std::size_t index = 0x08;    ///< in grains, from the start of 
 inline constexpr std::size_t messages = 0x0c; ///< in the index: a power of two
 inline constexpr std::size_t data = 0x10;     ///< in grains, from the start of the section
 inline constexpr std::size_t size = 0x14;     ///< of the data, in grains
+inline constexpr std::size_t pins = 0x18;     ///< messages that a reader may hold; 0: no pins
 inline constexpr std::size_t name = 0x40;
 inline constexpr std::size_t newest = 0x80;
 inline constexpr std::size_t oldest = 0x84;
+inline constexpr std::size_t grants = 0xc0;
 } // namespace topic
 
 /// Offsets in an entry of the index of a topic.
@@ -126,6 +148,9 @@ inline constexpr std::uint32_t topic_relayed = 1U << 1U;
 inline constexpr std::uint32_t topic_mark_valid = 1U << 31U;
 inline constexpr std::uint32_t topic_mark_number = 0x7fffffff;
 inline constexpr unsigned topic_mark_bits = 31;
+inline constexpr std::uint32_t topic_grant_valid = 1U << 31U;
+inline constexpr std::uint32_t topic_grant_number = 0x7fff;
+inline constexpr unsigned topic_grant_shift = 16;
 
 enum class kind : std::uint32_t { last = 0, part = 1, pad = 2, abandon = 3 };
 

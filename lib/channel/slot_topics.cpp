@@ -4,33 +4,15 @@
 
 #include "base/random_word.hpp"
 #include "channel/slot_impl.hpp"
+#include "channel/topic_sizes.hpp"
 
 #include <algorithm>
-#include <bit>
 
 namespace ivshmem {
 
 using words = shared_words;
-
-namespace {
-
-constexpr std::uint64_t grain = layout::topics::grain;
-/// Its data has no more bytes, so that a message may take all of it.
-constexpr std::uint64_t largest_data = (std::uint64_t{1} << 32U) - grain;
-/// The share of the room that a topic takes unless it is told its size.
-constexpr std::uint64_t default_share = 4;
-/// The room that a topic of that size has for each message.
-constexpr std::uint64_t default_message = 128;
-
-std::uint64_t whole_grains(std::uint64_t size) {
-    return (size + grain - 1) / grain * grain;
-}
-
-std::uint64_t index_size(std::uint32_t messages) {
-    return std::uint64_t{messages} * layout::topic_record::size;
-}
-
-} // namespace
+using layout::topics::grain;
+using layout::topics::whole_grains;
 
 void slot_topics::clear(const words& mine, std::uint32_t slots) const {
     if (!area_.exists())
@@ -41,27 +23,6 @@ void slot_topics::clear(const words& mine, std::uint32_t slots) const {
         for (std::size_t at = 0; at < layout::topics::row_size; at += sizeof(std::uint32_t))
             mine.store(area_.row(slot) + at, 0);
     words::fence(); // before a topic is written over those that were there
-}
-
-slot_topics::sizes slot_topics::sizes_for(const topic_options& options, failure& f) const {
-    const std::uint64_t room = (area_.end() - area_.room()) / default_share;
-    const std::uint64_t data = options.size != 0 ? options.size : room;
-    std::uint32_t messages = options.messages;
-    if (messages == 0)
-        messages = static_cast<std::uint32_t>(std::bit_floor(
-            std::clamp<std::uint64_t>(data / default_message, 2, layout::topics::most_messages)));
-    if (options.size > largest_data || messages > layout::topics::most_messages) {
-        f.set(std::make_error_code(std::errc::invalid_argument),
-              formatted("topic_options: at most {} bytes and {} messages", largest_data,
-                        layout::topics::most_messages));
-        return {};
-    }
-    messages = std::max(2U, std::bit_ceil(messages));
-    if (options.size != 0)
-        return {messages, whole_grains(options.size)};
-    const std::uint64_t index = index_size(messages);
-    return {messages, std::min(largest_data,
-                               std::max(grain, (room - std::min(room, index)) / grain * grain))};
 }
 
 /// Whether a peer writes a topic of that name.
@@ -96,7 +57,9 @@ void slot_topics::drop(const words& mine, std::size_t number) {
 }
 
 slot_topics::own_topic slot_topics::create(slot::impl& in, std::string_view name,
-                                           const topic_options& options, failure& f) {
+                                           const topic_options& options,
+                                           const std::function<void(const own_topic&)>& prepare,
+                                           failure& f) {
     const name_bytes bytes = checked_name(name, f);
     if (!f && !area_.exists())
         f.set(errc::topics_unsupported, "{}: {}", name,
@@ -110,19 +73,20 @@ slot_topics::own_topic slot_topics::create(slot::impl& in, std::string_view name
         f.set(errc::topic_exists, "{}: {}", name, make_error_code(errc::topic_exists).message());
         return {};
     }
-    const auto [messages, data] = sizes_for(options, f);
+    const std::uint64_t room = area_.end() - area_.room();
+    const auto sizes = topic_sizes::choose(options, room, f);
     if (f)
         return {};
     const words mine = in.header(in.number());
-    const std::uint64_t needed = index_size(messages) + data;
+    const std::uint64_t needed = sizes.index() + sizes.data;
     const auto is_open = [](const owned& o) {
-        return o.open;
+        return o.open.load();
     };
     if (!gap_for(needed, false) && !std::all_of(owned_.begin(), owned_.end(), is_open)) {
         f.set(errc::region_too_small,
               "{}: a topic of {} bytes needs {}, and the section has {} for all topics; take a "
               "smaller one (topic_options::size), or smaller rings",
-              name, data, needed, area_.end() - area_.room());
+              name, sizes.data, needed, room);
         return {};
     }
     // One that has ended is as good as unused, but readers may still read what it left.
@@ -141,20 +105,33 @@ slot_topics::own_topic slot_topics::create(slot::impl& in, std::string_view name
               in.number(), layout::topics::per_slot);
         return {};
     }
-    std::vector<std::uint32_t> answered(in.geometry().slots); // before anything changes
     own_topic made{static_cast<std::uint32_t>(unused - owned_.begin()), random_word(), {}};
     const std::uint64_t gap = gap_for(needed, true).value();
-    made.place = {area_.entry(made.number), gap, gap + index_size(messages), data, messages};
+    made.place = {area_.entry(made.number), gap, gap + sizes.index(), sizes.data, sizes.messages};
+    made.longest = sizes.longest;
+    made.pinning_readers = options.pinning_readers;
+    made.pins_each = options.pinning_readers != 0 ? options.pins_each : 0;
     const std::uint32_t flags = options.relayed ? layout::topic_relayed : 0;
-    *unused = {made.key, true, flags, gap, gap + needed, bytes, std::move(answered)};
-    for (std::uint64_t at = 0; at < index_size(messages); at += layout::topic_record::size)
+    // What takes memory comes before anything is shown, so that nothing is left if there is none.
+    unused->answered.assign(in.geometry().slots, 0);
+    prepare(made);
+    unused->key = made.key;
+    unused->open = true;
+    unused->flags = flags;
+    unused->begin = gap;
+    unused->end = gap + needed;
+    unused->name = bytes;
+    for (std::uint64_t at = 0; at < sizes.index(); at += layout::topic_record::size)
         mine.store(made.place.index + at + layout::topic_record::mark, 0);
     const words entry = mine.at(made.place.entry);
     entry.store(layout::topic::flags, flags);
     entry.store(layout::topic::index, static_cast<std::uint32_t>(made.place.index / grain));
-    entry.store(layout::topic::messages, messages);
+    entry.store(layout::topic::messages, sizes.messages);
     entry.store(layout::topic::data, static_cast<std::uint32_t>(made.place.data / grain));
-    entry.store(layout::topic::size, static_cast<std::uint32_t>(data / grain));
+    entry.store(layout::topic::size, static_cast<std::uint32_t>(sizes.data / grain));
+    entry.store(layout::topic::pins, made.pins_each);
+    for (std::size_t grant = 0; grant < layout::topics::most_grants; ++grant)
+        entry.store(layout::topic::grants + grant * layout::topic_grant::size, 0);
     entry.store(layout::topic::newest, 0);
     entry.store(layout::topic::oldest, layout::topic_mark_valid | 1U);
     entry.write(layout::topic::name, bytes);
@@ -172,7 +149,7 @@ slot_topics::own_topic slot_topics::create(slot::impl& in, std::string_view name
 
 void slot_topics::end(slot::impl& in, const own_topic& ended) {
     owned& of = owned_.at(ended.number);
-    if (of.key != ended.key || !std::exchange(of.open, false) || !in.usable())
+    if (of.key != ended.key || !of.open.exchange(false) || !in.usable())
         return;
     in.header(in.number())
         .publish(ended.place.entry + layout::topic::flags, of.flags | layout::topic_ended);
@@ -181,7 +158,7 @@ void slot_topics::end(slot::impl& in, const own_topic& ended) {
 
 void slot_topics::end_all(const words& mine) {
     for (std::size_t number = 0; number < owned_.size(); ++number)
-        if (owned& of = owned_.at(number); std::exchange(of.open, false))
+        if (owned& of = owned_.at(number); of.open.exchange(false))
             mine.publish(area_.entry(number) + layout::topic::flags,
                          of.flags | layout::topic_ended);
 }
@@ -260,6 +237,27 @@ void slot_topics::withdraw(slot::impl& in, const found_topic& topic) noexcept {
         return;
     if (in.usable())
         in.header(in.number()).store(wanted(topic.slot, topic.number), 0);
+}
+
+std::optional<std::size_t> slot_topics::find_pin(const found_topic& of, std::uint32_t most) const {
+    const auto at = pins_.find(of.slot);
+    if (at == pins_.end())
+        return most != 0 ? std::optional<std::size_t>{0} : std::nullopt;
+    const auto& keys = at->second;
+    const auto unused = std::find(keys.begin(), keys.end(), 0U);
+    const auto used = std::count(keys.begin(), keys.end(), of.key);
+    if (unused == keys.end() || static_cast<std::uint32_t>(used) >= most)
+        return std::nullopt;
+    return unused - keys.begin();
+}
+
+void slot_topics::use_pin(const found_topic& of, std::size_t index) {
+    pins_[of.slot].at(index) = of.key;
+}
+
+void slot_topics::give_back_pin(const found_topic& of, std::size_t index) noexcept {
+    if (const auto at = pins_.find(of.slot); at != pins_.end())
+        at->second.at(index) = 0;
 }
 
 } // namespace ivshmem

@@ -12,8 +12,10 @@
 #include <ivshmem/topic_writer.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -42,6 +44,9 @@ class slot_topics {
         std::uint32_t number = 0;
         std::uint32_t key = 0;
         topic_place place;
+        std::uint64_t longest = 0; ///< message, in bytes; with pins, the size of a cell
+        std::uint32_t pinning_readers = 0;
+        std::uint32_t pins_each = 0;
     };
 
     explicit slot_topics(const division& of) noexcept : area_{of} {}
@@ -56,12 +61,14 @@ class slot_topics {
     /// @name Topics of this slot
     /// @{
 
-    /// Makes a topic, whose index is empty.
+    /// Makes a topic, whose index is empty. @param prepare Called before anything of it is shown:
+    /// if it throws, nothing is left of the topic.
     own_topic create(slot::impl& in, std::string_view name, const topic_options& options,
-                     failure& f);
+                     const std::function<void(const own_topic&)>& prepare, failure& f);
     /// Shows that nothing more will be published. Its messages stay until the room is needed.
     void end(slot::impl& in, const own_topic& ended);
-    /// A step of leaving the slot: ends all topics.
+    /// A step of leaving the slot: ends all topics. A thread that receives on a channel leaves an
+    /// overwritten slot, so this may run beside the other functions.
     void end_all(const shared_words& mine);
     /// Rings each reader that asks for it, once for each time that it asks.
     /// @return How many were rung.
@@ -84,10 +91,20 @@ class slot_topics {
     void withdraw(slot::impl& in, const found_topic& topic) noexcept;
     /// @}
 
+    /// @name Pins in the rows of this slot (topic_pin_place)
+    /// @{
+
+    /// Finds one that is not in use, unless `most` are in use for that topic.
+    [[nodiscard]] std::optional<std::size_t> find_pin(const found_topic& of,
+                                                      std::uint32_t most) const;
+    void use_pin(const found_topic& of, std::size_t index);
+    void give_back_pin(const found_topic& of, std::size_t index) noexcept;
+    /// @}
+
   private:
     struct owned {
         std::uint32_t key = 0; ///< 0: the entry is unused
-        bool open = false;
+        std::atomic<bool> open{false};
         std::uint32_t flags = 0;
         std::uint64_t begin = 0; ///< of its index and data
         std::uint64_t end = 0;
@@ -98,9 +115,9 @@ class slot_topics {
         unsigned sleepers = 0; ///< readers of this slot that sleep
         std::uint32_t asked = 0;
     };
-    using sizes = std::pair<std::uint32_t, std::uint64_t>; ///< messages of the index, bytes of data
+    /// The keys of the topics that pins are used for, 0 if none.
+    using pin_keys = std::array<std::uint32_t, layout::topics::pins_per_row>;
 
-    [[nodiscard]] sizes sizes_for(const topic_options& options, failure& f) const;
     [[nodiscard]] bool is_taken(const slot::impl& in, const name_bytes& name) const;
     [[nodiscard]] std::optional<std::uint64_t> gap_for(std::uint64_t size, bool keep) const;
     void drop(const shared_words& mine, std::size_t number);
@@ -111,6 +128,7 @@ class slot_topics {
     topic_area area_;
     std::array<owned, layout::topics::per_slot> owned_{};
     std::map<std::pair<std::uint32_t, std::uint32_t>, wish> wishes_; ///< by slot and number
+    std::map<std::uint32_t, pin_keys> pins_;                         ///< by the slot of the writer
 };
 
 } // namespace ivshmem

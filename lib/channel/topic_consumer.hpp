@@ -4,6 +4,7 @@
 
 #include "channel/layout.hpp"
 #include "channel/topic_area.hpp"
+#include "channel/topic_number.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -115,6 +116,13 @@ class topic_consumer {
         return section_.look(at + layout::topic_record::mark) == mark(record.number) &&
                section_.look(at + layout::topic_record::high) == high(record.number) && is_there();
     }
+    /// Holds a message, if the writer has not given it up. The caller must have a grant, and look
+    /// for it again after this. @param own The section of this side. @param pin An offset there.
+    [[nodiscard]] bool pin(const Words& own, std::uint64_t pin, const topic_record& record) const {
+        own.store(pin + layout::topic_pin::tag, key_ + high(record.number));
+        own.publish(pin + layout::topic_pin::mark, mark(record.number));
+        return is_intact(record); // behind a fence: the writer sees the pin, or this side its mark
+    }
     /// Whether the topic is still the one that was found.
     [[nodiscard]] bool is_there() const {
         return section_.look(place_.entry + layout::topic::key) == key_;
@@ -136,13 +144,8 @@ class topic_consumer {
     /// Of a step that a writer undoes: it may write faster than this side looks.
     static constexpr int attempts = 3;
 
-    static std::uint32_t mark(std::uint64_t number) noexcept {
-        return layout::topic_mark_valid |
-               (static_cast<std::uint32_t>(number) & layout::topic_mark_number);
-    }
-    static std::uint32_t high(std::uint64_t number) noexcept {
-        return static_cast<std::uint32_t>(number >> layout::topic_mark_bits);
-    }
+    static std::uint32_t mark(std::uint64_t number) noexcept { return topic_number::mark(number); }
+    static std::uint32_t high(std::uint64_t number) noexcept { return topic_number::high(number); }
     /// The word `newest` before a message was published.
     static std::uint32_t mark_before(std::uint64_t number) noexcept {
         return number == 1 ? 0 : mark(number - 1);

@@ -4,6 +4,8 @@
 
 #include "channel/layout.hpp"
 #include "channel/topic_area.hpp"
+#include "channel/topic_cells.hpp"
+#include "channel/topic_number.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -30,19 +32,36 @@ class topic_producer {
     /// the message at payload() between this and publish(). Can be called again instead.
     /// @param length At most the size of the data.
     void reserve(std::uint32_t length) {
-        const std::uint64_t needed = grains(length);
+        const std::uint64_t needed = layout::topics::whole_grains(length);
         begin_ = tail_;
         if (needed > place_.size - begin_ % place_.size)
             begin_ += place_.size - begin_ % place_.size; // never wraps around the end
         end_ = begin_ + needed;
         const std::uint64_t before = oldest_;
-        while (oldest_ <= newest_ && (begins_[at(oldest_)] + place_.size < end_ ||
-                                      newest_ - oldest_ + 1 >= place_.messages))
+        while (oldest_ <= newest_ && (begins_[at(oldest_)] + place_.size < end_ || is_index_full()))
             section_.store(record(oldest_++) + layout::topic_record::mark, 0);
-        if (before == oldest_)
+        if (before != oldest_)
+            show_oldest();
+    }
+    /// As reserve(), in a topic with cells: passes over the messages that readers hold.
+    /// @param pins Called after a fence; returns the pins of the readers that have a grant.
+    template <typename Pins>
+    void reserve(topic_cells& cells, Pins pins) {
+        if (is_index_full()) {
+            give_up(cells);
+            show_oldest();
+        }
+        if (lent_for_ == newest_ + 1) // a second loan gets the same room
             return;
-        section_.store(place_.entry + layout::topic::oldest, mark(oldest_));
-        Words::fence(); // before anything is written over those messages
+        if (!cells.has_free() && cells.held() != 0)
+            cells.settle(pins());
+        while (!cells.has_free()) {
+            give_up(cells);
+            show_oldest();
+            cells.settle(pins());
+        }
+        begin_ = cells.take();
+        lent_for_ = newest_ + 1;
     }
     /// The place of the message: an offset in the section.
     [[nodiscard]] std::uint64_t payload() const noexcept {
@@ -52,31 +71,34 @@ class topic_producer {
     void publish(std::uint32_t length, std::uint64_t time) {
         ++newest_;
         begins_[at(newest_)] = begin_;
-        tail_ = begin_ + grains(length);
+        tail_ = begin_ + layout::topics::whole_grains(length);
         const std::uint64_t to = record(newest_);
-        section_.store(to + layout::topic_record::high,
-                       static_cast<std::uint32_t>(newest_ >> layout::topic_mark_bits));
+        section_.store(to + layout::topic_record::high, topic_number::high(newest_));
         section_.store(to + layout::topic_record::place,
                        static_cast<std::uint32_t>(begin_ % place_.size / layout::topics::grain));
         section_.store(to + layout::topic_record::length, length);
         section_.store(to + layout::topic_record::time_low, static_cast<std::uint32_t>(time));
         section_.store(to + layout::topic_record::time_high,
                        static_cast<std::uint32_t>(time >> 32U));
-        section_.publish(to + layout::topic_record::mark, mark(newest_));
-        section_.publish(place_.entry + layout::topic::newest, mark(newest_));
+        section_.publish(to + layout::topic_record::mark, topic_number::mark(newest_));
+        section_.publish(place_.entry + layout::topic::newest, topic_number::mark(newest_));
     }
     /// The number of the last message; 0: none.
     [[nodiscard]] std::uint64_t newest() const noexcept { return newest_; }
     [[nodiscard]] const topic_place& place() const noexcept { return place_; }
 
   private:
-    static std::uint64_t grains(std::uint32_t length) noexcept {
-        constexpr std::uint64_t grain = layout::topics::grain;
-        return (length + grain - 1) / grain * grain;
+    [[nodiscard]] bool is_index_full() const noexcept {
+        return newest_ - oldest_ + 1 >= place_.messages;
     }
-    static std::uint32_t mark(std::uint64_t number) noexcept {
-        return layout::topic_mark_valid |
-               (static_cast<std::uint32_t>(number) & layout::topic_mark_number);
+    void give_up(topic_cells& cells) {
+        section_.store(record(oldest_) + layout::topic_record::mark, 0);
+        cells.give_up(oldest_, begins_[at(oldest_)]);
+        ++oldest_;
+    }
+    void show_oldest() const {
+        section_.store(place_.entry + layout::topic::oldest, topic_number::mark(oldest_));
+        Words::fence(); // before pins are read, and anything is written over those messages
     }
     [[nodiscard]] std::size_t at(std::uint64_t number) const noexcept {
         return number & (place_.messages - 1);
@@ -94,7 +116,8 @@ class topic_producer {
     std::uint64_t begin_ = 0; ///< of the reserved one
     std::uint64_t end_ = 0;
     std::uint64_t newest_ = 0;
-    std::uint64_t oldest_ = 1; ///< newest_ + 1: none is left
+    std::uint64_t oldest_ = 1;   ///< newest_ + 1: none is left
+    std::uint64_t lent_for_ = 0; ///< the message that the last cell is for
 };
 
 } // namespace ivshmem

@@ -97,6 +97,23 @@ bool topic_reader::copy_out(const topic_message& message, std::span<std::byte> i
         std::memcpy(into.data(), message.bytes.data(), into.size());
     return impl_->still_valid(message);
 }
+topic_pin topic_reader::pin(const topic_message& message) {
+    topic_pin pinned;
+    pinned.place_ = throwing([&](failure& f) {
+        return in_open_topic(impl_.get(), f, [&](impl& open) { return open.pin(message, f); });
+    });
+    pinned.message_ = message;
+    return pinned;
+}
+topic_pin topic_reader::pin(const topic_message& message, std::error_code& ec) {
+    topic_pin pinned;
+    pinned.place_ = reporting(ec, [&](failure& f) {
+        return in_open_topic(impl_.get(), f, [&](impl& open) { return open.pin(message, f); });
+    });
+    if (!ec)
+        pinned.message_ = message;
+    return pinned;
+}
 std::optional<topic_message> topic_reader::try_read(std::vector<std::byte>& into) {
     return throwing([&](failure& f) {
         return in_open_topic(impl_.get(), f,

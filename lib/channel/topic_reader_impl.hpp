@@ -7,10 +7,12 @@
 #include "channel/shared_words.hpp"
 #include "channel/slot_impl.hpp"
 #include "channel/topic_consumer.hpp"
+#include "channel/topic_pin_place.hpp"
 #include "channel/topic_search.hpp"
 
 #include <ivshmem/topic_reader.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -105,6 +107,29 @@ class topic_reader::impl {
         return message.session == session_ && session_ != 0 && consumer_.is_intact(record);
     }
 
+    std::shared_ptr<topic_pin_place> pin(const topic_message& message, failure& f) {
+        const auto failed = [&](errc why) {
+            f.set(why, "pinning message {}: {}", message.sequence, make_error_code(why).message());
+            return nullptr;
+        };
+        if (!is_usable(f))
+            return nullptr;
+        if (!still_valid(message))
+            return failed(errc::message_overwritten);
+        ask_for_pins();
+        if (pins_.empty() || topic_pin_place::find_grant(*slot_, found_->topic) == 0)
+            return failed(errc::pin_refused);
+        const auto unused = std::find_if(pins_.begin(), pins_.end(),
+                                         [](const auto& each) { return !each->holds_message(); });
+        if (unused == pins_.end())
+            return failed(errc::pins_in_use);
+        topic_record record;
+        record.number = message.sequence;
+        if (!(*unused)->hold(consumer_, record))
+            return failed(errc::message_overwritten);
+        return *unused;
+    }
+
     [[nodiscard]] bool arm() {
         failure f;
         if (!is_usable(f))
@@ -154,11 +179,26 @@ class topic_reader::impl {
         if (again)
             return;
         ++session_;
+        pins_.clear();
+        ask_for_pins();
         consumer_ = {section(), found->place, found->topic.key};
         if (found->is_new)
             consumer_.start_with_first();
         else
             static_cast<void>(start());
+    }
+    /// Asks for as many pins as were wanted, unless it has them.
+    void ask_for_pins() {
+        const std::uint32_t allowed =
+            options_.pins <= pins_.size()
+                ? 0
+                : section().load(found_->place.entry + layout::topic::pins);
+        while (pins_.size() < options_.pins) {
+            auto place = topic_pin_place::take(slot_, found_->topic, allowed);
+            if (!place)
+                break;
+            pins_.push_back(std::move(place));
+        }
     }
     bool start() { return consumer_.started() || consumer_.start_with_next(options_.history); }
     bool take(which of, topic_record& record) {
@@ -224,6 +264,7 @@ class topic_reader::impl {
     topic_state state_ = topic_state::searching;
     std::optional<topic_search::result> found_; ///< the topic of the last attachment
     topic_consumer<shared_words> consumer_;
+    std::vector<std::shared_ptr<topic_pin_place>> pins_;
     std::uint64_t skipped_ = 0;
     std::uint32_t session_ = 0; ///< the number of the attachment; 0: none
     bool armed_ = false;

@@ -3,6 +3,8 @@
 #include "base/twins.hpp"
 #include "channel/in_open_topic.hpp"
 #include "channel/slot_impl.hpp"
+#include "channel/topic_cells.hpp"
+#include "channel/topic_grants.hpp"
 #include "channel/topic_producer.hpp"
 
 #include <ivshmem/topic_writer.hpp>
@@ -19,29 +21,33 @@ namespace ivshmem {
 /// The writer of a topic, while it is open.
 class topic_writer::impl {
   public:
-    /// Without a topic, so that it ends one as soon as there is one, also if memory runs out.
-    explicit impl(std::shared_ptr<slot::impl> in) : slot_{std::move(in)} {}
+    impl(std::shared_ptr<slot::impl> in, const slot_topics::own_topic& made)
+        : slot_{std::move(in)}, topic_{made}, producer_{slot_->header(slot_->number()),
+                                                        made.place} {
+        if (made.pinning_readers == 0)
+            return;
+        cells_.emplace(static_cast<std::uint32_t>(made.place.size / made.longest), made.longest,
+                       made.pins_each, made.key);
+        grants_.emplace(made);
+    }
     impl(const impl&) = delete;
     impl& operator=(const impl&) = delete;
-    ~impl() {
-        if (topic_)
-            slot_->topics().end(*slot_, *topic_);
-    }
+    ~impl() { slot_->topics().end(*slot_, topic_); }
 
     static std::unique_ptr<impl> create(const slot& in, std::string_view name,
                                         const topic_options& options, failure& f) {
-        return in_usable(in.impl_.get(), f, [&](slot::impl& own) {
-            auto result = std::make_unique<impl>(in.impl_);
-            const auto made = own.topics().create(own, name, options, f);
-            if (f)
-                return std::unique_ptr<impl>{};
-            result->topic_ = made;
-            result->producer_ = {own.header(own.number()), made.place};
-            return result;
+        std::unique_ptr<impl> made;
+        in_usable(in.impl_.get(), f, [&](slot::impl& own) {
+            const auto prepare = [&](const slot_topics::own_topic& of) {
+                made = std::make_unique<impl>(in.impl_, of);
+            };
+            own.topics().create(own, name, options, prepare, f);
+            return true;
         });
+        return f ? nullptr : std::move(made);
     }
 
-    [[nodiscard]] std::size_t max_message() const noexcept { return topic_->place.size; }
+    [[nodiscard]] std::size_t max_message() const noexcept { return topic_.longest; }
     [[nodiscard]] std::uint64_t sequence() const noexcept { return producer_.newest(); }
     [[nodiscard]] std::uint64_t rings() const noexcept { return rings_; }
 
@@ -50,12 +56,13 @@ class topic_writer::impl {
         return in_usable(slot_.get(), f, [&](slot::impl& in) -> std::span<std::byte> {
             if (size > max_message()) {
                 f.set(errc::message_too_large,
-                      "a message of {} bytes: the topic takes {} at most (topic_options::size)",
+                      "a message of {} bytes: the topic takes {} at most (topic_options::size, "
+                      "max_message)",
                       size, max_message());
                 return {};
             }
+            reserve(in, static_cast<std::uint32_t>(size));
             lent_ = static_cast<std::uint32_t>(size);
-            producer_.reserve(*lent_);
             return in.header(in.number()).bytes(producer_.payload(), size);
         });
     }
@@ -68,7 +75,7 @@ class topic_writer::impl {
             const auto now = std::chrono::system_clock::now().time_since_epoch();
             producer_.publish(*std::exchange(lent_, std::nullopt),
                               static_cast<std::uint64_t>(std::chrono::nanoseconds{now}.count()));
-            rings_ += in.topics().wake_readers(in, topic_->number);
+            rings_ += in.topics().wake_readers(in, topic_.number);
             return true;
         });
     }
@@ -80,9 +87,18 @@ class topic_writer::impl {
     }
 
   private:
+    void reserve(const slot::impl& in, std::uint32_t size) {
+        if (!cells_)
+            return producer_.reserve(size);
+        grants_->update(in, producer_.newest());
+        producer_.reserve(*cells_, [&] { return grants_->pins(in); });
+    }
+
     const std::shared_ptr<slot::impl> slot_;
-    std::optional<slot_topics::own_topic> topic_;
+    const slot_topics::own_topic topic_;
     topic_producer<shared_words> producer_;
+    std::optional<topic_cells> cells_; ///< of a topic with pins, as the next one
+    std::optional<topic_grants> grants_;
     std::optional<std::uint32_t> lent_; ///< the size of the loan
     std::uint64_t rings_ = 0;
 };

@@ -83,6 +83,9 @@ constexpr std::pair<int, errc> codes[] = {
     {IVSHMEM_TOPIC_EXISTS, errc::topic_exists},
     {IVSHMEM_TOPIC_CLOSED, errc::topic_closed},
     {IVSHMEM_TOPIC_POISONED, errc::topic_poisoned},
+    {IVSHMEM_PIN_REFUSED, errc::pin_refused},
+    {IVSHMEM_PINS_IN_USE, errc::pins_in_use},
+    {IVSHMEM_MESSAGE_OVERWRITTEN, errc::message_overwritten},
 };
 
 template <typename C, typename Cpp>

@@ -12,7 +12,7 @@ using ivshmem::errc;
 
 namespace {
 constexpr int first = static_cast<int>(errc::sysfs_unavailable);
-constexpr int last = static_cast<int>(errc::topic_poisoned);
+constexpr int last = static_cast<int>(errc::message_overwritten);
 } // namespace
 
 TEST_CASE("every error has its own message, short and in lower case") {

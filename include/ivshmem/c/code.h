@@ -157,7 +157,13 @@ enum ivshmem_code {
     /** The writer has ended the topic, and all messages that it left were read. */
     IVSHMEM_TOPIC_CLOSED = 62,
     /** The writer of the topic broke the rules of the layout. */
-    IVSHMEM_TOPIC_POISONED = 63
+    IVSHMEM_TOPIC_POISONED = 63,
+    /** The writer lets this reader pin no messages, or did not hear of it yet. */
+    IVSHMEM_PIN_REFUSED = 64,
+    /** The reader holds as many messages as it may. */
+    IVSHMEM_PINS_IN_USE = 65,
+    /** The writer has used the room of the message again. */
+    IVSHMEM_MESSAGE_OVERWRITTEN = 66
 };
 
 /** Returns the message of the last call in this thread that returned neither 0 nor -EAGAIN: one

@@ -74,6 +74,9 @@ class Code(enum.IntEnum):
     TOPIC_EXISTS = 61
     TOPIC_CLOSED = 62
     TOPIC_POISONED = 63
+    PIN_REFUSED = 64
+    PINS_IN_USE = 65
+    MESSAGE_OVERWRITTEN = 66
 
 
 class Error(OSError):
