@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar
 
+from connection_support import FORWARD
 from lab import Doorbell, Guest, Plain, Server, booted
 from lab.devices import Device
 from lab.kernel import stock
@@ -58,7 +59,7 @@ class WithoutIommu(DoctorCase):
         memory.write_bytes(bytes(SIZE))
         devices: list[Device] = [Doorbell(server.socket, VECTORS), Plain(memory, SIZE)]
         cls.guest = cls.enterClassContext(
-            Guest(cls.work, "bare", devices=devices, iommu=False, programs=[IVSHMEMCTL], extra_modules=["igb_uio"])
+            Guest(cls.work, "bare", devices=devices, iommu=False, programs=[IVSHMEMCTL, FORWARD], extra_modules=["igb_uio"], memory=512)
         )
 
     def test_no_viommu(self) -> None:
@@ -88,6 +89,19 @@ class WithoutIommu(DoctorCase):
                 for name in ("MSI-X", "vIOMMU", "self-ring"):
                     self.assertEqual(found[name]["status"], "skip")
                     self.assertIn("plain device", found[name]["finding"])
+
+    def test_forwarder(self) -> None:
+        """Here systemctl is a script; the packages' tests have the real one."""
+        self.guest.run("mkdir -p /etc/ivshmem/forward.d")
+        self.guest.put("/etc/ivshmem/forward.d/a.conf", b"offer = web\nfrom = unix:/run/web\n")
+        address = self.use(self.guest, self.guest.address(1), None)
+        for state, status, advice in (("active", "ok", ""), ("failed", "warn", "journalctl -u"), ("inactive", "warn", "enable --now")):
+            self.guest.put("/bin/systemctl", f"#!/bin/sh\necho {state}\n".encode(), 0o755)
+            found = self.works(self.guest, address)["ivshmem-forward"]
+            self.assertEqual((found["status"], found["finding"]), (status, f"{state}; offers web from unix:/run/web"))
+            self.assertIn(advice, found["next"] or "")
+        self.guest.run("rm -r /etc/ivshmem /bin/systemctl")
+        self.assertNotIn("ivshmem-forward", self.works(self.guest, address))
 
     def test_two_devices_and_no_name(self) -> None:
         result = self.guest.run("ivshmemctl doctor", check=False)
