@@ -170,6 +170,18 @@ TEST_CASE("a loan and a view in C are the shared memory, until it is overwritten
         CHECK(ivshmem_peer_topic_loan(&out.w, 1000) != nullptr); // over it
         CHECK_FALSE(in.still_valid(*view));
     }
+    SECTION("the peer in C needs the record of a message, and not its bytes") {
+        c_writer out{peers.c, 4}; // an index for two messages
+        REQUIRE(out.create("frames", 1024) == IVSHMEM_PEER_OK);
+        topic_reader in = topic_reader::open(peers.slot, "frames");
+        CHECK(out.send("one") == IVSHMEM_PEER_OK);
+        const auto view = in.try_view();
+        REQUIRE(view);
+        CHECK(out.send("two") == IVSHMEM_PEER_OK);
+        CHECK(in.still_valid(*view));
+        CHECK(ivshmem_peer_topic_loan(&out.w, 1) != nullptr);
+        CHECK_FALSE(in.still_valid(*view));
+    }
 }
 
 TEST_CASE("a reader in C asks to be rung, once until it looks") {
@@ -341,6 +353,8 @@ TEST_CASE("a peer in C leaves its slot: its topics end, and its readers close") 
     c_reader own{peers.c, "theirs"};
     CHECK(out.send("last") == IVSHMEM_PEER_OK);
     ivshmem_peer_leave(&peers.c.peer);
+    const part_for_topics part{peers, 1};
+    CHECK(part.section.load(part.entry(0) + layout::topic::flags) == layout::topic_ended);
     CHECK(in.next() == "last");
     CHECK(in.end() == errc::topic_closed);
     CHECK(out.send("x") == IVSHMEM_PEER_CLOSED);
