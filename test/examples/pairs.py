@@ -13,10 +13,12 @@ import contextlib
 import hashlib
 import itertools
 import os
+import struct
 import subprocess
 import sys
 import tempfile
 import unittest
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -40,6 +42,23 @@ def has(folder: Path, name: str) -> bool:
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+def pixels_of(png: bytes, width: int, height: int) -> list[bytes]:
+    """Return the rows of a PNG of 8 bits each of red, green and blue, without filters; check its checksums."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    data, at = b"", 8
+    while at < len(png):
+        length, kind = struct.unpack(">I4s", png[at : at + 8])
+        content = png[at + 8 : at + 8 + length]
+        assert png[at + 8 + length : at + 12 + length] == struct.pack(">I", zlib.crc32(kind + content))
+        if kind == b"IHDR":
+            assert content == struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        data += content if kind == b"IDAT" else b""
+        at += 12 + length
+    raw, line = zlib.decompress(data), 1 + 3 * width
+    assert len(raw) == line * height
+    return [raw[row + 1 : row + line] for row in range(0, len(raw), line)]
 
 
 class Process:
@@ -190,6 +209,23 @@ class Pairs(unittest.TestCase):
             self.assertEqual(sent.partition(": ")[2], received.partition(": ")[2])
             self.assertFalse((self.work / "copy.part").exists())
             copy.unlink()
+
+    def test_frames(self) -> None:
+        """Only in C++: each frame is checked, and the last one becomes a picture."""
+        program, picture = next(iter(FOLDERS.values())) / "frames", self.work / "frame.png"
+        with Process(program, self.device, "send", "320x192") as sender:
+            self.assertEqual(sender.line(), "sending 320x192")
+            with Process(program, self.device, "receive", picture, "30") as receiver:
+                self.assertEqual(receiver.line(), "receiving")
+                *_, rate, said = receiver.end().splitlines()
+            sender.end(terminate=True)
+        self.assertRegex(rate, r"^\d+ frames, [\d.]+ a second, \d+ skipped$")
+        number = int(said.removeprefix(f"{picture}: frame "))
+        pixels = pixels_of(picture.read_bytes(), 320, 192)
+        # The bar is 5 pixels wide, and moves by 8 with each frame. It is white, and no colour of the card is.
+        row = pixels[-1]
+        white = [x for x in range(320) if row[3 * x : 3 * x + 3] == b"\xff\xff\xff"]
+        self.assertEqual(white, [x for x in range(number * 8 % 320, number * 8 % 320 + 5) if x < 320])
 
     def test_what_a_user_types_wrongly(self) -> None:
         for folder in FOLDERS.values():

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 
 // The shipped ends of a topic ("Topics" of channel-layout.md) under the C++ memory model: a writer
-// that overwrites what a reader is about to read, and a reader that falls asleep. Each weakened
-// ordering must be found.
+// that overwrites what a reader is about to read, a reader that falls asleep, and one that holds a
+// message. Each weakened ordering must be found.
 
 #include "channel/topic_consumer.hpp"
 #include "channel/topic_producer.hpp"
@@ -18,13 +18,16 @@ constexpr std::uint64_t grain = layout::topics::grain;
 /// The entry, the index, and data of two grains.
 constexpr ivshmem::topic_place place{0, 256, 320, messages* grain, messages};
 
-/// A section with one topic. Its bytes are words that are read and written relaxed: they may be
-/// overwritten while they are read.
+/// The pin in the section of the reader.
+constexpr std::uint64_t pin_at = 4096;
+
+/// A section with one topic, and a pin. Its bytes are words that are read and written relaxed: they
+/// may be overwritten while they are read.
 struct topic_section {
     void clear() {
         for (auto& word : records)
             word.store(0, rl::mo_relaxed, RL_INFO);
-        for (auto* const word : {&newest, &wanted, &data[0], &data[1]})
+        for (auto* const word : {&newest, &wanted, &data[0], &data[1], &pin_mark, &pin_tag})
             word->store(0, rl::mo_relaxed, RL_INFO);
         oldest.store(layout::topic_mark_valid | 1U, rl::mo_relaxed, RL_INFO);
         topic_key.store(key, rl::mo_relaxed, RL_INFO);
@@ -37,6 +40,10 @@ struct topic_section {
             return newest;
         case layout::topic::oldest:
             return oldest;
+        case pin_at + layout::topic_pin::mark:
+            return pin_mark;
+        case pin_at + layout::topic_pin::tag:
+            return pin_tag;
         default:
             break;
         }
@@ -53,6 +60,8 @@ struct topic_section {
     rl::atomic<std::uint32_t> newest;
     rl::atomic<std::uint32_t> oldest;
     rl::atomic<std::uint32_t> wanted;
+    rl::atomic<std::uint32_t> pin_mark;
+    rl::atomic<std::uint32_t> pin_tag;
 };
 
 /// The section of the test that runs.
@@ -179,6 +188,55 @@ struct fall_asleep : two_ends<fall_asleep<Writer, Reader>, Writer, Reader> {
     bool slept = false;
 };
 
+/// A reader that holds each message which it can hold, of a writer that has two cells for four.
+template <mutation Writer, mutation Reader>
+struct hold : two_ends<hold<Writer, Reader>, Writer, Reader> {
+    static constexpr std::uint64_t count = 4;
+
+    void before() {
+        two_ends<hold<Writer, Reader>, Writer, Reader>::before();
+        this->in.start_with_first();
+        cells = all_free;
+    }
+    void thread(unsigned index) {
+        if (index == 0) {
+            for (std::uint64_t i = 0; i < count; ++i)
+                publish();
+            return;
+        }
+        const topic_words<Reader> own;
+        for (int i = 0; i < 2; ++i) {
+            ivshmem::topic_record record;
+            if (!this->in.next(record)) {
+                rl::yield(1, RL_INFO);
+                continue;
+            }
+            if (this->in.pin(own, pin_at, record)) {
+                // It stays, whatever the writer does meanwhile.
+                RL_ASSERT(own.load(record.payload) == bytes_of(record.number));
+                RL_ASSERT(own.load(record.payload) == bytes_of(record.number));
+            }
+            own.publish(pin_at + layout::topic_pin::mark, 0);
+        }
+    }
+    void publish() {
+        auto& out = this->out;
+        out.reserve(cells, [] {
+            const topic_words<Writer> words;
+            seen.mark = words.look(pin_at + layout::topic_pin::mark);
+            seen.tag = words.load(pin_at + layout::topic_pin::tag);
+            return std::span<const ivshmem::topic_pin_seen>{&seen, 1};
+        });
+        topic_words<Writer>{}.store(out.payload(), bytes_of(out.newest() + 1));
+        out.publish(4, out.newest() + 1);
+    }
+
+    /// Both have the memory that they need before Relacy runs.
+    static inline const ivshmem::topic_cells all_free{messages, grain, 1, key};
+    static inline ivshmem::topic_cells cells{messages, grain, 1, key};
+    static inline ivshmem::topic_pin_seen seen;
+};
+
 } // namespace
 } // namespace test
 
@@ -190,6 +248,10 @@ int main() {
     run<overtake<none, none>>(totals, "a reader that is overtaken", true, 0);
     run<fall_asleep<none, none>>(totals, "a reader that sleeps", true);
 
+    run<hold<none, none>>(totals, "a reader that holds messages", true, 0);
+
+    run<hold<no_fence, none>>(totals, "no fence before the pins are read", false, 0);
+    run<hold<none, no_fence>>(totals, "no fence after a pin was published", false, 0);
     run<overtake<relaxed_publish, none>>(totals, "a mark published relaxed", false, 0);
     run<overtake<none, relaxed_look>>(totals, "a mark looked at relaxed", false, 0);
     run<overtake<no_fence, none>>(totals, "no fence before a message is overwritten", false, 0);
