@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from channel_support import fact
 from device_support import POKER
-from lab import Doorbell, Guest, Server, booted
+from lab import Doorbell, Guest, Server, booted, build_folder
 from lab.runner import long
 from state_support import StatesCase
 from support import PATIENCE, Party, errc
@@ -111,6 +111,30 @@ class Topics(TopicCase):
             printed = reader.wait(PATIENCE).check().stdout
             ends = [errc(name) for name in ("topic_closed", "topic_poisoned", "peer_lost")]
             self.assertIn(int(fact(printed, "end")), ends, printed)
+
+
+@long("an emulated guest draws a few frames of this size a second")
+class Frames(TopicCase):
+    """The example frames, between two guests, in the size of its manual."""
+
+    def test_frames_between_guests(self) -> None:
+        frames = build_folder() / "examples/frames"
+        server = self.enterContext(Server(self.work, vectors=1, size="512M"))
+        guests = [
+            Guest(self.work, name, devices=[Doorbell(server.socket, 1)], programs=[frames], memory=512)
+            for name in ("sends", "receives")
+        ]
+        sends, receives = self.enterContext(booted(*guests))
+        for guest in guests:
+            guest.bind(guest.address(), "vfio-pci")
+        sending = sends.spawn(f"exec frames {sends.address()} send")
+        sending.wait_output("sending 3840x2160\n", PATIENCE)
+        result = receives.spawn(f"exec frames {receives.address()} receive /tmp/frame.png 20").wait(PATIENCE).check()
+        *_, rate, picture = result.stdout.splitlines()
+        self.assertRegex(picture, r"^/tmp/frame.png: frame \d+$")
+        print(f"     {rate}")
+        sending.signal("TERM")
+        sending.wait(PATIENCE).check()
 
 
 @long("it boots three guests, and each load of a foreign section is an exchange with the model")

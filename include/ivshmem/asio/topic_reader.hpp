@@ -35,7 +35,8 @@ namespace ivshmem::asio {
 /// will not be invoked from within the initiating function. Operations complete in the order in
 /// which they were started. They complete with boost::asio::error::operation_aborted after
 /// cancel(), close() or destruction; with errc::closed, slot_lost, forked, and with
-/// errc::device_removed if the device goes away. Per-operation cancellation: terminal, partial and
+/// errc::device_removed if the device goes away, and with std::errc::not_enough_memory if a message
+/// does not fit into memory, which is lost then. Per-operation cancellation: terminal, partial and
 /// total; it loses no message.
 ///
 /// A reader that waits costs nothing until it is rung, except for the rechecks of waiting_options.

@@ -217,3 +217,16 @@ TEST_CASE("a writer whose reader sleeps rings once; an idle reader does not wake
     out.publish(in_bytes("x")); // no operation waits
     CHECK(out.rings() == 1);
 }
+
+TEST_CASE("a message that does not fit into memory is an error of the operation") {
+    struct {
+        int reader = 0;
+    } state;
+    const auto read = [](int&, std::error_code&) -> std::optional<topic_message> {
+        throw std::bad_alloc{};
+    };
+    ivshmem::asio::detail::topic_attempt<decltype(read)> attempt{read};
+    std::error_code ec;
+    CHECK_FALSE(attempt.attempt(state, ec));
+    CHECK(ec == std::errc::not_enough_memory);
+}

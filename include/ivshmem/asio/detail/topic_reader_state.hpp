@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -80,9 +81,14 @@ struct topic_attempt {
 
     static auto& gate_of(auto& state) { return state.reading; }
     bool attempt(auto& state, std::error_code& ec) {
-        const auto got = read(state.reader, ec);
-        message = got.value_or(topic_message{});
-        return got.has_value();
+        try {
+            const auto got = read(state.reader, ec);
+            message = got.value_or(topic_message{});
+            return got.has_value();
+        } catch (const std::bad_alloc&) { // it would leave through the event loop
+            ec = std::make_error_code(std::errc::not_enough_memory);
+            return false;
+        }
     }
     [[nodiscard]] value_type value() const { return message; }
     void give_up(auto&, bool) {}
