@@ -16,6 +16,7 @@ from .channel_scale import scale
 from .device_model import channels, doorbells, mapped_memory, sockets, states
 from .doorbell import between_guests, between_processes
 from .forward import forwarded
+from .frames import without_copies
 from .ivshmemctl_ping import pinging
 from .ivshmemctl_setup import setup
 from .lsivshmem import listing
@@ -35,6 +36,7 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "share": shared,
     "forward": forwarded,
     "memory": bandwidth,
+    "frames": without_copies,
     "messages": messages,
     "channel-guests": channels_between_guests,
     "channel-aarch64": with_aarch64,
