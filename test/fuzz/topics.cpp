@@ -73,7 +73,7 @@ class side {
         case 8:
             return read(which, false);
         case 9:
-            return what.below(2) == 0 ? read(which, true) : view(which);
+            return what.below(2) == 0 ? read(which, true) : view(which, what);
         case 10:
             if (readers_.at(which).arm() && what.below(2) == 0)
                 readers_.at(which).disarm();
@@ -101,9 +101,11 @@ class side {
     }
     void create(std::size_t which, test::schedule& what) {
         std::error_code ec;
-        auto made = ivshmem::topic_writer::create(
-            slot_, names.at(which),
-            {.size = what.below(64) * std::uint64_t{64}, .messages = what.below(40)}, ec);
+        auto made = ivshmem::topic_writer::create(slot_, names.at(which),
+                                                  {.size = what.below(64) * std::uint64_t{64},
+                                                   .messages = what.below(40),
+                                                   .pinning_readers = what.below(3)},
+                                                  ec);
         must_hold(!ec || ec == errc::closed || ec == errc::slot_lost ||
                       ec == errc::slot_overwritten || ec == errc::topic_exists ||
                       ec == errc::region_too_small,
@@ -127,8 +129,8 @@ class side {
     }
     void open(std::size_t which, test::schedule& what) {
         std::error_code ec;
-        auto opened =
-            ivshmem::topic_reader::open(slot_, names.at(which), {.history = what.below(20)}, ec);
+        auto opened = ivshmem::topic_reader::open(
+            slot_, names.at(which), {.history = what.below(20), .pins = what.below(4)}, ec);
         if (opened.is_open())
             readers_.at(which) = std::move(opened);
         counts_.at(which) = {};
@@ -147,7 +149,29 @@ class side {
         for (const std::byte each : buffer_)
             must_hold(each == fill(got->sequence), "a message is whole");
     }
-    void view(std::size_t which) {
+    /// Holds a message, and looks whether those that are held still are what was published.
+    void pin(std::size_t which, const ivshmem::topic_message& got, test::schedule& what) {
+        std::error_code ec;
+        auto& place = held_.at(what.below(3));
+        auto pinned = readers_.at(which).pin(got, ec);
+        must_hold(!ec || ec == errc::pin_refused || ec == errc::pins_in_use ||
+                      ec == errc::message_overwritten || ec == errc::closed ||
+                      ec == errc::slot_lost || ec == errc::slot_overwritten,
+                  "a message is not pinned for a documented reason");
+        must_hold(pinned.is_open() == !ec, "a message is pinned, or there is an error");
+        place = std::move(pinned);
+    }
+    void check_held() const {
+        for (const auto& each : held_) {
+            std::byte all{};
+            for (const std::byte one : each.message().bytes)
+                all |= one;
+            must_hold(!honest_ || !each.still_valid() || each.message().bytes.empty() ||
+                          all == fill(each.message().sequence),
+                      "a message that is held is whole");
+        }
+    }
+    void view(std::size_t which, test::schedule& what) {
         std::error_code ec;
         const auto& from = readers_.at(which);
         const auto got = readers_.at(which).try_view(ec);
@@ -162,6 +186,9 @@ class side {
                       all == fill(got->sequence),
                   "a view is whole");
         check(which, *got);
+        check_held();
+        if (what.below(2) == 0)
+            pin(which, *got, what);
     }
     /// Within one attachment, the numbers add up.
     void check(std::size_t which, const ivshmem::topic_message& got) {
@@ -178,6 +205,7 @@ class side {
     ivshmem::slot slot_;
     std::array<ivshmem::topic_writer, names.size()> writers_;
     std::array<ivshmem::topic_reader, names.size()> readers_;
+    std::array<ivshmem::topic_pin, 3> held_;
     std::array<std::pair<std::uint32_t, std::uint64_t>, names.size()> counts_{};
     std::vector<std::byte> buffer_;
     bool honest_ = true;
