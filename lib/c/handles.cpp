@@ -19,9 +19,9 @@ constinit std::atomic<std::size_t> next_entry{};
 constexpr std::uintptr_t changing = 1;
 constexpr std::uintptr_t one_generation = std::uintptr_t{1} << handle_generation_shift;
 
-constexpr const char* kind_names[] = {"none",      "device",         "discovery",     "monitor",
-                                      "slot",      "claim",          "channel",       "service",
-                                      "connector", "topic's writer", "topic's reader"};
+constexpr const char* kind_names[] = {"none",      "device",         "discovery",      "monitor",
+                                      "slot",      "claim",          "channel",        "service",
+                                      "connector", "topic's writer", "topic's reader", "pin"};
 
 std::uintptr_t generation_of(std::uintptr_t value) noexcept {
     return value & ~(one_generation - 1);

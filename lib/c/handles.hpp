@@ -28,6 +28,7 @@ enum class handle_kind : std::uintptr_t {
     connector,
     topic_writer,
     topic_reader,
+    topic_pin,
 };
 
 inline constexpr unsigned handle_kind_shift = 1;

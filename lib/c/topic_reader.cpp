@@ -25,6 +25,7 @@ topic_reader_options topic_reader_options_from(const ivshmem_topic_reader_option
     topic_reader_options result;
     result.history = given.history;
     result.polling = given.polling != 0;
+    result.pins = given.pins;
     if (given.max_message != 0)
         result.max_message = static_cast<std::size_t>(
             std::min<std::uint64_t>(given.max_message, std::numeric_limits<std::size_t>::max()));
@@ -41,17 +42,6 @@ void give_message(const topic_message& message, const void* bytes, ivshmem_topic
     result.time_ns = static_cast<std::uint64_t>(message.time.time_since_epoch().count());
     result.session = message.session;
     give_facts(result, to);
-}
-
-topic_message message_from(const ivshmem_topic_message* given) {
-    require(given);
-    require(given->size >= offsetof(ivshmem_topic_message, session) + sizeof given->session,
-            "the size of a message of a topic is not set, or too small for its fields");
-    topic_message result;
-    result.sequence = given->sequence;
-    result.bytes = bytes_of(given->bytes, given->length);
-    result.session = given->session;
-    return result;
 }
 
 /// @return 0 or -EAGAIN.

@@ -2,6 +2,10 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "c/topic_reader_object.hpp"
 
+#include "c/bytes.hpp"
+#include "c/failures.hpp"
+
+#include <cstddef>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -65,6 +69,17 @@ void topic_reader_object::lose(const topic_message& message) {
         unreported_ = 0;
     unreported_ += message.skipped + 1;
     ++lost_;
+}
+
+topic_message message_from(const ivshmem_topic_message* given) {
+    require(given);
+    require(given->size >= offsetof(ivshmem_topic_message, session) + sizeof given->session,
+            "the size of a message of a topic is not set, or too small for its fields");
+    topic_message result;
+    result.sequence = given->sequence;
+    result.bytes = bytes_of(given->bytes, given->length);
+    result.session = given->session;
+    return result;
 }
 
 } // namespace ivshmem::capi

@@ -62,4 +62,7 @@ class topic_reader_object {
     std::uint32_t session_ = 0;    ///< in which they are
 };
 
+/// Returns a message that a program passes. @throws error EINVAL.
+topic_message message_from(const ivshmem_topic_message* given);
+
 } // namespace ivshmem::capi

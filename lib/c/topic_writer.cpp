@@ -27,6 +27,10 @@ topic_options topic_options_from(const ivshmem_topic_options& given) {
     result.size = given.ring_size;
     result.messages = given.messages;
     result.relayed = given.relayed != 0;
+    result.max_message = given.max_message;
+    result.pinning_readers = given.pinning_readers;
+    if (given.pins_each != 0)
+        result.pins_each = given.pins_each;
     return result;
 }
 

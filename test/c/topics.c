@@ -217,6 +217,59 @@ static void without_a_copy(struct peers* p) {
     OK(ivshmem_topic_reader_close(reader));
 }
 
+/* A message that is held stays, whatever is published; the writer must grant it. */
+static void pins(struct peers* p) {
+    struct ivshmem_topic_writer* writer = NULL;
+    struct ivshmem_topic_reader* reader = NULL;
+    struct ivshmem_topic_pin* pin[3] = {NULL};
+    struct ivshmem_topic_message view = {.size = sizeof view};
+    struct ivshmem_topic_options room = {.size = sizeof room};
+    struct ivshmem_topic_reader_options options = {.size = sizeof options};
+    int valid = -1;
+    room.max_message = 64;
+    room.messages = 8;
+    room.pinning_readers = 1;
+    options.pins = 2;
+    OK(ivshmem_topic_reader_open(p->slot[1], "pins", &options, &reader));
+    OK(ivshmem_topic_writer_open(p->slot[0], "pins", &room, &writer));
+    GIVES(-EAGAIN, ivshmem_topic_reader_try_view(reader, &view));
+    for (int i = 0; i < 2; ++i) {
+        OK(ivshmem_topic_writer_publish(writer, i == 0 ? "first" : "other", 5));
+        OK(ivshmem_topic_reader_try_view(reader, &view));
+        OK(ivshmem_topic_pin_open(reader, &view, &pin[i]));
+        message = i == 0 ? view : message;
+    }
+    publish(writer, "third");
+    OK(ivshmem_topic_reader_try_view(reader, &view));
+    SAYS(IVSHMEM_PINS_IN_USE, "message 3", ivshmem_topic_pin_open(reader, &view, &pin[2]));
+    for (int i = 0; i < 100; ++i)
+        OK(ivshmem_topic_writer_publish(writer, buffer, 64));
+    CHECK(has("first"));
+    OK(ivshmem_topic_pin_still_valid(pin[0], &valid));
+    CHECK(valid == 1);
+    GIVES(IVSHMEM_MESSAGE_OVERWRITTEN, ivshmem_topic_pin_open(reader, &view, &pin[2]));
+    OK(ivshmem_topic_pin_close(pin[1]));
+    OK(ivshmem_topic_reader_close(reader));
+    OK(ivshmem_topic_pin_still_valid(pin[0], &valid));
+    CHECK(valid == 1);
+    OK(ivshmem_topic_pin_close(pin[0]));
+    GIVES(IVSHMEM_CLOSED, ivshmem_topic_pin_still_valid(pin[0], &valid));
+    GIVES(IVSHMEM_CLOSED, ivshmem_topic_pin_close(pin[0]));
+    GIVES(-EINVAL, ivshmem_topic_pin_close(NULL));
+    GIVES(-EINVAL, ivshmem_topic_pin_still_valid((struct ivshmem_topic_pin*)writer, &valid));
+
+    /* A reader that did not ask gets no pin. */
+    OK(ivshmem_topic_reader_open(p->slot[1], "pins", NULL, &reader));
+    OK(ivshmem_topic_reader_try_view_latest(reader, &view));
+    GIVES(IVSHMEM_PIN_REFUSED, ivshmem_topic_pin_open(reader, &view, &pin[2]));
+    GIVES(-EINVAL, ivshmem_topic_pin_open(reader, NULL, &pin[2]));
+    GIVES(-EINVAL, ivshmem_topic_pin_open(reader, &view, NULL));
+    GIVES(-EINVAL, ivshmem_topic_pin_open(NULL, &view, &pin[2]));
+    CHECK(pin[2] == NULL);
+    OK(ivshmem_topic_reader_close(reader));
+    OK(ivshmem_topic_writer_close(writer));
+}
+
 static void list(struct peers* p) {
     struct ivshmem_topic_writer* writers[2] = {NULL};
     struct ivshmem_topic_info topics[2];
@@ -303,6 +356,7 @@ void test_topics(void) {
     limits(&p);
     without_a_copy(&p);
     waits(&p);
+    pins(&p);
     list(&p);
     close_peers(&p);
 }

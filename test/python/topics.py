@@ -181,6 +181,34 @@ class Topics(Limit):
         with self.fails_with(Code.MESSAGE_TOO_LARGE):
             writer.loan(1 << 40)
 
+    async def test_pins(self) -> None:
+        one, two = await self.two()
+        reader, other = two.read_topic("pins", pins=2), two.read_topic("pins")
+        with one.write_topic("pins", messages=8, max_message=64, pinning_readers=1) as writer:
+            self.assertIsNone(reader.try_view() or other.try_view())
+            self.assertEqual(writer.max_message, 64)
+            writer.publish(b"held")
+            view = await reader.view()
+            with view.pin() as pin:
+                for _ in range(100):
+                    writer.publish(bytes(64))
+                self.assertEqual((bytes(view.memory), pin.still_valid()), (b"held", True))
+                with self.fails_with(Code.MESSAGE_OVERWRITTEN):
+                    view.pin()
+            with self.fails_with(Code.CLOSED):
+                pin.still_valid()
+            latest = other.try_view_latest()
+            assert latest
+            with self.fails_with(Code.PIN_REFUSED):
+                latest.pin()
+            kept = await reader.view()
+        kept_pin = kept.pin()
+        reader.close()
+        two.close()
+        self.assertFalse(kept_pin.still_valid())
+        kept_pin.release()
+        kept_pin.release()
+
     async def test_bad_input(self) -> None:
         one, two = await self.two()
         for wrong in ({"size": -1}, {"size": HUGE}, {"messages": -1}, {"messages": 1 << 32}):

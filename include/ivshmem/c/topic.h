@@ -48,6 +48,11 @@ struct ivshmem_topic_options {
                              65536; 0: one for each 128 bytes */
     int relayed; /**< 1: the messages come from elsewhere, such as another region: a program that
                     passes topics on leaves out such a topic */
+    uint64_t
+        max_message; /**< the longest message, in bytes; 0: all of the ring, or what pins leave */
+    uint32_t pinning_readers; /**< how many readers may pin messages, up to 8; each message has a
+                                 cell of max_message bytes then */
+    uint32_t pins_each;       /**< how many messages each of them may hold at once, up to 8; 0: 2 */
 };
 
 /** The facts about a writer. */
@@ -64,6 +69,7 @@ struct ivshmem_topic_reader_options {
     uint64_t history;     /**< how many of the messages that are there already to read first */
     uint64_t max_message; /**< the longest message that is copied, in bytes; 0: 64 MiB */
     int polling;          /**< 1: looks for messages without being rung */
+    uint32_t pins; /**< how many messages to hold at once with ivshmem_topic_pin_open(), up to 8 */
 };
 
 /** The facts about a reader, as of its last call. */
@@ -125,6 +131,13 @@ struct ivshmem_topic_writer;
  *  @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe; it counts as one object with the
  *  slot. */
 struct ivshmem_topic_reader;
+/** Holds a message in the section of its writer, without a copy; as ivshmem::topic_pin. Close it
+ *  with ivshmem_topic_pin_close(), in any order, also after the reader.
+ *
+ *  @par Thread Safety
+ *  @e Distinct @e objects: Safe. @e Shared @e objects: Unsafe; it counts as one object with the
+ *  slot. */
+struct ivshmem_topic_pin;
 
 /** @name Writing
  *  None of these blocks.
@@ -240,6 +253,29 @@ int ivshmem_topic_reader_still_valid(struct ivshmem_topic_reader* reader,
 int ivshmem_topic_reader_copy_out(struct ivshmem_topic_reader* reader,
                                   const struct ivshmem_topic_message* message, void* buffer,
                                   size_t length, int* valid);
+/** @} */
+
+/** @name Holding messages
+ *  None of these blocks.
+ *  @{ */
+
+/** Holds a message where it is, so that the writer does not write over it until the pin is closed.
+ *  The writer must allow that (ivshmem_topic_options::pinning_readers); it hears of a reader with
+ *  its next loan or message, so the messages that were there before cannot be held.
+ *  @param message A view of this reader.
+ *  @return #IVSHMEM_PIN_REFUSED (no grant, yet or at all), #IVSHMEM_PINS_IN_USE,
+ *  #IVSHMEM_MESSAGE_OVERWRITTEN, #IVSHMEM_CLOSED, #IVSHMEM_SLOT_LOST, #IVSHMEM_FORKED; -EINVAL;
+ *  -ENOMEM. */
+int ivshmem_topic_pin_open(struct ivshmem_topic_reader* reader,
+                           const struct ivshmem_topic_message* message,
+                           struct ivshmem_topic_pin** pin);
+/** Asks whether the message is still held, so that all that was read of it before this call is what
+ *  the writer published. It is not any more if the writer took this side for lost, if the slot was
+ *  lost or closed, or if the topic has ended and its room was used again.
+ *  @param valid Gets 1 or 0. */
+int ivshmem_topic_pin_still_valid(struct ivshmem_topic_pin* pin, int* valid);
+/** Lets the writer use the room of the message again. */
+int ivshmem_topic_pin_close(struct ivshmem_topic_pin* pin);
 /** @} */
 
 /** @name Blocking

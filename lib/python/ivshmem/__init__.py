@@ -22,12 +22,12 @@ from ._slot import Geometry, Holder, Slot
 from ._stream import (StreamServer, StreamTransport, create_connection, create_server, open_connection,
                       start_server)
 from ._topic import TopicInfo, TopicWriter
-from ._topic_reader import TopicMessage, TopicReader, TopicView
+from ._topic_reader import TopicMessage, TopicPin, TopicReader, TopicView
 
 __version__ = text(library.ivshmem_version())
 
 __all__ = [
     "Channel", "Code", "Device", "DeviceInfo", "DeviceMonitor", "DeviceUser", "Diagnosis", "Error", "Event", "Geometry",
-    "Holder", "Sections", "Service", "Slot", "StreamServer", "StreamTransport", "TopicInfo", "TopicMessage", "TopicReader", "TopicView",
-    "TopicWriter", "create_connection", "create_server", "discover", "open_connection", "publish", "start_server",
+    "Holder", "Sections", "Service", "Slot", "StreamServer", "StreamTransport", "TopicInfo", "TopicMessage", "TopicPin", "TopicReader",
+    "TopicView", "TopicWriter", "create_connection", "create_server", "discover", "open_connection", "publish", "start_server",
 ]

@@ -104,7 +104,8 @@ class ChannelFacts(Sized):
 
 
 class TopicOptions(Sized):
-    _fields_ = [("size", c_size_t), ("ring_size", c_uint64), ("messages", c_uint32), ("relayed", c_int)]
+    _fields_ = [("size", c_size_t), ("ring_size", c_uint64), ("messages", c_uint32), ("relayed", c_int),
+                ("max_message", c_uint64), ("pinning_readers", c_uint32), ("pins_each", c_uint32)]
 
 
 class TopicWriterFacts(Sized):
@@ -112,7 +113,8 @@ class TopicWriterFacts(Sized):
 
 
 class TopicReaderOptions(Sized):
-    _fields_ = [("size", c_size_t), ("history", c_uint64), ("max_message", c_uint64), ("polling", c_int)]
+    _fields_ = [("size", c_size_t), ("history", c_uint64), ("max_message", c_uint64), ("polling", c_int),
+                ("pins", c_uint32)]
 
 
 class TopicReaderFacts(Sized):
@@ -200,6 +202,9 @@ _PARAMETERS: dict[str, tuple[Any, ...]] = {
     "connector_try_connect": (_handle, _to),
     "connector_close": (_handle,),
     "slot_get_topics": (_handle, _to, c_size_t, _to),
+    "topic_pin_open": (_handle, POINTER(TopicMessage), _to),
+    "topic_pin_still_valid": (_handle, _to),
+    "topic_pin_close": (_handle,),
     "topic_writer_open": (_handle, c_char_p, _to, _to),
     "topic_writer_close": (_handle,),
     "topic_writer_get_facts": (_handle, POINTER(TopicWriterFacts)),

@@ -186,25 +186,29 @@ class Slot:
 
         return Service(self, service, max_message=max_message, polling=polling)
 
-    def write_topic(self, name: str, *, size: int = 0, messages: int = 0, relayed: bool = False) -> TopicWriter:
+    def write_topic(self, name: str, *, size: int = 0, messages: int = 0, relayed: bool = False, max_message: int = 0,
+                    pinning_readers: int = 0, pins_each: int = 0) -> TopicWriter:
         """Make a topic, so that other slots read it by its name: `with slot.write_topic("clock") as writer`.
 
-        `size` is the room for messages in bytes, and so the longest message, and `messages` how many there can be at
-        once; 0: chosen. `relayed` says that the messages come from elsewhere, such as another region.
+        `size` is the room for messages in bytes, and `messages` how many there can be at once; 0: chosen. `relayed` says
+        that the messages come from elsewhere, such as another region. So many `pinning_readers` may hold `pins_each`
+        messages at once; each message has a cell of `max_message` bytes then.
         """
         from ._topic import TopicWriter
 
-        return TopicWriter(self, name, size=size, messages=messages, relayed=relayed)
+        return TopicWriter(self, name, size=size, messages=messages, relayed=relayed, max_message=max_message,
+                           pinning_readers=pinning_readers, pins_each=pins_each)
 
-    def read_topic(self, name: str, *, history: int = 0, max_message: int = 0) -> TopicReader:
+    def read_topic(self, name: str, *, history: int = 0, max_message: int = 0, pins: int = 0) -> TopicReader:
         """Open a topic of any other slot, also one that comes later: `async for message in slot.read_topic("clock")`.
 
         `history` is how many of the messages that are there already to read first; of a topic that comes later, all are
-        read. `max_message` is the longest message that is copied, in bytes; 0: 64 MiB.
+        read. `max_message` is the longest message that is copied, in bytes; 0: 64 MiB. `pins` is how many messages
+        to hold at once with TopicView.pin(), up to 8.
         """
         from ._topic_reader import TopicReader
 
-        return TopicReader(self, name, history=history, max_message=max_message)
+        return TopicReader(self, name, history=history, max_message=max_message, pins=pins)
 
     def topics(self) -> list[TopicInfo]:
         """Return the topics of all slots, by ascending slot; those that have ended, too."""

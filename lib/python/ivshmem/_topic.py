@@ -71,10 +71,12 @@ class TopicWriter:
     slot.write_topic() makes writers. Publishing never waits: a new message takes the room of the oldest ones.
     """
 
-    def __init__(self, slot: Slot, name: str, *, size: int = 0, messages: int = 0, relayed: bool = False) -> None:
+    def __init__(self, slot: Slot, name: str, *, size: int = 0, messages: int = 0, relayed: bool = False,
+                 max_message: int = 0, pinning_readers: int = 0, pins_each: int = 0) -> None:
         self._slot = slot
         self.name = name
-        options = native.TopicOptions(ring_size=size, messages=messages, relayed=relayed)
+        options = native.TopicOptions(ring_size=size, messages=messages, relayed=relayed, max_message=max_message,
+                                      pinning_readers=pinning_readers, pins_each=pins_each)
         self._loan: Loan | None = None
         self._handle: Handle | None = native.opened("topic_writer", c.topic_writer_open, slot.handle.value,
                                                     named(name.encode()), byref(options))

@@ -75,6 +75,40 @@ class TopicView(_Numbered):
         return copy if self.still_valid() else None
 
 
+    def pin(self) -> TopicPin:
+        """Hold the message where it is, so that the writer does not write over it: `with view.pin() as pin`.
+
+        The writer must allow it. Code.PIN_REFUSED: it does not, or did not hear of this reader before the message.
+        """
+        return TopicPin(native.opened("topic_pin", c.topic_pin_open, self._reader.handle.value, byref(self._raw)), self)
+
+
+class TopicPin:
+    """Holds a message until release(), in any order with others: `view.memory` stays what was published."""
+
+    def __init__(self, handle: Handle, view: TopicView) -> None:
+        """TopicView.pin() makes pins."""
+        self._handle = handle
+        self.view = view
+
+    def still_valid(self) -> bool:
+        """Return whether the message is still held, so that all that was read of it before is what was published."""
+        valid = c_int()
+        check(c.topic_pin_still_valid(self._handle.value, byref(valid)))
+        return bool(valid.value)
+
+    def release(self) -> None:
+        """Let the writer use the room of the message again."""
+        self._handle.close()
+
+    def __enter__(self) -> TopicPin:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.release()
+
+
 class TopicReader:
     """Reads the messages of a topic: `async for message in reader`.
 
@@ -86,10 +120,10 @@ class TopicReader:
     Code.TOPIC_POISONED. reopen() waits for the next writer.
     """
 
-    def __init__(self, slot: Slot, name: str, *, history: int = 0, max_message: int = 0) -> None:
+    def __init__(self, slot: Slot, name: str, *, history: int = 0, max_message: int = 0, pins: int = 0) -> None:
         self.slot = slot
         self.name = name
-        options = native.TopicReaderOptions(history=history, max_message=max_message)
+        options = native.TopicReaderOptions(history=history, max_message=max_message, pins=pins)
         self._handle: Handle | None = native.opened("topic_reader", c.topic_reader_open, slot.handle.value,
                                                     named(name.encode()), byref(options))
         self._set_buffer(_FIRST_BUFFER)
