@@ -52,7 +52,7 @@ def check_completion(script, options, prelude):
             (["--config", "=", f"{folder}/f"], {f"{folder}/file"}),
             (["--socket", f"{folder}/f"], {f"{folder}/file"}),
             (["--ca", f"{folder}/f"], {f"{folder}/file"}),
-            (["--password-file=", f"{folder}/f"], {f"{folder}/file"}),
+            (["--password-file", "=", f"{folder}/f"], {f"{folder}/file"}),
             (["--out", "x", "--qos", ""], {"0", "1", "2"}),
             (["--retain", "t"], {"true"}),
             (["--broker", ""], set()),
