@@ -11,11 +11,14 @@
 #include "outward.hpp"
 #include "service/log.hpp"
 
+#include <ivshmem/asio/device_events.hpp>
 #include <ivshmem/asio/slot.hpp>
 #include <ivshmem/device.hpp>
 #include <ivshmem/error.hpp>
+#include <ivshmem/event.hpp>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -34,7 +37,12 @@ struct gateway::region {
     region(net::io_context& io, const options& o, std::function<void(std::error_code)> lost)
         : device{ivshmemctl::open_with_channels(o.common)},
           slot{ivshmemctl::claim_slot_for_connections(io, device, o.common, o.place)},
-          watch{slot, std::move(lost)} {}
+          watch{slot, lost}, lost{std::move(lost)} {
+        std::error_code none; // a device without events cannot end by one
+        events.open(device, none);
+        if (!none)
+            watch_events();
+    }
     region(const region&) = delete;
     region& operator=(const region&) = delete;
     ~region() {
@@ -43,9 +51,24 @@ struct gateway::region {
             out->stop();
     }
 
+    /// Notices the end of a server, which leaves its memory to those that have it.
+    void watch_events() {
+        events.async_next([this, here = std::weak_ptr{alive}](const boost::system::error_code& ec,
+                                                              const ivshmem::event&) {
+            if (here.expired() || ec == net::error::operation_aborted)
+                return;
+            if (ec)
+                return lost(ec);
+            watch_events();
+        });
+    }
+
     ivshmem::device device;
     ivshmem::asio::slot slot;
     connections::slot_watch watch;
+    std::function<void(std::error_code)> lost;
+    std::shared_ptr<int> alive = std::make_shared<int>(0);
+    ivshmem::asio::device_events events{slot.get_executor()};
     std::shared_ptr<outward> out{};
     std::unique_ptr<inward> in{};
 };
