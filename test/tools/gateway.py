@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: BSL-1.0
+# SPDX-FileCopyrightText: The libivshmem authors
+"""gateway.py IVSHMEM_GATEWAY IVSHMEMCTL IVSHMEM_SERVER: a region and a real broker, with foreign clients."""
+
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+from gateway_session import MOSQUITTO, GatewayCase, Running
+from ivshmemctl_session import PATIENCE, SERVER
+
+
+@unittest.skipUnless(MOSQUITTO, "needs mosquitto")
+class Gateway(GatewayCase):
+    def test_each_qos_out_and_in(self):
+        self.broker()
+        rules = []
+        for qos in (0, 1, 2):
+            rules += ["--out", f"o{qos}", "--to", f"out/{qos}", "--qos", qos]
+            rules += ["--in", f"in/{qos}", "--to", f"i{qos}", "--qos", qos]
+        foreign = self.sub("-q", 2, "-t", "out/#", "-F", "%t q%q r%r %p %P")
+        gateway = self.gateway(*rules)
+        readers = [self.reader(f"i{qos}", "-c", 2) for qos in (0, 1, 2)]
+        for qos in (0, 1, 2):
+            self.good("pub", f"o{qos}", f"value{qos}")
+            found = foreign.wait_for(rf"(?m)^out/{qos} q{qos} r0 value{qos} (.*)$")[1]
+            self.assertRegex(found, r"ivshmem-origin:gateway1/\d+ ivshmem-sequence:1 ivshmem-time:\d{19}")
+            self.pub("-q", qos, "-t", f"in/{qos}", "-m", f"first{qos}")
+            self.pub("-q", qos, "-t", f"in/{qos}", "-m", f"second{qos}")
+        for qos, reader in enumerate(readers):
+            self.assertEqual(reader.end(), 0, reader.err)
+            self.assertEqual(reader.out, f"first{qos}\nsecond{qos}\n")
+        self.assertEqual(gateway.end(signal.SIGTERM), 0)
+        self.assertNotIn("dropped", gateway.err)
+
+    def test_retained(self):
+        """The last value of a topic is retained at the broker, and a retained one is the first message here."""
+        self.broker()
+        self.pub("-r", "-q", 1, "-t", "in/a", "-m", "kept")
+        writer = self.writer("o")
+        reader = self.reader("i/a", "-c", 1)
+        gateway = self.gateway("--out", "o", "--to", "out/o", "--retain", "true", "--in", "in/+", "--to", "i/")
+        self.assertEqual(reader.end(), 0, reader.err)
+        self.assertEqual(reader.out, "kept\n")
+        witness = self.sub("-q", 1, "-t", "out/o", "-F", "%r %p")
+        self.say(writer, "old", "new")
+        witness.wait_for(r"(?m)^[01] new$")
+        late = self.sub("-q", 1, "-t", "out/o", "-F", "%r %p")
+        late.wait_for(r"(?m)^1 new$")
+        self.assertNotIn("old", late.out)
+        self.assertEqual(gateway.end(signal.SIGTERM), 0)
+
+    def test_two_regions_behave_as_one(self):
+        """They share the broker only, and nothing goes round in circles: each message arrives once."""
+        self.broker()
+        other = self.work / "other"
+        server = Running(self, [str(SERVER), "-F", "-S", str(other), "-l", self.MEMORY, "-n", "3"])
+        server.wait_for("listening on", where="err")
+        both = ("--out", "*", "--to", "plant/", "--in", "plant/#", "--to", "far/")
+        gateways = [self.gateway(*both), self.gateway(*both, server=other), self.gateway(*both)]
+        here, self.socket = self.socket, other
+        reader = self.reader("far/sensor", "-c", 200)
+        self.socket = here
+        foreign = self.sub("-q", 1, "-t", "#", "-F", "%t")
+        writer = self.writer("sensor")
+        self.say(writer, *range(100))
+        self.assertEqual(reader.end(), 0, reader.err)
+        # Two gateways of this region publish it, each in order.
+        self.assertEqual(sorted(self.values(reader)), sorted(2 * list(range(100))))
+        self.pub("-t", "end", "-m", "end")
+        foreign.wait_for(r"(?m)^end$")
+        self.assertEqual(len(re.findall(r"(?m)^plant/", foreign.out)), 200)
+        self.assertNotIn("far", foreign.out)
+        for gateway in gateways:
+            self.assertEqual(gateway.end(signal.SIGTERM), 0)
+
+    def test_a_broker_that_is_killed_under_load(self):
+        """What the gateway has read arrives, at QoS 1 and 2."""
+        more = (f"allow_anonymous true\npersistence true\npersistence_location {self.work}/\n"
+                "autosave_on_changes true\nautosave_interval 1\nmax_inflight_messages 0\nmax_queued_messages 0\n")
+        broker = self.broker(more)
+        readers = [self.sub("-q", 1, "-c", "-i", f"reader{qos}", "-t", f"out/{qos}") for qos in (1, 2)]
+        gateway = self.gateway("--out", "a", "--to", "out/1", "--qos", 1, "--out", "b", "--to", "out/2", "--qos", 2,
+                               "--queue-messages", 50)
+        writers = [self.writer(name, "-s", "64K") for name in "ab"]
+        for value in range(2000):
+            for writer in writers:
+                self.say(writer, value)
+            if value == 700:
+                for reader in readers:
+                    reader.wait_for(r"(?m)^500$")
+                broker.end(signal.SIGKILL)
+                gateway.wait_for("trying again", where="err")
+            if value == 1000:
+                broker = self.broker(more)
+            if value % 100 == 0:
+                time.sleep(0.01)
+        for reader in readers:
+            reader.wait_for(r"(?m)^1999$")
+        self.assertEqual(gateway.end(signal.SIGTERM), 0)
+        self.assertNotIn("dropped", gateway.err)
+        for name, reader in zip("ab", readers):
+            # The writers do not wait: what they overwrite while the broker is away is counted, and no more is missing.
+            counts = re.findall(rf"{name}: messages skipped[^(\n]*(?:\((\d+) times\))?", gateway.err)
+            skipped = sum(int(count or 1) for count in counts)
+            values = set(self.values(reader))
+            self.assertLessEqual(values, set(range(2000)))
+            self.assertEqual(2000 - len(values), skipped, gateway.err)
+
+    def test_a_broker_that_comes_later_and_what_has_no_room(self):
+        """QoS 0 is dropped and counted; QoS 1 waits in the ring. The end flushes."""
+        gateway = self.run_gateway("--out", "a", "--to", "a", "--qos", 0, "--out", "b", "--to", "b", "--qos", 1,
+                                   "--queue-messages", 10)
+        gateway.wait_for(r"cannot connect: Connection refused; nothing listens there.*; trying again", where="err")
+        a, b = self.writer("a"), self.writer("b")
+        self.say(a, *range(20))
+        gateway.wait_for(r"dropped.*queue", where="err")
+        self.say(b, *range(50))
+        self.broker()
+        reader = self.sub("-q", 1, "-t", "b")
+        reader.wait_for(r"(?m)^49$")
+        self.assertEqual(gateway.end(signal.SIGTERM), 0)
+
+    def test_a_message_over_the_limit_of_the_broker(self):
+        self.broker("allow_anonymous true\nmax_packet_size 1000\n")
+        reader = self.sub("-q", 1, "-t", "out", "-F", "%l")
+        gateway = self.gateway("--out", "o", "--to", "out")
+        writer = self.writer("o")
+        self.say(writer, "x" * 2000, "y")
+        reader.wait_for(r"(?m)^1$")
+        gateway.wait_for(r"out: a message of 2000 bytes is dropped: it is over the broker's Maximum Packet Size of 1000",
+                         where="err")
+        self.assertEqual(len(re.findall("connected as", gateway.err)), 1)
+
+    def test_credentials(self):
+        passwords = self.work / "passwords"
+        subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "user", "right"], check=True)
+        self.broker(f"password_file {passwords}\n")
+        password = self.work / "password"
+        password.write_text("wrong\n")
+        gateway = self.run_gateway("--out", "o", "--to", "out", "--user", "user", "--password-file", password)
+        gateway.wait_for(r"it refuses the connection: Not authorized \(reason code 0x87\); check the files", where="err")
+        password.write_text("right\n")
+        gateway.wait_for("connected as", where="err")
+        self.assertNotIn("right", gateway.err)
+
+    def test_tls(self):
+        def certificate(name, subject, *more):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                            "-days", "2", "-keyout", self.work / f"{name}.key", "-out", self.work / f"{name}.crt",
+                            "-subj", f"/CN={subject}", *more], check=True, capture_output=True)
+        certificate("right", "127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+        certificate("other", "elsewhere", "-addext", "subjectAltName=DNS:elsewhere")
+        for name, ca, says in (("right", "right", r"connected as"),
+                               ("right", "other", r"TLS: its certificate is refused: self.signed certificate"),
+                               ("other", "other", r"TLS: its certificate is not for the name 127\.0\.0\.1")):
+            with self.subTest(name=name, ca=ca):
+                broker = self.broker(f"allow_anonymous true\ncertfile {self.work}/{name}.crt\n"
+                                     f"keyfile {self.work}/{name}.key\n")
+                gateway = self.run_gateway("--ca", self.work / f"{ca}.crt", "--out", "o", "--to", "out")
+                gateway.wait_for(says, where="err")
+                self.assertEqual(gateway.end(signal.SIGTERM), 0)
+                self.assertEqual("connected as" in gateway.err, ca == name == "right")
+                broker.end(signal.SIGTERM)
+
+    def test_a_region_that_comes_back(self):
+        self.broker()
+        gateway = self.gateway("--in", "in/#", "--to", "i/")
+        self.stop_server()
+        gateway.wait_for("trying again", where="err")
+        self.pub("-q", 1, "-r", "-t", "in/a", "-m", "meanwhile")
+        said = self.work / "again.log"
+        self.socket.unlink(missing_ok=True)
+        with said.open("wb") as log:
+            self.server = subprocess.Popen([SERVER, "-F", "-S", self.socket, "-l", self.MEMORY, "-n", "3"], stdout=log,
+                                           stderr=log)
+        gateway.wait_for("ready:", 2, where="err")
+        reader = self.start("sub", "--history", "1", "-c", "1", "i/a")
+        self.assertEqual(reader.end(), 0, reader.err)
+        self.assertEqual(reader.out, "meanwhile\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
