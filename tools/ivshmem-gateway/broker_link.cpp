@@ -213,7 +213,7 @@ net::awaitable<std::string> broker_link::receive_all(Stream& from) {
         [[maybe_unused]] const auto [ec, passed] =
             co_await net::async_write(local_, net::buffer(bytes.data(), good), with_error);
         if (good < size && filter_.announced() == 0)
-            co_return "it broke the rules of MQTT: a packet whose length is malformed";
+            co_return "it broke the rules of MQTT: a packet with a malformed header";
         if (good < size)
             co_return ivshmem::formatted("it sent a packet of {} bytes, and the limit is {}",
                                          filter_.announced(), settings_.longest_packet);

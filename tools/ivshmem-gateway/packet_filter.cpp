@@ -11,6 +11,14 @@ namespace {
 constexpr unsigned longest_header = 5;
 constexpr std::uint32_t continues = 0x80;
 
+/// Whether a broker may send a packet of this type: CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL,
+/// PUBCOMP, SUBACK, UNSUBACK, PINGRESP or DISCONNECT. libmosquitto aborts at types that it does not
+/// know.
+constexpr bool is_of_broker(std::uint32_t first_byte) {
+    constexpr std::uint32_t types = 0b0110'1010'1111'1100;
+    return (types >> (first_byte >> 4U) & 1U) != 0;
+}
+
 } // namespace
 
 std::size_t packet_filter::take(std::span<const std::byte> bytes) noexcept {
@@ -29,6 +37,8 @@ std::size_t packet_filter::take(std::span<const std::byte> bytes) noexcept {
         if (next_ == part::type) {
             length_ = 0;
             header_ = 1;
+            if (!is_of_broker(value))
+                return at;
             next_ = part::length;
             ++at;
             continue;

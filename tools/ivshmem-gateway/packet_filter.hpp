@@ -9,7 +9,7 @@
 namespace ivshmem_gateway {
 
 /// Follows the packets of MQTT in a stream of bytes, and finds one that is too long by its header,
-/// before anything takes memory for it.
+/// before anything takes memory for it, or whose type a broker must not send.
 ///
 /// libmosquitto allocates what the header of a packet announces, up to 256 MiB, and keeps several.
 class packet_filter {
@@ -23,7 +23,7 @@ class packet_filter {
     [[nodiscard]] std::size_t take(std::span<const std::byte> bytes) noexcept;
 
     /// The length that a packet that was not passed on announces, without its header; 0 if its
-    /// header is malformed.
+    /// header is malformed, or it has a wrong type.
     [[nodiscard]] std::uint32_t announced() const noexcept { return length_; }
 
   private:
