@@ -170,6 +170,8 @@ constexpr rule topics[] = {
      check_end},
     {"T12", "the key is cleared before the room of a topic is used again", nullptr,
      "when the peer needs room for another topic is its own affair"},
+    {"T13", "a message that is pinned keeps its bytes", nullptr,
+     "a peer need not let messages be pinned, and need not pin any"},
 };
 
 } // namespace
