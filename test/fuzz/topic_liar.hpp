@@ -26,12 +26,12 @@ inline void lie_about_topics(std::span<std::byte> memory, std::uint32_t slot, sc
     const ivshmem::shared_words section{memory.data() + slot * small_section, false};
     std::size_t at = 0;
     switch (what.below(4)) {
-    case 0:
-        at = topics_begin + what.below(32) * std::size_t{4};
+    case 0: // the rows: words to be rung, and pins
+        at = topics_begin + what.below(64) * std::size_t{4};
         break;
     case 1: // the first entries
         at = table_begin + what.below(3) * layout::topics::entry_size +
-             what.below(34) * std::size_t{4};
+             what.below(64) * std::size_t{4};
         break;
     case 2: // indexes and small data
         at = room_begin + what.below(1024) * std::size_t{4};

@@ -170,7 +170,9 @@ constexpr rule topics[] = {
      check_end},
     {"T12", "the key is cleared before the room of a topic is used again", nullptr,
      "when the peer needs room for another topic is its own affair"},
-    {"T13", "a message that is pinned keeps its bytes", nullptr,
+    {"T13", "a topic from elsewhere says so, and is not taken elsewhere", nullptr,
+     "only a peer that joins regions takes part"},
+    {"T14", "a message that is pinned keeps its bytes", nullptr,
      "a peer need not let messages be pinned, and need not pin any"},
 };
 
