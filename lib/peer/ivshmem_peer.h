@@ -52,8 +52,8 @@ extern "C" {
 #define IVSHMEM_PEER_GONE 4 /**< the latest ids that left, which are remembered */
 #endif
 #ifndef IVSHMEM_PEER_TOPICS
-/** Topics that a peer writes at a time; 16 at most, of 16 bytes each. 0: without topics, also to read.
-    Otherwise compile ivshmem_peer_topics.c, too. */
+/** Topics that a peer writes at a time; 16 at most, of 16 bytes each. 0: without topics, also to
+   read. Otherwise compile ivshmem_peer_topics.c, too. */
 #define IVSHMEM_PEER_TOPICS 0
 #endif
 
