@@ -18,6 +18,7 @@
 #include "transports/memcpy.hpp"
 #include "transports/pipe.hpp"
 #include "transports/tcp.hpp"
+#include "transports/topic.hpp"
 #include "transports/unix.hpp"
 #ifdef BENCH_READERWRITERQUEUE
 #include "transports/readerwriterqueue.hpp"
@@ -104,6 +105,7 @@ constexpr entry listed_sized{Transport<8>::name, run_sized<Transport>};
 
 constexpr entry entries[] = {
     listed<channel_transport>,
+    listed<topic_transport>,
     listed<cacheline>,
     listed<eventfd_pair<true>>,
     listed<eventfd_pair<false>>,

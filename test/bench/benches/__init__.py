@@ -28,6 +28,7 @@ from .ring import ring
 from .server_join import joins
 from .server_load import load
 from .share import shared
+from .topics import topics
 
 BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "doorbell-guests": between_guests,
@@ -37,6 +38,7 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "forward": forwarded,
     "memory": bandwidth,
     "frames": without_copies,
+    "topics": topics,
     "messages": messages,
     "channel-guests": channels_between_guests,
     "channel-aarch64": with_aarch64,
