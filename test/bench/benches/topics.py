@@ -26,7 +26,7 @@ ROUNDTRIP_SIZE = 64
 
 def rate(how: str, readers: int, size: int) -> float | None:
     """Messages a second that each reader received; None if it was not built."""
-    words = [built("bench-topics"), how, str(readers), str(size), str(SECONDS)]
+    words = [str(built("bench-topics")), how, str(readers), str(size), str(SECONDS)]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     if ran.returncode == SKIPPED:
         return None
