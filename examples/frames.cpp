@@ -97,7 +97,6 @@ net::awaitable<void> receive(ivshmem::asio::slot& slot, std::string file, std::u
         if (!received)
             received.emplace();
         held.release();
-        boost::system::error_code ec;
         std::error_code refused;
         held = in.next_layer().pin(frame, refused);
         const bool good = is_good(frame, card);
@@ -118,7 +117,7 @@ net::awaitable<void> receive(ivshmem::asio::slot& slot, std::string file, std::u
     const std::vector<std::byte> copy(pixels.begin(), pixels.end());
     if (!held.still_valid())
         throw std::runtime_error{"the sender took back a frame that was held"};
-    test_card::png{file, card, copy};
+    test_card::png{file}.write(card, copy);
     std::cout << file << ": frame " << card.number << std::endl;
 }
 

@@ -81,6 +81,7 @@ inline void draw(header h, std::span<std::byte> into) {
     const std::string text = std::to_string(h.number);
     const std::uint32_t block = std::max(
         1U, std::min(h.width / 80, h.width / (4 * static_cast<std::uint32_t>(text.size()))));
+    const std::size_t size = block * sizeof row[0];
     const std::vector<std::uint32_t> black(block, colour(0, 0, 0));
     const std::vector<std::uint32_t> light(block, colour(255, 255, 255));
     for (std::uint32_t y = 0; y < std::min(7 * block, h.height); ++y)
@@ -89,18 +90,20 @@ inline void draw(header h, std::span<std::byte> into) {
             const auto digit = digits[static_cast<std::size_t>(text[x / 4] - '0')];
             const bool on =
                 in_row < 5 && x % 4 < 3 && (digit >> (3 * (4 - in_row) + 2 - x % 4) & 1U) != 0;
-            std::memcpy(&pixels[y * line + x * block * 4], (on ? light : black).data(), block * 4);
+            std::memcpy(&pixels[y * line + x * size], (on ? light : black).data(), size);
         }
     h.checksum = checksum(pixels);
     std::memcpy(into.data(), &h, sizeof h);
 }
 
-/// Writes a picture to a file in the format PNG, without compression.
+/// A file with a picture in the format PNG, without compression.
 class png {
   public:
+    explicit png(const std::string& path) : path_{path}, file_{path, std::ios::binary} {}
+
+    /// Writes the picture, and closes the file.
     /// @param pixels As in memory. @throws std::runtime_error
-    png(const std::string& path, const header& h, std::span<const std::byte> pixels)
-        : file_{path, std::ios::binary} {
+    void write(const header& h, std::span<const std::byte> pixels) {
         file_.write("\x89PNG\r\n\x1a\n", 8);
         std::vector<std::uint8_t> part;
         append(part, h.width);
@@ -135,7 +138,7 @@ class png {
         chunk("IEND", {});
         file_.close();
         if (!file_)
-            throw std::runtime_error{path + ": cannot be written"};
+            throw std::runtime_error{path_ + ": cannot be written"};
     }
 
   private:
@@ -159,6 +162,7 @@ class png {
                     static_cast<std::streamsize>(out.size()));
     }
 
+    std::string path_;
     std::ofstream file_;
 };
 

@@ -318,7 +318,7 @@ std::string broker::refusal() const {
     if (now_.closing_reason != 0)
         return formatted("it ended the connection: {}; {}", words_for_reason(now_.closing_reason),
                          advice_for_reason(now_.closing_reason));
-    const std::string why = now_.link_end.empty() ? "the connection was lost" : now_.link_end;
+    std::string why = now_.link_end.empty() ? "the connection was lost" : now_.link_end;
     if (now_.joined)
         return why;
     return why + ", before it accepted the connection (CONNACK); check that an MQTT broker is at "

@@ -183,8 +183,9 @@ const service::config_format config_file{"ivshmem-gateway(8)", keys, command_lin
 
 std::string default_client_id(const std::string& machine, const std::string& device) {
     std::uint64_t hash = 0xcbf29ce484222325; // FNV-1a
-    for (const char c : machine + '\n' + device)
-        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    for (const std::string& part : {machine, std::string{"\n"}, device})
+        for (const char c : part)
+            hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return ivshmem::formatted("ivshmem{:016x}", hash);
 }
 
