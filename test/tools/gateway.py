@@ -136,6 +136,15 @@ class Gateway(GatewayCase):
         reader = self.sub("-q", 1, "-t", "b")
         reader.wait_for(r"(?m)^49$")
         self.assertEqual(gateway.end(signal.SIGTERM), 0)
+        self.assertNotIn("lost with this program", gateway.err)
+
+    def test_what_is_not_delivered_at_the_end(self):
+        gateway = self.run_gateway("--out", "a", "--to", "a", "--qos", 0, "--queue-messages", 3)
+        gateway.wait_for(r"cannot connect", where="err")
+        self.say(self.writer("a"), *range(4))
+        gateway.wait_for(r"dropped.*queue", where="err")
+        self.assertEqual(gateway.end(signal.SIGTERM), 0)
+        self.assertRegex(gateway.err, r"3 messages were not delivered, and are lost with this program")
 
     def test_a_message_over_the_limit_of_the_broker(self):
         self.broker("allow_anonymous true\nmax_packet_size 1000\n")

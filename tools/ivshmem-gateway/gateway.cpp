@@ -165,6 +165,12 @@ void gateway::stop() {
         io_.stop();
 }
 
+void gateway::report_left() const {
+    if (const auto left = broker_.waiting(); left != 0)
+        log::error("{}: {} messages were not delivered, and are lost with this program",
+                   options_.broker.name(), left);
+}
+
 void gateway::take(std::string_view topic, std::span<const std::byte> payload) {
     if (region_)
         region_->in->pass(topic, payload);

@@ -38,6 +38,8 @@ class gateway {
     /// Delivers what is in the queue, for some seconds at most; then the event loop is stopped. At
     /// once if it is called again.
     void stop();
+    /// Logs what is left in the queue, after the end of the event loop.
+    void report_left() const;
     /// Whether the end of the event loop would wait for a name that is being looked up.
     [[nodiscard]] bool is_resolving() const { return broker_.is_resolving(); }
 

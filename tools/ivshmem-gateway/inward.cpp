@@ -7,6 +7,7 @@
 #include <ivshmem/error.hpp>
 
 #include <algorithm>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -79,10 +80,13 @@ inward::made* inward::writer_for(const mapping& to) {
     std::error_code ec;
     auto writer = ivshmem::topic_writer::create(slot_.next_layer(), to.name, options, ec);
     if (ec) {
-        const bool full = ec == ivshmem::errc::directory_full;
+        std::string_view advice;
+        if (ec == ivshmem::errc::directory_full)
+            advice = "; a gateway writes 16 topics";
+        else if (ec == ivshmem::errc::region_too_small)
+            advice = "; set a smaller size for the topics of this rule, or fewer topics";
         lines_.count(formatted("{}: cannot be made, and its messages are dropped: {}{}",
-                               full ? to.by->where : to.name, ec.message(),
-                               full ? "; a gateway writes 16 topics" : ""));
+                               advice.empty() ? to.name : to.by->where, ec.message(), advice));
         return nullptr;
     }
     return &writers_.emplace(to.name, made{to.by, std::move(writer)}).first->second;

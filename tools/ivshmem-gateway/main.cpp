@@ -44,6 +44,7 @@ void join(const ivshmem_gateway::options& o) {
         wait_for_signal();
         systemd::notify(ivshmem::formatted("READY=1\nMAINPID={}", ::getpid()));
         io.run();
+        all.report_left();
         if (!all.is_resolving())
             return;
     }
