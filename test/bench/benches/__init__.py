@@ -17,6 +17,7 @@ from .device_model import channels, doorbells, mapped_memory, sockets, states
 from .doorbell import between_guests, between_processes
 from .forward import forwarded
 from .frames import without_copies
+from .gateway import joined
 from .ivshmemctl_ping import pinging
 from .ivshmemctl_setup import setup
 from .lsivshmem import listing
@@ -39,6 +40,7 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "memory": bandwidth,
     "frames": without_copies,
     "topics": topics,
+    "gateway": joined,
     "messages": messages,
     "channel-guests": channels_between_guests,
     "channel-aarch64": with_aarch64,
