@@ -30,7 +30,7 @@ struct topic_options {
     std::uint64_t max_message = 0;
     /// How many readers may pin messages (topic_reader::pin()), up to 8: those that ask first, each
     /// until it ends or is lost. Such a topic has a cell of max_message bytes for each message, and
-    /// at least pinning_readers * pins_each + 2 of them: whatever readers hold, the writer finds
+    /// at least pinning_readers * pins_each + 2 of them, so that the writer always finds
     /// room.
     std::uint32_t pinning_readers = 0;
     /// How many messages each of them may hold at once: 1 to 8.

@@ -185,7 +185,7 @@ TEST_CASE("an entry that cannot be true is left out, and the others are there") 
     CHECK(list[0].name == "honest");
 }
 
-TEST_CASE("whatever words there are, the list is bounded and true to its ranges") {
+TEST_CASE("with any words, the list is bounded and true to its ranges") {
     two_holders peers;
     auto out = topic_writer::create(peers.at_a, "clock");
     const auto section = section_of(peers, 0);

@@ -123,7 +123,7 @@ TEST_CASE("pins are released in any order, and each frame is whole until then") 
         while (other.try_view()) {
         }
     }
-    CHECK(other.skipped() == 0); // the room of others is enough for one who keeps up
+    CHECK(other.skipped() == 0); // the room of others is enough for a reader that keeps up
 }
 
 TEST_CASE("no pin without a grant, nor more than granted, nor of what is gone: by name") {

@@ -20,7 +20,7 @@ _NEWCOMERS = 16
 
 @dataclass(frozen=True)
 class TopicInfo:
-    """A topic in shared memory, as its writer describes it, who may have written false values."""
+    """A topic in shared memory, as its writer describes it; the values may be false."""
 
     name: str
     slot: int

@@ -53,7 +53,7 @@ class TopicMessage(_Numbered):
 
 @dataclass(frozen=True)
 class TopicView(_Numbered):
-    """A message in the section of its writer, who may write over it at any time.
+    """A message in the section of its writer, which may write over it at any time.
 
     Use what was read of `memory` before still_valid() returned True, or copy_out(). A hostile writer can change bytes
     between two reads: read each once.

@@ -12,7 +12,7 @@
 
 namespace ivshmemctl {
 
-/// A message of a topic that is to be printed.
+/// A message of a topic, to print.
 struct topic_event {
     std::string_view topic;
     std::uint32_t slot = 0; ///< of the writer
