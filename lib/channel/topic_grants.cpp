@@ -21,12 +21,12 @@ std::uint64_t grant_at(const topic_place& of, std::size_t index) {
 /// Whether a reader has a pin with the key of the topic, whether that holds a message or not.
 bool topic_grants::asks(const slot::impl& in, std::uint32_t slot, std::uint64_t newest) const {
     const words row = in.header(slot).at(in.topics().area().row(in.number()));
-    for (std::size_t pin = 0; pin < layout::topics::pins_per_row; ++pin)
-        if (row.load(layout::topics::pins + pin * layout::topic_pin::size +
-                     layout::topic_pin::tag) -
-                topic_.key <=
-            topic_number::high(newest))
+    for (std::size_t pin = 0; pin < layout::topics::pins_per_row; ++pin) {
+        const std::uint32_t tag =
+            row.load(layout::topics::pins + pin * layout::topic_pin::size + layout::topic_pin::tag);
+        if (tag != 0 && tag - topic_.key <= topic_number::high(newest)) // 0: a pin without a use
             return true;
+    }
     return false;
 }
 
