@@ -73,10 +73,10 @@ def topics(rounds: int) -> Iterable[Comparison]:
                     yield Comparison(f"topics-{rival}-{readers}-{name}", "topic", rival, "messages/s", target,
                                      at_most=False, line=line).play(
                         rounds, partial(must_rate, "topic", readers, size), partial(must_rate, rival, readers, size))
-    for wait in ("spin", "sleep"):
-        for rival in ("channel", "zmq"):
-            yield Comparison(f"topics-roundtrip-{rival}-{wait}", "topic", rival, "ns", 1.0, line=line).play(
-                rounds, partial(trip, "topic", wait), partial(trip, rival, wait))
+    # ZeroMQ has threads of its own, so on two processors its ends cannot spin.
+    for rival, wait in (("channel", "spin"), ("channel", "sleep"), ("zmq", "sleep")):
+        yield Comparison(f"topics-roundtrip-{rival}-{wait}", "topic", rival, "ns", 1.0, line=line).play(
+            rounds, partial(trip, "topic", wait), partial(trip, rival, wait))
 
 
 def must_rate(how: str, readers: int, size: int) -> float:
