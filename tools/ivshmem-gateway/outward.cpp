@@ -145,7 +145,7 @@ void outward::open(const std::string& name, const rule& by, std::uint64_t histor
 }
 
 net::awaitable<void> outward::read(source_ptr of) {
-    // Not "&& co_await", nor "? co_await", which g++ 12 compiles wrongly.
+    // Not "while (!stopped_ && co_await next(of))": as g++ 12 compiles that, the program crashes.
     while (!stopped_) {
         const bool more = co_await next(of);
         if (!more)
