@@ -4,14 +4,12 @@
 
 #include "options_builder.hpp"
 #include "service/command_line.hpp"
-#include "service/log.hpp"
 
 #include <ivshmem/version.hpp>
 
 #include <CLI/CLI.hpp>
 
 #include <array>
-#include <iostream>
 #include <string_view>
 
 namespace ivshmem_forward {
@@ -116,20 +114,7 @@ std::variant<options, int> parse(int argc, const char* const* argv) {
     CLI::App app{description, "ivshmem-forward"};
     app.footer(footer);
     declare(app, line);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& e) {
-        return app.exit(e);
-    } catch (const CLI::ParseError& e) {
-        std::cerr << "ivshmem-forward: " << e.what() << "\nTry 'ivshmem-forward -h'.\n";
-        return exit_bad_configuration;
-    }
-    failure f;
-    auto made = build(line, f);
-    if (!f)
-        return made;
-    service::log::error("{}", f.message());
-    return exit_bad_configuration;
+    return line.parse<options>(app, argc, argv, build);
 }
 
 } // namespace ivshmem_forward

@@ -20,11 +20,8 @@
 
 namespace ivshmem_forward {
 
-/// @name Exit codes
-/// @{
-inline constexpr int exit_unusable = 1; ///< another try may succeed
-inline constexpr int exit_bad_configuration = 2;
-/// @}
+/// The exit status if another try may succeed.
+inline constexpr int exit_unusable = 1;
 
 /// The end of a connection that this program ends, for the log.
 inline const std::string this_side_ends = "this side ends";

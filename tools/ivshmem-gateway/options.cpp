@@ -4,7 +4,6 @@
 
 #include "options_builder.hpp"
 #include "service/command_line.hpp"
-#include "service/log.hpp"
 
 #include <ivshmem/version.hpp>
 
@@ -13,7 +12,6 @@
 #include <array>
 #include <cstdint>
 #include <fstream>
-#include <iostream>
 #include <string_view>
 
 namespace ivshmem_gateway {
@@ -194,20 +192,7 @@ std::variant<options, int> parse(int argc, const char* const* argv) {
     CLI::App app{description, "ivshmem-gateway"};
     app.footer(footer);
     declare(app, line);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& e) {
-        return app.exit(e);
-    } catch (const CLI::ParseError& e) {
-        std::cerr << "ivshmem-gateway: " << e.what() << "\nTry 'ivshmem-gateway -h'.\n";
-        return exit_bad_configuration;
-    }
-    failure f;
-    auto made = build(line, f);
-    if (!f)
-        return made;
-    service::log::error("{}", f.message());
-    return exit_bad_configuration;
+    return line.parse<options>(app, argc, argv, build);
 }
 
 } // namespace ivshmem_gateway

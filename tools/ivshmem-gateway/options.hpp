@@ -16,11 +16,8 @@
 
 namespace ivshmem_gateway {
 
-/// @name Exit codes
-/// @{
-inline constexpr int exit_unusable = 1; ///< another try may succeed
-inline constexpr int exit_bad_configuration = 2;
-/// @}
+/// The exit status if another try may succeed.
+inline constexpr int exit_unusable = 1;
 
 /// The settings from the command line and the configuration files.
 struct options {
