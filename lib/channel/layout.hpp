@@ -91,7 +91,7 @@ constexpr std::uint32_t record_size(std::uint32_t length) noexcept {
 /// Offsets in the topics' part of a section ("Topics"), which begins behind the blocks.
 namespace topics {
 inline constexpr std::size_t per_slot = 16;    ///< topics that a slot can have
-inline constexpr std::size_t row_size = 128;   ///< of what a reader says of the topics of one slot
+inline constexpr std::size_t row_size = 128;   ///< of a reader's words about the topics of one slot
 inline constexpr std::size_t entry_size = 256; ///< of an entry of the table behind the rows
 inline constexpr std::size_t grain = 64;       ///< data starts at its multiples
 inline constexpr std::uint32_t most_messages = 65536; ///< in an index

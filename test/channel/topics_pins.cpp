@@ -126,7 +126,7 @@ TEST_CASE("pins are released in any order, and each frame is whole until then") 
     CHECK(other.skipped() == 0); // the room of others is enough for a reader that keeps up
 }
 
-TEST_CASE("no pin without a grant, nor more than granted, nor of what is gone: by name") {
+TEST_CASE("no pin without a grant, nor more than granted, nor of a message that is gone: by name") {
     two_holders peers{{4, 1, 1024}, std::size_t{4} * 32768};
     std::vector<ivshmem::device> devices;
     std::vector<slot> slots;

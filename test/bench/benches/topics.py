@@ -80,7 +80,7 @@ def topics(rounds: int) -> Iterable[Comparison]:
 
 
 def must_rate(how: str, readers: int, size: int) -> float:
-    """As rate(), of what was built."""
+    """As rate(); a way that was not built is an error."""
     got = rate(how, readers, size)
     if got is None:
         raise RuntimeError(f"{how}: not built")
