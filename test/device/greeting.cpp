@@ -351,12 +351,18 @@ TEST_CASE("the number of vectors") {
         CHECK(open().dev.vectors() == 2);
     }
     SECTION("fewer than requested is an error") {
+        // On a busy machine the time can be over before the fourth vector has come.
         options.timeout = 50ms;
         options.vectors = 5;
         how.vectors = 4;
-        const auto got = open();
-        check(got, server, errc::timed_out);
-        CHECK(got.what.find("4 vectors so far") != std::string::npos);
+        std::string what;
+        do {
+            const auto got = open();
+            check(got, server, errc::timed_out);
+            what = got.what;
+            options.timeout *= 2;
+        } while (what.find("4 vectors so far") == std::string::npos && options.timeout < 20s);
+        CHECK(what.find("4 vectors so far") != std::string::npos);
     }
 }
 
