@@ -150,16 +150,16 @@ std::string uio_backend::why_no_interrupts() const {
 
 void uio_backend::map_registers(const open_options& options, failure& f) {
     const bar_info& bar = facts_.info->bars[0];
-    check_register_bytes(*facts_.info, f);
+    check_register_bytes(*facts_.info, registers::used_bytes, f);
     if (f)
         return;
     bar0_ = map_bar0_through_node();
     if (!bar0_) {
-        registers_ = map_sysfs_registers(*facts_.info, options, bar0_, f);
+        registers_ = map_sysfs_registers<registers>(*facts_.info, options, bar0_, f);
         if (f)
             return;
     } else {
-        registers_ = registers_in_page(bar0_, bar);
+        registers_ = registers{registers_in_page(bar0_, bar.start)};
     }
     if (facts_.capabilities.ring)
         facts_.doorbell = registers_.mapped_doorbell();

@@ -22,24 +22,16 @@ std::unique_ptr<backend> vfio_backend::open(const device_info& info, const open_
     return f ? nullptr : set_up(std::move(device), info, options, bars::any_way, f);
 }
 
-std::unique_ptr<backend> vfio_backend::open_to_share(const device_info& info,
-                                                     const open_options& options,
-                                                     vfio_descriptors kept, failure& f) {
-    const std::string name = to_string(info.address);
-    const bool known = static_cast<bool>(kept);
-    auto group = known
-                     ? vfio_group::adopt(info, std::move(kept.container), std::move(kept.group), f)
-                     : vfio_group::open(info, options.root, f);
-    if (f)
-        return nullptr;
-    vfio_device device =
-        known ? vfio_device{group, name, std::move(kept.device)} : vfio_device{group, name, f};
-    return f ? nullptr : set_up(std::move(device), info, options, bars::sysfs_only, f);
+std::unique_ptr<vfio_backend> vfio_backend::open_to_share(const device_info& info,
+                                                          const open_options& options,
+                                                          vfio_descriptors kept, failure& f) {
+    auto device = vfio_device::open_to_share(info, options.root, std::move(kept), f);
+    return f ? nullptr : set_up(std::move(*device), info, options, bars::sysfs_only, f);
 }
 
-std::unique_ptr<backend> vfio_backend::set_up(vfio_device device, const device_info& info,
-                                              const open_options& options, bars through,
-                                              failure& f) {
+std::unique_ptr<vfio_backend> vfio_backend::set_up(vfio_device device, const device_info& info,
+                                                   const open_options& options, bars through,
+                                                   failure& f) {
     const std::string name = to_string(info.address);
     std::unique_ptr<vfio_backend> opened{new vfio_backend{std::move(device), through}};
     auto& facts = opened->facts_;
@@ -71,8 +63,9 @@ std::unique_ptr<backend> vfio_backend::set_up(vfio_device device, const device_i
 }
 
 void vfio_backend::map_registers(const open_options& options, failure& f) {
-    registers_ = bars_ == bars::any_way ? map_registers_of<registers>(device_, facts_, bar0_, f)
-                                        : map_sysfs_registers(*facts_.info, options, bar0_, f);
+    registers_ = bars_ == bars::any_way
+                     ? map_registers_of<registers>(device_, facts_, bar0_, f)
+                     : map_sysfs_registers<registers>(*facts_.info, options, bar0_, f);
     if (f)
         return;
     // Only a device with MSI-X, or of revision 0, has a doorbell (QEMU, hw/misc/ivshmem-pci.c);

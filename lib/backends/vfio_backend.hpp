@@ -27,13 +27,11 @@ class vfio_backend final : public backend {
                                          failure& f);
     /// Opens a device to share it: maps no BAR through VFIO.
     /// @param kept The device as an earlier process left it; empty if there was none.
-    static std::unique_ptr<backend> open_to_share(const device_info& info,
-                                                  const open_options& options,
-                                                  vfio_descriptors kept, failure& f);
-    /// Returns the descriptors that keep the device open: container, group and device.
-    [[nodiscard]] std::array<int, 3> descriptors() const noexcept {
-        return {device_.group().container_fd(), device_.group().group_fd(), device_.fd()};
-    }
+    static std::unique_ptr<vfio_backend> open_to_share(const device_info& info,
+                                                       const open_options& options,
+                                                       vfio_descriptors kept, failure& f);
+    /// @copydoc vfio_device::descriptors
+    [[nodiscard]] std::array<int, 3> descriptors() const noexcept { return device_.descriptors(); }
 
     void ring(std::uint16_t peer, std::uint16_t vector, failure& f) override;
     [[nodiscard]] int rings_fd(std::uint32_t vector) const override;
@@ -44,8 +42,9 @@ class vfio_backend final : public backend {
     std::optional<event> next_event(failure& f) override;
 
   private:
-    static std::unique_ptr<backend> set_up(vfio_device device, const device_info& info,
-                                           const open_options& options, bars through, failure& f);
+    static std::unique_ptr<vfio_backend> set_up(vfio_device device, const device_info& info,
+                                                const open_options& options, bars through,
+                                                failure& f);
     vfio_backend(vfio_device device, bars through) : device_{std::move(device)}, bars_{through} {}
     void map_registers(const open_options& options, failure& f);
     void map_memory(const open_options& options, failure& f);

@@ -20,6 +20,21 @@ vfio_device::vfio_device(std::shared_ptr<vfio_group> group, const std::string& n
     group_->adopt_device(name);
 }
 
+std::optional<vfio_device> vfio_device::open_to_share(const device_info& info,
+                                                      const std::filesystem::path& root,
+                                                      vfio_descriptors kept, failure& f) {
+    const std::string name = to_string(info.address);
+    const bool known = static_cast<bool>(kept);
+    auto group = known
+                     ? vfio_group::adopt(info, std::move(kept.container), std::move(kept.group), f)
+                     : vfio_group::open(info, root, f);
+    if (f)
+        return std::nullopt;
+    vfio_device device =
+        known ? vfio_device{group, name, std::move(kept.device)} : vfio_device{group, name, f};
+    return f ? std::nullopt : std::optional{std::move(device)};
+}
+
 vfio_device::~vfio_device() {
     if (!fd_)
         return;

@@ -7,8 +7,11 @@
 #include "base/unique_fd.hpp"
 #include "discovery/pci_config.hpp"
 
+#include <array>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -27,12 +30,20 @@ class vfio_device {
     vfio_device(std::shared_ptr<vfio_group> group, const std::string& name, failure& f);
     /// Continues with a device that another process had open.
     vfio_device(std::shared_ptr<vfio_group> group, const std::string& name, unique_fd open);
+    /// Opens a device that ivshmem-share shares, or continues with it.
+    /// @param kept As an earlier process left it; empty if there was none. @return Nothing: see f.
+    static std::optional<vfio_device> open_to_share(const device_info& info,
+                                                    const std::filesystem::path& root,
+                                                    vfio_descriptors kept, failure& f);
     vfio_device(vfio_device&&) noexcept = default;
     vfio_device& operator=(vfio_device&&) = delete;
     ~vfio_device();
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-    [[nodiscard]] const vfio_group& group() const noexcept { return *group_; }
+    /// Returns the descriptors that keep the device open: container, group and device.
+    [[nodiscard]] std::array<int, 3> descriptors() const noexcept {
+        return {group_->container_fd(), group_->group_fd(), fd()};
+    }
     /// @param index VFIO_PCI_BAR0_REGION_INDEX, ...
     [[nodiscard]] region region_info(std::uint32_t index, failure& f) const;
     /// @param index VFIO_PCI_MSIX_IRQ_INDEX, ...
