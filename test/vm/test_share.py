@@ -84,11 +84,11 @@ class ShareCase(DeviceCase):
             job.wait(PATIENCE)
 
     def all_rung(self, peer: str, jobs: list[Job], vectors: int) -> None:
-        counts = [job.output().count("rung") for job in jobs]
+        counts = [job.output().count("\nrung ") for job in jobs]
         for vector in range(vectors):
             self.ring(peer, vector)
         for job, count in zip(jobs, counts):
-            self.more(job, "rung", count)
+            self.more(job, "\nrung ", count)
 
     def more(self, job: Job, text: str, count: int) -> None:
         """Wait until a job has printed a text more than so many times."""
