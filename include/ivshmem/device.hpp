@@ -330,7 +330,9 @@ class IVSHMEM_API device {
     /// while it is held. What a process that is killed leaves behind depends on the driver:
     /// uio_ivshmem sets the state to 0, and vfio-pci if the kernel can reset the device, for
     /// example one that is alone behind a PCI Express port; otherwise it stays until the device is
-    /// opened again, or the VM ends.
+    /// opened again, or the VM ends. Of the programs that share a device (ivshmem-share), one has
+    /// the state, from when it sets another one than 0, or claims the slot, until it sets 0,
+    /// releases the slot or ends; opening and closing leave it alone.
     /// @{
 
     /// Reads this peer's own state (ivshmem-v2-specification.md, "State Register").
@@ -340,7 +342,8 @@ class IVSHMEM_API device {
     /// Sets this peer's own state, after a fence that makes earlier stores to the memory visible.
     /// If it changes, the device rings vector 0 of every other peer.
     /// @param value 0..2^32-1; 0: this peer is not there.
-    /// @throws error as state(); a system error if the register cannot be written.
+    /// @throws error as state(); errc::slot_in_use if another program of those that share the
+    /// device has the state; a system error if the register cannot be written.
     void set_state(std::uint32_t value);
     void set_state(std::uint32_t value, std::error_code& ec);
     /// Reads the state of any peer, this one included, from the state table in the memory: no

@@ -51,9 +51,10 @@ enum class packet_kind : std::uint32_t {
 
 /// Flags of `facts`.
 enum flag : std::uint32_t {
-    can_ring = 1,       ///< the device has a doorbell
-    has_registers = 2,  ///< the second descriptor maps their page
-    reports_removal = 4 ///< the device reports a removal before it happens
+    can_ring = 1,        ///< the device has a doorbell
+    has_registers = 2,   ///< the second descriptor maps their page
+    reports_removal = 4, ///< the device reports a removal before it happens
+    is_v2 = 8            ///< the device is of ivshmem-v2: the first descriptor maps all sections
 };
 
 /// The facts about the device. Texts end with a zero.
@@ -65,9 +66,13 @@ struct facts {
     std::uint32_t cache = 0;           ///< cache_mode
     std::uint32_t register_offset = 0; ///< of BAR0 in its page
     std::uint64_t memory = 0;          ///< bytes
-    std::array<char, 128> name{};      ///< the PCI address, or the path of the server's socket
-    std::array<char, 128> source{};    ///< how the service has opened the device
-    std::array<char, 512> reason{};    ///< for the cache mode
+    std::uint64_t read_write = 0;      ///< of ivshmem-v2: the bytes of the sections
+    std::uint64_t output = 0;
+    std::uint32_t state_table = 0;
+    std::uint32_t v2_protocol = 0;
+    std::array<char, 128> name{};   ///< the PCI address, or the path of the server's socket
+    std::array<char, 128> source{}; ///< how the service has opened the device
+    std::array<char, 512> reason{}; ///< for the cache mode
     std::array<char, 512> no_interrupts{};
 };
 

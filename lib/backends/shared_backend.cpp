@@ -160,8 +160,12 @@ void shared_backend::watch(std::uint32_t vector, failure& f) {
 std::uint64_t shared_backend::take(std::uint32_t vector, failure& f) {
     watch(vector, f);
     const std::uint64_t count = take_eventfd(vectors_[vector].get());
-    if (count != 0 || f)
-        return count;
+    if (count == 0 && !f)
+        check(f);
+    return count;
+}
+
+void shared_backend::check(failure& f) {
     const std::lock_guard lock{mutex_};
     if (!end_)
         read_socket();
@@ -169,7 +173,6 @@ std::uint64_t shared_backend::take(std::uint32_t vector, failure& f) {
         f.set(errc::device_removed, "{}: the device is being removed: close it", facts_.name);
     else if (end_)
         f = end_;
-    return 0;
 }
 
 std::optional<event> shared_backend::next_event(failure& f) {

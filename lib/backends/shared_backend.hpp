@@ -20,7 +20,8 @@
 
 namespace ivshmem {
 
-/// A device that ivshmem-share has open and shares with the programs of this machine: memory and
+/// A device that ivshmem-share has open and shares with the programs of this machine. If it is of
+/// ivshmem-v2, shared_v2_backend uses this for what it has in common with one of v1. Memory and
 /// registers are mapped here, interrupts arrive in this process's own eventfds, and the connection
 /// carries only what is rare. No thread reads it: a caller that waits does, as in server_backend.
 class shared_backend final : public backend {
@@ -33,6 +34,18 @@ class shared_backend final : public backend {
     static std::unique_ptr<backend> open(const std::string& path,
                                          const std::optional<device_info>& info, bool trusted,
                                          const open_options& options, failure& f);
+
+    /// What there is to map of an ivshmem-v2 device.
+    struct v2_parts {
+        v2_layout layout;
+        std::uint16_t protocol = 0;
+        unique_fd memory; ///< all sections
+        volatile std::uint32_t* registers = nullptr;
+    };
+    /// Empty on ivshmem-v1.
+    [[nodiscard]] const std::optional<v2_parts>& v2() const { return v2_; }
+    /// Reads what waits to be read. Fails if the device goes away, or the service has ended.
+    void check(failure& f);
 
     void ring(std::uint16_t peer, std::uint16_t vector, failure& f) override;
     [[nodiscard]] int rings_fd(std::uint32_t vector) const override;
@@ -55,6 +68,9 @@ class shared_backend final : public backend {
                     const open_options& options, failure& f);
     void map_parts(const share_protocol::facts& device, std::vector<unique_fd> fds,
                    const open_options& options, failure& f);
+    void map_memory(const share_protocol::facts& device, int fd, const open_options& options,
+                    failure& f);
+    void map_registers(const share_protocol::facts& device, int fd, failure& f);
     void take_vectors(share_protocol::received& message, failure& f);
 
     /// Sends a packet; waits for room in the socket's buffer, but not for long.
@@ -77,6 +93,7 @@ class shared_backend final : public backend {
     mapping bar0_;
     mapping memory_;
     registers registers_;
+    std::optional<v2_parts> v2_;
     std::vector<unique_fd> vectors_;
     std::unique_ptr<std::atomic<bool>[]> watched_; // NOLINT: a vector needs movable elements
     unique_fd over_; ///< an eventfd, signalled for good once no interrupt arrives any more

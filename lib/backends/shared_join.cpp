@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "backends/shared_backend.hpp"
+#include "backends/shared_v2_backend.hpp"
 #include "backends/socket_connection.hpp"
+#include "backends/sysfs_registers.hpp"
+#include "backends/v2_registers.hpp"
 #include "base/deadline.hpp"
 #include "base/wait_fds.hpp"
 #include "discovery/discovery.hpp"
@@ -70,6 +73,8 @@ std::unique_ptr<backend> shared_backend::open(const std::string& path,
         opened->join(options, info, f);
     if (f)
         return nullptr;
+    if (opened->v2_)
+        return shared_v2_backend::open(std::move(opened), options, f);
     return opened;
 }
 
@@ -117,7 +122,7 @@ void shared_backend::join(const open_options& options, const std::optional<devic
             handle(next.content);
             break;
         }
-        if (f || (memory_ && vectors_.size() == facts_.capabilities.interrupts))
+        if (f || ((memory_ || v2_) && vectors_.size() == facts_.capabilities.interrupts))
             break;
     }
     if (f)
@@ -134,7 +139,7 @@ void shared_backend::take_facts(const share_protocol::facts& device,
                                 failure& f) {
     if (device.id > 0xffff || device.interrupts > device.vectors ||
         device.vectors > share_protocol::most_vectors || device.memory == 0 ||
-        device.cache > static_cast<std::uint32_t>(cache_mode::uncached) || memory_)
+        device.cache > static_cast<std::uint32_t>(cache_mode::uncached) || memory_ || v2_)
         return f.set(errc::server_protocol,
                      "{}: ivshmem-share describes no device; is it another version?", path_);
     facts_.name = share_protocol::get_text(device.name);
@@ -162,10 +167,11 @@ void shared_backend::take_facts(const share_protocol::facts& device,
 void shared_backend::map_parts(const share_protocol::facts& device, std::vector<unique_fd> fds,
                                const open_options& options, failure& f) {
     const bool with_registers = (device.flags & share_protocol::has_registers) != 0;
+    const bool is_v2 = (device.flags & share_protocol::is_v2) != 0;
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    if (fds.size() != (with_registers ? 2U : 1U) ||
+    if (fds.size() != (with_registers ? 2U : 1U) || (is_v2 && !with_registers) ||
         is_shorter(fds[0].get(), static_cast<std::size_t>(device.memory)) ||
-        device.register_offset > page - registers::used_bytes || device.register_offset % 4 != 0)
+        device.register_offset > page - v2_registers::used_bytes || device.register_offset % 4 != 0)
         return f.set(errc::server_protocol,
                      "{}: ivshmem-share gave no memory of {} bytes; is it another version?", path_,
                      device.memory);
@@ -175,27 +181,40 @@ void shared_backend::map_parts(const share_protocol::facts& device, std::vector<
                      "{}: all programs that share the device map its memory {}, not {}; let the "
                      "library choose, or stop ivshmem-share",
                      facts_.name, to_string(mode), to_string(*options.cache));
+    facts_.memory = {{}, mode, share_protocol::get_text(device.reason)};
+    if (!is_v2)
+        map_memory(device, fds[0].get(), options, f);
+    if (!f && with_registers)
+        map_registers(device, fds[1].get(), f);
+    if (!f && is_v2)
+        v2_ = {.layout = {device.state_table, device.read_write, device.output, {}},
+               .protocol = static_cast<std::uint16_t>(device.v2_protocol),
+               .memory = std::move(fds[0]),
+               .registers = registers_in_page(bar0_, device.register_offset)};
+}
+
+void shared_backend::map_memory(const share_protocol::facts& device, int fd,
+                                const open_options& options, failure& f) {
     const auto part = options.part.value_or(memory_region{0, device.memory});
     if (part.offset > device.memory || part.size > device.memory - part.offset || part.size == 0)
         return f.set(std::make_error_code(std::errc::invalid_argument),
                      formatted("{}: open_options::part: {} bytes from {:#x} on are no part of the "
                                "{} bytes of memory",
                                facts_.name, part.size, part.offset, device.memory));
-    memory_ =
-        mapping{fds[0].get(), static_cast<std::size_t>(part.size), static_cast<off_t>(part.offset)};
+    memory_ = mapping{fd, static_cast<std::size_t>(part.size), static_cast<off_t>(part.offset)};
     if (!memory_ && errno == EPERM)
         return f.set(errc::locked_down, "{}: mmap: kernel lockdown forbids shared devices",
                      facts_.name);
     if (!memory_)
         return f.set_errno(errno, "{}: memory of {} bytes: mmap", facts_.name, part.size);
-    facts_.memory = {memory_.bytes(), mode, share_protocol::get_text(device.reason)};
-    if (!with_registers)
-        return;
-    bar0_ = mapping{fds[1].get(), page, 0};
+    facts_.memory = {memory_.bytes(), facts_.memory.mode(), facts_.memory.reason()};
+}
+
+void shared_backend::map_registers(const share_protocol::facts& device, int fd, failure& f) {
+    bar0_ = mapping{fd, static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), 0};
     if (!bar0_)
         return f.set_errno(errno, "{}: registers: mmap", facts_.name);
-    void* const base = bar0_.bytes().data() + device.register_offset;
-    registers_ = registers{static_cast<volatile std::uint32_t*>(base)};
+    registers_ = registers{registers_in_page(bar0_, device.register_offset)};
     if (facts_.capabilities.ring)
         facts_.doorbell = registers_.mapped_doorbell();
 }

@@ -19,7 +19,8 @@ std::uint32_t v2_facts::state_of(std::uint32_t peer) const noexcept {
     return detail::to_register(value);
 }
 
-v2_backend::v2_backend(backend_kind kind, const device_info& info) : opener_{::getpid()} {
+v2_backend::v2_backend(backend_kind kind, const device_info& info, use how)
+    : use_{how}, opener_{::getpid()} {
     facts_.kind = kind;
     facts_.name = to_string(info.address);
     facts_.info = info;
@@ -27,6 +28,10 @@ v2_backend::v2_backend(backend_kind kind, const device_info& info) : opener_{::g
     facts_.v2.emplace();
     // ivshmem-v2-specification.md, "Header Registers": sub-class and interface are the protocol.
     facts_.v2->protocol = static_cast<std::uint16_t>(info.class_code & 0xffffU);
+}
+
+v2_backend::v2_backend(backend_facts known) : use_{use::shared}, opener_{::getpid()} {
+    facts_ = std::move(known);
 }
 
 void v2_backend::take_registers(const v2_registers& registers, failure& f) {
@@ -37,6 +42,11 @@ void v2_backend::take_registers(const v2_registers& registers, failure& f) {
     facts_.id = id;
     facts_.v2->max_peers = max_peers;
     facts_.doorbell = registers_.mapped_doorbell();
+    if (use_ == use::alone)
+        silence(f);
+}
+
+void v2_backend::silence(failure& f) {
     registers_.write(v2_registers::int_control, 0);
     if (registers_.read(v2_registers::state) != 0)
         set_state(0, f);
@@ -66,7 +76,8 @@ void v2_backend::start(std::vector<int> vectors, int attention, std::span<const 
                        failure& f) {
     vectors_ = std::move(vectors);
     facts_.capabilities.interrupts = static_cast<std::uint32_t>(vectors_.size());
-    facts_.capabilities.state_events = !vectors_.empty();
+    const bool sees_states = facts_.v2->states != nullptr;
+    facts_.capabilities.state_events = sees_states && !vectors_.empty();
     std::vector<int> notice;
     if (attention >= 0)
         notice.push_back(attention);
@@ -90,16 +101,21 @@ void v2_backend::start(std::vector<int> vectors, int attention, std::span<const 
     if (!vectors_.empty() && !registers_.write(v2_registers::int_control, 1))
         return f.set_errno(errno, "{}: writing the register Interrupt Control", facts_.name);
     // Only after the interrupts are on: a change before would be missed.
-    for (std::uint32_t peer = 0; peer < facts_.v2->max_peers; ++peer)
+    for (std::uint32_t peer = 0; sees_states && peer < facts_.v2->max_peers; ++peer)
         known_.push_back(facts_.v2->state_of(peer));
 }
 
 void v2_backend::leave() noexcept {
-    if (!registers_.is_set() || opener_ != ::getpid())
+    if (use_ == use::shared || !registers_.is_set() || opener_ != ::getpid())
         return;
-    registers_.write(v2_registers::state, 0);
+    withdraw();
     registers_.write(v2_registers::int_control, 0);
     registers_ = {};
+}
+
+void v2_backend::withdraw() noexcept {
+    if (registers_.is_set() && opener_ == ::getpid())
+        registers_.write(v2_registers::state, 0);
 }
 
 void v2_backend::ring(std::uint16_t peer, std::uint16_t vector, failure& f) {

@@ -44,21 +44,35 @@ class v2_backend : public backend {
     void watch_states() override { states_watched_ = true; }
 
   protected:
-    v2_backend(backend_kind kind, const device_info& info);
+    /// Who has the device's state, and switches its interrupts on and off.
+    enum class use {
+        alone, ///< this object
+        shared ///< one program of several, which ivshmem-share knows
+    };
 
-    /// Maps no register itself: takes them, reads the facts, and makes the device silent, which a
-    /// process that was killed may have left in use.
+    v2_backend(backend_kind kind, const device_info& info, use how = use::alone);
+    /// @param known What is known of a device that is shared.
+    explicit v2_backend(backend_facts known);
+
+    /// Maps no register itself: takes them and reads the facts. A device that is not shared is made
+    /// silent.
     void take_registers(const v2_registers& registers, failure& f);
+    /// Makes the device silent, which a process that was killed may have left in use.
+    void silence(failure& f);
     /// Describes the sections. @param part open_options::part
     void take_sections(const v2_sections& sections, const std::optional<memory_region>& part,
                        cache_mode mode, std::string reason, failure& f);
-    /// Enables the interrupts, as the last step of opening; from then on the states are watched.
+    /// Enables the interrupts, as the last step of opening; from then on the states are watched, if
+    /// they are mapped.
     /// @param vectors A descriptor for each vector that can be waited for; drain() reads the first.
     /// @param attention A descriptor that concerns all that wait; -1: none.
     /// @param events Further descriptors that poll readable if next_other_event() has an event.
     void start(std::vector<int> vectors, int attention, std::span<const int> events, failure& f);
-    /// Leaves the peers, as the first step of closing; again it does nothing.
+    /// Leaves the peers, as the first step of closing; again it does nothing. A device that is
+    /// shared stays as it is.
     void leave() noexcept;
+    /// Clears the state, unless this is a child of the process that opened the device.
+    void withdraw() noexcept;
 
     /// Reads the interrupts that wait on vector 0, so that later ones arrive. @return Their number.
     virtual std::uint64_t drain(failure& f) = 0;
@@ -79,6 +93,7 @@ class v2_backend : public backend {
     void pass_on_rings(std::uint64_t count);
     [[nodiscard]] std::optional<event> next_change();
 
+    const use use_;
     const pid_t opener_;
     std::vector<int> vectors_; ///< descriptors of the derived class
     unique_fd rings_;          ///< an epoll descriptor over vectors_[0] and passed_on_

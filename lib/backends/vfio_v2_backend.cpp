@@ -3,6 +3,7 @@
 #include "backends/vfio_v2_backend.hpp"
 
 #include "backends/bar2.hpp"
+#include "backends/sysfs_registers.hpp"
 #include "backends/vfio_registers.hpp"
 #include "base/wait_fds.hpp"
 #include "discovery/advice.hpp"
@@ -13,8 +14,8 @@
 
 namespace ivshmem {
 
-vfio_v2_backend::vfio_v2_backend(vfio_device device, const device_info& info)
-    : v2_backend{backend_kind::vfio, info}, device_{std::move(device)} {
+vfio_v2_backend::vfio_v2_backend(vfio_device device, const device_info& info, use how)
+    : v2_backend{backend_kind::vfio, info, how}, device_{std::move(device)} {
     facts_.description =
         formatted("vfio, {}IOMMU group {}", info.noiommu ? "no-" : "", *info.iommu_group);
 }
@@ -27,14 +28,46 @@ std::unique_ptr<backend> vfio_v2_backend::open(const device_info& info, const op
     vfio_device device{group, to_string(info.address), f};
     if (f)
         return nullptr;
-    std::unique_ptr<vfio_v2_backend> opened{new vfio_v2_backend{std::move(device), info}};
+    std::unique_ptr<vfio_v2_backend> opened{
+        new vfio_v2_backend{std::move(device), info, use::alone}};
     opened->device_.enable_bus_master(f); // and memory, which the registers need
     if (!f)
         opened->map_registers(f);
     if (!f)
         opened->read_capability(f);
     if (!f)
+        opened->check_sections(f);
+    if (!f)
         opened->map_memory(options, f);
+    if (!f)
+        opened->set_up_interrupts(f);
+    if (f)
+        return nullptr;
+    return opened;
+}
+
+std::unique_ptr<vfio_v2_backend> vfio_v2_backend::open_to_share(const device_info& info,
+                                                                const open_options& options,
+                                                                vfio_descriptors kept, failure& f) {
+    const bool known = static_cast<bool>(kept);
+    auto device = vfio_device::open_to_share(info, options.root, std::move(kept), f);
+    if (f)
+        return nullptr;
+    std::unique_ptr<vfio_v2_backend> opened{
+        new vfio_v2_backend{std::move(*device), info, use::shared}};
+    opened->device_.enable_bus_master(f);
+    const auto found =
+        f ? v2_registers{} : map_sysfs_registers<v2_registers>(info, options, opened->bar0_, f);
+    if (!f)
+        opened->take_registers(found, f);
+    if (!f && !known) // else a program may have the state
+        opened->silence(f);
+    if (!f)
+        opened->read_capability(f);
+    if (!f)
+        opened->check_sections(f);
+    if (!f)
+        opened->learn_cache_mode(options, f);
     if (!f)
         opened->set_up_interrupts(f);
     if (f)
@@ -60,7 +93,7 @@ void vfio_v2_backend::read_capability(failure& f) {
     facts_.info->v2 = capability_.layout;
 }
 
-void vfio_v2_backend::map_memory(const open_options& options, failure& f) {
+void vfio_v2_backend::check_sections(failure& f) const {
     const auto region = device_.region_info(VFIO_PCI_BAR2_REGION_INDEX, f);
     if (f)
         return;
@@ -69,12 +102,17 @@ void vfio_v2_backend::map_memory(const open_options& options, failure& f) {
     if (f)
         return;
     if (size > region.size)
-        return f.set(
-            errc::sections_invalid,
-            "{}: the sections of {} peers take {:#x} bytes, but BAR2 has {:#x}; look at the "
-            "hypervisor's configuration",
-            facts_.name, max_peers, size, region.size);
-    const auto parts = v2_parts(capability_.layout, max_peers, facts_.id);
+        f.set(errc::sections_invalid,
+              "{}: the sections of {} peers take {:#x} bytes, but BAR2 has {:#x}; look at the "
+              "hypervisor's configuration",
+              facts_.name, max_peers, size, region.size);
+}
+
+void vfio_v2_backend::map_memory(const open_options& options, failure& f) {
+    const auto region = device_.region_info(VFIO_PCI_BAR2_REGION_INDEX, f);
+    if (f)
+        return;
+    const auto parts = v2_parts(capability_.layout, facts_.v2->max_peers, facts_.id);
     auto bar2 = map_bar2_parts(*facts_.info, options, parts,
                                vfio_bar2{device_.fd(), region.offset, region.can_mmap}, f);
     if (f)
@@ -87,6 +125,13 @@ void vfio_v2_backend::map_memory(const open_options& options, failure& f) {
         maps.push_back(&map);
     take_sections(v2_sections_in(capability_.layout, maps), options.part, bar2.mode,
                   std::move(bar2.reason), f);
+}
+
+void vfio_v2_backend::learn_cache_mode(const open_options& options, failure& f) {
+    const bar2_part some{*options.part, PROT_READ};
+    auto bar2 = map_bar2_parts(*facts_.info, options, {&some, 1}, std::nullopt, f);
+    memory_.push_back(std::move(bar2.map));
+    facts_.memory = {{}, bar2.mode, std::move(bar2.reason)};
 }
 
 void vfio_v2_backend::set_up_interrupts(failure& f) {
@@ -140,6 +185,14 @@ bool vfio_v2_backend::make_continuous(failure& f) {
         return false;
     const auto now = device_.read_config(f).u8(at);
     return now && (*now & v2_capability::one_shot) == 0;
+}
+
+bool vfio_v2_backend::direct(std::uint32_t vector, int eventfd, failure& f) {
+    if (one_shot_) // drain() must switch them on again
+        return false;
+    device_.signal_eventfd(VFIO_PCI_MSIX_IRQ_INDEX, vector,
+                           eventfd < 0 ? eventfds_[vector].get() : eventfd, f);
+    return !f;
 }
 
 std::uint64_t vfio_v2_backend::drain(failure& /*f*/) {

@@ -6,6 +6,7 @@
 #include "backends/server_backend.hpp"
 #include "backends/uio_backend.hpp"
 #include "backends/vfio_backend.hpp"
+#include "backends/vfio_v2_backend.hpp"
 #include "bar_pages.hpp"
 #include "discovery/advice.hpp"
 #include "discovery/discovery.hpp"
@@ -35,12 +36,16 @@ constexpr std::array names{"vfio-container", "vfio-group", "vfio-device"};
 
 void check_shareable(const device_info& info, const std::filesystem::path& root, failure& f) {
     const std::string name = to_string(info.address);
-    if (info.generation == ivshmem::device_generation::v2)
-        f.set(errc::protocol_unsupported,
-              "{}: ivshmem-share shares no ivshmem-v2 device: one program has it at a time", name);
-    else if (!ivshmem::backend_for(info))
+    const bool is_v2 = info.generation == ivshmem::device_generation::v2;
+    const auto backend = ivshmem::backend_for(info);
+    if (!backend)
         f.set(errc::driver_unsuitable, "{}: bound to {}, which no backend can use; try: {}", name,
               info.driver, ivshmem::driver_remedy(info));
+    else if (is_v2 && *backend != ivshmem::backend_kind::vfio)
+        f.set(
+            errc::driver_unsuitable,
+            "{}: an ivshmem-v2 device is shared through vfio-pci, not {}; try: ivshmemctl bind {}",
+            name, info.driver, name);
     else if (!info.bars[0].present() || !info.bars[2].present())
         f.set(errc::bar_missing, "{}: has no BAR{}; ivshmemctl doctor {} says more", name,
               info.bars[0].present() ? 2 : 0, name);
@@ -48,6 +53,11 @@ void check_shareable(const device_info& info, const std::filesystem::path& root,
         f.set(errc::bar_missing,
               "{}: the pages of its memory (BAR2) hold BARs of other devices too, so it cannot be "
               "handed out; give it 4 KiB or more, or boot with pci=resource_alignment={}",
+              name, name);
+    else if (is_v2 && !has_pages_to_itself(root, info, 0))
+        f.set(errc::bar_missing,
+              "{}: the page of its registers (BAR0) holds BARs of other devices too, and programs "
+              "need those of an ivshmem-v2 device; boot with pci=resource_alignment={}",
               name, name);
 }
 
@@ -82,11 +92,21 @@ void held_device::open_server(const std::string& path, failure& f) {
 
 void held_device::open_vfio(const device_info& info, const open_options& options,
                             descriptor_store& store, failure& f) {
-    backend_ = ivshmem::vfio_backend::open_to_share(
-        info, options, {store.take(names[0]), store.take(names[1]), store.take(names[2])}, f);
+    ivshmem::vfio_descriptors kept{store.take(names[0]), store.take(names[1]),
+                                   store.take(names[2])};
+    std::array<int, names.size()> open{};
+    const auto take = [&]<typename Backend>(std::unique_ptr<Backend> opened) {
+        if (f)
+            return;
+        open = opened->descriptors();
+        backend_ = std::move(opened);
+    };
+    if (info.generation == ivshmem::device_generation::v2)
+        take(ivshmem::vfio_v2_backend::open_to_share(info, options, std::move(kept), f));
+    else
+        take(ivshmem::vfio_backend::open_to_share(info, options, std::move(kept), f));
     if (f)
         return;
-    const auto open = dynamic_cast<const ivshmem::vfio_backend&>(*backend_).descriptors();
     forget(store);
     for (std::size_t i = 0; i < names.size(); ++i)
         store.keep(names[i], open[i]);
@@ -141,6 +161,14 @@ void held_device::describe() {
         facts_.flags |= protocol::can_ring;
     if (from.capabilities.removal_events)
         facts_.flags |= protocol::reports_removal;
+    if (from.v2) {
+        const auto& layout = *from.info->v2;
+        facts_.flags |= protocol::is_v2;
+        facts_.state_table = layout.state_table;
+        facts_.read_write = layout.read_write;
+        facts_.output = layout.output;
+        facts_.v2_protocol = from.v2->protocol;
+    }
     if (registers_) {
         facts_.flags |= protocol::has_registers;
         facts_.register_offset = static_cast<std::uint32_t>(from.info->bars[0].start % page);

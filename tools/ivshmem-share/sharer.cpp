@@ -193,7 +193,9 @@ void sharer::take_slot(const program_ptr& p, std::uint32_t slot) {
     const auto holder = holders_.find(slot);
     if (holder != holders_.end() && holder->second != p) {
         protocol::put_text(answer.text, holder->second->label());
-    } else if (slot >= slot_end || (p->slots.size() >= most_slots && !p->slots.contains(slot))) {
+    } else if (slot >= slot_end ||
+               (device_.facts().flags & protocol::is_v2 && slot != device_.facts().id) ||
+               (p->slots.size() >= most_slots && !p->slots.contains(slot))) {
         protocol::put_text(answer.text, "no program may hold it, or so many");
     } else {
         holders_.insert_or_assign(slot, p);
@@ -211,6 +213,18 @@ void sharer::give_slot(program& p, std::uint32_t slot) {
     p.slots.erase(own);
     holders_.erase(slot);
     write_state();
+}
+
+void sharer::take_back_slots(program& p) {
+    for (const auto& [slot, times] : p.slots)
+        holders_.erase(slot);
+    auto& device = device_.backend();
+    // Of ivshmem-v2 the only slot is the device's own, and has its state.
+    if (device.facts().v2 && p.slots.contains(device.facts().id)) {
+        ivshmem::failure in_vain; // the device goes away
+        device.set_state(0, in_vain);
+    }
+    p.slots.clear();
 }
 
 void sharer::list(const program_ptr& to) {
@@ -240,9 +254,7 @@ void sharer::drop(const program_ptr& p, const std::string& why) {
         return;
     if (p->joined)
         service::log::info("program {} left: {}", p->label(), why);
-    for (const auto& [slot, times] : p->slots)
-        holders_.erase(slot);
-    p->slots.clear();
+    take_back_slots(*p);
     vectors_.remove(p);
     if (p->joined)
         forget(*p);

@@ -56,6 +56,8 @@ class sharer {
     void send_vectors(const program_ptr& p);
     void take_slot(const program_ptr& p, std::uint32_t slot);
     void give_slot(program& p, std::uint32_t slot);
+    /// Takes back the slots of a program that left, and the state that it may have left.
+    void take_back_slots(program& p);
     void list(const program_ptr& to);
     /// Sends a packet; drops a program that does not read.
     void send(const program_ptr& p, const ivshmem::share_protocol::packet& packet,
