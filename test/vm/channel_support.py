@@ -31,6 +31,10 @@ class HostJob:
             self._child = subprocess.Popen(command, stdout=log, stderr=log)
 
     @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
     def ended(self) -> bool:
         return self._child.poll() is not None
 

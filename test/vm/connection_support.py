@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from channel_support import AnyJob, HostJob, kill
 from lab import Doorbell, Guest, Job, Server, Workdir, build_folder
 from lab.arch import get
-from lab.debian_programs import debian_programs, programs_of
+from lab.debian_programs import debian_programs, library_folders, programs_of
 from support import IVSHMEMCTL, PATIENCE, DeviceCase
 
 SHARE = build_folder() / "tools/ivshmem-share/ivshmem-share"
@@ -60,6 +60,13 @@ def lines_for_ssh() -> dict[str, str]:
     (found,) = _lines_with("ProxyCommand")
     lines = (line.split("  # ") for line in found.splitlines())
     return {where.strip(): command.strip() for command, where in lines}
+
+
+def command_of_debian(name: str) -> list[str]:
+    """Return the words that run a program of Debian on the host, with the libraries that it has in the guests."""
+    arch = get("x86_64")
+    (program,) = programs_of(debian_programs(arch, *_PACKAGES), [name])
+    return ["env", "LD_LIBRARY_PATH=" + ":".join(map(str, library_folders(program, arch))), str(program)]
 
 
 def guest_for_programs(work: Workdir, server: Server, name: str, *wanted: str, own: Sequence[Path] = (IVSHMEMCTL,), **more: Any) -> Guest:
