@@ -67,7 +67,8 @@ net::awaitable<void> send(ivshmem::asio::slot& slot, test_card::header card, std
         test_card::draw(card, out.loan(size));
         out.publish();
         sent.count(0);
-        timer.expires_at(std::max(timer.expiry() + frame_time, clock_type::now()));
+        // A frame that was late is made up for, but not a longer stop.
+        timer.expires_at(std::max(timer.expiry() + frame_time, clock_type::now() - 2 * frame_time));
         co_await timer.async_wait(net::use_awaitable);
     }
     sent.show();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -37,32 +38,47 @@ inline std::size_t size_of(const header& h) {
     return sizeof(header) + std::size_t{4} * h.width * h.height;
 }
 
-/// Depends on each byte and its place. Reads each byte once.
-inline std::uint64_t checksum(std::span<const std::byte> pixels) {
-    std::array<std::uint64_t, 8> lanes{1, 2, 3, 4, 5, 6, 7, 8};
-    for (std::size_t at = 0; at + sizeof lanes <= pixels.size(); at += sizeof lanes) {
-        std::array<std::uint64_t, 8> words;
-        std::memcpy(words.data(), &pixels[at], sizeof words);
-        for (std::size_t i = 0; i < lanes.size(); ++i)
-            lanes[i] = (lanes[i] << 1U | lanes[i] >> 63U) ^ words[i];
+/// A checksum that depends on each byte and its place.
+class running_sum {
+  public:
+    /// Adds bytes, a multiple of 64. Reads each byte once.
+    void add(std::span<const std::byte> bytes) {
+        for (std::size_t at = 0; at + sizeof lanes_ <= bytes.size(); at += sizeof lanes_) {
+            std::array<std::uint64_t, 8> words;
+            std::memcpy(words.data(), &bytes[at], sizeof words);
+            for (std::size_t i = 0; i < lanes_.size(); ++i)
+                lanes_[i] = std::rotl(lanes_[i], 1) ^ words[i];
+        }
     }
-    std::uint64_t sum = 0;
-    for (const std::uint64_t lane : lanes)
-        sum = sum * 0x9e3779b97f4a7c15U + lane;
-    return sum;
+    /// Adds bytes whose own sum is known, without reading them.
+    void add(const running_sum& of, std::size_t bytes) {
+        const int turns = static_cast<int>(bytes / sizeof lanes_ % 64);
+        for (std::size_t i = 0; i < lanes_.size(); ++i)
+            lanes_[i] = std::rotl(lanes_[i], turns) ^ of.lanes_[i];
+    }
+    [[nodiscard]] std::uint64_t value() const {
+        std::uint64_t sum = 1;
+        for (const std::uint64_t lane : lanes_)
+            sum = sum * 0x9e3779b97f4a7c15U + lane;
+        return sum;
+    }
+
+  private:
+    std::array<std::uint64_t, 8> lanes_{};
+};
+
+inline std::uint64_t checksum(std::span<const std::byte> pixels) {
+    running_sum sum;
+    sum.add(pixels);
+    return sum.value();
 }
 
-/// Draws a picture. @pre has_sides(h), and `into` has size_of(h) bytes.
-inline void draw(header h, std::span<std::byte> into) {
-    const auto pixels = into.subspan(sizeof h);
-    const auto colour = [](std::uint32_t red, std::uint32_t green, std::uint32_t blue) {
-        std::uint32_t pixel = 0;
-        const std::array<std::uint8_t, 4> parts{static_cast<std::uint8_t>(red),
-                                                static_cast<std::uint8_t>(green),
-                                                static_cast<std::uint8_t>(blue), 0};
-        std::memcpy(&pixel, parts.data(), sizeof pixel);
-        return pixel;
-    };
+inline std::uint32_t colour(std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
+    return std::bit_cast<std::uint32_t>(std::array<std::uint8_t, 4>{red, green, blue, 0});
+}
+
+/// The bars, and the white one that moves.
+inline std::vector<std::uint32_t> bars_of(const header& h) {
     std::vector<std::uint32_t> row(h.width);
     const std::uint32_t moving = static_cast<std::uint32_t>(h.number * 8 % h.width);
     for (std::uint32_t x = 0; x < h.width; ++x) {
@@ -72,27 +88,49 @@ inline void draw(header h, std::span<std::byte> into) {
         if (x - moving < h.width / 64)
             row[x] = colour(255, 255, 255);
     }
-    const std::size_t line = row.size() * sizeof row[0];
-    for (std::uint32_t y = 0; y < h.height; ++y)
-        std::memcpy(&pixels[y * line], row.data(), line);
-    // The number, in digits of seven segments: 3 x 5 blocks each.
+    return row;
+}
+
+/// Draws a part of the number over a row: digits of seven segments, 3 x 5 blocks each.
+/// @param line The blocks above that row. The first and the last one, 6, are a margin.
+inline void draw_digits(const std::string& text, std::size_t block, std::uint32_t line,
+                        std::vector<std::uint32_t>& row) {
     constexpr std::array<std::uint16_t, 10> digits{075557, 026227, 071747, 071717, 055711,
                                                    074717, 074757, 071111, 075757, 075717};
+    for (std::size_t x = 0; (x + 1) * block <= row.size() && x < 4 * text.size(); ++x) {
+        const auto digit = digits[static_cast<std::size_t>(text[x / 4] - '0')];
+        const std::uint32_t in_digit = line - 1;
+        const bool on =
+            in_digit < 5 && x % 4 < 3 && (digit >> (3 * (4 - in_digit) + 2 - x % 4) & 1U) != 0;
+        std::fill_n(row.begin() + static_cast<std::ptrdiff_t>(x * block), block,
+                    on ? colour(255, 255, 255) : colour(0, 0, 0));
+    }
+}
+
+/// Draws a picture. Writes each byte once, in order, and reads none of them: a picture is larger
+/// than the caches. @pre has_sides(h), and `into` has size_of(h) bytes.
+inline void draw(header h, std::span<std::byte> into) {
+    const auto pixels = into.subspan(sizeof h);
     const std::string text = std::to_string(h.number);
     const std::uint32_t block = std::max(
         1U, std::min(h.width / 80, h.width / (4 * static_cast<std::uint32_t>(text.size()))));
-    const std::size_t size = block * sizeof row[0];
-    const std::vector<std::uint32_t> black(block, colour(0, 0, 0));
-    const std::vector<std::uint32_t> light(block, colour(255, 255, 255));
-    for (std::uint32_t y = 0; y < std::min(7 * block, h.height); ++y)
-        for (std::uint32_t x = 0; (x + 1) * block <= h.width && x < 4 * text.size(); ++x) {
-            const std::uint32_t in_row = y / block - 1; // a margin above
-            const auto digit = digits[static_cast<std::size_t>(text[x / 4] - '0')];
-            const bool on =
-                in_row < 5 && x % 4 < 3 && (digit >> (3 * (4 - in_row) + 2 - x % 4) & 1U) != 0;
-            std::memcpy(&pixels[y * line + x * size], (on ? light : black).data(), size);
+    const auto bars = bars_of(h);
+    const std::size_t bytes = std::as_bytes(std::span{bars}).size();
+    std::vector<std::uint32_t> row;
+    running_sum of_row;
+    running_sum all;
+    for (std::uint32_t y = 0; y < h.height; ++y) {
+        if (y <= 7 * block && y % block == 0) { // all rows until the next such one are the same
+            row = bars;
+            if (y < 7 * block)
+                draw_digits(text, block, y / block, row);
+            of_row = {};
+            of_row.add(std::as_bytes(std::span{row}));
         }
-    h.checksum = checksum(pixels);
+        std::memcpy(&pixels[y * bytes], row.data(), bytes);
+        all.add(of_row, bytes);
+    }
+    h.checksum = all.value();
     std::memcpy(into.data(), &h, sizeof h);
 }
 
