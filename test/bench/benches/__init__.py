@@ -30,6 +30,7 @@ from .server_join import joins
 from .server_load import load
 from .share import shared
 from .topics import topics
+from .topics_guests import topics_between_guests
 
 BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "doorbell-guests": between_guests,
@@ -40,6 +41,7 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "memory": bandwidth,
     "frames": without_copies,
     "topics": topics,
+    "topics-guests": topics_between_guests,
     "gateway": joined,
     "messages": messages,
     "channel-guests": channels_between_guests,

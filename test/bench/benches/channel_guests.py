@@ -54,15 +54,29 @@ def stream(guests: Sequence[Guest], size: int, how: str = "channel") -> float:
     return int(found[1]) * size / 1e6
 
 
+def networks(work: Workdir, count: int) -> list[list[str]]:
+    """The options of each guest's QEMU for a network of all: the first one's has a hub, which the others join."""
+    def stream(number: int, server: str) -> list[str]:
+        return ["-netdev", f"stream,id=wire{number},server={server},addr.type=unix,addr.path={work / 'wire'}{number}"]
+
+    def card(number: int, netdev: str) -> list[str]:
+        return ["-device", f"virtio-net-pci,netdev={netdev},mac=52:54:00:00:00:{number + 1:02}"]
+
+    others = range(1, count)
+    if count == 2:
+        return [stream(1, "on") + card(0, "wire1"), stream(1, "off") + card(1, "wire1")]
+    hub = ["-netdev", "hubport,id=own,hubid=0"]
+    for number in others:
+        hub += [*stream(number, "on"), "-netdev", f"hubport,id=port{number},hubid=0,netdev=wire{number}"]
+    return [hub + card(0, "own"), *(stream(number, "off") + card(number, f"wire{number}") for number in others)]
+
+
 @contextmanager
-def wired(work: Workdir, server: Server, programs: Sequence[Path]) -> Iterator[list[Guest]]:
-    """Two guests with a device, and with a network between them: ADDRESS is the second's."""
-    wire = work / "wire"
+def wired(work: Workdir, server: Server, programs: Sequence[Path], count: int = 2) -> Iterator[list[Guest]]:
+    """Guests with a device, and with a network between them, in which the first is 10.0.0.1: ADDRESS is the second's."""
     guests = []
     with ExitStack() as stack:
-        for name, end in (("a", "on"), ("b", "off")):
-            network = ["-netdev", f"stream,id=wire,server={end},addr.type=unix,addr.path={wire}",
-                       "-device", f"virtio-net-pci,netdev=wire,mac=52:54:00:00:00:{len(guests) + 1:02}"]
+        for name, network in zip("abcdefgh", networks(work, count)):
             guest = Guest(work, name, devices=[Doorbell(server.socket)], programs=programs, memory=512,
                           extra_modules=["virtio_pci", "virtio_net"], options=network)
             stack.enter_context(booted(guest))
