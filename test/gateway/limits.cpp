@@ -57,6 +57,25 @@ TEST_CASE("a message that one rate refuses takes nothing of the other") {
     CHECK(passed(l, 1, 0, start + 1200ms) == 5);
 }
 
+TEST_CASE("when a message passes") {
+    limits l{{.messages = 10, .bytes = 1000}};
+    CHECK(l.passes_at(1, 1000, start) == start);
+    CHECK(l.take_message(1, 1000, start));
+    CHECK(l.passes_at(1, 0, start) == start);
+    CHECK(l.passes_at(1, 500, start) == start + 500ms);
+    CHECK(l.passes_at(1, 500, start + 400ms) == start + 500ms);
+    CHECK(l.passes_at(1, 500, start + 600ms) == start + 600ms);
+    CHECK(l.passes_at(1, 5000, start) == start + 1s); // when all bytes are back
+    CHECK(passed(l, 1, 0, start) == 9);
+    CHECK(l.passes_at(1, 0, start) == start + 100ms);
+    CHECK_FALSE(l.take_message(1, 0, start + 99ms));
+    CHECK(l.take_message(1, 0, start + 100ms));
+    CHECK(l.passes_at(2, 1000, start) == start); // another slot
+    limits none{{.messages = 0, .bytes = 0}};
+    CHECK(passed(none, 1, 1, start) == 1000);
+    CHECK(none.passes_at(1, 1, start) == start);
+}
+
 TEST_CASE("amounts and rates of any size") {
     constexpr auto most = std::numeric_limits<std::uint64_t>::max();
     limits slow{{.messages = 1, .bytes = 1}};
@@ -79,7 +98,10 @@ TEST_CASE("a limit of topics") {
     CHECK(l.take_topic(1));
     CHECK_FALSE(l.take_topic(1));
     CHECK(l.take_topic(2));
+    CHECK_FALSE(l.has_topic(1));
+    CHECK(l.has_topic(2));
     l.release_topic(1);
+    CHECK(l.has_topic(1));
     CHECK(l.take_topic(1));
     CHECK_FALSE(l.take_topic(1));
     CHECK(l.refused(1, refusal::topics) == 2);

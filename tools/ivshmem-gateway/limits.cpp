@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "limits.hpp"
 
+#include <algorithm>
+
 namespace ivshmem_gateway {
 
 std::string_view words_for(refusal why) noexcept {
@@ -11,9 +13,9 @@ std::string_view words_for(refusal why) noexcept {
     case refusal::retained:
         return "retained messages over the limit";
     case refusal::messages:
-        return "messages over the rate";
+        return "messages over the rate, which wait";
     case refusal::bytes:
-        return "messages over the rate of bytes";
+        return "messages over the rate of bytes, which wait";
     case refusal::name:
         return "names that cannot be mapped";
     case refusal::size:
@@ -25,13 +27,17 @@ std::string_view words_for(refusal why) noexcept {
 }
 
 bool limits::take_topic(std::uint32_t slot) {
-    use& u = of(slot);
-    if (each_.topics != 0 && u.topics >= each_.topics) {
+    if (!has_topic(slot)) {
         count(slot, refusal::topics);
         return false;
     }
-    ++u.topics;
+    ++of(slot).topics;
     return true;
+}
+
+bool limits::has_topic(std::uint32_t slot) const {
+    const auto at = slots_.find(slot);
+    return each_.topics == 0 || at == slots_.end() || at->second.topics < each_.topics;
 }
 
 void limits::release_topic(std::uint32_t slot) {
@@ -65,6 +71,12 @@ bool limits::take_message(std::uint32_t slot, std::size_t bytes, clock::time_poi
     u.messages.take(1, now);
     u.bytes.take(bytes, now);
     return true;
+}
+
+limits::clock::time_point limits::passes_at(std::uint32_t slot, std::size_t bytes,
+                                            clock::time_point now) {
+    const use& u = of(slot);
+    return std::max(u.messages.has_at(1, now), u.bytes.has_at(bytes, now));
 }
 
 void limits::count(std::uint32_t slot, refusal why, std::uint64_t times) {

@@ -27,14 +27,14 @@ struct slot_limits {
 enum class refusal {
     topics,
     retained,
-    messages, ///< the rate
-    bytes,    ///< the rate
+    messages, ///< the rate: it waits
+    bytes,    ///< the rate: it waits
     name,     ///< it cannot be mapped
     size,     ///< the message is too long for the other side
     queue,    ///< the queue for a broker that is away, or slow, is full
 };
 inline constexpr std::size_t refusals = 7;
-/// Returns words for a log: "messages over the rate".
+/// Returns words for a log: "messages over the rate, which wait".
 [[nodiscard]] std::string_view words_for(refusal why) noexcept;
 
 /// Decides what each slot of the region may pass on, so that no peer can use up the broker or the
@@ -55,11 +55,18 @@ class limits {
     /// Whether the slot may have one more topic; give it back by release_topic().
     [[nodiscard]] bool take_topic(std::uint32_t slot);
     void release_topic(std::uint32_t slot);
+    /// Whether take_topic() would succeed. Counts nothing.
+    [[nodiscard]] bool has_topic(std::uint32_t slot) const;
     /// Whether the slot may have a retained message of this name at the broker, or has one.
     [[nodiscard]] bool take_retained(std::uint32_t slot, std::string_view mqtt_name);
     /// Whether the slot may pass a message on now.
     [[nodiscard]] bool take_message(std::uint32_t slot, std::size_t bytes, clock::time_point now);
     /// @}
+
+    /// When the slot may pass such a message on, if it passes no other one until then: now, or
+    /// later. Counts nothing.
+    [[nodiscard]] clock::time_point passes_at(std::uint32_t slot, std::size_t bytes,
+                                              clock::time_point now);
 
     /// Counts what was refused elsewhere.
     void count(std::uint32_t slot, refusal why, std::uint64_t times = 1);

@@ -3,10 +3,9 @@
 #include "outward.hpp"
 
 #include "base/text.hpp"
-#include "connections/with_error.hpp"
+#include "outward_source.hpp"
 
 #include <ivshmem/asio/detail/hub.hpp>
-#include <ivshmem/error.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
@@ -14,20 +13,18 @@
 #include <algorithm>
 #include <exception>
 #include <limits>
+#include <set>
+#include <string_view>
 #include <system_error>
-#include <tuple>
 
 namespace ivshmem_gateway {
 namespace {
 
 namespace net = boost::asio;
-using connections::with_error;
 using ivshmem::formatted;
 
-/// The topics are listed no more often, however often peers ring.
-constexpr std::chrono::milliseconds between_looks{20};
-/// After a writer broke the rules, before its topic is tried again.
-constexpr std::chrono::seconds after_fault{5};
+/// As many topics of a slot are read at once as it can have.
+constexpr std::ptrdiff_t most_topics = 16;
 
 constexpr auto all_messages = std::numeric_limits<std::uint64_t>::max();
 
@@ -54,19 +51,6 @@ class outward::ring_watch : public ivshmem::asio::detail::hub_member {
     ivshmem::asio::detail::hub_membership<ivshmem::asio::slot::executor_type> membership_;
 };
 
-/// A topic, or a name, that is read.
-struct outward::source {
-    std::string name;
-    const rule* by = nullptr;
-    bool named = false; ///< the rule names it: its next writer is waited for
-    ivshmem::asio::topic_reader reader;
-    std::vector<std::byte> bytes{};
-    ivshmem::topic_message message{};
-    std::optional<std::uint32_t> session{};
-    std::optional<std::uint32_t> slot{}; ///< whose limit of topics counts it
-    mapping to{};
-};
-
 outward::outward(ivshmem::asio::slot& from, uses u)
     : slot_{from}, uses_{std::move(u)}, soon_{from.get_executor()} {}
 
@@ -75,7 +59,7 @@ outward::~outward() = default;
 void outward::start() {
     for (const auto& r : uses_.rules)
         if (r.way == direction::out && !has_wildcard(r))
-            open(r.pattern, r, r.retain ? 1 : 0, true);
+            open(r.pattern, r, r.retain ? 1 : 0, std::nullopt);
     watch_ = std::make_unique<ring_watch>(*this, slot_);
     look();
     slot_.hub()->expect(); // looks again at the recheck periods
@@ -85,8 +69,10 @@ void outward::stop() {
     stopped_ = true;
     watch_.reset();
     soon_.cancel();
-    for (const auto& [name, each] : sources_)
+    for (const auto& [name, each] : sources_) {
         each->reader.close();
+        each->pause.cancel();
+    }
 }
 
 void outward::look_soon() {
@@ -107,6 +93,7 @@ void outward::look() {
     const auto topics = ivshmem::find_topics(slot_.next_layer(), ec);
     if (ec) // the slot is lost, or there are no topics in this region
         return;
+    close_missing(topics);
     for (const auto& each : topics) {
         if (each.slot == slot_.number() || each.relayed || each.ended || each.lost ||
             sources_.contains(each.name))
@@ -116,7 +103,12 @@ void outward::look() {
             continue;
         const auto to = map_out(uses_.rules, each.name, each.slot);
         if (to) {
-            open(each.name, *to.by, !first_look_ ? all_messages : to.by->retain ? 1 : 0, false);
+            if (may_open(each))
+                open(each.name, *to.by,
+                     !first_look_    ? all_messages
+                     : to.by->retain ? 1
+                                     : 0,
+                     each.slot);
         } else if (to.by != nullptr) {
             over_[{each.slot, each.number}] = each.key;
             uses_.each_slot.count(each.slot, refusal::name);
@@ -126,15 +118,37 @@ void outward::look() {
     first_look_ = false;
 }
 
-void outward::open(const std::string& name, const rule& by, std::uint64_t history, bool named) {
+/// Closes the readers of topics that ended before they were read. Otherwise a peer that changes the
+/// names of its topics would leave more and more of them.
+void outward::close_missing(const std::vector<ivshmem::topic_info>& topics) {
+    std::set<std::string_view> there;
+    for (const auto& each : topics)
+        if (!each.ended && !each.lost)
+            there.insert(each.name);
+    for (const auto& [name, each] : sources_)
+        if (each->found_in && !there.contains(name) && each->reader.is_open() &&
+            each->reader.next_layer().state() == ivshmem::topic_state::searching)
+            each->reader.close();
+}
+
+/// Whether the slot has few enough topics that are read, or end.
+bool outward::may_open(const ivshmem::topic_info& topic) const {
+    return std::count_if(sources_.begin(), sources_.end(), [&](const auto& each) {
+               return each.second->found_in == topic.slot;
+           }) < most_topics;
+}
+
+void outward::open(const std::string& name, const rule& by, std::uint64_t history,
+                   std::optional<std::uint32_t> found_in) {
     ivshmem::topic_reader_options options;
     options.history = history;
     options.max_message = uses_.max_message;
     auto made = std::make_shared<source>(source{
         .name = name,
         .by = &by,
-        .named = named,
+        .found_in = found_in,
         .reader = ivshmem::asio::topic_reader{slot_, name, options},
+        .pause = net::steady_timer{slot_.get_executor()},
     });
     sources_[name] = made;
     net::co_spawn(slot_.get_executor(), read(made),
@@ -142,121 +156,6 @@ void outward::open(const std::string& name, const rule& by, std::uint64_t histor
                       if (failed)
                           std::rethrow_exception(failed);
                   });
-}
-
-net::awaitable<void> outward::read(source_ptr of) {
-    // Not "while (!stopped_ && co_await next(of))": as g++ 12 compiles that, the program crashes.
-    while (!stopped_) {
-        const bool more = co_await next(of);
-        if (!more)
-            break;
-        pass(*of);
-    }
-    detach(*of);
-    of->reader.close();
-    if (!stopped_) {
-        sources_.erase(of->name);
-        look_soon(); // there may be another writer
-    }
-}
-
-/// Waits for a message that may be passed on. @return False: there will be none.
-net::awaitable<bool> outward::next(source_ptr from) {
-    source& of = *from;
-    const bool waits = of.by->qos != 0 || of.by->retain;
-    while (!stopped_) {
-        if (waits)
-            co_await uses_.to.wait_for_room();
-        boost::system::error_code ec;
-        ivshmem::topic_message message{};
-        if (of.by->retain)
-            std::tie(ec, message) = co_await of.reader.async_latest(of.bytes, with_error);
-        else
-            std::tie(ec, message) = co_await of.reader.async_read(of.bytes, with_error);
-        const std::error_code why = ec;
-        if (stopped_)
-            break;
-        if (why == ivshmem::errc::message_too_large) {
-            uses_.each_slot.count(of.reader.next_layer().writer_slot().value_or(0), refusal::size);
-            report_refusals();
-            continue;
-        }
-        if (why == ivshmem::errc::topic_closed || why == ivshmem::errc::peer_lost ||
-            why == ivshmem::errc::topic_poisoned) {
-            detach(of);
-            if (why == ivshmem::errc::topic_poisoned) {
-                uses_.lines.count(of.name + ": its writer broke the rules of topics; it is read "
-                                            "again later");
-                net::steady_timer pause{slot_.get_executor(), after_fault};
-                co_await pause.async_wait(with_error);
-            }
-            if (stopped_ || !of.named)
-                break;
-            std::error_code failed;
-            of.reader.reopen(failed);
-            if (failed)
-                break;
-            continue;
-        }
-        if (why)
-            break;
-        of.message = message;
-        if (of.session != message.session) {
-            of.session = message.session;
-            attach(of);
-        }
-        if (!of.to)
-            continue;
-        if (waits)
-            co_await uses_.to.wait_for_room();
-        co_return !stopped_;
-    }
-    co_return false;
-}
-
-/// The reader has found a writer: decides whether its messages may pass.
-void outward::attach(source& to) {
-    detach(to);
-    const auto slot = to.reader.next_layer().writer_slot();
-    to.to = {};
-    if (!slot || to.reader.next_layer().relayed())
-        return;
-    const auto mapped = map_out(uses_.rules, to.name, *slot);
-    if (!mapped || !uses_.each_slot.take_topic(*slot))
-        return report_refusals();
-    to.slot = slot;
-    to.to = mapped;
-    to.by = mapped.by;
-}
-
-void outward::detach(source& from) {
-    if (from.slot)
-        uses_.each_slot.release_topic(*from.slot);
-    from.slot.reset();
-    from.session.reset();
-}
-
-void outward::pass(source& of) {
-    const std::uint32_t slot = of.slot.value_or(0);
-    const auto& m = of.message;
-    if (m.skipped != 0 && !of.by->retain) // else the newest one counts
-        uses_.lines.count(of.name + ": messages skipped: its writer overwrote them before there "
-                                    "was room for them in the queue, or time",
-                          m.skipped);
-    if (!uses_.each_slot.take_message(slot, of.bytes.size(), limits::clock::now()) ||
-        (of.by->retain && !uses_.each_slot.take_retained(slot, of.to.name)))
-        return report_refusals();
-    uses_.to.publish({
-        .topic = of.to.name,
-        .payload = of.bytes,
-        .qos = of.by->qos,
-        .retain = of.by->retain,
-        .slot = slot,
-        .origin = formatted("{}/{}", uses_.origin, slot),
-        .sequence = m.sequence,
-        .skipped = m.skipped,
-        .time = m.time.time_since_epoch(),
-    });
 }
 
 void outward::report_refusals() {

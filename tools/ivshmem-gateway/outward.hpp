@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -29,8 +30,10 @@ namespace ivshmem_gateway {
 /// Passes on what the topics of the region get, to the broker: those that a rule names, and that no
 /// gateway brought there.
 ///
-/// A message of QoS 1 or 2 is read only if the queue for the broker has room: until then the ring
-/// of the topic keeps it, and what the writer overwrites there counts as skipped.
+/// A message of QoS 1 or 2 is read only if the queue for the broker has room, and none is read
+/// while the one before it waits for the rate of its slot: until then the ring of the topic keeps
+/// it, and what the writer overwrites there counts as skipped. So a writer at any rate costs no
+/// more than the limits of its slot allow.
 class outward : public std::enable_shared_from_this<outward> {
   public:
     /// What it uses, which must outlive the run of the event loop.
@@ -58,9 +61,15 @@ class outward : public std::enable_shared_from_this<outward> {
 
     void look_soon();
     void look();
-    void open(const std::string& name, const rule& by, std::uint64_t history, bool named);
+    void close_missing(const std::vector<ivshmem::topic_info>& topics);
+    [[nodiscard]] bool may_open(const ivshmem::topic_info& topic) const;
+    void open(const std::string& name, const rule& by, std::uint64_t history,
+              std::optional<std::uint32_t> found_in);
     boost::asio::awaitable<void> read(source_ptr of);
     boost::asio::awaitable<bool> next(source_ptr from);
+    boost::asio::awaitable<void> read_once(source& of, boost::system::error_code& ec);
+    boost::asio::awaitable<bool> reopen(source& of, std::error_code why);
+    boost::asio::awaitable<void> wait_for_rate(source& of, std::uint32_t slot, std::size_t bytes);
     void attach(source& to);
     void detach(source& from);
     void pass(source& of);

@@ -20,8 +20,13 @@ class token_bucket {
     explicit token_bucket(std::uint64_t rate) noexcept : rate_{rate} {}
 
     [[nodiscard]] bool has(std::uint64_t tokens, clock::time_point now) const noexcept {
-        return rate_ == 0 ||
-               std::max(full_at_, now) + time_for(std::min(tokens, rate_)) <= now + burst;
+        return has_at(tokens, now) <= now;
+    }
+    /// When it has the tokens, if nobody takes any until then: now, or later.
+    [[nodiscard]] clock::time_point has_at(std::uint64_t tokens,
+                                           clock::time_point now) const noexcept {
+        return rate_ == 0 ? now
+                          : std::max(now, full_at_ + time_for(std::min(tokens, rate_)) - burst);
     }
     void take(std::uint64_t tokens, clock::time_point now) noexcept {
         if (rate_ != 0)
