@@ -5,49 +5,10 @@
 import pathlib
 import random
 import signal
-import socket
-import threading
 import unittest
 
+from fake_broker import ACCEPTED, FakeBroker, publish
 from gateway_session import GatewayCase
-
-ACCEPTED = bytes([0x20, 3, 0, 0, 0])
-"""CONNACK without a session and properties."""
-
-
-def publish(topic, payload=b""):
-    body = len(topic).to_bytes(2, "big") + topic + b"\0" + payload
-    assert len(body) < 128
-    return bytes([0x30, len(body)]) + body
-
-
-class FakeBroker:
-    """Answers each connection in turn by a function; the last one answers all others."""
-
-    def __init__(self, case, *answers):
-        self.socket = socket.create_server(("127.0.0.1", case.port))
-        self.answers = list(answers)
-        case.addCleanup(self.close)
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                one = self.socket.accept()[0]
-            except OSError:
-                return
-            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-            with one:
-                try:
-                    one.recv(65536)  # CONNECT
-                    answer(one)
-                except OSError:
-                    pass
-
-    def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
 
 class Hostile(GatewayCase):
     RULES = ("--in", "in/#", "--to", "i/", "--out", "o", "--to", "out")
@@ -83,6 +44,34 @@ class Hostile(GatewayCase):
         status = pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text()
         peak = int(status.split("VmHWM:")[1].split()[0])
         self.assertLess(peak, 150_000)  # KiB; under a sanitizer too
+        self.good_end(gateway)
+
+    def test_the_end_in_the_middle_of_a_message(self):
+        """It is not passed on, and the next connection begins with a new one."""
+        def half(one):
+            one.sendall(ACCEPTED + publish(b"in/0", b"half of it")[:-3])
+
+        def whole(one):
+            one.sendall(ACCEPTED + publish(b"in/0", b"whole"))
+            while one.recv(65536):
+                pass
+
+        reader = self.reader("i/0", "-c", 1)
+        gateway = self.run_against(half, whole)
+        self.assertEqual((reader.end(), reader.out), (0, "whole\n"))
+        self.assertRegex(gateway.err, "it ended the connection: .*; trying again")
+        self.good_end(gateway)
+
+    def test_an_alias_of_a_topic(self):
+        """The gateway allows none, so a message that has only that breaks the rules."""
+        def alias(one):
+            body = b"\0\0" + b"\3\x23\0\1" + b"x"
+            one.sendall(ACCEPTED + bytes([0x30, len(body)]) + body)
+            while one.recv(65536):
+                pass
+
+        gateway = self.run_against(alias)
+        gateway.wait_for(r"network protocol error.*trying again", where="err")
         self.good_end(gateway)
 
     def test_a_flood_of_topics_and_of_bad_names(self):

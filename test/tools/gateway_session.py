@@ -52,11 +52,12 @@ class GatewayCase(Session):
         subprocess.run(["mosquitto_pub", "-V", "5", "-h", "127.0.0.1", "-p", str(self.port), *map(str, words)],
                        check=True, timeout=PATIENCE)
 
-    def run_gateway(self, *words, server=None):
+    def run_gateway(self, *words, server=None, port=None, **options):
         """Starts a gateway, which need not connect."""
         self.clients += 1
         return Running(self, [str(GATEWAY), "--socket", str(server or self.socket), "--broker", "127.0.0.1", "--port",
-                              str(self.port), "--client-id", f"gateway{self.clients}", *map(str, words)])
+                              str(port or self.port), "--client-id", f"gateway{self.clients}", *map(str, words)],
+                       **options)
 
     def gateway(self, *words, server=None):
         """Starts a gateway, and waits until it is connected."""

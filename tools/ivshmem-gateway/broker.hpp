@@ -49,7 +49,7 @@ class broker final : private mqtt_events {
         std::function<void(std::string_view topic, std::span<const std::byte> payload)> message;
         /// @param why For a line of log; empty if it was delivered.
         std::function<void(const outgoing& message, fate what, const std::string& why)> done;
-        std::function<void()> ended; ///< after stop()
+        std::function<void()> ended; ///< after stop(); run() returns, unless it waits for a name
     };
 
     /// @param s Must outlive the broker.
@@ -97,8 +97,10 @@ class broker final : private mqtt_events {
         std::map<int, std::string> subscribing{}; ///< filters by the id of SUBSCRIBE
         int closing_reason = 0;                   ///< that the broker gave
         std::string link_end{};
-        bool leaving = false; ///< DISCONNECT was sent
-        bool again = false;   ///< another one follows at once
+        bool leaving = false;   ///< DISCONNECT was sent
+        bool less_qos = false;  ///< it was logged that the broker takes no higher QoS
+        bool no_retain = false; ///< it was logged that the broker retains nothing
+        bool again = false;     ///< another one follows at once
         bool over = false;
     };
 
@@ -115,6 +117,7 @@ class broker final : private mqtt_events {
     void subscribe();
     void pump();
     void send_next();
+    void report_less(const outgoing& wanted, int qos, bool retain);
     void settle(const outgoing& message, fate what, const std::string& why);
     void report(const ivshmem::failure& f);
     [[nodiscard]] bool is_wanted() const { return wanted_ && !stopping_; }

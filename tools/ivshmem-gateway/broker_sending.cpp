@@ -4,6 +4,7 @@
 #include "broker.hpp"
 #include "connections/with_error.hpp"
 #include "reason_code.hpp"
+#include "service/log.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -51,6 +52,7 @@ void broker::send_next() {
            qos > 0)
         --qos;
     now_.publishing = false;
+    report_less(message, qos, retain);
     switch (failed) {
     case MOSQ_ERR_OVERSIZE_PACKET:
         return settle(outbox_.drop_next(), fate::too_large,
@@ -70,6 +72,18 @@ void broker::send_next() {
         return settle(outbox_.drop_next(), fate::delivered, {});
     if (const auto lost = outbox_.send_next(id))
         settle(*lost, fate::refused, "the broker has not acknowledged it, but 65535 later ones");
+}
+
+/// Logs, once a connection, that the broker offers less than a rule wants.
+void broker::report_less(const outgoing& wanted, int qos, bool retain) {
+    if (qos < wanted.qos && !std::exchange(now_.less_qos, true))
+        service::log::error("{}: its Maximum QoS is {}; messages of rules with a higher qos are "
+                            "sent with that, and may be lost with the connection or come twice",
+                            settings_.name(), qos);
+    if (wanted.retain && !retain && !std::exchange(now_.no_retain, true))
+        service::log::error("{}: it retains no messages (Retain Available is 0), which rules with "
+                            "retain ask for; who subscribes later does not get the last one",
+                            settings_.name());
 }
 
 void broker::on_published(int id, int reason) {
