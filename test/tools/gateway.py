@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """gateway.py IVSHMEM_GATEWAY IVSHMEMCTL IVSHMEM_SERVER: a region and a real broker, with foreign clients."""
 
+import os
 import re
 import signal
 import subprocess
@@ -169,13 +170,14 @@ class Gateway(GatewayCase):
         gateway.wait_for("connected as", where="err")
         self.assertNotIn("right", gateway.err)
 
+    def certificate(self, name, subject, *more):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-keyout", self.work / f"{name}.key", "-out", self.work / f"{name}.crt",
+                        "-subj", f"/CN={subject}", *more], check=True, capture_output=True)
+
     def test_tls(self):
-        def certificate(name, subject, *more):
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                            "-days", "2", "-keyout", self.work / f"{name}.key", "-out", self.work / f"{name}.crt",
-                            "-subj", f"/CN={subject}", *more], check=True, capture_output=True)
-        certificate("right", "127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
-        certificate("other", "elsewhere", "-addext", "subjectAltName=DNS:elsewhere")
+        self.certificate("right", "127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+        self.certificate("other", "elsewhere", "-addext", "subjectAltName=DNS:elsewhere")
         for name, ca, says in (("right", "right", r"connected as"),
                                ("right", "other", r"TLS: its certificate is refused: self.signed certificate"),
                                ("other", "other", r"TLS: its certificate is not for the name 127\.0\.0\.1")):
@@ -187,6 +189,34 @@ class Gateway(GatewayCase):
                 self.assertEqual(gateway.end(signal.SIGTERM), 0)
                 self.assertEqual("connected as" in gateway.err, ca == name == "right")
                 broker.end(signal.SIGTERM)
+
+    def test_client_certificate(self):
+        """The broker wants one. The key comes from a file, or from the credentials of a service."""
+        for name, subject in (("broker", "127.0.0.1"), ("known", "line1"), ("unknown", "line2")):
+            self.certificate(name, subject, "-addext", "subjectAltName=IP:127.0.0.1")
+        known, unknown = self.work / "known", self.work / "unknown"
+        subprocess.run(["openssl", "ec", "-in", f"{known}.key", "-aes128", "-passout", "pass:secret", "-out",
+                        self.work / "locked.key"], check=True, capture_output=True)
+        self.broker(f"certfile {self.work}/broker.crt\nkeyfile {self.work}/broker.key\ncafile {known}.crt\n"
+                    "require_certificate true\nuse_identity_as_username true\n")
+        refused = "it refuses the TLS connection|that it accepts this certificate"
+        of_service = {**os.environ, "CREDENTIALS_DIRECTORY": str(self.work)}
+        for words, says in (
+            (["--cert", f"{known}.crt", "--key", f"{known}.key"], "connected as"),
+            (["--cert", f"{known}.crt", "--key", "credential:known.key"], "connected as"),
+            ([], refused),
+            (["--cert", f"{unknown}.crt", "--key", f"{unknown}.key"], refused),
+            (["--cert", f"{known}.crt", "--key", f"{unknown}.key"], rf"TLS: key {unknown}\.key: .*mismatch.*belongs to the cert"),
+            (["--cert", f"{known}.crt", "--key", f"{self.work}/none.key"], rf"TLS: key {self.work}/none\.key: No such file"),
+            (["--cert", f"{known}.crt", "--key", f"{self.work}/locked.key"], rf"TLS: key {self.work}/locked\.key: .*without a pass"),
+            (["--cert", f"{known}.key", "--key", f"{known}.key"], rf"TLS: cert {known}\.key: .*it is PEM"),
+        ):
+            with self.subTest(words=words):
+                gateway = self.run_gateway("--ca", self.work / "broker.crt", *words, "--out", "o", "--to", "out",
+                                           env=of_service)
+                gateway.wait_for(says, where="err")
+                self.assertEqual(gateway.end(signal.SIGTERM), 0)
+                self.assertEqual("connected as" in gateway.err, says == "connected as")
 
     def test_a_region_that_comes_back(self):
         self.broker()

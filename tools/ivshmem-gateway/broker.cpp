@@ -251,8 +251,11 @@ void broker::end_if_flushed() {
         return after(0);
     }
     if (link_) {
+        const bool resolving = link_->is_resolving();
         link_->close();
         end(0);
+        if (stopping_ && resolving)
+            hooks_.ended(); // run() does not return before the resolver
     }
 }
 
@@ -319,10 +322,13 @@ std::string broker::refusal() const {
         return formatted("it ended the connection: {}; {}", words_for_reason(now_.closing_reason),
                          advice_for_reason(now_.closing_reason));
     std::string why = now_.link_end.empty() ? "the connection was lost" : now_.link_end;
-    if (now_.joined)
+    if (now_.answered || why.find("; ") != std::string::npos) // with its own advice
         return why;
-    return why + ", before it accepted the connection (CONNACK); check that an MQTT broker is at "
-                 "this port, and whether it expects TLS";
+    why += ", before it accepted the connection (CONNACK); check that an MQTT broker is at this "
+           "port, and ";
+    if (settings_.tls)
+        return why + "that it accepts this certificate (cert and key)";
+    return why + "whether it expects TLS";
 }
 
 } // namespace ivshmem_gateway

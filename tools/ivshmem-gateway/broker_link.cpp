@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "connections/with_error.hpp"
+#include "service/log.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -17,6 +18,7 @@
 #include <cstddef>
 #include <exception>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -43,6 +45,17 @@ std::string advice(const error_code& ec) {
     if (ec == net::error::host_unreachable || ec == net::error::network_unreachable)
         return "there is no route; \"ip route\" lists those that are there";
     return "check the address, and the firewalls between";
+}
+
+/// Why the TLS connection ended, if the broker said so: after it has seen the certificate of this
+/// side, which it does when this side believes that all is well.
+std::string reason_for_end(const error_code& ec) {
+    if (ec.category() == net::error::get_ssl_category())
+        return ivshmem::formatted(
+            "it refuses the TLS connection: {}; check cert and key, and which "
+            "CA the broker trusts",
+            ec.message());
+    return "it ended the connection: " + ec.message();
 }
 
 bool is_address(const std::string& host) {
@@ -72,9 +85,11 @@ void broker_link::expire_after(std::chrono::seconds time) {
 
 net::awaitable<void> broker_link::connect(failure& f) {
     resolving_ = true;
+    report_slow_resolver();
     const auto [unknown, found] = co_await resolver_.async_resolve(
         settings_.host, std::to_string(settings_.port), with_error);
     resolving_ = false;
+    deadline_.cancel();
     if (unknown) {
         f.set(unknown, ivshmem::formatted("{}: the host is not found: {}; check its name, and "
                                           "/etc/resolv.conf",
@@ -103,18 +118,55 @@ net::awaitable<void> broker_link::connect(failure& f) {
         co_await negotiate(f);
 }
 
-void broker_link::prepare_tls() {
+/// The lookup cannot be ended, and goes on: a second one would wait behind it.
+void broker_link::report_slow_resolver() {
+    deadline_.expires_after(step_time);
+    deadline_.async_wait([self = weak_from_this()](const error_code& ec) {
+        const auto link = self.lock();
+        if (!ec && link && link->resolving_)
+            service::log::error("{}: its host is still being looked up; check its name, and "
+                                "/etc/resolv.conf",
+                                link->settings_.name());
+    });
+}
+
+/// Reads the certificates and the key. An error names the file.
+void broker_link::load_files(failure& f) {
+    error_code ec;
+    const auto check = [&](const char* key, const std::string& path, std::string_view advice) {
+        if (ec && !f)
+            f.set(ec, ivshmem::formatted("{}: TLS: {} {}: {}; {}", settings_.name(), key, path,
+                                         ec.message(), advice));
+    };
+    constexpr std::string_view is_pem = "check that this user can read it, and that it is PEM";
+    if (settings_.ca_file.empty())
+        context_.set_default_verify_paths(ec);
+    else
+        context_.load_verify_file(settings_.ca_file, ec);
+    check("ca", settings_.ca_file, is_pem);
+    if (f || settings_.certificate_file.empty())
+        return;
+    // Else the library would ask for it at the terminal, and wait.
+    const auto no_password = [](std::size_t, ssl::context::password_purpose) {
+        return std::string{};
+    };
+    context_.set_password_callback(no_password, ec);
+    context_.use_certificate_chain_file(settings_.certificate_file, ec);
+    check("cert", settings_.certificate_file, is_pem);
+    context_.use_private_key_file(settings_.key_file, ssl::context::pem, ec);
+    check(
+        "key", settings_.key_file,
+        "check that this user can read it, that it is PEM without a password, and that it belongs "
+        "to the certificate (cert)");
+}
+
+void broker_link::prepare_tls(failure& f) {
     context_.set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 |
                          ssl::context::no_sslv3 | ssl::context::no_tlsv1 |
                          ssl::context::no_tlsv1_1);
-    if (settings_.ca_file.empty())
-        context_.set_default_verify_paths();
-    else
-        context_.load_verify_file(settings_.ca_file);
-    if (!settings_.certificate_file.empty()) {
-        context_.use_certificate_chain_file(settings_.certificate_file);
-        context_.use_private_key_file(settings_.key_file, ssl::context::pem);
-    }
+    load_files(f);
+    if (f)
+        return;
     tls_ = std::make_unique<ssl::stream<tcp::socket&>>(socket_, context_);
     tls_->set_verify_mode(ssl::verify_peer);
     tls_->set_verify_callback([this](bool valid, ssl::verify_context& of) {
@@ -128,14 +180,9 @@ void broker_link::prepare_tls() {
 }
 
 net::awaitable<void> broker_link::negotiate(failure& f) {
-    try {
-        prepare_tls();
-    } catch (const boost::system::system_error& e) {
-        f.set(e.code(), ivshmem::formatted("{}: TLS: {}; check the files of the CA, the "
-                                           "certificate and its key",
-                                           settings_.name(), e.what()));
+    prepare_tls(f);
+    if (f)
         co_return;
-    }
     expire_after(step_time);
     const auto [ec] = co_await tls_->async_handshake(ssl::stream_base::client, with_error);
     deadline_.cancel();
@@ -206,7 +253,7 @@ net::awaitable<std::string> broker_link::receive_all(Stream& from) {
     for (;;) {
         const auto [ended, size] = co_await from.async_read_some(net::buffer(bytes), with_error);
         if (ended)
-            co_return "it ended the connection: " + ended.message();
+            co_return reason_for_end(ended);
         if (local_ended_)
             continue;
         const std::size_t good = filter_.take(std::span{bytes}.first(size));

@@ -46,7 +46,9 @@ class broker_link : public std::enable_shared_from_this<broker_link> {
     using tcp = boost::asio::ip::tcp;
 
     boost::asio::awaitable<void> negotiate(ivshmem::failure& f);
-    void prepare_tls();
+    void prepare_tls(ivshmem::failure& f);
+    void load_files(ivshmem::failure& f);
+    void report_slow_resolver();
     template <typename Stream>
     boost::asio::awaitable<std::string> send_all(Stream& to);
     template <typename Stream>

@@ -161,8 +161,6 @@ void gateway::stop() {
     if (region_)
         region_->out->stop();
     broker_.stop();
-    if (broker_.is_resolving() && broker_.waiting() == 0)
-        io_.stop();
 }
 
 void gateway::report_left() const {
