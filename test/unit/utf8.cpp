@@ -39,3 +39,21 @@ TEST_CASE("control characters, and bytes that are no UTF-8, are not") {
         CHECK_FALSE(is_plain_utf8(text));
     CHECK_FALSE(is_plain_utf8({"a\0b", 3}));
 }
+
+TEST_CASE("the first character of a text") {
+    const auto check = [](std::string_view text, std::uint32_t code, std::size_t bytes) {
+        CAPTURE(text);
+        const auto first = ivshmem::first_character(text);
+        CHECK(first.code == code);
+        CHECK(first.bytes == bytes);
+    };
+    check("ab", 'a', 1);
+    check("\xc3\xa4"
+          "b",
+          0xe4, 2);
+    check("\xe2\x82\xac", 0x20ac, 3);
+    check("\xf0\x9f\x98\x80", 0x1f600, 4);
+    check(std::string_view{"\0", 1}, 0, 1);
+    check("\xe2\x82", 0, 0);
+    check("\xff", 0, 0);
+}

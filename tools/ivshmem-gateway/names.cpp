@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "names.hpp"
 
-#include <algorithm>
+#include "base/utf8.hpp"
+
 #include <cstdint>
 
 namespace ivshmem_gateway {
@@ -10,39 +11,6 @@ namespace {
 
 constexpr std::string_view not_utf8 = "it is not valid UTF-8";
 constexpr std::string_view too_long = "it is too long: 59 bytes in a region, 65535 in MQTT";
-
-/// A character, and the bytes that it takes: 0 if they are not UTF-8.
-struct character {
-    std::uint32_t code = 0;
-    std::size_t bytes = 0;
-};
-
-character first_of(std::string_view text) noexcept {
-    const auto byte = [&](std::size_t i) {
-        return static_cast<unsigned char>(text[i]);
-    };
-    const std::uint32_t first = byte(0);
-    if (first < 0x80)
-        return {first, 1};
-    const std::size_t bytes = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    constexpr std::uint32_t least[]{0, 0, 0x80, 0x800, 0x10000};
-    if (first < 0xc2 || first > 0xf4 || text.size() < bytes)
-        return {};
-    std::uint32_t code = first & (0xffU >> (bytes + 1));
-    for (std::size_t i = 1; i < bytes; ++i) {
-        if ((byte(i) & 0xc0U) != 0x80)
-            return {};
-        code = code << 6U | (byte(i) & 0x3fU);
-    }
-    const bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
-    if (code < least[bytes] || code > 0x10ffff || is_surrogate)
-        return {};
-    return {code, bytes};
-}
-
-bool is_control(std::uint32_t code) noexcept {
-    return code < 0x20 || (code >= 0x7f && code < 0xa0);
-}
 
 bool is_noncharacter(std::uint32_t code) noexcept {
     return (code & 0xfffeU) == 0xfffe || (code >= 0xfdd0 && code <= 0xfdef);
@@ -84,10 +52,10 @@ std::string_view whole_fault(std::string_view name, std::size_t longest) noexcep
 
 std::string_view text_fault(std::string_view text) noexcept {
     while (!text.empty()) {
-        const auto [code, bytes] = first_of(text);
+        const auto [code, bytes] = ivshmem::first_character(text);
         if (bytes == 0)
             return not_utf8;
-        if (is_control(code))
+        if (ivshmem::is_control(code))
             return "it has a control character";
         if (is_noncharacter(code))
             return "it has a code that is no character";
