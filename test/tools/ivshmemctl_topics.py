@@ -3,9 +3,12 @@
 """ivshmemctl_topics.py IVSHMEMCTL IVSHMEM_SERVER: pub and sub between processes."""
 
 import json
+import os
+import pathlib
 import signal
 import struct
 import subprocess
+import time
 import unittest
 
 from ivshmemctl_session import PATIENCE, Session
@@ -126,15 +129,35 @@ class Messages(TopicCase):
         self.bad("pub", "--whole", "clock", "x", says=["--whole"])
 
     def test_a_rate(self):
-        """Of the time only the least is known: the fourth message is due three periods after the first."""
-        for words, text in ((["x"] * 4, b""), ([], b"x\n" * 4)):
-            reader = self.subscribe("-c", 4, "-F", "%U", "clock")
-            done = self.publish(text, "--rate", 50, "clock", *words)
-            self.assertEqual(done.returncode, 0, done.stderr)
+        """Between two messages it sleeps. Without a rate it would not, before all are published: they are there at once."""
+        count = 20_000
+        for words, text in ((["x"] * count, b""), ([], b"x\n" * count)):
+            end, start = os.pipe()
+            self.assertEqual(os.write(start, text), len(text))
+            os.close(start)
+            reader = self.subscribe("-c", 1, "clock")
+            writer = subprocess.Popen(self.command("pub", "--rate", 1, "clock", *words), stdin=end,
+                                      stderr=subprocess.DEVNULL)
+            os.close(end)
+            self.addCleanup(writer.wait)
+            self.addCleanup(writer.kill)
             self.assertEqual(reader.end(), 0, reader.err)
-            first, *_, last = map(float, reader.out.split())
-            self.assertGreaterEqual(last - first, 0.04)
+            while (state := self.state_of(writer)) not in "SZ":
+                time.sleep(0.01)
+            self.assertEqual(state, "S")
+            topic, = (each for each in json.loads(self.good("-J", "topics"))["topics"] if not each["ended"])
+            self.assertLess(topic["seq"], count)
+            self.assertEqual(self.end_of(writer), 0)
         self.bad("pub", "--rate", 0, "clock", "x", says=["--rate"])
+
+    def state_of(self, process):
+        """Returns "R" while it runs, "S" while it sleeps, "Z" after its end."""
+        stat = pathlib.Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii")
+        return stat.rpartition(")")[2].split()[0]
+
+    def end_of(self, process):
+        process.send_signal(signal.SIGTERM)
+        return process.wait(PATIENCE)
 
     def test_the_next_writer(self):
         reader = self.subscribe("-v", "clock")
