@@ -23,7 +23,8 @@ class patience {
                               : clock::now() + std::chrono::milliseconds{timeout_ms}} {}
 
     /// Returns how long to sleep now. @throws error errc::timed_out.
-    std::chrono::nanoseconds next() {
+    /// @param longest Of a sleep.
+    std::chrono::nanoseconds next(std::chrono::nanoseconds longest = often) {
         const auto left = end_ - clock::now();
         if (left <= clock::duration::zero())
             throw error{errc::timed_out, "the timeout expired"};
@@ -36,10 +37,10 @@ class patience {
     using clock = std::chrono::steady_clock;
 
     /// A peer that claims the slot waits 250 ms for an answer, by default.
-    static constexpr std::chrono::milliseconds longest{100};
+    static constexpr std::chrono::milliseconds often{100};
 
     clock::time_point end_;
-    std::chrono::milliseconds period_{10};
+    std::chrono::nanoseconds period_ = std::chrono::milliseconds{10};
 };
 
 /// Repeats an attempt until it returns something else than -EAGAIN.

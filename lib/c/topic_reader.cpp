@@ -77,9 +77,12 @@ int until_read(topic_reader_object& from, int timeout_ms, Attempt attempt) {
     using namespace std::chrono_literals;
     patience left{timeout_ms};
     for (;;) {
-        if (const int result = attempt(); result != -EAGAIN)
+        if (const int result = attempt(); result != -EAGAIN) {
+            from.in->found();
             return result;
-        const auto time = left.next();
+        }
+        // The writer rings, and so does a peer that claims the slot: an idle topic costs nothing.
+        const auto time = left.next(from.in->longest_sleep());
         from.in->wait(from,
                       from.is_polling() ? std::min<std::chrono::nanoseconds>(time, 1ms) : time);
         from.reader.update();

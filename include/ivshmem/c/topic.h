@@ -282,6 +282,10 @@ int ivshmem_topic_pin_close(struct ivshmem_topic_pin* pin);
  *  As the functions without a timeout, but each waits for a message for `timeout_ms` at most
  *  (negative: no limit; 0: looks once), and returns #IVSHMEM_TIMED_OUT after that. They answer
  *  claims and beat while they wait. At most one thread may block on behalf of a slot.
+ *
+ *  A wait costs nothing until a ring, except for the beats: because a ring may get lost, it looks
+ *  again after 10 ms, then after twice that, and so on up to 1 s, or up to 60 s once rings have
+ *  arrived.
  *  @{ */
 
 /** Waits for the next message, and copies it: ivshmem_topic_reader_try_read(). */

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _LOOK = 0.1
 """A peer that claims this slot waits 250 ms for an answer, and a ring may get lost."""
+_DOUBTFUL, _PROVEN = 1.0, 60.0
+"""How long something that a peer rings for waits at most without a look: while no ring was seen to arrive, or one was
+seen to be lost; and otherwise."""
 _POLL = 0.001
 """How often to look if no ring can arrive, while something waits."""
 
@@ -46,6 +49,16 @@ class Holder:
     slot: int
     incarnation: int
     peer: int
+
+
+@dataclass
+class Pauses:
+    """Those of something that waits."""
+
+    next: float = 0.01
+    """In seconds."""
+    rung: bool | None = None
+    """Whether the last one ended with a ring; None: there was none."""
 
 
 class Member(Protocol):
@@ -78,7 +91,11 @@ class Slot:
         self.has_interrupts = bool(facts.has_interrupts)
         self._beat = facts.heartbeat_ms / 1000
         self._failure: Error | None = None
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], float] = {}
+        """What waits, and how long at most."""
+        self._rung = False
+        self._proven = False
+        self._unannounced = 0
         self._members: weakref.WeakSet[Member] = weakref.WeakSet()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -87,7 +104,7 @@ class Slot:
         if self.has_interrupts:
             fd = c_int()
             check(c.slot_get_fd(handle.value, byref(fd)))
-            self._watch = Watch(fd.value, lambda: _look(own))
+            self._watch = Watch(fd.value, lambda: _look(own, rung=True))
             self._watch.start()
         self._set_timer()
 
@@ -246,21 +263,37 @@ class Slot:
         """Return a view of the memory, which keeps the mapping."""
         return view_of(self._device, address, length, writable=writable)
 
-    async def until_rung(self) -> None:
-        """Wait until something may have changed: a ring, or a while."""
+    async def until_rung(self, at_most: float = _LOOK) -> bool:
+        """Wait until something may have changed: a ring, or a while. Return whether it was a ring."""
         if self._failure is not None:
             raise self._failure
         if self._handle is None:
             raise closed("slot")
         future = self._loop.create_future()
-        self._waiting.add(future)
+        self._waiting[future] = at_most
         self._set_timer()
         try:
             await future
         finally:
-            self._waiting.discard(future)
+            self._waiting.pop(future, None)
         if self._failure is not None:
             raise self._failure
+        return self._rung
+
+    async def until_rung_for(self, pauses: Pauses) -> None:
+        """As until_rung(), for something that a peer rings for; each pause is longer than the one before."""
+        pauses.rung = await self.until_rung(pauses.next)
+        if not pauses.rung:
+            pauses.next = min(2 * pauses.next, _PROVEN if self._proven else _DOUBTFUL)
+
+    def found(self, pauses: Pauses) -> None:
+        """Learn from a wait that found something whether rings arrive."""
+        if pauses.rung:
+            self._proven, self._unannounced = True, 0
+        elif pauses.rung is False:
+            self._unannounced += 1
+            if self._unannounced > 1:  # a single one may be a ring on its way
+                self._proven = False
 
     def call_soon(self, function: Callable[[], None]) -> None:
         self._loop.call_soon(function)
@@ -290,7 +323,8 @@ class Slot:
     def _set_timer(self) -> None:
         pause = self._beat
         if self._waiting:
-            pause = min(pause or _LOOK, _LOOK) if self.has_interrupts else _POLL
+            longest = min(self._waiting.values())
+            pause = min(pause or longest, longest) if self.has_interrupts else _POLL
         elif not self.has_interrupts:
             pause = min(pause or _LOOK, _LOOK)
         if not pause:
@@ -304,7 +338,8 @@ class Slot:
         self._timer = self._loop.call_at(due, _look, own)
 
 
-def _look(slot: weakref.ref[Slot]) -> None:
+def _look(slot: weakref.ref[Slot], *, rung: bool = False) -> None:
     held = slot()
     if held is not None:
+        held._rung = rung
         held.look()

@@ -15,7 +15,7 @@ from typing import TypeVar
 from . import _native as native
 from ._error import Code, Error
 from ._native import AGAIN, Function, Handle, c, check, closed, named
-from ._slot import Slot
+from ._slot import Pauses, Slot
 
 STATES = ("closed", "searching", "attached", "ended", "poisoned", "lost")
 _FIRST_BUFFER = 16384
@@ -118,6 +118,9 @@ class TopicReader:
     After the writer has ended the topic, what is left is read, and then calls fail with Code.TOPIC_CLOSED, which ends
     the iteration; if it ended without that, with Code.PEER_LOST, and if it broke the rules of the layout, with
     Code.TOPIC_POISONED. reopen() waits for the next writer.
+
+    A reader that waits costs nothing until it is rung, except for the slot's heartbeat: because a ring may get lost, it
+    looks again after 10 ms, then after twice that, and so on up to 1 s, or up to 60 s once rings have arrived.
     """
 
     def __init__(self, slot: Slot, name: str, *, history: int = 0, max_message: int = 0, pins: int = 0) -> None:
@@ -241,15 +244,17 @@ class TopicReader:
         self._turns += 1
         if self._turns >= _TURN:
             await self._let_others_run()  # before a message is taken, which a cancellation would lose
+        pauses = Pauses()
         while (got := attempt()) is None:
             sleep = c_int()
             check(c.topic_reader_arm(self.handle.value, byref(sleep)))
             self._armed = True
             if sleep.value:
                 self._turns = 0
-                await self.slot.until_rung()
+                await self.slot.until_rung_for(pauses)
             else:
                 await self._let_others_run()
+        self.slot.found(pauses)
         return got
 
     async def _let_others_run(self) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 
 def _forget(loop: asyncio.AbstractEventLoop, fd: int) -> None:
@@ -111,7 +111,7 @@ class Readables:
             self._all.pop(key).close()
 
 
-def wake(waiting: set[asyncio.Future[None]]) -> None:
+def wake(waiting: Iterable[asyncio.Future[None]]) -> None:
     for future in waiting:
         if not future.done():
             future.set_result(None)
