@@ -218,6 +218,26 @@ class Gateway(GatewayCase):
                 self.assertEqual(gateway.end(signal.SIGTERM), 0)
                 self.assertEqual("connected as" in gateway.err, says == "connected as")
 
+    def test_a_region_whose_server_is_stopped(self):
+        """Opening it blocks the event loop for two seconds at a time: what was read is still delivered, and SIGTERM ends
+        the gateway."""
+        self.broker()
+        reader = self.sub("-q", 1, "-t", "out", "-F", "%p")
+        gateway = self.gateway("--out", "o", "--to", "out", "--queue-messages", 1000)
+        self.say(self.writer("o", "-s", "64K"), *range(500))
+        reader.wait_for(r"(?m)^0$")
+        self.stop_server()
+        self.socket.unlink(missing_ok=True)
+        self.server = subprocess.Popen([SERVER, "-F", "-S", self.socket, "-l", self.MEMORY, "-n", "3"],
+                                       stderr=subprocess.PIPE, text=True)
+        while "listening on" not in self.server.stderr.readline():
+            self.assertIsNone(self.server.poll())
+        self.server.send_signal(signal.SIGSTOP)
+        gateway.wait_for("no whole greeting within 2000 ms.*; trying again", where="err")
+        self.assertEqual(gateway.end(signal.SIGTERM), 0)
+        self.assertNotIn("lost with this program", gateway.err)
+        self.server.stderr.close()
+
     def test_a_region_that_comes_back(self):
         self.broker()
         gateway = self.gateway("--in", "in/#", "--to", "i/")

@@ -238,7 +238,8 @@ void broker::stop() {
 
 /// Disconnects if that is wanted, and nothing waits any more.
 void broker::end_if_flushed() {
-    if (is_wanted() || now_.leaving || (!flushed_ && outbox_.count() != 0))
+    const bool leaves = now_.leaving && !now_.over; // the conversation may be an earlier one
+    if (is_wanted() || leaves || (!flushed_ && outbox_.count() != 0))
         return;
     flushed_ = true;
     flush_.cancel();

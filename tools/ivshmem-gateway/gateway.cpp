@@ -143,6 +143,8 @@ void gateway::try_region_again() {
         if (cancelled || stopping_)
             return;
         try {
+            // Blocks for 250 ms; for 2 s if a server does not answer. No topic passes now, and the
+            // broker is asked for nothing but what is in the queue.
             join_region();
         } catch (const std::exception& e) {
             const std::string why = e.what();
