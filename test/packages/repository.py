@@ -21,7 +21,7 @@ PLACE = "/srv/packages"
 SOURCE = f"deb [trusted=yes] file:{PLACE} ./\n"
 
 
-_PROGRAMS = "openssh-server openssh-client sudo"
+_PROGRAMS = "openssh-server openssh-client sudo mosquitto mosquitto-clients openssl"
 """Debian's packages that tests install with the project's."""
 
 
