@@ -58,7 +58,12 @@ class Documented(Session):
         return started
 
     def test_the_commands_of_the_readme(self):
-        text = (TOP / "README.md").read_text()
+        self.type_commands((TOP / "README.md").read_text())
+
+    def test_the_commands_of_the_manual(self):
+        self.type_commands(re.sub(r"(?m)^\t?\*(.*?)\*(\+\+)?$", r"    \1", MANUAL))
+
+    def type_commands(self, text):
         typed = {}
         for program in ("ivshmem-gateway", "mosquitto_sub", "echo"):
             (line,) = re.findall(rf"(?m)^    ({program} [^#\n]*(?:broker\.example|pub temperature)[^#\n]*)", text)
