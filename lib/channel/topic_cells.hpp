@@ -77,7 +77,7 @@ class topic_cells {
         bool held = false;
         for (const topic_pin_seen& pin : pins) {
             if (pin.mark != topic_number::mark(number) ||
-                pin.tag != key_ + topic_number::high(number) || holds[pin.reader] == pins_each_)
+                pin.tag != topic_number::tag(key_, number) || holds[pin.reader] == pins_each_)
                 continue;
             ++holds[pin.reader];
             held = true;

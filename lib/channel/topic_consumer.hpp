@@ -119,7 +119,7 @@ class topic_consumer {
     /// Holds a message, if the writer has not given it up. The caller must have a grant, and look
     /// for it again after this. @param own The section of this side. @param pin An offset there.
     [[nodiscard]] bool pin(const Words& own, std::uint64_t pin, const topic_record& record) const {
-        own.store(pin + layout::topic_pin::tag, key_ + high(record.number));
+        own.store(pin + layout::topic_pin::tag, topic_number::tag(key_, record.number));
         own.publish(pin + layout::topic_pin::mark, mark(record.number));
         return is_intact(record); // behind a fence: the writer sees the pin, or this side its mark
     }

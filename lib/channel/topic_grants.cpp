@@ -3,6 +3,7 @@
 #include "channel/topic_grants.hpp"
 
 #include "channel/slot_impl.hpp"
+#include "channel/topic_number.hpp"
 
 #include <algorithm>
 
@@ -18,16 +19,18 @@ std::uint64_t grant_at(const topic_place& of, std::size_t index) {
 
 } // namespace
 
-/// Whether a reader has a pin with the key of the topic, whether that holds a message or not.
-bool topic_grants::asks(const slot::impl& in, std::uint32_t slot, std::uint64_t newest) const {
-    const words row = in.header(slot).at(in.topics().area().row(in.number()));
+bool topic_grants::asks(const words& row, std::uint32_t key, std::uint64_t newest) {
     for (std::size_t pin = 0; pin < layout::topics::pins_per_row; ++pin) {
         const std::uint32_t tag =
             row.load(layout::topics::pins + pin * layout::topic_pin::size + layout::topic_pin::tag);
-        if (tag != 0 && tag - topic_.key <= topic_number::high(newest)) // 0: a pin without a use
+        if (tag != 0 && tag - key <= topic_number::high(newest)) // 0: a pin without a use
             return true;
     }
     return false;
+}
+
+bool topic_grants::asks(const slot::impl& in, std::uint32_t slot, std::uint64_t newest) const {
+    return asks(in.header(slot).at(in.topics().area().row(in.number())), topic_.key, newest);
 }
 
 bool topic_grants::has_grant(std::uint32_t slot) const noexcept {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "channel/layout.hpp"
+#include "channel/shared_words.hpp"
 #include "channel/slot_topics.hpp"
 #include "channel/topic_cells.hpp"
 
@@ -30,6 +31,12 @@ class topic_grants {
     /// Reads the pins of the readers that have a grant, each word once.
     /// @return Valid until the next call.
     [[nodiscard]] std::span<const topic_pin_seen> pins(const slot::impl& in);
+
+    /// Whether a reader has a pin for a topic, whether that holds a message or not.
+    /// @param row Of that reader, for the slot of the writer. @param key Of the topic.
+    /// @param newest The number of its last message.
+    [[nodiscard]] static bool asks(const shared_words& row, std::uint32_t key,
+                                   std::uint64_t newest);
 
   private:
     struct grant {

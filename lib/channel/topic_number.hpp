@@ -17,6 +17,10 @@ struct topic_number {
     static std::uint32_t high(std::uint64_t number) noexcept {
         return static_cast<std::uint32_t>(number >> layout::topic_mark_bits);
     }
+    /// The word that a pin has beside the mark while it holds the message.
+    static std::uint32_t tag(std::uint32_t key, std::uint64_t number) noexcept {
+        return key + high(number);
+    }
 };
 
 } // namespace ivshmem
