@@ -36,7 +36,7 @@ class IVSHMEM_API topic_pin {
     /// Whether the message is still held, so that all that was read of it before this call is what
     /// the writer published. It is not any more if the writer took this reader for lost (it was
     /// stopped for longer than its heartbeat allows), or the slot was lost or closed, or the topic
-    /// has ended and its room was used again.
+    /// has ended and its room was used again, or a former holder of the slot wrote over the pin.
     [[nodiscard]] bool still_valid() const;
     /// Lets the writer use the room again. Its time does not matter: the writer never waits for it.
     void release() noexcept;

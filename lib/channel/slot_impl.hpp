@@ -59,6 +59,11 @@ class slot::impl {
     [[nodiscard]] bool can_ring() const noexcept { return device_->facts().capabilities.ring; }
     /// False after the slot was given back or lost, or if it belongs to the parent process.
     [[nodiscard]] bool usable() const noexcept { return held_ && device_->page()->alive; }
+    /// As usable(), before a step that writes to the own section: also looks whether another
+    /// process has claimed the slot, which it can while this one is stopped, and ends here then.
+    [[nodiscard]] bool still_held() {
+        return usable() && (incarnation_of(number_) == incarnation_ || defend());
+    }
     /// The two flags that usable() reads, for callers that check often.
     [[nodiscard]] const std::atomic<bool>* held() const noexcept { return &held_; }
     [[nodiscard]] const bool* alive() const noexcept { return &device_->page()->alive; }
@@ -204,6 +209,14 @@ auto in_usable(slot::impl* claimed, failure& f, Step step) -> decltype(step(*cla
     const errc why = claimed == nullptr ? errc::closed : claimed->why_not();
     f.set(why, "slot: {}", make_error_code(why).message());
     return {};
+}
+
+/// As in_usable(), for a step that writes to the own section.
+template <typename Step>
+auto in_held(slot::impl* claimed, failure& f, Step step) -> decltype(step(*claimed)) {
+    if (claimed != nullptr)
+        static_cast<void>(claimed->still_held());
+    return in_usable(claimed, f, step);
 }
 
 } // namespace ivshmem

@@ -149,7 +149,7 @@ slot_topics::own_topic slot_topics::create(slot::impl& in, std::string_view name
 
 void slot_topics::end(slot::impl& in, const own_topic& ended) {
     owned& of = owned_.at(ended.number);
-    if (of.key != ended.key || !of.open.exchange(false) || !in.usable())
+    if (of.key != ended.key || !of.open.exchange(false) || !in.still_held())
         return;
     in.header(in.number())
         .publish(ended.place.entry + layout::topic::flags, of.flags | layout::topic_ended);
@@ -235,7 +235,7 @@ void slot_topics::withdraw(slot::impl& in, const found_topic& topic) noexcept {
     const auto at = wishes_.find({topic.slot, topic.number});
     if (at == wishes_.end() || at->second.sleepers == 0 || --at->second.sleepers != 0)
         return;
-    if (in.usable())
+    if (in.still_held())
         in.header(in.number()).store(wanted(topic.slot, topic.number), 0);
 }
 

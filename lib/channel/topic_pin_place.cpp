@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The libivshmem authors
 #include "channel/topic_pin_place.hpp"
 
+#include "channel/topic_number.hpp"
+
 #include <utility>
 
 namespace ivshmem {
@@ -10,6 +12,8 @@ using words = shared_words;
 
 std::shared_ptr<topic_pin_place> topic_pin_place::take(const std::shared_ptr<slot::impl>& in,
                                                        const found_topic& of, std::uint32_t most) {
+    if (!in->still_held())
+        return nullptr;
     const auto index = in->topics().find_pin(of, most);
     return index ? std::make_shared<topic_pin_place>(in, of, *index) : nullptr;
 }
@@ -23,7 +27,7 @@ topic_pin_place::topic_pin_place(std::shared_ptr<slot::impl> in, const found_top
 
 topic_pin_place::~topic_pin_place() {
     release();
-    if (slot_->usable())
+    if (slot_->still_held())
         slot_->header(slot_->number()).store(pin() + layout::topic_pin::tag, 0);
     slot_->topics().give_back_pin(topic_, index_);
 }
@@ -36,6 +40,8 @@ std::uint64_t topic_pin_place::pin() const noexcept {
 bool topic_pin_place::hold(const consumer& by, const topic_record& message) {
     grant_ = find_grant(*slot_, topic_);
     held_ = true;
+    mark_ = topic_number::mark(message.number);
+    tag_ = topic_number::tag(topic_.key, message.number);
     const bool is_there = by.pin(slot_->header(slot_->number()), pin(), message);
     if (grant_ != 0 && is_there && find_grant(*slot_, topic_) == grant_)
         return true;
@@ -44,17 +50,21 @@ bool topic_pin_place::hold(const consumer& by, const topic_record& message) {
 }
 
 bool topic_pin_place::stands() const {
-    if (!held_ || !slot_->usable())
+    if (!held_ || !slot_->still_held())
         return false;
     words::fence(); // after what was read of the message
-    return find_grant(*slot_, topic_) == grant_ &&
+    const words mine = slot_->header(slot_->number());
+    // The own words too: a process that held this slot before, and was stopped, may write to them.
+    return mine.look(pin() + layout::topic_pin::mark) == mark_ &&
+           mine.look(pin() + layout::topic_pin::tag) == tag_ &&
+           find_grant(*slot_, topic_) == grant_ &&
            slot_->header(topic_.slot)
                    .look(slot_->topics().area().entry(topic_.number) + layout::topic::key) ==
                topic_.key;
 }
 
 void topic_pin_place::release() noexcept {
-    if (!std::exchange(held_, false) || !slot_->usable())
+    if (!std::exchange(held_, false) || !slot_->still_held())
         return;
     const words mine = slot_->header(slot_->number());
     mine.publish(pin() + layout::topic_pin::mark, 0); // after what was read of the message

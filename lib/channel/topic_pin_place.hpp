@@ -50,6 +50,8 @@ class topic_pin_place {
     const found_topic topic_;
     const std::size_t index_;
     std::uint32_t grant_ = 0; ///< the word that the message is held with
+    std::uint32_t mark_ = 0;  ///< of the pin, as the next one
+    std::uint32_t tag_ = 0;
     bool held_ = false;
 };
 

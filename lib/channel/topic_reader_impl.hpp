@@ -112,7 +112,7 @@ class topic_reader::impl {
             f.set(why, "pinning message {}: {}", message.sequence, make_error_code(why).message());
             return nullptr;
         };
-        if (!is_usable(f))
+        if (!is_held(f))
             return nullptr;
         if (!still_valid(message))
             return failed(errc::message_overwritten);
@@ -132,7 +132,7 @@ class topic_reader::impl {
 
     [[nodiscard]] bool arm() {
         failure f;
-        if (!is_usable(f))
+        if (!is_held(f))
             return false;
         search();
         if (state_ == topic_state::searching)
@@ -161,6 +161,10 @@ class topic_reader::impl {
 
     bool is_usable(failure& f) const {
         return in_usable(slot_.get(), f, [](const slot::impl&) { return true; });
+    }
+    /// As is_usable(), before something is written.
+    bool is_held(failure& f) const {
+        return in_held(slot_.get(), f, [](const slot::impl&) { return true; });
     }
     [[nodiscard]] shared_words section() const { return slot_->header(found_->topic.slot); }
 

@@ -37,7 +37,7 @@ class topic_writer::impl {
     static std::unique_ptr<impl> create(const slot& in, std::string_view name,
                                         const topic_options& options, failure& f) {
         std::unique_ptr<impl> made;
-        in_usable(in.impl_.get(), f, [&](slot::impl& own) {
+        in_held(in.impl_.get(), f, [&](slot::impl& own) {
             const auto prepare = [&](const slot_topics::own_topic& of) {
                 made = std::make_unique<impl>(in.impl_, of);
             };
@@ -53,7 +53,7 @@ class topic_writer::impl {
 
     std::span<std::byte> loan(std::size_t size, failure& f) {
         lent_.reset();
-        return in_usable(slot_.get(), f, [&](slot::impl& in) -> std::span<std::byte> {
+        return in_held(slot_.get(), f, [&](slot::impl& in) -> std::span<std::byte> {
             if (size > max_message()) {
                 f.set(errc::message_too_large,
                       "a message of {} bytes: the topic takes {} at most (topic_options::size, "
@@ -71,7 +71,7 @@ class topic_writer::impl {
             f.set(errc::not_connected, "publishing: nothing is on loan; call loan() first");
             return false;
         }
-        return in_usable(slot_.get(), f, [&](slot::impl& in) {
+        return in_held(slot_.get(), f, [&](slot::impl& in) {
             const auto now = std::chrono::system_clock::now().time_since_epoch();
             producer_.publish(*std::exchange(lent_, std::nullopt),
                               static_cast<std::uint64_t>(std::chrono::nanoseconds{now}.count()));
