@@ -2,10 +2,13 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """forward.py IVSHMEM_FORWARD IVSHMEMCTL IVSHMEM_SERVER: sockets joined by ivshmem-forward, and their ends."""
 
+import contextlib
 import functools
 import http.server
 import os
 import pathlib
+import queue
+import random
 import re
 import signal
 import socket
@@ -24,7 +27,26 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def more_than_a_socket_takes():
+    """So many bytes that a forwarder must hold a part of them while nobody reads a UNIX socket."""
+    writes, reads = socket.socketpair()
+    with writes, reads:
+        writes.setblocking(False)
+        total = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                total += writes.send(bytes(4096)) # a part of a ring
+    return total + 16384 # less than half a window
+
+
 class Joined(ForwardCase):
+    def never_read(self, one):
+        """Serves a client whose bytes it does not read until the test ends."""
+        over = threading.Event()
+        self.addCleanup(over.set)
+        one.shutdown(socket.SHUT_WR)
+        over.wait(PATIENCE)
+
     def test_tcp(self):
         offering = self.offering()
         listening, port = self.listening()
@@ -125,6 +147,41 @@ class Joined(ForwardCase):
         made = self.client(port)
         self.assertEqual(b"".join(chunks(made)), b"I begin")
         made.sendall(b"after the end of the other direction")
+
+    def test_bytes_that_outlive_their_sender(self):
+        """A program that serves reads them when it likes; they count for the limit of the peer."""
+        go_on, got = threading.Event(), queue.Queue()
+        self.addCleanup(go_on.set)
+
+        def answer_first(one):
+            one.shutdown(socket.SHUT_WR)
+            go_on.wait(PATIENCE)
+            got.put(b"".join(chunks(one)))
+
+        offering = self.offering("slow", self.serving_at_path(answer_first), "--connections", 2)
+        data = random.Random(2).randbytes(more_than_a_socket_takes())
+
+        def connect(slot, given):
+            return subprocess.run(self.command("connect", "slow", "--slot", slot), input=given, capture_output=True,
+                                  timeout=PATIENCE, check=False)
+
+        for _ in range(2):
+            run = connect(5, data)
+            self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn(b"limit of connections", connect(5, data).stderr)
+        self.assertEqual(connect(6, b"").returncode, 0, "the limit is that of each peer")
+        go_on.set()
+        self.assertEqual(sorted(len(got.get(timeout=PATIENCE)) for _ in range(3)), [0, len(data), len(data)])
+        offering.wait_for(f"of slot 5: 0 bytes sent, {len(data)} received; closed", times=2, where="err")
+        self.assertEqual(connect(5, data).returncode, 0)
+        self.assertEqual(got.get(timeout=PATIENCE), data)
+
+    def test_bytes_that_outlive_their_sender_end_with_the_forwarder(self):
+        offering = self.offering("slow", self.serving_at_path(self.never_read), "--connections", 2)
+        subprocess.run(self.command("connect", "slow"), input=bytes(more_than_a_socket_takes()),
+                       timeout=PATIENCE, check=True)
+        self.assertEqual(offering.end(signal.SIGTERM), 0)
+        self.assertRegex(offering.err, "slow: connection 1 of slot .*; this side ends")
 
     def test_http(self):
         page = self.work / "page"

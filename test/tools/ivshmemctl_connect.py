@@ -109,6 +109,26 @@ class Joined(ConnectCase):
             self.assertEqual(offer.stdout.read(), b"to the offer")
             self.assertEqual(offer.wait(PATIENCE), 0)
 
+    def test_reader_that_is_slower_than_the_peer(self):
+        """The other side has sent all and ended, but a pipe holds less."""
+        data = random.Random(2).randbytes(100_000)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        for sends in ("offer", "connect"):
+            with self.subTest(sends=sends), subprocess.Popen(self.command("offer", "once"), **pipes) as offer:
+                self.addCleanup(offer.kill)
+                offer.stderr.readline()
+                connect = subprocess.Popen(self.command("connect", "once"), **pipes)
+                self.addCleanup(connect.kill)
+                sender, receiver = (offer, connect) if sends == "offer" else (connect, offer)
+                receiver.stdin.close()
+                sender.stdin.write(data)
+                sender.stdin.close()
+                self.assertEqual(sender.wait(PATIENCE), 0)
+                self.assertEqual(receiver.stdout.read(), data)
+                self.assertEqual(receiver.wait(PATIENCE), 0)
+                connect.stdout.close()
+                connect.stderr.close()
+
     def test_several_at_once(self):
         self.offer("echo", "--", *ECHO)
         running = [self.connected("echo") for _ in range(5)]

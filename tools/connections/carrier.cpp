@@ -47,14 +47,10 @@ net::awaitable<carrier::outcome> carrier::run() {
     co_await say_farewell();
     over_ = true;
     life_.cancel();
-    const auto left = std::exchange(joints_, {});
-    for (const auto& [id, j] : left) {
-        if (j->so_far.why == reason::none)
-            j->so_far.why = outcome_.why == reason::none ? reason::lost : outcome_.why;
-        write_pending(j);
-        close(*j);
-    }
+    for (const auto& [id, j] : std::unordered_map{joints_})
+        end_with_channel(j);
     channel_.close();
+    scratch_ = {};
     co_return outcome_;
 }
 
@@ -177,6 +173,8 @@ void carrier::kick() {
 }
 
 void carrier::end(reason why) {
+    if (over_)
+        return close_all();
     if (session_.ended())
         return;
     session_.end(why);

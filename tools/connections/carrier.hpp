@@ -65,7 +65,8 @@ class carrier : public std::enable_shared_from_this<carrier> {
 
     carrier(ivshmem::asio::channel over, session::side which, const limits& own, hooks h);
 
-    /// Carries until the channel ends; then all connections have ended.
+    /// Carries until the channel ends. Then all connections have ended, except those whose peer had
+    /// sent all: their last bytes wait until a slow program takes them.
     [[nodiscard]] boost::asio::awaitable<outcome> run();
 
     /// Opens a connection of a client. Calls `ended` once, perhaps at once.
@@ -76,6 +77,8 @@ class carrier : public std::enable_shared_from_this<carrier> {
     /// Ends all connections; run() returns once the peer was told.
     void end(reason why);
 
+    /// Whether the channel has ended; connections() says what is left.
+    [[nodiscard]] bool is_over() const { return over_; }
     [[nodiscard]] std::size_t connections() const { return joints_.size(); }
     [[nodiscard]] std::uint32_t peer_slot() const { return peer_slot_; }
 
@@ -120,7 +123,9 @@ class carrier : public std::enable_shared_from_this<carrier> {
     void break_connection(joint& j, reason why, int number);
     void after_turn(std::uint32_t id);
     void end_if_over(joint& j);
+    void end_with_channel(const joint_ptr& j);
     void close(joint& j);
+    void close_all();
     void watch_life();
     [[nodiscard]] std::size_t longest_data() const;
 

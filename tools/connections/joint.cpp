@@ -46,10 +46,10 @@ void carrier::watch_output(const joint_ptr& j) {
     if (j->waits_output || j->over)
         return;
     j->waits_output = true;
-    j->local.async_wait_output([weak = weak_from_this(), j](const boost::system::error_code& ec) {
+    // The carrier lives until the bytes are taken, also without its channel.
+    j->local.async_wait_output([self = shared_from_this(), j](const boost::system::error_code& ec) {
         j->waits_output = false;
-        const auto self = weak.lock();
-        if (!self || j->over || ec)
+        if (j->over || ec)
             return;
         self->write_pending(j);
         self->kick();
@@ -117,8 +117,25 @@ void carrier::after_turn(std::uint32_t id) {
 }
 
 void carrier::end_if_over(joint& j) {
-    if (!session_.has(j.id) && j.pending.empty())
+    if ((over_ || !session_.has(j.id)) && j.pending.empty())
         close(j);
+}
+
+/// Closes a connection whose channel has ended, unless it has bytes that the peer knows as sent.
+void carrier::end_with_channel(const joint_ptr& j) {
+    if (session_.has(j->id) && j->so_far.why == reason::none)
+        j->so_far.why = outcome_.why == reason::none ? reason::lost : outcome_.why;
+    write_pending(j);
+    if (!j->finish_received || j->pending.empty())
+        close(*j);
+}
+
+void carrier::close_all() {
+    for (const auto& [id, j] : std::unordered_map{joints_}) {
+        if (j->so_far.why == reason::none)
+            j->so_far.why = reason::broken;
+        close(*j);
+    }
 }
 
 void carrier::close(joint& j) {

@@ -39,11 +39,18 @@ net::awaitable<boost::system::error_code> service::run() {
         carrier::hooks hooks;
         const auto self = std::make_shared<std::weak_ptr<carrier>>();
         hooks.opened = [this, self](std::uint32_t connection) {
-            hooks_.opened(self->lock(), connection);
+            const auto from = self->lock();
+            // A peer that connects again and again must not leave ever more behind.
+            if (connections_of(from->peer_slot()) >= options_.promised.connections)
+                from->refuse(connection, reason::too_many);
+            else
+                hooks_.opened(from, connection);
         };
         const auto with = std::make_shared<carrier>(std::move(channel), session::side::service,
                                                     options_.promised, std::move(hooks));
         *self = with;
+        std::erase_if(all_, [](const auto& one) { return one.second.expired(); });
+        all_.emplace(slot, with);
         if (!allows(slot)) {
             hooks_.log(options_.name + ": slot " + std::to_string(slot) +
                        " is refused: it is not on the list of allowed slots");
@@ -65,10 +72,21 @@ net::awaitable<void> service::carry(carrier_ptr with, std::uint32_t slot) {
         hooks_.gone();
 }
 
+/// Returns the number of connections of a slot, with those that have outlived their channels.
+std::size_t service::connections_of(std::uint32_t slot) const {
+    std::size_t count = 0;
+    const auto [begin, end] = all_.equal_range(slot);
+    for (auto at = begin; at != end; ++at)
+        if (const auto with = at->second.lock())
+            count += with->connections();
+    return count;
+}
+
 void service::stop() {
     withdraw();
-    for (const auto& [slot, with] : carriers_)
-        with->end(reason::stopped);
+    for (const auto& [slot, one] : std::multimap{all_})
+        if (const auto with = one.lock())
+            with->end(reason::stopped);
 }
 
 std::vector<std::uint32_t> other_offers(const ivshmem::slot& own, const std::string& name) {

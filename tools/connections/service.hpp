@@ -58,12 +58,15 @@ class service {
 
   private:
     [[nodiscard]] bool allows(std::uint32_t slot) const;
+    [[nodiscard]] std::size_t connections_of(std::uint32_t slot) const;
     boost::asio::awaitable<void> carry(carrier_ptr with, std::uint32_t slot);
 
     options options_;
     hooks hooks_;
     ivshmem::asio::acceptor acceptor_;
     std::map<std::uint32_t, carrier_ptr> carriers_; ///< by slot
+    /// Those too that have lost their channel, and whose last bytes wait for a slow program.
+    std::multimap<std::uint32_t, std::weak_ptr<carrier>> all_{};
 };
 
 /// Returns the slots other than `own` that offer the name, as well.

@@ -160,8 +160,13 @@ std::string listening::why_absent() const {
         asked_.to.name);
 }
 
+/// Whether the channel has no connections. Those of an earlier one may still be open.
+bool listening::is_idle() const {
+    return ready_ && carrier_ && carrier_->connections() == 0;
+}
+
 void listening::watch_idle() {
-    if (open_ != 0 || !ready_ || !waiting_.empty())
+    if (!is_idle() || !waiting_.empty())
         return;
     idle_.expires_after(idle_time);
     idle_.async_wait([this](const boost::system::error_code& ec) {
@@ -171,7 +176,7 @@ void listening::watch_idle() {
 }
 
 void listening::give_lane_back() {
-    if (open_ != 0 || !ready_)
+    if (!is_idle())
         return;
     ready_ = false;
     carrier_->end(reason::stopped);

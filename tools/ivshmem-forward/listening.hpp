@@ -67,6 +67,7 @@ class listening {
     void refuse_impatient();
     void watch_idle();
     void watch_answer();
+    [[nodiscard]] bool is_idle() const;
     [[nodiscard]] std::optional<std::uint32_t> next_slot() const;
     [[nodiscard]] std::string why_absent() const;
     boost::asio::awaitable<void> connect_while_needed();

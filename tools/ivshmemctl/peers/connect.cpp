@@ -4,6 +4,7 @@
 #include "common/exit_status.hpp"
 #include "common/print.hpp"
 #include "connections/search.hpp"
+#include "connections/with_error.hpp"
 #include "open_device.hpp"
 #include "peers/claim_slot.hpp"
 #include "peers/memory_use.hpp"
@@ -95,12 +96,18 @@ net::awaitable<int> talk(ivshmem::device& device, ivshmem::asio::slot& slot,
         throw std::runtime_error{to.text() + ": " + failure.text()};
     }
     connections::ending how{.why = connections::reason::lost};
+    net::steady_timer written{slot.get_executor(), net::steady_timer::time_point::max()};
+    bool over = false;
     with->open(connections::end_point::of_streams(slot.get_executor(), STDIN_FILENO, STDOUT_FILENO),
                [&](const connections::ending& e) {
                    how = e;
+                   over = true;
+                   written.cancel();
                    with->end(connections::reason::stopped);
                });
     const auto end = co_await search.end();
+    while (!over) // the reader of the standard output is slower than the peer
+        co_await written.async_wait(connections::with_error);
     if (common.verbosity > 0 && !common.quiet)
         complain(tools::format("{}: {} bytes sent, {} received; {}", to.text(), how.sent,
                                how.received, connections::text_of(how)));

@@ -127,6 +127,8 @@ class offering {
                     complain(asked_.service + ": " + connections::text_of(how));
                 finished_ = true;
                 from->end(connections::reason::stopped);
+                if (from->is_over()) // the reader of the standard output was slower than the peer
+                    io_.stop();
             }));
     }
 
