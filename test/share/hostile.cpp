@@ -7,6 +7,7 @@
 #include "running_share.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <random>
 #include <vector>
 
@@ -141,6 +142,32 @@ TEST_CASE("a program that does not read what it asks for is disconnected") {
     const raw_program bad{s.share.socket()};
     bad.join();
     REQUIRE(eventually([&] { return !bad.send({.what = packet_kind::list}) && errno == EPIPE; }));
+    s.check();
+}
+
+TEST_CASE("a list of programs that is longer than a socket holds arrives whole") {
+    const test::deadline limit;
+    attacked s;
+    constexpr std::size_t all = 64;
+    std::vector<std::unique_ptr<raw_program>> programs;
+    while (programs.size() + 1 < all) {
+        programs.push_back(std::make_unique<raw_program>(s.share.socket()));
+        programs.back()->join();
+    }
+    REQUIRE(eventually([&] { return s.first.users().size() == all; }));
+    const raw_program& late = *programs.back();
+    REQUIRE(late.send({.what = packet_kind::list}));
+    CHECK(s.first.users().size() == all); // the service has done what it can for the late one
+    std::size_t listed = 0;
+    protocol::received got;
+    REQUIRE(eventually([&] {
+        const auto how = protocol::receive(late.fd(), got);
+        REQUIRE((how == protocol::arrival::packet || how == protocol::arrival::none));
+        listed += how == protocol::arrival::packet && got.content.what == packet_kind::program;
+        return how == protocol::arrival::packet && got.content.what == packet_kind::end;
+    }));
+    CHECK(listed == all);
+    programs.clear();
     s.check();
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,12 @@ struct program {
         ivshmem::unique_fd eventfd;
         bool watched = false; ///< it waits for its interrupts
         bool missed = false;  ///< interrupts may have gone straight to another program
+    };
+
+    /// A list of programs that is being sent: the numbers of those that are left.
+    struct listing {
+        std::uint64_t next = 0;
+        std::uint64_t end = 0;
     };
 
     program(boost::asio::posix::stream_descriptor connection, service::peer_process from);
@@ -39,6 +46,7 @@ struct program {
     bool gone = false;
     std::vector<vector> vectors;
     std::map<std::uint32_t, unsigned> slots; ///< how often it has taken each
+    std::optional<listing> asked;
 };
 
 } // namespace ivshmem_share

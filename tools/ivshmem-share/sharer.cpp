@@ -228,16 +228,41 @@ void sharer::take_back_slots(program& p) {
 }
 
 void sharer::list(const program_ptr& to) {
-    for (const program_ptr& p : std::vector{programs_}) {
-        if (!p->joined || to->gone)
+    if (to->asked)
+        return drop(to, "it does not read the list that it asks for");
+    to->asked = {.next = 0, .end = next_number_};
+    go_on_listing(to);
+}
+
+/// Sends as much of the list as a socket holds, and the rest when the program has read it.
+void sharer::go_on_listing(const program_ptr& to) {
+    const auto fits = [&](const protocol::packet& packet) {
+        if (protocol::send(to->socket(), packet))
+            return true;
+        if (errno != EAGAIN) {
+            drop(to,
+                 "cannot send to it: " + std::error_code{errno, std::system_category()}.message());
+            return false;
+        }
+        to->connection.async_wait(descriptor::wait_write, [this, to](const error_code& ec) {
+            if (!to->gone && !ec)
+                go_on_listing(to);
+        });
+        return false;
+    };
+    for (const program_ptr& p : programs_) {
+        if (!p->joined || p->number < to->asked->next || p->number >= to->asked->end)
             continue;
         protocol::packet one{.what = packet_kind::program,
                              .value = static_cast<std::uint32_t>(p->process.pid),
                              .other = p->process.uid};
         protocol::put_text(one.text, p->use());
-        send(to, one);
+        if (!fits(one))
+            return; // the list of programs may be another one now
+        to->asked->next = p->number + 1;
     }
-    send(to, {.what = packet_kind::end});
+    if (fits({.what = packet_kind::end}))
+        to->asked.reset();
 }
 
 void sharer::send(const program_ptr& p, const protocol::packet& packet, std::span<const int> fds) {

@@ -59,6 +59,7 @@ class sharer {
     /// Takes back the slots of a program that left, and the state that it may have left.
     void take_back_slots(program& p);
     void list(const program_ptr& to);
+    void go_on_listing(const program_ptr& to);
     /// Sends a packet; drops a program that does not read.
     void send(const program_ptr& p, const ivshmem::share_protocol::packet& packet,
               std::span<const int> fds = {});
