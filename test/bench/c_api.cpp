@@ -6,26 +6,17 @@
 //     bench-c-api c|cpp throughput|roundtrip|calls SIZE COUNT
 // Prints nanoseconds: of a message, or of one there and back.
 
-#include "transports/server_process.hpp"
+#include "c_api_games.hpp"
 
 #include <ivshmem/ivshmem.h>
 #include <ivshmem/ivshmem.hpp>
 
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <string_view>
-#include <vector>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace {
 
@@ -44,6 +35,7 @@ class of_cpp {
     bool connected() {
         return channel_.update() == ivshmem::channel_state::connected && !channel_.peer_finished();
     }
+    bool left() { return !connected(); }
     void send(std::span<const std::byte> message) {
         while (!channel_.try_send(message, ec_))
             check();
@@ -99,6 +91,7 @@ class of_c {
         check(ivshmem_channel_get_facts(channel_, &facts));
         return facts.state == IVSHMEM_STATE_CONNECTED && facts.peer_finished == 0;
     }
+    bool left() { return !connected(); }
     void send(std::span<const std::byte> message) {
         int result = 0;
         while ((result = ivshmem_channel_try_send(channel_, message.data(), message.size())) != 0)
@@ -127,94 +120,8 @@ class of_c {
     ivshmem_channel* channel_ = nullptr;
 };
 
-struct game {
-    std::string_view name;
-    std::size_t size;
-    std::uint64_t count;
-};
-
-using clock_type = std::chrono::steady_clock;
-
-double nanoseconds_each(clock_type::time_point began, std::uint64_t count) {
-    const std::chrono::duration<double, std::nano> took = clock_type::now() - began;
-    return took.count() / static_cast<double>(count);
-}
-
-template <typename End>
-double play(End& end, bool first, const game& g) {
-    std::vector<std::byte> message(g.size);
-    while (!end.connected()) {
-    }
-    const auto began = clock_type::now();
-    const bool both = g.name == "roundtrip";
-    for (std::uint64_t i = 0; i < g.count; ++i)
-        for (const bool sends : {first, !first})
-            if (both || sends == first)
-                sends ? end.send(message) : end.receive(message);
-    if (!both) // the last message was taken
-        first ? end.receive(message) : end.send(message);
-    return nanoseconds_each(began, g.count);
-}
-
-template <typename End>
-double between_processes(const std::string& server, const game& g) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-        End end{server, 1};
-        play(end, false, g);
-        while (end.connected()) {
-        }
-        ::_exit(0);
-    }
-    double result = 0;
-    {
-        End end{server, 0};
-        result = play(end, true, g);
-    }
-    int status = 0;
-    if (::waitpid(child, &status, 0) != child || status != 0)
-        throw std::runtime_error{"the other process failed"};
-    return result;
-}
-
-template <typename End>
-double calls(const std::string& server, const game& g) {
-    constexpr int batch = 16;
-    End one{server, 0};
-    End other{server, 1};
-    for (bool met = false; !met;) {
-        met = one.connected();
-        met = other.connected() && met;
-    }
-    std::vector<std::byte> message(g.size);
-    const auto began = clock_type::now();
-    for (std::uint64_t i = 0; i < g.count; i += batch) {
-        for (int k = 0; k < batch; ++k)
-            one.send(message);
-        for (int k = 0; k < batch; ++k)
-            other.receive(message);
-    }
-    return nanoseconds_each(began, g.count);
-}
-
-template <typename End>
-double measure(const game& g) {
-    const bench::server_process server{std::size_t{16} << 20U};
-    return g.name == "calls" ? calls<End>(server.selector(), g)
-                             : between_processes<End>(server.selector(), g);
-}
-
 } // namespace
 
-int main(int argc, char** argv) try {
-    if (argc != 5)
-        return std::fputs("usage: bench-c-api c|cpp throughput|roundtrip|calls SIZE COUNT\n",
-                          stderr),
-               2;
-    const game g{argv[2], std::strtoul(argv[3], nullptr, 10), std::strtoull(argv[4], nullptr, 10)};
-    std::printf("%.2f\n", std::string_view{argv[1]} == "c" ? measure<of_c>(g) : measure<of_cpp>(g));
-    return 0;
-} catch (const std::exception& e) {
-    std::fprintf(stderr, "bench-c-api: %s\n", e.what());
-    return 1;
+int main(int argc, char** argv) {
+    return bench::play_games<of_c, of_cpp>("bench-c-api", argc, argv);
 }

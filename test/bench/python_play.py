@@ -2,7 +2,8 @@
 # SPDX-FileCopyrightText: The libivshmem authors
 """python_play.py MEANS PLACE GAME SIZE COUNT: messages between two processes in Python; prints nanoseconds a message.
 
-MEANS: module (channels at the server whose socket is PLACE), socket (asyncio over a UNIX socket at PLACE), or queue
+MEANS: module (channels at the server whose socket is PLACE), topic (two topics there, in which each 64 messages of a
+throughput are answered, because a writer waits for nobody), socket (asyncio over a UNIX socket at PLACE), or queue
 (slots in multiprocessing.shared_memory between two semaphores, without an event loop; PLACE is not used).
 GAME: roundtrip or throughput.
 """
@@ -10,6 +11,7 @@ GAME: roundtrip or throughput.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import multiprocessing.shared_memory
 import os
@@ -18,6 +20,8 @@ import time
 from typing import Any, Protocol
 
 SLOTS = 64
+WINDOW = 64
+"""Messages of a topic that are not answered yet."""
 
 
 class Pipe(Protocol):
@@ -60,6 +64,52 @@ async def module(place: str, first: bool, *game: Any) -> float:
                 async with slot.offer("play") as service:
                     return await play(await service.accept(), *game, first=True)
             return await play(await slot.connect("play"), *game, first=False)
+
+
+class Topics:
+    """A topic that this side writes, and one that it reads."""
+
+    def __init__(self, writer: Any, reader: Any) -> None:
+        self.writer, self.reader = writer, reader
+        self.sent = self.received = 0
+
+    async def send(self, message: bytes) -> None:
+        self.writer.publish(message)
+        self.sent += 1
+        if self.sent - self.received == WINDOW:
+            await self.receive()
+            self.sent = self.received = 0
+
+    async def receive(self) -> bytes:
+        message: bytes = (await self.reader.read()).bytes
+        self.received += 1
+        if self.received - self.sent == WINDOW:
+            self.writer.publish(b"answer")
+            self.sent = self.received = 0
+        return message
+
+    async def drain(self) -> None:
+        pass
+
+
+async def topic(place: str, first: bool, *game: Any) -> float:
+    import ivshmem
+
+    names = ("there", "back") if first else ("back", "there")
+    with ivshmem.Device(f"server:{place}") as device:
+        async with await ivshmem.Slot.claim(device, 0 if first else 1) as slot:
+            with slot.write_topic(names[0], size=2 * WINDOW * 65536) as writer, slot.read_topic(names[1], history=1) as reader:
+                if first:
+                    await reader.read()  # the other side is there
+                    writer.publish(b"begin")
+                else:
+                    writer.publish(b"here")
+                    await reader.read()
+                time = await play(Topics(writer, reader), *game, first=first)
+                if not first:
+                    with contextlib.suppress(ivshmem.Error):  # the other side has measured, and ends
+                        await reader.read()
+                return time
 
 
 class Socket:
@@ -141,7 +191,7 @@ def main() -> None:
         if means == "queue":
             own = Queues(*queues) if first else Queues(*reversed(queues))
             return asyncio.run(play(own, *game, first=first))
-        return asyncio.run((module if means == "module" else socket)(place, first, *game))
+        return asyncio.run({"module": module, "topic": topic, "socket": socket}[means](place, first, *game))
 
     child = os.fork()
     if child == 0:

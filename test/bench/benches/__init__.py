@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from comparison import Comparison
 
-from .c_api import both_languages
+from .c_api import both_languages, topics_in_both_languages
 from .c_peer import both_kinds
 from .channel_aarch64 import with_aarch64
 from .channel_guests import between_guests as channels_between_guests
@@ -23,7 +23,7 @@ from .ivshmemctl_setup import setup
 from .lsivshmem import listing
 from .memory import bandwidth
 from .messages import messages
-from .python import play
+from .python import play, play_topics
 from .queued import queued
 from .ring import ring
 from .server_join import joins
@@ -42,6 +42,8 @@ BENCHES: dict[str, Callable[..., Iterable[Comparison]]] = {
     "frames": without_copies,
     "topics": topics,
     "topics-guests": topics_between_guests,
+    "topics-c-api": topics_in_both_languages,
+    "topics-python": play_topics,
     "gateway": joined,
     "messages": messages,
     "channel-guests": channels_between_guests,
