@@ -17,7 +17,6 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
-from typing import ClassVar
 
 QUIET = 2.0
 """In seconds: a process that did not run for this time is idle. Nothing can show that but time."""
@@ -29,14 +28,16 @@ PROGRAMS: list[Path] = []
 class Party:
     def __init__(self, case: unittest.TestCase, program: Path, device: str, what: str) -> None:
         self.name = f"{program.name} {what}"
-        command = [*([sys.executable] if program.suffix == ".py" else []), program, device, what]
+        interpreter = [sys.executable] if program.suffix == ".py" else []
+        command = [*interpreter, str(program), device, what]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         case.addCleanup(self.process.communicate)
         case.addCleanup(self.process.kill)
 
     def line(self) -> str:
         assert self.process.stdout
-        return self.process.stdout.readline()
+        line: str = self.process.stdout.readline()
+        return line
 
     def say(self, line: str) -> None:
         assert self.process.stdin
@@ -53,10 +54,7 @@ class Party:
 
 
 class Idle(unittest.TestCase):
-    work: ClassVar[Path]
-
-    def server(self, name: str) -> str:
-        socket = self.work / name
+    def server(self, socket: Path) -> str:
         server = subprocess.Popen([SERVER, "-F", "-S", socket, "-l", "4M"], stderr=subprocess.PIPE, text=True)
         self.addCleanup(server.communicate)
         self.addCleanup(server.terminate)
@@ -70,10 +68,10 @@ class Idle(unittest.TestCase):
         self.assertEqual(reader.line(), f"{text}\n", reader.name)
 
     def test_an_idle_topic_costs_nothing(self) -> None:
-        self.work = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        work = Path(self.enterContext(tempfile.TemporaryDirectory()))
         pairs = []
         for program in PROGRAMS:
-            device = self.server(program.name)
+            device = self.server(work / program.name)
             reader = Party(self, program, device, "read")
             self.assertEqual(reader.line(), "reading\n")
             writer = Party(self, program, device, "write")

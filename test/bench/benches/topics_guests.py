@@ -11,6 +11,7 @@ from statistics import median
 
 from comparison import Comparison
 from lab import Guest, Server, Workdir
+from lab.job import Job
 
 from .channel_guests import wired
 from .programs import built, median_microseconds
@@ -26,7 +27,7 @@ READERS = (1, 2)
 
 def play(guests: Sequence[Guest], how: str, what: str, size: int, count: int) -> list[str]:
     """Send messages from the first guest to the others; return what each prints."""
-    jobs = []
+    jobs: list[Job] = []
     for number in reversed(range(len(guests))):
         guest = guests[number]
         where = guest.address() if how == "topic" else f"10.0.0.{number + 1}"
