@@ -7,6 +7,7 @@
 // Prints nanoseconds: of a message, or of one there and back.
 
 #include "c_api_games.hpp"
+#include "c_api_slot.hpp"
 
 #include <ivshmem/ivshmem.h>
 #include <ivshmem/ivshmem.hpp>
@@ -60,29 +61,15 @@ class of_cpp {
 /// An end in C.
 class of_c {
   public:
-    of_c(const std::string& server, std::uint32_t number) {
-        ivshmem_open_options opening{};
-        opening.size = sizeof opening;
-        opening.vectors = 1;
-        ivshmem_slot_options claiming{};
-        claiming.size = sizeof claiming;
-        claiming.slots = 2;
-        claiming.lanes = 1;
-        claiming.ring_size = ring_size;
+    of_c(const std::string& server, std::uint32_t number) : slot_{server, number, ring_size} {
         ivshmem_channel_options polling{};
         polling.size = sizeof polling;
         polling.polling = 1;
-        check(ivshmem_device_open(server.c_str(), &opening, &device_));
-        check(ivshmem_slot_claim(device_, static_cast<std::int32_t>(number), &claiming, &slot_));
-        check(ivshmem_channel_open(slot_, 1 - number, 0, &polling, &channel_));
+        check(ivshmem_channel_open(slot_.get(), 1 - number, 0, &polling, &channel_));
     }
     of_c(const of_c&) = delete;
     of_c& operator=(const of_c&) = delete;
-    ~of_c() {
-        ivshmem_channel_close(channel_);
-        ivshmem_slot_close(slot_);
-        ivshmem_device_close(device_);
-    }
+    ~of_c() { ivshmem_channel_close(channel_); }
 
     bool connected() {
         ivshmem_channel_facts facts{};
@@ -106,17 +93,13 @@ class of_c {
     }
 
   private:
-    static void check(int result) {
-        if (result != 0)
-            throw std::runtime_error{ivshmem_last_error()};
-    }
+    static void check(int result) { bench::slot_in_c::check(result); }
     static void check_again(int result) {
         if (result != -EAGAIN)
             check(result);
     }
 
-    ivshmem_device* device_ = nullptr;
-    ivshmem_slot* slot_ = nullptr;
+    bench::slot_in_c slot_;
     ivshmem_channel* channel_ = nullptr;
 };
 

@@ -6,6 +6,7 @@
 //     bench-topics-c-api c|cpp throughput|roundtrip|calls SIZE COUNT
 
 #include "c_api_games.hpp"
+#include "c_api_slot.hpp"
 
 #include <ivshmem/ivshmem.h>
 #include <ivshmem/ivshmem.hpp>
@@ -60,15 +61,7 @@ class of_cpp {
 
 class of_c {
   public:
-    of_c(const std::string& server, std::uint32_t number) {
-        ivshmem_open_options opening{};
-        opening.size = sizeof opening;
-        opening.vectors = 1;
-        ivshmem_slot_options claiming{};
-        claiming.size = sizeof claiming;
-        claiming.slots = 2;
-        claiming.lanes = 1;
-        claiming.ring_size = ring_size;
+    of_c(const std::string& server, std::uint32_t number) : slot_{server, number, ring_size} {
         ivshmem_topic_options writing{};
         writing.size = sizeof writing;
         writing.ring_size = topic_size;
@@ -76,10 +69,8 @@ class of_c {
         reading.size = sizeof reading;
         reading.history = window;
         reading.polling = 1;
-        check(ivshmem_device_open(server.c_str(), &opening, &device_));
-        check(ivshmem_slot_claim(device_, static_cast<std::int32_t>(number), &claiming, &slot_));
-        check(ivshmem_topic_writer_open(slot_, name_of(number), &writing, &out_));
-        check(ivshmem_topic_reader_open(slot_, name_of(1 - number), &reading, &in_));
+        check(ivshmem_topic_writer_open(slot_.get(), name_of(number), &writing, &out_));
+        check(ivshmem_topic_reader_open(slot_.get(), name_of(1 - number), &reading, &in_));
         message_.size = sizeof message_;
     }
     of_c(const of_c&) = delete;
@@ -87,8 +78,6 @@ class of_c {
     ~of_c() {
         ivshmem_topic_reader_close(in_);
         ivshmem_topic_writer_close(out_);
-        ivshmem_slot_close(slot_);
-        ivshmem_device_close(device_);
     }
 
     bool connected() {
@@ -113,13 +102,9 @@ class of_c {
     }
 
   private:
-    static void check(int result) {
-        if (result != 0)
-            throw std::runtime_error{ivshmem_last_error()};
-    }
+    static void check(int result) { bench::slot_in_c::check(result); }
 
-    ivshmem_device* device_ = nullptr;
-    ivshmem_slot* slot_ = nullptr;
+    bench::slot_in_c slot_;
     ivshmem_topic_writer* out_ = nullptr;
     ivshmem_topic_reader* in_ = nullptr;
     ivshmem_topic_message message_{};
