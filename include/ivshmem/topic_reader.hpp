@@ -68,7 +68,8 @@ class IVSHMEM_API topic_reader {
     /// @param in Must stay open for as long as the reader is used.
     /// @param name 1 to 59 bytes of UTF-8 without control characters.
     /// @throws error errc::topics_unsupported (the region has no room for topics),
-    /// bad_service_name, closed, slot_lost, forked.
+    /// bad_service_name, closed, slot_lost, forked; a system error (std::errc::invalid_argument:
+    /// more than 8 pins).
     [[nodiscard]] static topic_reader open(const slot& in, std::string_view name,
                                            const topic_reader_options& options = {});
     [[nodiscard]] static topic_reader open(const slot& in, std::string_view name,

@@ -46,6 +46,11 @@ class topic_reader::impl {
             if (!f && !own.topics().area().exists())
                 f.set(errc::topics_unsupported, "{}: {}", name,
                       make_error_code(errc::topics_unsupported).message());
+            if (!f && options.pins > layout::topics::pins_per_row)
+                f.set(std::make_error_code(std::errc::invalid_argument),
+                      formatted("{}: a reader that pins {} messages: at most {} "
+                                "(topic_reader_options::pins)",
+                                name, options.pins, layout::topics::pins_per_row));
             return f ? nullptr : std::make_unique<impl>(in.impl_, bytes, options);
         });
     }

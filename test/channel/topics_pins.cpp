@@ -100,6 +100,9 @@ TEST_CASE("no pin without a grant, nor more than granted, nor of a message that 
     publish(out);
     auto in = pinning(peers.at_b, 8); // and gets 2
     auto none = pinning(peers.at_b, 0);
+    std::error_code ec;
+    CHECK_FALSE(topic_reader::open(peers.at_b, "video", {.pins = 9}, ec).is_open());
+    CHECK(ec == std::errc::invalid_argument);
     auto before = in.try_view_latest();
     REQUIRE(before.has_value());
     CHECK(not_pinned(in, *before) == errc::pin_refused); // the writer did not hear of it

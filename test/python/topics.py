@@ -225,6 +225,8 @@ class Topics(Limit):
                     call(name)
         with self.assertRaises(OSError):
             one.write_topic("a", messages=1 << 20)
+        with self.assertRaises(OSError):
+            one.read_topic("a", pins=9)
         with self.fails_with(Code.REGION_TOO_SMALL):
             one.write_topic("a", size=1 << 30)
         writer = one.write_topic("a")
