@@ -132,7 +132,7 @@ class IVSHMEM_API topic_reader {
     /// the messages that were there before cannot be held.
     /// @param message Of try_view() or try_view_latest() of this reader.
     /// @throws error errc::pin_refused (no grant, yet or at all), pins_in_use, message_overwritten,
-    /// closed, slot_lost, forked.
+    /// closed, slot_lost, slot_overwritten, forked.
     [[nodiscard]] topic_pin pin(const topic_message& message);
     [[nodiscard]] topic_pin pin(const topic_message& message, std::error_code& ec);
 

@@ -72,8 +72,8 @@ class IVSHMEM_API topic_writer {
     /// bad_service_name, topic_exists (this slot or a peer that is not known to be gone writes it),
     /// directory_full (16 topics), region_too_small (the other topics of this slot leave less, or
     /// the size is too small for the pins),
-    /// closed, slot_lost, forked; a system error (std::errc::invalid_argument: options beyond their
-    /// ranges).
+    /// closed, slot_lost, slot_overwritten, forked; a system error (std::errc::invalid_argument:
+    /// options beyond their ranges).
     [[nodiscard]] static topic_writer create(const slot& in, std::string_view name,
                                              const topic_options& options = {});
     [[nodiscard]] static topic_writer create(const slot& in, std::string_view name,

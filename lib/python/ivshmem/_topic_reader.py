@@ -70,7 +70,10 @@ class TopicView(_Numbered):
         return bool(valid.value)
 
     def copy_out(self) -> bytes | None:
-        """Return a copy of the message, or None if it was overwritten."""
+        """Return a copy of the message, or None if it was overwritten.
+
+        It is as long as the writer says, up to all of its ring: max_message of the reader is no limit for views.
+        """
         copy = bytes(self.memory)
         return copy if self.still_valid() else None
 
