@@ -82,7 +82,7 @@ class topic_writer::impl {
     bool publish(std::span<const std::byte> message, failure& f) {
         const auto to = loan(message.size(), f);
         if (!f && !message.empty())
-            std::memcpy(to.data(), message.data(), message.size());
+            std::memmove(to.data(), message.data(), message.size()); // a part of a loan, too
         return !f && publish(f);
     }
 

@@ -179,6 +179,24 @@ TEST_CASE("a loan is memory of the section itself, and a view shows it until it 
     CHECK_FALSE(topic_reader{}.still_valid(*view));
 }
 
+TEST_CASE("a part of a loan can be published as a copy, which makes the loan void") {
+    two_holders peers;
+    auto out = topic_writer::create(peers.at_a, "frames", {.size = 1024, .messages = 4});
+    listener in{peers.at_b, "frames"};
+    CHECK_FALSE(in.next());
+    const auto lent = out.loan(400);
+    for (std::size_t i = 0; i < lent.size(); ++i)
+        lent[i] = static_cast<std::byte>(i);
+    out.publish(lent.subspan(3));
+    CHECK(in.next());
+    CHECK(in.buffer.size() == 397);
+    for (std::size_t i = 0; i < in.buffer.size(); ++i)
+        REQUIRE(in.buffer[i] == static_cast<std::byte>(i + 3));
+    std::error_code ec;
+    out.publish(ec);
+    CHECK(ec == errc::not_connected);
+}
+
 TEST_CASE("a slow reader skips, and the counts are exact") {
     two_holders peers;
     auto out = topic_writer::create(peers.at_a, "clock", {.size = 2048, .messages = 16});
