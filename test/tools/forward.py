@@ -22,6 +22,10 @@ import urllib.request
 from forward_session import PATIENCE, ForwardCase, Running, Serving, chunks, echo, free_port, has_ipv6
 
 
+FEW = 60
+"""Descriptors of a process that lacks them."""
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
@@ -81,8 +85,8 @@ class Joined(ForwardCase):
         self.forward("--listen", f"tcp:0.0.0.0:{port}", "--to", "echo", "--listen", f"tcp:[::]:{port}", "--to", "echo")
         self.assert_echoes(port)
 
-    @unittest.skipUnless(has_ipv6(), "this machine has no IPv6")
-    def test_every_address_of_a_name(self):
+    def with_both_test(self):
+        """The beginning of a command for which the host both.test has two addresses."""
         hosts = self.work / "hosts"
         hosts.write_text("127.0.0.1 both.test\n::1 both.test\n")
         other_hosts = ["unshare", "-rm", "sh", "-ec", f'mount --bind {hosts} /etc/hosts; exec "$@"', "sh"]
@@ -92,6 +96,31 @@ class Joined(ForwardCase):
             self.skipTest(str(e))
         if not {"127.0.0.1", "::1"} <= set(run.stdout.split()):
             self.skipTest(f"no file of hosts for a test: {run.stderr}{run.stdout}")
+        return other_hosts
+
+    @unittest.skipUnless(has_ipv6(), "this machine has no IPv6")
+    def test_every_address_after_a_lack_of_descriptors(self):
+        self.offering()
+        port = free_port()
+        few = [*self.with_both_test(), "prlimit", f"--nofile={FEW}"]
+        listening = Running(self, [*few, *self.forward_command("--listen", f"tcp:both.test:{port}", "--to", "echo")])
+        listening.wait_for("ready: ", where="err")
+
+        def client(host):
+            made = socket.create_connection((host, port), PATIENCE)
+            self.addCleanup(made.close)
+            return made
+
+        kept = [client(host) for _ in range(FEW) for host in ("127.0.0.1", "::1")]
+        listening.wait_for("cannot accept a client", times=2, where="err")
+        for one in kept:
+            one.close()
+        for host in ("127.0.0.1", "::1"):
+            self.assertEqual(self.exchange(client(host), b"again"), b"again")
+
+    @unittest.skipUnless(has_ipv6(), "this machine has no IPv6")
+    def test_every_address_of_a_name(self):
+        other_hosts = self.with_both_test()
 
         def forward(*words):
             started = Running(self, [*other_hosts, *self.forward_command(*words)])

@@ -177,10 +177,14 @@ void local_listener::pause(descriptor& on, int number) {
         "{}: cannot accept a client: {}; others wait; raise the limit of open files "
         "(LimitNOFILE=), or lower --connections",
         name_, std::strerror(number));
+    paused_.push_back(&on);
+    if (paused_.size() > 1) // the others' time is its own too
+        return;
     pause_.expires_after(while_full);
-    pause_.async_wait([this, &on](const boost::system::error_code& ec) {
-        if (!ec && on.is_open())
-            wait(on);
+    pause_.async_wait([this](const boost::system::error_code& ec) {
+        for (descriptor* const one : std::exchange(paused_, {}))
+            if (!ec && one->is_open())
+                wait(*one);
     });
 }
 

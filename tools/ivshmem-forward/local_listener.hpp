@@ -15,6 +15,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace ivshmem_forward {
 
@@ -52,6 +53,7 @@ class local_listener {
     std::optional<service::listener> file_{}; ///< of a UNIX socket
     std::list<descriptor> sockets_{};
     boost::asio::steady_timer pause_;
+    std::vector<descriptor*> paused_{}; ///< sockets that wait for it
     on_client accepted_{};
 };
 
