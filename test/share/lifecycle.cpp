@@ -139,6 +139,8 @@ TEST_CASE("more programs than allowed are refused, until one leaves") {
         auto b = share.open();
         const auto what = refusal(share.socket(), std::errc::device_or_resource_busy);
         CHECK(has(what, per_user ? "(--max-programs-per-user)" : "(--max-programs)"));
+        if (!per_user)
+            CHECK(has(what, "2 of them process " + std::to_string(::getpid()) + " ("));
     }
     REQUIRE(eventually([&] { return a.users().size() == 1; }));
     CHECK(share.open().users().size() == 2);

@@ -57,11 +57,22 @@ void sharer::accept() {
     });
 }
 
+/// Names the process with the most connections: a list of all needs one more.
+std::string sharer::most_frequent() const {
+    std::map<pid_t, std::size_t> counts;
+    const program* found = nullptr;
+    for (const program_ptr& p : programs_)
+        if (const auto count = ++counts[p->process.pid];
+            found == nullptr || count > counts[found->process.pid])
+            found = p.get();
+    return ivshmem::formatted("{} of them process {}", counts[found->process.pid], found->label());
+}
+
 std::string sharer::no_room(const program& p) const {
     if (programs_.size() >= most_.programs)
-        return ivshmem::formatted("{} programs share the device, the most allowed: end one, or "
+        return ivshmem::formatted("{} programs share the device, the most allowed, {}: end one, or "
                                   "raise the limit of ivshmem-share (--max-programs)",
-                                  programs_.size());
+                                  programs_.size(), most_frequent());
     const auto same_user = [&](const program_ptr& other) {
         return other->process.uid == p.process.uid;
     };

@@ -49,6 +49,7 @@ class sharer {
     void accept();
     void accepted(ivshmem::unique_fd socket);
     [[nodiscard]] std::string no_room(const program& p) const;
+    [[nodiscard]] std::string most_frequent() const;
     void read(const program_ptr& p);
     /// Handles what a program sent. Nothing in it is trusted.
     void handle(const program_ptr& p, const ivshmem::share_protocol::packet& packet);
