@@ -119,6 +119,11 @@ class Configuration(ForwardCase):
             (("--listen", "8080"), ("--listen: ", "tcp:HOST:PORT")),
             (("--to", "web"), ("--to: ", "it follows listen")),
             (("--listen", "unix:x"), ("--listen: ", "it needs to")),
+            (("--listen", "tcp:127.0.0.1:65616"), ("--listen: tcp:127.0.0.1:65616: ", "1 to 65535")),
+            (("--listen", "tcp:127.0.0.1:99999999999"), ("--listen: ", "1 to 65535")),
+            (("--offer", "x", "--from", "tcp:127.0.0.1:0"), ("--from: ", "1 to 65535")),
+            (("--offer", "x", "--from", "tcp:127.0.0.1:"), ("--from: ", "1 to 65535")),
+            (("--offer", "x@3", "--from", "unix:/x"), ("--offer: ", "would ask slot 3", "another name")),
             (("--offer", "x", "--allow", "y", "--from", "unix:/x"), ("--allow: ", "list of slots")),
             (("--socket", "/x", "-D", "any"), ("--device: ", "socket is set")),
             ((), ("nothing is forwarded", "--offer")),
@@ -218,9 +223,9 @@ class Start(ForwardCase):
         self.assertIn("/nonexistent", run.stderr)
 
     def test_a_slot_of_nobody(self):
-        self.assertIn("slot 200 is not that of a peer", self.refused("--listen", "tcp:127.0.0.1:0", "--to", "x@200"))
+        self.assertIn("slot 200 is not that of a peer", self.refused("--listen", f"tcp:127.0.0.1:{free_port()}", "--to", "x@200"))
         self.assertIn("slot 2 is not that of a peer",
-                      self.refused("--slot", 2, "--listen", "tcp:127.0.0.1:0", "--to", "x@2"))
+                      self.refused("--slot", 2, "--listen", f"tcp:127.0.0.1:{free_port()}", "--to", "x@2"))
 
     def test_a_slot_in_use(self):
         offering = self.offering()

@@ -242,6 +242,8 @@ class Refused(ConnectCase):
             self.bad("offer", "echo", "--to", address, says=["--to", address])
         self.bad("offer", "echo", "--connections", 0, "--", "cat", says=["--connections"])
         self.bad("offer", "x" * 60, "--", "cat", says=["59 bytes"])
+        self.bad("offer", "x@3", "--", "cat", says=["would ask slot 3"])
+        self.bad("offer", "x", "--to", "tcp:127.0.0.1:65616", says=["1 to 65535"])
 
     def test_two_offers_of_one_name(self):
         self.offer("name", "--", "echo", "first")

@@ -7,10 +7,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <netdb.h>
@@ -114,7 +118,19 @@ class attempt : public std::enable_shared_from_this<attempt> {
     on_done done_;
 };
 
+/// Checks a port that is a number: getaddrinfo() takes 65616 for 80.
+void check_port(const std::string& text, std::string_view port) {
+    constexpr std::uint32_t last_port = 65535;
+    std::uint32_t number = 0;
+    const char* const end = port.data() + port.size();
+    const auto [rest, failed] = std::from_chars(port.data(), end, number);
+    const bool is_number = rest == end && failed != std::errc::invalid_argument;
+    if (port.empty() || (is_number && (failed != std::errc{} || number < 1 || number > last_port)))
+        throw std::invalid_argument{text + ": a port is 1 to 65535, or a name of /etc/services"};
+}
+
 std::vector<address::place> look_up(const std::string& text, std::size_t colon) {
+    check_port(text, std::string_view{text}.substr(colon + 1));
     std::string host = text.substr(4, colon - 4);
     if (host.starts_with('[') && host.ends_with(']'))
         host = host.substr(1, host.size() - 2);

@@ -111,6 +111,14 @@ target target::parse(const std::string& text) {
     return {text.substr(0, at), slot};
 }
 
+std::optional<std::string> why_unreachable(const std::string& name) {
+    const auto read = target::parse(name);
+    if (!read.slot)
+        return std::nullopt;
+    return name + ": a peer that connects to it would ask slot " + std::to_string(*read.slot) +
+           " for \"" + read.name + "\"; choose another name";
+}
+
 std::string target::text() const {
     return slot ? name + '@' + std::to_string(*slot) : name;
 }

@@ -83,6 +83,9 @@ struct target {
     [[nodiscard]] std::string text() const;
 };
 
+/// Returns why no peer can name the service, if it cannot: target::parse() reads its end as a slot.
+[[nodiscard]] std::optional<std::string> why_unreachable(const std::string& name);
+
 /// The options of a channel that carries connections.
 [[nodiscard]] ivshmem::channel_options channel_for(const limits& own);
 

@@ -100,6 +100,8 @@ void options_builder::begin_offer(const named& s, failure& f) {
         if (other.name == s.value)
             return refuse(s, s.value + ": it is offered already: " + other.where, f);
     check_name(s, s.value, f);
+    if (const auto problem = connections::why_unreachable(s.value); !f && problem)
+        refuse(s, *problem, f);
     result_.offers.push_back({.where = s.where, .name = s.value});
 }
 

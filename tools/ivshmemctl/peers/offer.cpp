@@ -159,6 +159,8 @@ void explain_offer(const ivshmem::device& device, const ivshmem::asio::slot& slo
 int offer(const common_options& common, const offer_options& asked) {
     if (asked.to && !asked.command.empty())
         throw usage_error{"--to: takes the place of a command; give one of them"};
+    if (const auto problem = connections::why_unreachable(asked.service))
+        throw usage_error{*problem};
     connections::service::options how{.name = asked.service};
     if (!asked.allowed.empty() && !connections::parse_slots(asked.allowed))
         throw usage_error{"--allow: '" + asked.allowed + '\'' +
