@@ -219,6 +219,24 @@ class Refused(ConnectCase):
                 self.assertIn("cannot be reached", said)
                 offer.wait_for(f"{name}: {to}: {why}", where="err")
 
+    def test_processes_that_outlive_their_connections(self):
+        """They count for the limit of the peer, which could start more and more of them."""
+        offer, _ = self.offer("long", "--connections", 2, "--", "sleep", "1000")
+        pids = []
+        for number in (1, 2):
+            process = self.connected("long", "--slot", 5)
+            pids.append(int(offer.wait_for(r"of slot 5: process (\d+)", times=number, where="err")[1]))
+            self.addCleanup(lambda pid=pids[-1]: os.path.exists(f"/proc/{pid}") and os.kill(pid, signal.SIGKILL))
+            process.kill()
+            offer.wait_for("of slot 5: 0 bytes sent", times=number, where="err")
+        _, said = self.connect("long", "--slot", 5, status=1)
+        self.assertIn("limit of connections", said)
+        os.kill(pids[0], signal.SIGTERM)
+        offer.wait_for(f"process {pids[0]} was ended by signal 15", where="err")
+        self.connected("long", "--slot", 5)
+        pids.append(int(offer.wait_for(r"of slot 5: process (\d+)", times=3, where="err")[1]))
+        os.kill(pids[2], signal.SIGKILL)
+
     def test_second_connection_of_standard_streams(self):
         offer, _ = self.offer("once", "--connections", 3)
         first = self.connected("once")

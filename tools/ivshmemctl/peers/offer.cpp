@@ -15,8 +15,11 @@
 
 #include <boost/asio.hpp>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdint>
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -40,32 +43,33 @@ struct offer_options {
     slot_choice place{};
 };
 
-/// Takes the statuses of children that have ended.
-void reap(net::signal_set& ended, bool verbose) {
-    ended.async_wait([&ended, verbose](const boost::system::error_code& ec, int) {
-        if (ec)
-            return;
-        int status = 0;
-        for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;)
-            if (verbose && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-                complain(WIFEXITED(status) ? tools::format("process {} exited with status {}", pid,
-                                                           WEXITSTATUS(status))
-                                           : tools::format("process {} was ended by signal {}", pid,
-                                                           WTERMSIG(status)));
-        reap(ended, verbose);
-    });
-}
-
 /// What is done with the connections of peers.
 class offering {
   public:
     offering(net::io_context& io, const common_options& common, const offer_options& asked)
-        : io_{io}, asked_{asked}, verbose_{common.verbosity > 0 && !common.quiet} {
+        : io_{io}, asked_{asked}, most_{static_cast<std::uint32_t>(asked.connections.value_or(
+                                      connections::limits{}.connections))},
+          verbose_{common.verbosity > 0 && !common.quiet} {
         if (asked.to)
-            to_.emplace(io.get_executor(), *asked.to,
-                        static_cast<std::uint32_t>(
-                            asked.connections.value_or(connections::limits{}.connections)),
-                        complain);
+            to_.emplace(io.get_executor(), *asked.to, most_, complain);
+    }
+
+    /// Takes the statuses of children that have ended.
+    void reap(net::signal_set& ended) {
+        ended.async_wait([this, &ended](const boost::system::error_code& ec, int) {
+            if (ec)
+                return;
+            int status = 0;
+            for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+                children_.erase(pid);
+                if (verbose_ && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+                    complain(WIFEXITED(status) ? tools::format("process {} exited with status {}",
+                                                               pid, WEXITSTATUS(status))
+                                               : tools::format("process {} was ended by signal {}",
+                                                               pid, WTERMSIG(status)));
+            }
+            reap(ended);
+        });
     }
 
     connections::service::hooks hooks() {
@@ -101,9 +105,16 @@ class offering {
         to_->join(asked_.service, from, id, log_end(from->peer_slot(), id, {}));
     }
     void join_command(const connections::carrier_ptr& from, std::uint32_t id) {
+        // A process may outlive its connection, and a peer can end that at once.
+        const auto is_of_peer = [&](const auto& child) {
+            return child.second == from->peer_slot();
+        };
+        if (std::count_if(children_.begin(), children_.end(), is_of_peer) >= most_)
+            return from->refuse(id, connections::reason::too_many);
         try {
             const auto started =
                 connections::start_child(asked_.command, asked_.service, from->peer_slot());
+            children_.emplace(started.pid, from->peer_slot());
             if (verbose_)
                 complain(tools::format("{}: connection {} of slot {}: process {}", asked_.service,
                                        id, from->peer_slot(), started.pid));
@@ -134,7 +145,9 @@ class offering {
 
     net::io_context& io_;
     const offer_options& asked_;
-    std::optional<connections::backend> to_{}; ///< instead of a command
+    std::uint32_t most_;                        ///< connections of a peer, and processes
+    std::optional<connections::backend> to_{};  ///< instead of a command
+    std::map<pid_t, std::uint32_t> children_{}; ///< and the slots of their peers
     bool verbose_;
     bool taken_ = false;
     bool finished_ = false; ///< the connection of the standard streams
@@ -185,7 +198,7 @@ int offer(const common_options& common, const offer_options& asked) {
             io.stop();
     });
     if (!asked.command.empty())
-        reap(ended, common.verbosity > 0 && !common.quiet);
+        what.reap(ended);
     net::co_spawn(io, serving.run(),
                   [&](const std::exception_ptr& failed, const boost::system::error_code& ec) {
                       if (failed)
