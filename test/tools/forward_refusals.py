@@ -223,7 +223,8 @@ class Start(ForwardCase):
         self.assertIn("/nonexistent", run.stderr)
 
     def test_a_slot_of_nobody(self):
-        self.assertIn("slot 200 is not that of a peer", self.refused("--listen", f"tcp:127.0.0.1:{free_port()}", "--to", "x@200"))
+        self.assertIn("slot 200 is not that of a peer",
+                      self.refused("--listen", f"tcp:127.0.0.1:{free_port()}", "--to", "x@200"))
         self.assertIn("slot 2 is not that of a peer",
                       self.refused("--slot", 2, "--listen", f"tcp:127.0.0.1:{free_port()}", "--to", "x@2"))
 
