@@ -35,15 +35,15 @@ class shared_backend final : public backend {
                                          const std::optional<device_info>& info, bool trusted,
                                          const open_options& options, failure& f);
 
-    /// What there is to map of an ivshmem-v2 device.
-    struct v2_parts {
+    /// Gives access to an ivshmem-v2 device.
+    struct v2_access {
         v2_layout layout;
         std::uint16_t protocol = 0;
         unique_fd memory; ///< all sections
         volatile std::uint32_t* registers = nullptr;
     };
     /// Empty on ivshmem-v1.
-    [[nodiscard]] const std::optional<v2_parts>& v2() const { return v2_; }
+    [[nodiscard]] const std::optional<v2_access>& v2() const { return v2_; }
     /// Reads what waits to be read. Fails if the device goes away, or the service has ended.
     void check(failure& f);
 
@@ -93,7 +93,7 @@ class shared_backend final : public backend {
     mapping bar0_;
     mapping memory_;
     registers registers_;
-    std::optional<v2_parts> v2_;
+    std::optional<v2_access> v2_;
     std::vector<unique_fd> vectors_;
     std::unique_ptr<std::atomic<bool>[]> watched_; // NOLINT: a vector needs movable elements
     unique_fd over_; ///< an eventfd, signalled for good once no interrupt arrives any more

@@ -44,7 +44,7 @@ class v2_backend : public backend {
     void watch_states() override { states_watched_ = true; }
 
   protected:
-    /// Who has the device's state, and switches its interrupts on and off.
+    /// The owner of the device's state, which also switches its interrupts on and off.
     enum class use {
         alone, ///< this object
         shared ///< one program of several, which ivshmem-share knows

@@ -55,10 +55,6 @@ class sharer {
     void handle(const program_ptr& p, const ivshmem::share_protocol::packet& packet);
     void join(const program_ptr& p, std::uint32_t version);
     void send_vectors(const program_ptr& p);
-    void take_slot(const program_ptr& p, std::uint32_t slot);
-    void give_slot(program& p, std::uint32_t slot);
-    /// Takes back the slots of a program that left, and the state that it may have left.
-    void take_back_slots(program& p);
     void list(const program_ptr& to);
     void go_on_listing(const program_ptr& to);
     /// Sends a packet; drops a program that does not read.
@@ -66,6 +62,12 @@ class sharer {
               std::span<const int> fds = {});
     void refuse(const program_ptr& p, std::errc why, const std::string& message);
     void drop(const program_ptr& p, const std::string& why);
+
+    // sharer_slots.cpp
+    void take_slot(const program_ptr& p, std::uint32_t slot);
+    void give_slot(program& p, std::uint32_t slot);
+    /// Takes back the slots of a program that left, and the state that it may have left.
+    void take_back_slots(program& p);
 
     // sharer_state.cpp
     void restore();
