@@ -79,9 +79,9 @@ class ShareV2(StatesCase):
         self.assertIn("peer 1 has state 7 (own)\n", self.run_tool(1, "state"))
         self.run_on(1, "write", "another")
         self.assertEqual(self.run_on(0, "read", 1), "another\n")
-        for words in ("state 5", "serve"):
+        for words in ("state 5", "serve --reformat"):
             self.assertRegex(self.run_tool(1, words, status=1), HELD.format("state-peer"))
-        self.assertIn("state-peer, slot 1", self.run_tool(1, "info -v"))
+        self.assertIn("state-peer, vectors 0, slots 1", self.run_tool(1, "info -v"))
         # The death of the program is a state of 0, and the next one may have it.
         first.signal("KILL")
         first.wait(PATIENCE)
