@@ -12,7 +12,7 @@ from lab import Guest, Server, booted
 from lab.runner import long
 from support import PATIENCE
 
-CONNECTIONS = 250
+CONNECTIONS = 1000
 SIZE = 2_000_000
 REDIS = "/run/redis.sock"
 
@@ -63,14 +63,14 @@ class Forward(ConnectionCase):
         return int(re.findall(r"connected_clients:(\d+)", said)[0])
 
     def test_many_connections_at_once(self) -> None:
-        self.start(self.one, f"exec redis-server --port 0 --unixsocket {REDIS} --save ''")
+        self.start(self.one, f"ulimit -n 4096; exec redis-server --port 0 --unixsocket {REDIS} --save ''")
         self.one.wait_for(f"redis-cli -s {REDIS} PING", PATIENCE)
         self.forward(f"--offer db --from unix:{REDIS}", "--listen tcp:127.0.0.1:8000 --to db", 8000)
-        bench = self.other.spawn(f"ulimit -n 1000; exec redis-benchmark -p 8000 -c {CONNECTIONS} -n 1000000 -t set")
+        bench = self.other.spawn(f"ulimit -n 4096; exec redis-benchmark -p 8000 -c {CONNECTIONS} -n 1000000 -t set")
         self.addCleanup(bench.signal, "KILL")
         self.wait_for(lambda: bench.ended or self.clients() > CONNECTIONS, f"{CONNECTIONS} connections", PATIENCE)
         self.assertFalse(bench.ended)
         bench.signal("KILL")
         self.wait_for(lambda: self.clients() == 1, "the end of all connections", PATIENCE)
-        done = self.other.run(f"redis-benchmark -p 8000 -c {CONNECTIONS} -n 2000 -t set,get --csv", timeout=PATIENCE)
+        done = self.other.run(f"ulimit -n 4096; redis-benchmark -p 8000 -c {CONNECTIONS} -n 2000 -t set,get --csv", timeout=PATIENCE)
         self.assertEqual(re.findall(r'(?m)^"(SET|GET)"', done.stdout), ["SET", "GET"], done.stdout + done.stderr)
