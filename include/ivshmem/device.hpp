@@ -330,9 +330,8 @@ class IVSHMEM_API device {
     /// while it is held. What a process that is killed leaves behind depends on the driver:
     /// uio_ivshmem sets the state to 0, and vfio-pci if the kernel can reset the device, for
     /// example one that is alone behind a PCI Express port; otherwise it stays until the device is
-    /// opened again, or the VM ends. Of the programs that share a device (ivshmem-share), one has
-    /// the state, from when it sets another one than 0, or claims the slot, until it sets 0,
-    /// releases the slot or ends; opening and closing leave it alone.
+    /// opened again, or the VM ends. Of the programs that share a device, one has the state while
+    /// it is not 0 or the slot is held (ivshmem-share(8)); opening and closing leave it alone.
     /// @{
 
     /// Reads this peer's own state (ivshmem-v2-specification.md, "State Register").
